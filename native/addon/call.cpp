@@ -1,0 +1,98 @@
+#include "addon/call.h"
+
+namespace packed_rnn {
+
+namespace {
+
+constexpr napi_type_tag kBufferTag = {0x9d1f7c6a53b84e21ull, 0x8b0e64f2a7c5d913ull};
+
+BufferPointer* heldBy(const Napi::Value& value) {
+  if (!value.IsExternal()) throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer");
+  const auto external = value.As<Napi::External<BufferPointer>>();
+  if (!external.CheckTypeTag(&kBufferTag)) throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer of its own");
+  return external.Data();
+}
+
+void report(Napi::Env env, std::int64_t bytes) { Napi::MemoryManagement::AdjustExternalMemory(env, bytes); }
+
+bool absent(const Napi::Value& value) { return value.IsUndefined() || value.IsNull(); }
+
+}  // namespace
+
+Napi::Value wrapBuffer(Napi::Env env, BufferPointer buffer) {
+  report(env, static_cast<std::int64_t>(buffer->bytes));
+  const auto external =
+      Napi::External<BufferPointer>::New(env, new BufferPointer(std::move(buffer)), [](Napi::Env env, BufferPointer* held) {
+        if (*held != nullptr) report(env, -static_cast<std::int64_t>((*held)->bytes));
+        delete held;
+      });
+  external.TypeTag(&kBufferTag);
+  return external;
+}
+
+BufferPointer unwrapBuffer(const Napi::Value& value) {
+  const BufferPointer* held = heldBy(value);
+  if (*held == nullptr) throw Napi::Error::New(value.Env(), "packed-rnn: the buffer was released");
+  return *held;
+}
+
+void releaseBuffer(const Napi::Value& value) {
+  BufferPointer* held = heldBy(value);
+  if (*held == nullptr) return;
+  report(value.Env(), -static_cast<std::int64_t>((*held)->bytes));
+  held->reset();
+}
+
+Call::Call(const char* op, const Napi::Value& arguments) : arguments_(arguments.As<Napi::Object>()) { op_.name = op; }
+
+Argument Call::take(const char* name, std::vector<BufferPointer>& list) {
+  const Napi::Value value = get(name);
+  if (absent(value)) return Argument();
+  list.push_back(unwrapBuffer(value));
+  return Argument(list.back());
+}
+
+std::vector<Argument> Call::takeAll(const char* name, std::vector<BufferPointer>& list) {
+  std::vector<Argument> taken;
+  const Napi::Value value = get(name);
+  if (absent(value)) return taken;
+  const auto array = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length(); i++) {
+    list.push_back(unwrapBuffer(array.Get(i)));
+    taken.emplace_back(list.back());
+  }
+  return taken;
+}
+
+std::int64_t Call::integer(const char* name) {
+  const std::int64_t value = get(name).As<Napi::Number>().Int64Value();
+  if (!op_.shapes.empty()) op_.shapes += ", ";
+  op_.shapes += std::string(name) + " " + std::to_string(value);
+  return value;
+}
+
+bool Call::has(const char* name) const { return !absent(get(name)); }
+
+std::vector<std::int32_t> Call::integers32(const char* name) {
+  const Napi::Value value = get(name);
+  if (absent(value)) return {};
+  const auto array = value.As<Napi::Int32Array>();
+  op_.hostBytes += array.ByteLength();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+std::vector<std::int64_t> Call::integers64(const char* name) {
+  std::vector<std::int64_t> values;
+  const auto array = get(name).As<Napi::Array>();
+  for (std::uint32_t i = 0; i < array.Length(); i++) {
+    values.push_back(array.Get(i).As<Napi::Number>().Int64Value());
+  }
+  return values;
+}
+
+void Call::submit(Queue& queue, std::function<void(Backend&)> run) {
+  op_.run = std::move(run);
+  queue.push(std::move(op_));
+}
+
+}  // namespace packed_rnn

@@ -1,0 +1,64 @@
+// From the one object of arguments that JavaScript passes to an op, to the op in the queue.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "addon/queue.h"
+
+namespace packed_rnn {
+
+// A buffer argument of an op. The address is known when the op runs.
+class Argument {
+ public:
+  Argument() = default;
+  explicit Argument(BufferPointer buffer) : buffer_(std::move(buffer)) {}
+  float* floats() const { return buffer_ == nullptr ? nullptr : static_cast<float*>(buffer_->data); }
+  std::int32_t* integers() const { return buffer_ == nullptr ? nullptr : static_cast<std::int32_t*>(buffer_->data); }
+  std::int64_t count() const { return buffer_ == nullptr ? 0 : static_cast<std::int64_t>(buffer_->bytes / 4); }
+
+ private:
+  BufferPointer buffer_;
+};
+
+// Buffers cross the border as opaque objects.
+Napi::Value wrapBuffer(Napi::Env env, BufferPointer buffer);
+BufferPointer unwrapBuffer(const Napi::Value& value);
+// Lets go of the buffer before the garbage collector would. Harmless twice.
+void releaseBuffer(const Napi::Value& value);
+
+class Call {
+ public:
+  Call(const char* op, const Napi::Value& arguments);
+
+  // Optional buffers are absent where the property is undefined or null.
+  Argument read(const char* name) { return take(name, op_.reads); }
+  Argument write(const char* name) { return take(name, op_.writes); }
+  Argument update(const char* name) { return take(name, op_.updates); }
+  std::vector<Argument> readAll(const char* name) { return takeAll(name, op_.reads); }
+  std::vector<Argument> writeAll(const char* name) { return takeAll(name, op_.writes); }
+  std::vector<Argument> updateAll(const char* name) { return takeAll(name, op_.updates); }
+
+  std::int64_t integer(const char* name);  // named in messages
+  double number(const char* name) const { return get(name).As<Napi::Number>().DoubleValue(); }
+  bool flag(const char* name) const { return get(name).ToBoolean().Value(); }
+  bool has(const char* name) const;
+  std::vector<std::int32_t> integers32(const char* name);  // an Int32Array, copied
+  std::vector<std::int64_t> integers64(const char* name);  // an array of numbers
+
+  void submit(Queue& queue, std::function<void(Backend&)> run);
+  Op& op() { return op_; }
+
+ private:
+  Napi::Value get(const char* name) const { return arguments_.Get(name); }
+  Argument take(const char* name, std::vector<BufferPointer>& list);
+  std::vector<Argument> takeAll(const char* name, std::vector<BufferPointer>& list);
+
+  Napi::Object arguments_;
+  Op op_;
+};
+
+}  // namespace packed_rnn

@@ -1,0 +1,18 @@
+// The devices of this process: each opened once, each with one queue, none ever closed.
+#pragma once
+
+#include <napi.h>
+
+#include "addon/queue.h"
+
+namespace packed_rnn {
+
+// The queue behind the opaque object that `openDevice` returned.
+Queue& queueOf(const Napi::Value& device);
+
+// openDevice, deviceInfo, deviceMemory, synchronize, allocate, upload, download, release
+void defineDevice(Napi::Env env, Napi::Object exports);
+// every op of backend.h
+void defineOps(Napi::Env env, Napi::Object exports);
+
+}  // namespace packed_rnn

@@ -1,0 +1,72 @@
+#include "addon/environment.h"
+
+#include <utility>
+
+namespace packed_rnn {
+
+void Environment::attach(Napi::Env env) {
+  auto environment = std::make_shared<Environment>();
+  const auto call = [](napi_env raw, napi_value, void* context, void*) {
+    if (raw == nullptr) return;  // the environment is closing
+    const Napi::Env env(raw);
+    const Napi::HandleScope scope(env);
+    static_cast<Environment*>(context)->drain(env);
+  };
+  const napi_status status =
+      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "packed-rnn"), 0, 1, nullptr, nullptr,
+                                      environment.get(), call, &environment->wake_);
+  if (status != napi_ok) throw Napi::Error::New(env, "packed-rnn: no thread-safe function");
+  napi_unref_threadsafe_function(env, environment->wake_);
+  // Hooks run last in, first out: this one before the thread-safe function's own.
+  env.AddCleanupHook([environment] { environment->detach(); });
+  env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
+}
+
+std::function<void(const FailurePointer&)> Environment::promise(Napi::Env env, Settle settle, Napi::Promise& promise) {
+  auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
+  promise = deferred->Promise();
+  if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
+  // The shared pointer keeps the mutex alive for a device that finishes after the environment.
+  const std::shared_ptr<Environment> self = *env.GetInstanceData<std::shared_ptr<Environment>>();
+  return [self, deferred, settle = std::move(settle)](const FailurePointer& failure) {
+    self->post({deferred, failure, settle});
+  };
+}
+
+void Environment::post(Completion completion) {
+  const std::lock_guard lock(mutex_);
+  if (!attached_) return;
+  completed_.push_back(std::move(completion));
+  napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Environment::drain(Napi::Env env) {
+  std::deque<Completion> completed;
+  {
+    const std::lock_guard lock(mutex_);
+    completed.swap(completed_);
+  }
+  for (const Completion& completion : completed) {
+    if (--pending_ == 0) napi_unref_threadsafe_function(env, wake_);
+    if (completion.failure == nullptr) {
+      try {
+        completion.deferred->Resolve(completion.settle(env));
+      } catch (const Napi::Error& error) {
+        completion.deferred->Reject(error.Value());
+      }
+      continue;
+    }
+    completion.failure->observed = true;
+    Napi::Error error = Napi::Error::New(env, completion.failure->message);
+    error.Set("code", completion.failure->code);
+    completion.deferred->Reject(error.Value());
+  }
+}
+
+void Environment::detach() {
+  const std::lock_guard lock(mutex_);
+  attached_ = false;
+  completed_.clear();
+}
+
+}  // namespace packed_rnn

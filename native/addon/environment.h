@@ -1,0 +1,43 @@
+// What belongs to one Node environment (the main thread or a worker): its promises, and the way back to its thread.
+#pragma once
+
+#include <napi.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "addon/queue.h"
+
+namespace packed_rnn {
+
+class Environment {
+ public:
+  static void attach(Napi::Env env);
+  static Environment& of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
+
+  // A promise that the device's thread settles: `settle` turns the result into a value, on the JavaScript thread, or
+  // is left uncalled where there is a failure. Returns what to call, once, from any thread, also after this
+  // environment is gone. Node stays alive for as long as a promise is pending, and no longer.
+  using Settle = std::function<Napi::Value(Napi::Env)>;
+  std::function<void(const FailurePointer&)> promise(Napi::Env env, Settle settle, Napi::Promise& promise);
+
+ private:
+  struct Completion {
+    std::shared_ptr<Napi::Promise::Deferred> deferred;
+    FailurePointer failure;
+    Settle settle;
+  };
+  void post(Completion completion);
+  void drain(Napi::Env env);
+  void detach();
+
+  std::mutex mutex_;
+  std::deque<Completion> completed_;
+  bool attached_ = true;
+  napi_threadsafe_function wake_ = nullptr;
+  std::int64_t pending_ = 0;  // the JavaScript thread alone
+};
+
+}  // namespace packed_rnn

@@ -1,0 +1,338 @@
+// Each op of backend.h: its arguments by name, its buffers as read, written or updated, its call.
+#include "addon/call.h"
+#include "addon/device.h"
+
+namespace packed_rnn {
+
+namespace {
+
+void matmul(Queue& queue, Call& call) {
+  Matmul a{};
+  a.m = call.integer("m");
+  a.n = call.integer("n");
+  a.k = call.integer("k");
+  a.transposeA = call.flag("transposeA");
+  a.transposeB = call.flag("transposeB");
+  const Argument left = call.read("a"), right = call.read("b"), bias = call.read("bias"), c = call.write("c");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.a = left.floats();
+    a.b = right.floats();
+    a.bias = bias.floats();
+    a.c = c.floats();
+    backend.matmul(a);
+  });
+}
+
+void gatherRows(Queue& queue, Call& call) {
+  GatherRows a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  a.sourceRows = call.integer("sourceRows");
+  a.fill = static_cast<float>(call.number("fill"));
+  const Argument source = call.read("source"), index = call.read("index"), destination = call.write("destination");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.source = source.floats();
+    a.index = index.integers();
+    a.destination = destination.floats();
+    backend.gatherRows(a);
+  });
+}
+
+void sumRows(Queue& queue, Call& call) {
+  SumRows a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  const Argument source = call.read("source"), starts = call.read("starts"), order = call.read("order");
+  const Argument destination = call.write("destination");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.source = source.floats();
+    a.starts = starts.integers();
+    a.order = order.integers();
+    a.destination = destination.floats();
+    backend.sumRows(a);
+  });
+}
+
+void addRows(Queue& queue, Call& call) {
+  AddRows a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  const Argument source = call.read("source"), index = call.read("index"), destination = call.update("destination");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.source = source.floats();
+    a.index = index.integers();
+    a.destination = destination.floats();
+    backend.addRows(a);
+  });
+}
+
+void sumColumns(Queue& queue, Call& call) {
+  SumColumns a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  const Argument source = call.read("source"), sums = call.write("sums");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.source = source.floats();
+    a.sums = sums.floats();
+    backend.sumColumns(a);
+  });
+}
+
+void elementwise(Queue& queue, Call& call) {
+  ApplyElementwise a{};
+  a.function = static_cast<Elementwise>(call.integer("function"));
+  a.count = call.integer("count");
+  const Argument left = call.read("a"), right = call.read("b"), out = call.write("out");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.a = left.floats();
+    a.b = right.floats();
+    a.out = out.floats();
+    backend.elementwise(a);
+  });
+}
+
+void fill(Queue& queue, Call& call) {
+  Fill a{};
+  a.count = call.integer("count");
+  a.value = static_cast<float>(call.number("value"));
+  const Argument from = call.read("from"), out = call.write("out");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.from = from.floats();
+    a.out = out.floats();
+    backend.fill(a);
+  });
+}
+
+void sum(Queue& queue, Call& call) {
+  Sum a{};
+  a.count = call.integer("count");
+  const Argument values = call.read("values"), out = call.write("out");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.values = values.floats();
+    a.out = out.floats();
+    backend.sum(a);
+  });
+}
+
+void dropout(Queue& queue, Call& call) {
+  Dropout a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  a.directions = call.integer("directions");
+  a.seed = static_cast<std::uint64_t>(call.number("seed"));
+  a.step = static_cast<std::uint32_t>(call.number("step"));
+  a.stream = static_cast<std::uint32_t>(call.number("stream"));
+  a.p = static_cast<float>(call.number("p"));
+  const std::vector<std::int32_t> offsets = call.integers32("offsets");
+  const Argument x = call.read("x"), y = call.write("y");
+  call.submit(queue, [=](Backend& backend) mutable {
+    if (!offsets.empty()) a.sequences = {offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1};
+    a.x = x.floats();
+    a.y = y.floats();
+    backend.dropout(a);
+  });
+}
+
+void crossEntropy(Queue& queue, Call& call) {
+  CrossEntropy a{};
+  a.rows = call.integer("rows");
+  a.classes = call.integer("classes");
+  a.mean = call.flag("mean");
+  const Argument logits = call.read("logits"), labels = call.read("labels");
+  const Argument loss = call.write("loss"), gradient = call.write("gradient");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.logits = logits.floats();
+    a.labels = labels.integers();
+    a.loss = loss.floats();
+    a.gradient = gradient.floats();
+    backend.crossEntropy(a);
+  });
+}
+
+// What the forward and the backward op of a layer are both given.
+struct LstmInput {
+  explicit LstmInput(Call& call)
+      : offsets(call.integers32("offsets")),
+        x(call.read("x")),
+        index(call.read("index")),
+        starts(call.read("starts")),
+        order(call.read("order")),
+        wIh(call.readAll("wIh")),
+        wHh(call.readAll("wHh")),
+        bIh(call.readAll("bIh")),
+        bHh(call.readAll("bHh")),
+        h0(call.read("h0")),
+        c0(call.read("c0")) {
+    shape.rows = call.integer("rows");
+    shape.distinctRows = call.integer("distinctRows");
+    shape.inputSize = call.integer("inputSize");
+    shape.hiddenSize = call.integer("hiddenSize");
+    shape.directions = call.integer("directions");
+    stateOffset = call.integer("stateOffset");
+  }
+
+  // A layer's part of the states of all layers, [L · D, B, H].
+  float* state(const Argument& states) const {
+    return states.floats() == nullptr ? nullptr : states.floats() + stateOffset;
+  }
+  template <class Layer>
+  void fill(Layer& layer) const {
+    layer.shape = shape;
+    layer.shape.sequences = {offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1};
+    layer.shape.index = {index.integers(), starts.integers(), order.integers()};
+    layer.x = x.floats();
+    for (std::size_t d = 0; d < wIh.size(); d++) {
+      layer.weights[d] = {wIh[d].floats(), wHh[d].floats(), bIh.empty() ? nullptr : bIh[d].floats(),
+                          bHh.empty() ? nullptr : bHh[d].floats()};
+    }
+    layer.h0 = state(h0);
+    layer.c0 = state(c0);
+  }
+
+  std::vector<std::int32_t> offsets;
+  Argument x, index, starts, order;
+  std::vector<Argument> wIh, wHh, bIh, bHh;
+  Argument h0, c0;
+  LstmShape shape{};
+  std::int64_t stateOffset = 0;
+};
+
+void lstmForward(Queue& queue, Call& call) {
+  const LstmInput input(call);
+  const Argument output = call.write("output"), hN = call.write("hN"), cN = call.write("cN"), saved = call.write("saved");
+  call.submit(queue, [=](Backend& backend) {
+    LstmForward a{};
+    input.fill(a);
+    a.output = output.floats();
+    a.hN = input.state(hN);
+    a.cN = input.state(cN);
+    a.saved = saved.floats();
+    backend.lstmForward(a);
+  });
+}
+
+void lstmBackward(Queue& queue, Call& call) {
+  const LstmInput input(call);
+  const Argument output = call.read("output"), saved = call.update("saved");
+  const Argument dOutput = call.read("dOutput"), dHN = call.read("dHN"), dCN = call.read("dCN");
+  const Argument dX = call.write("dX"), dH0 = call.write("dH0"), dC0 = call.write("dC0");
+  const std::vector<Argument> wIh = call.writeAll("dWIh"), wHh = call.writeAll("dWHh");
+  const std::vector<Argument> bIh = call.writeAll("dBIh"), bHh = call.writeAll("dBHh");
+  call.submit(queue, [=](Backend& backend) {
+    LstmBackward a{};
+    input.fill(a);
+    a.output = output.floats();
+    a.saved = saved.floats();
+    a.dOutput = dOutput.floats();
+    a.dHN = input.state(dHN);
+    a.dCN = input.state(dCN);
+    a.dX = dX.floats();
+    for (std::size_t d = 0; d < input.wIh.size(); d++) {
+      a.gradients[d] = {wIh.empty() ? nullptr : wIh[d].floats(), wHh.empty() ? nullptr : wHh[d].floats(),
+                        bIh.empty() ? nullptr : bIh[d].floats(), bHh.empty() ? nullptr : bHh[d].floats()};
+    }
+    a.dH0 = input.state(dH0);
+    a.dC0 = input.state(dC0);
+    backend.lstmBackward(a);
+  });
+}
+
+// Host arrays of addresses and counts for the ops over many tensors.
+struct TensorList {
+  explicit TensorList(std::vector<Argument> arguments) : arguments_(std::move(arguments)) {}
+  void resolve() {
+    addresses_.clear();
+    counts_.clear();
+    for (const Argument& argument : arguments_) {
+      addresses_.push_back(argument.floats());
+      counts_.push_back(argument.count());
+    }
+  }
+  std::int64_t size() const { return static_cast<std::int64_t>(arguments_.size()); }
+  const std::int64_t* counts() const { return counts_.data(); }
+  float* const* addresses() const { return addresses_.data(); }
+
+ private:
+  std::vector<Argument> arguments_;
+  std::vector<float*> addresses_;
+  std::vector<std::int64_t> counts_;
+};
+
+void clipNorm(Queue& queue, Call& call) {
+  TensorList values(call.updateAll("values"));
+  const Argument total = call.write("total");
+  const auto maxNorm = static_cast<float>(call.number("maxNorm"));
+  call.submit(queue, [=](Backend& backend) mutable {
+    values.resolve();
+    backend.clipNorm({values.size(), values.counts(), values.addresses(), maxNorm, total.floats()});
+  });
+}
+
+void sgdStep(Queue& queue, Call& call) {
+  TensorList parameters(call.updateAll("parameters")), gradients(call.readAll("gradients"));
+  TensorList momenta(call.updateAll("momenta"));
+  const std::vector<std::int64_t> firstSteps = call.integers64("firstSteps");
+  const auto learningRate = static_cast<float>(call.number("learningRate"));
+  const auto momentum = static_cast<float>(call.number("momentum"));
+  call.submit(queue, [=](Backend& backend) mutable {
+    parameters.resolve();
+    gradients.resolve();
+    momenta.resolve();
+    backend.sgdStep({parameters.size(), parameters.counts(), parameters.addresses(), gradients.addresses(),
+                     momenta.size() == 0 ? nullptr : momenta.addresses(), firstSteps.data(), learningRate, momentum});
+  });
+}
+
+void adamStep(Queue& queue, Call& call) {
+  TensorList parameters(call.updateAll("parameters")), gradients(call.readAll("gradients"));
+  TensorList means(call.updateAll("means")), variances(call.updateAll("variances"));
+  const std::vector<std::int64_t> steps = call.integers64("steps");
+  const double learningRate = call.number("learningRate"), epsilon = call.number("epsilon");
+  const double beta1 = call.number("beta1"), beta2 = call.number("beta2");
+  call.submit(queue, [=](Backend& backend) mutable {
+    parameters.resolve();
+    gradients.resolve();
+    means.resolve();
+    variances.resolve();
+    backend.adamStep({parameters.size(), parameters.counts(), parameters.addresses(), gradients.addresses(),
+                      means.addresses(), variances.addresses(), steps.data(), learningRate, beta1, beta2, epsilon});
+  });
+}
+
+template <void (*op)(Queue&, Call&)>
+void define(Napi::Env env, Napi::Object exports, const char* name) {
+  const auto callback = [](const Napi::CallbackInfo& info) {
+    Call call(static_cast<const char*>(info.Data()), info[1]);
+    op(queueOf(info[0]), call);
+  };
+  exports.Set(name, Napi::Function::New(env, callback, name, const_cast<char*>(name)));
+}
+
+Napi::Value lstmSavedCount(const Napi::CallbackInfo& info) {
+  const auto integer = [&](std::size_t i) { return info[i].As<Napi::Number>().Int64Value(); };
+  return Napi::Number::New(info.Env(), static_cast<double>(queueOf(info[0]).backend().lstmSavedCount(
+                                           integer(1), integer(2), integer(3))));
+}
+
+}  // namespace
+
+void defineOps(Napi::Env env, Napi::Object exports) {
+  define<matmul>(env, exports, "matmul");
+  define<gatherRows>(env, exports, "gatherRows");
+  define<sumRows>(env, exports, "sumRows");
+  define<addRows>(env, exports, "addRows");
+  define<sumColumns>(env, exports, "sumColumns");
+  define<elementwise>(env, exports, "elementwise");
+  define<fill>(env, exports, "fill");
+  define<sum>(env, exports, "sum");
+  define<dropout>(env, exports, "dropout");
+  define<crossEntropy>(env, exports, "crossEntropy");
+  define<lstmForward>(env, exports, "lstmForward");
+  define<lstmBackward>(env, exports, "lstmBackward");
+  define<clipNorm>(env, exports, "clipNorm");
+  define<sgdStep>(env, exports, "sgdStep");
+  define<adamStep>(env, exports, "adamStep");
+  exports.Set("lstmSavedCount", Napi::Function::New(env, lstmSavedCount, "lstmSavedCount"));
+}
+
+}  // namespace packed_rnn

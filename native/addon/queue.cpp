@@ -1,0 +1,106 @@
+#include "addon/queue.h"
+
+#include <exception>
+#include <new>
+#include <thread>
+
+namespace packed_rnn {
+
+namespace {
+
+std::size_t bytesOf(const Op& op) {
+  std::size_t bytes = op.hostBytes;
+  for (const BufferPointer& buffer : op.writes) bytes += buffer->bytes;
+  return bytes;
+}
+
+}  // namespace
+
+Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
+  // A queue lives as long as the process, and so does its thread: nothing waits for it at exit.
+  std::thread([this] { loop(); }).detach();
+}
+
+void Queue::push(Op op) {
+  const std::size_t bytes = bytesOf(op);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    return ops_.empty() || (ops_.size() < kMostOps && waitingBytes_ + bytes <= kMostBytes);
+  });
+  ops_.push_back(std::move(op));
+  waitingBytes_ += bytes;
+  changed_.notify_all();
+}
+
+void Queue::synchronize(std::function<void(const FailurePointer&)> done) {
+  Op op;
+  op.name = "synchronize";
+  op.run = [this, done](Backend& backend) {
+    FailurePointer first;
+    try {
+      backend.synchronize();
+    } catch (const Error& error) {
+      first = std::make_shared<Failure>(error.code, error.message);
+    }
+    for (const FailurePointer& failure : unobserved_) {
+      if (first == nullptr && !failure->observed) first = failure;
+    }
+    unobserved_.clear();
+    if (first != nullptr) first->observed = true;
+    done(first);
+  };
+  push(std::move(op));
+}
+
+void Queue::loop() {
+  for (;;) {
+    Op op;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return !ops_.empty(); });
+      op = std::move(ops_.front());
+    }
+    const std::size_t bytes = bytesOf(op);
+    const FailurePointer failure = execute(op);
+    if (op.done) op.done(failure);
+    op = Op();  // lets go of its buffers before the next op asks for memory
+    const std::lock_guard lock(mutex_);
+    ops_.pop_front();
+    waitingBytes_ -= bytes;
+    changed_.notify_all();
+  }
+}
+
+FailurePointer Queue::execute(Op& op) {
+  for (const auto* inputs : {&op.reads, &op.updates}) {
+    for (const BufferPointer& buffer : *inputs) {
+      if (buffer->failure == nullptr) continue;
+      for (const BufferPointer& output : op.writes) output->failure = buffer->failure;
+      return buffer->failure;
+    }
+  }
+  std::string code;
+  std::string cause;
+  try {
+    for (const BufferPointer& buffer : op.writes) {
+      if (buffer->data == nullptr) buffer->data = backend_->allocate(buffer->bytes);
+    }
+    op.run(*backend_);
+    return nullptr;
+  } catch (const Error& error) {
+    code = error.code;
+    cause = error.message;
+  } catch (const std::bad_alloc&) {
+    code = "ERR_OUT_OF_MEMORY";
+    cause = "the host has no memory left";
+  } catch (const std::exception& error) {
+    code = "ERR_OP_FAILED";
+    cause = error.what();
+  }
+  const FailurePointer failure = std::make_shared<Failure>(code, std::string(op.name) + "(" + op.shapes + "): " + cause);
+  for (const BufferPointer& output : op.writes) output->failure = failure;
+  unobserved_.push_back(failure);
+  return failure;
+}
+
+}  // namespace packed_rnn

@@ -1,0 +1,79 @@
+// A device as an ordered queue: one thread, which runs ops in the order in which they were issued.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+
+namespace packed_rnn {
+
+// Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
+struct Failure {
+  std::string code;
+  std::string message;
+  mutable std::atomic<bool> observed = false;  // somebody's await rejected with it
+};
+using FailurePointer = std::shared_ptr<const Failure>;
+
+// Device memory, counted by those who hold it: handles in JavaScript and ops in the queue. The memory is allocated on
+// the device's thread, by the op that first writes it; `data` and `failure` are that thread's alone.
+struct Buffer {
+  Buffer(Backend& owner, std::size_t size) : backend(owner), bytes(size) {}
+  ~Buffer() {
+    if (data != nullptr) backend.deallocate(data, bytes);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  Backend& backend;
+  const std::size_t bytes;
+  void* data = nullptr;
+  FailurePointer failure;
+};
+using BufferPointer = std::shared_ptr<Buffer>;
+
+struct Op {
+  const char* name = "";
+  std::string shapes;                 // for messages
+  std::vector<BufferPointer> reads;   // a failed one fails the op
+  std::vector<BufferPointer> writes;  // allocated before the op runs, failed with it
+  std::vector<BufferPointer> updates;  // read and written in place: an op that fails leaves them as they were
+  std::size_t hostBytes = 0;           // held by the op itself
+  std::function<void(Backend&)> run;
+  std::function<void(const FailurePointer&)> done;  // optional; null: it succeeded. On the device's thread
+};
+
+class Queue {
+ public:
+  explicit Queue(std::unique_ptr<Backend> backend);
+
+  // Blocks while kMostOps ops or kMostBytes bytes are ahead of this one.
+  void push(Op op);
+  // `done` when all that was pushed before has run, with the first failure that nobody observed.
+  void synchronize(std::function<void(const FailurePointer&)> done);
+  Backend& backend() { return *backend_; }
+
+  static constexpr std::size_t kMostOps = 1024;
+  static constexpr std::size_t kMostBytes = std::size_t{4} << 30;
+
+ private:
+  void loop();
+  FailurePointer execute(Op& op);
+
+  std::unique_ptr<Backend> backend_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Op> ops_;
+  std::size_t waitingBytes_ = 0;
+  std::vector<FailurePointer> unobserved_;  // the device's thread alone
+};
+
+}  // namespace packed_rnn

@@ -1,0 +1,251 @@
+// The seam between the addon and a device. A backend computes; it knows no Node, no queue and no tensor.
+//
+// Every method but `allocate`, `deallocate` and `memory` is called on one thread, the device's, in the order in which
+// the ops were issued. A method returns when its work is computed (CPU) or launched in that order (CUDA). It throws on
+// failure, and then nothing that it updates in place has changed.
+//
+// Pointers are the device's unless marked `host`. A shape stands in brackets, row-major, without padding. The caller
+// owns every buffer. Nothing may alias unless the field says so. Optional pointers are null where they are absent.
+// Counts and shapes are checked before they come here; indices made on the host are, too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace packed_rnn {
+
+// The reason that an op failed; `code` is one of the codes in src/errors.ts.
+struct Error {
+  const char* code;
+  char message[256];
+};
+
+struct MemoryUse {
+  std::size_t held;    // bytes in buffers that somebody holds
+  std::size_t cached;  // bytes kept for the next allocation
+};
+
+// Sequences are rows back to back: sequence b is rows offsets[b] to offsets[b + 1].
+struct Sequences {
+  const std::int32_t* offsets;  // host [B + 1], not decreasing, offsets[0] = 0, offsets[B] = N
+  std::int64_t count;           // B
+};
+
+// Row n of the input is distinct row index[n]. All three are null where the rows are not indexed.
+struct RowIndex {
+  const std::int32_t* index;   // [N], each in [0, U)
+  const std::int32_t* starts;  // [U + 1]: the places of distinct row u are order[starts[u]] to order[starts[u + 1]]
+  const std::int32_t* order;   // [N], ascending within a distinct row
+};
+
+// c = op(a) op(b) + bias, or c += op(a) op(b)
+struct Matmul {
+  std::int64_t m, n, k;
+  const float* a;     // [m, k], or [k, m] where transposeA
+  const float* b;     // [k, n], or [n, k] where transposeB
+  const float* bias;  // [n], optional
+  float* c;           // [m, n]
+  bool transposeA, transposeB;
+  bool accumulate;  // adds to what c holds; then bias is null
+};
+
+// destination[r] = source[index[r]], or `fill` where index[r] < 0
+struct GatherRows {
+  std::int64_t rows, columns, sourceRows;
+  const float* source;        // [sourceRows, columns]
+  const std::int32_t* index;  // [rows], each below sourceRows
+  float fill;
+  float* destination;  // [rows, columns]
+};
+
+// destination[u] = the sum of source[order[i]], i from starts[u] to starts[u + 1], in that order
+struct SumRows {
+  std::int64_t rows, columns;
+  const float* source;         // [*, columns]
+  const std::int32_t* starts;  // [rows + 1]
+  const std::int32_t* order;   // [starts[rows]]
+  float* destination;          // [rows, columns]
+};
+
+// destination[index[r]] += source[r]; the indices are distinct
+struct AddRows {
+  std::int64_t rows, columns;
+  const float* source;        // [rows, columns]
+  const std::int32_t* index;  // [rows]
+  float* destination;         // [*, columns], updated
+};
+
+// sums[c] = the sum of source[r][c] over r
+struct SumColumns {
+  std::int64_t rows, columns;
+  const float* source;  // [rows, columns]
+  float* sums;          // [columns]
+};
+
+enum class Elementwise : std::int32_t {
+  copy,             // a
+  add,              // a + b
+  multiply,         // a b
+  scale,            // a b[0]
+  tanh,             // tanh a, and so on: b is absent, as for copy
+  sigmoid,          //
+  relu,             //
+  tanhBackward,     // b (1 - a²), where a is the forward result and b the gradient of it
+  sigmoidBackward,  // b a (1 - a)
+  reluBackward,     // b [a > 0]
+};
+struct ApplyElementwise {
+  Elementwise function;
+  std::int64_t count;
+  const float* a;  // [count]
+  const float* b;  // [count], or [1] for scale
+  float* out;      // [count], may be a or b
+};
+
+struct Fill {
+  std::int64_t count;
+  float value;
+  const float* from;  // [1], optional: the value stands on the device
+  float* out;         // [count]
+};
+
+struct Sum {
+  std::int64_t count;
+  const float* values;  // [count]
+  float* out;           // [1]
+};
+
+// y = x / (1 - p) where kept, else 0. An element is kept where its random integer is at least p 2³². The integer is
+// Philox4x32-10 under key `seed` at (step, stream · directions + direction, sequence, t, unit), so a mask depends on
+// nothing but the element's place. Forward and backward are the same op.
+struct Dropout {
+  std::int64_t rows, columns;  // N, directions · units
+  std::int64_t directions;     // the halves of a row that count their units apart; 1 if there are none
+  Sequences sequences;         // whose token a row is; count 0: row r is sequence r at t = 0
+  std::uint64_t seed;
+  std::uint32_t step, stream;
+  float p;         // in [0, 1]
+  const float* x;  // [rows, columns]
+  float* y;        // [rows, columns], may be x
+};
+
+// loss = the mean or the sum over rows of -log softmax(logits)[label]
+struct CrossEntropy {
+  std::int64_t rows, classes;
+  const float* logits;         // [rows, classes]
+  const std::int32_t* labels;  // [rows], each in [0, classes)
+  bool mean;
+  float* loss;      // [1]
+  float* gradient;  // [rows, classes]: of the loss in the logits; optional
+};
+
+// One direction of one LSTM layer; gates in the order i, f, g, o.
+struct LstmWeights {
+  const float* wIh;  // [4H, I]
+  const float* wHh;  // [4H, H]
+  const float* bIh;  // [4H], optional
+  const float* bHh;  // [4H], optional
+};
+struct LstmGradients {
+  float* wIh;  // [4H, I], optional like all of these
+  float* wHh;  // [4H, H]
+  float* bIh;  // [4H]
+  float* bHh;  // [4H]
+};
+
+// One layer, one or two directions, over packed rows. Direction 1 reads each sequence from its end.
+struct LstmShape {
+  std::int64_t inputSize, hiddenSize, directions;  // I, H, D
+  std::int64_t rows, distinctRows;                 // N, U; equal where the rows are not indexed
+  Sequences sequences;                             // B of them
+  RowIndex index;
+};
+struct LstmForward {
+  LstmShape shape;
+  const float* x;  // [U, I]
+  LstmWeights weights[2];
+  const float* h0;  // [D, B, H], optional: zeros
+  const float* c0;  // [D, B, H], optional: zeros
+  float* output;    // [N, D·H]
+  float* hN;        // [D, B, H]
+  float* cN;        // [D, B, H]
+  float* saved;     // [lstmSavedCount], what a backward pass needs, in the backend's own layout; null: none follows
+};
+struct LstmBackward {
+  LstmShape shape;
+  const float* x;  // as in the forward pass, like every field down to saved
+  LstmWeights weights[2];
+  const float* h0;
+  const float* c0;
+  const float* output;
+  float* saved;          // consumed: gate gradients overwrite the gates
+  const float* dOutput;  // [N, D·H], optional: zeros; so are dHN and dCN
+  const float* dHN;      // [D, B, H]
+  const float* dCN;      // [D, B, H]
+  float* dX;             // [U, I], optional
+  LstmGradients gradients[2];
+  float* dH0;  // [D, B, H], optional
+  float* dC0;  // [D, B, H], optional
+};
+
+// Tensors that one op treats alike, all or none. Arrays are the host's.
+struct Norm {
+  std::int64_t tensors;
+  const std::int64_t* counts;  // host [tensors]
+  float* const* values;        // host [tensors], each [counts[i]], updated
+  float maxNorm;               // values *= min(1, maxNorm / (total + 1e-6))
+  float* total;                // [1]: the 2-norm over all, before
+};
+struct SgdStep {
+  std::int64_t tensors;
+  const std::int64_t* counts;      // host [tensors]
+  float* const* parameters;        // host [tensors], updated
+  const float* const* gradients;   // host [tensors]
+  float* const* momenta;           // host [tensors], updated; null where momentum is 0
+  const std::int64_t* firstSteps;  // host [tensors]: 1 where the momentum buffer starts as the gradient
+  float learningRate, momentum;
+};
+struct AdamStep {
+  std::int64_t tensors;
+  const std::int64_t* counts;     // host [tensors]
+  float* const* parameters;       // host [tensors], updated
+  const float* const* gradients;  // host [tensors]
+  float* const* means;            // host [tensors], updated: m
+  float* const* variances;        // host [tensors], updated: v
+  const std::int64_t* steps;      // host [tensors]: t of this step, from 1
+  double learningRate, beta1, beta2, epsilon;
+};
+
+struct Backend {
+  virtual ~Backend() = default;
+
+  // Any thread. Throws Error ERR_OUT_OF_MEMORY. The bytes hold anything. 64-byte aligned.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void deallocate(void* data, std::size_t bytes) noexcept = 0;
+  virtual MemoryUse memory() const noexcept = 0;
+
+  virtual void upload(void* destination, const void* host, std::size_t bytes) = 0;
+  virtual void download(void* host, const void* source, std::size_t bytes) = 0;  // returns when `host` holds them
+  virtual void synchronize() = 0;                                               // returns when all is computed
+
+  virtual void matmul(const Matmul&) = 0;
+  virtual void gatherRows(const GatherRows&) = 0;
+  virtual void sumRows(const SumRows&) = 0;
+  virtual void addRows(const AddRows&) = 0;
+  virtual void sumColumns(const SumColumns&) = 0;
+  virtual void elementwise(const ApplyElementwise&) = 0;
+  virtual void fill(const Fill&) = 0;
+  virtual void sum(const Sum&) = 0;
+  virtual void dropout(const Dropout&) = 0;
+  virtual void crossEntropy(const CrossEntropy&) = 0;
+  virtual void lstmForward(const LstmForward&) = 0;
+  virtual void lstmBackward(const LstmBackward&) = 0;
+  virtual void clipNorm(const Norm&) = 0;
+  virtual void sgdStep(const SgdStep&) = 0;
+  virtual void adamStep(const AdamStep&) = 0;
+
+  // Floats in LstmForward::saved. Any thread.
+  virtual std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize, std::int64_t directions) const = 0;
+};
+
+}  // namespace packed_rnn

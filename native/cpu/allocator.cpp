@@ -1,0 +1,87 @@
+#include "cpu/allocator.h"
+
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace packed_rnn {
+
+namespace {
+
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge page
+
+// Few distinct sizes, so that the next batch, a little longer or shorter, finds a block that fits.
+std::size_t rounded(std::size_t bytes) {
+  if (bytes < kLine) bytes = kLine;
+  std::size_t step = kLine;
+  while (step * 16 <= bytes) step *= 2;
+  return (bytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+Allocator::~Allocator() { trim(0); }
+
+void* Allocator::allocate(std::size_t bytes) {
+  const std::size_t size = rounded(bytes);
+  const std::lock_guard lock(mutex_);
+  Error failure{"ERR_OUT_OF_MEMORY", {}};
+  if (limit_ != 0 && held_ + size > limit_) {
+    std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu of the limit of %zu are held", size, held_,
+                  limit_);
+    throw failure;
+  }
+  void* data = nullptr;
+  // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
+  if (const auto found = free_.lower_bound(size); found != free_.end() && found->first <= size + size / 8) {
+    data = found->second;
+    cached_ -= found->first;
+    lent_[data] = found->first;
+    held_ += found->first;
+    free_.erase(found);
+    return data;
+  }
+  data = std::aligned_alloc(size >= kPage ? kPage : kLine, size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
+  if (data == nullptr) {
+    trim(0);
+    std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held", size, held_);
+    throw failure;
+  }
+#if defined(MADV_HUGEPAGE)
+  if (size >= kPage) madvise(data, size, MADV_HUGEPAGE);
+#endif
+  lent_[data] = size;
+  held_ += size;
+  return data;
+}
+
+void Allocator::deallocate(void* data, std::size_t) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto lent = lent_.find(data);
+  if (lent == lent_.end()) return;
+  const std::size_t size = lent->second;
+  lent_.erase(lent);
+  held_ -= size;
+  cached_ += size;
+  free_.emplace(size, data);
+  // Never more in reserve than one and a half times what is in use, and 256 MB are always allowed.
+  trim(held_ + held_ / 2 + (std::size_t{256} << 20));
+}
+
+void Allocator::trim(std::size_t bytes) noexcept {
+  while (cached_ > bytes && !free_.empty()) {
+    const auto first = free_.begin();
+    std::free(first->second);
+    cached_ -= first->first;
+    free_.erase(first);
+  }
+}
+
+MemoryUse Allocator::use() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return {held_, cached_};
+}
+
+}  // namespace packed_rnn

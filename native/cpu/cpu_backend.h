@@ -1,0 +1,52 @@
+// What the CPU backends of all instruction sets share: memory, copies and the team. Compiled once, for any CPU.
+#pragma once
+
+#include "backend.h"
+#include "cpu/allocator.h"
+#include "cpu/team.h"
+
+namespace packed_rnn {
+
+struct CpuOptions {
+  int threads;
+  std::size_t memoryLimit;  // bytes; 0: none
+};
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(const CpuOptions& options);
+  ~CpuBackend() override;
+
+  void* allocate(std::size_t bytes) override;
+  void deallocate(void* data, std::size_t bytes) noexcept override;
+  MemoryUse memory() const noexcept override;
+  void upload(void* destination, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* source, std::size_t bytes) override;
+  void synchronize() override;
+
+  Team& team() { return team_; }
+  // Sequence places (direction · B + b) of all directions, the longest first, so that the last to start is the shortest.
+  // Empty sequences are left out. Returns how many were written to `places` [directions · B].
+  static std::int64_t longestFirst(const Sequences& sequences, std::int64_t directions, std::int32_t* places);
+  // Throws ERR_OUT_OF_RANGE unless low <= value < high for each value.
+  static void checkRange(const char* what, const std::int32_t* values, std::int64_t count, std::int64_t low, std::int64_t high);
+
+ private:
+  Allocator allocator_;
+  Team team_;
+};
+
+// One candidate of each instruction set, the best first.
+struct CpuCandidate {
+  const char* name;
+  bool (*supported)();
+  Backend* (*open)(const CpuOptions&);
+};
+extern const CpuCandidate kCpuCandidates[];
+extern const int kCpuCandidateCount;
+
+// The first candidate that this CPU supports, or the one that `forced` (PACKED_RNN_CPU) names. Throws Error
+// ERR_DEVICE_UNAVAILABLE where there is none.
+const CpuCandidate& chooseCpu(const char* forced);
+
+}  // namespace packed_rnn

@@ -1,0 +1,93 @@
+// The CPU backend of one instruction set: every op of backend.h, each family in its own file.
+#pragma once
+
+#include "cpu/cpu_backend.h"
+#include "cpu/simd.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+class Kernels final : public CpuBackend {
+ public:
+  explicit Kernels(const CpuOptions& options);
+
+  void matmul(const Matmul&) override;
+  void gatherRows(const GatherRows&) override;
+  void sumRows(const SumRows&) override;
+  void addRows(const AddRows&) override;
+  void sumColumns(const SumColumns&) override;
+  void elementwise(const ApplyElementwise&) override;
+  void fill(const Fill&) override;
+  void sum(const Sum&) override;
+  void dropout(const Dropout&) override;
+  void crossEntropy(const CrossEntropy&) override;
+  void lstmForward(const LstmForward&) override;
+  void lstmBackward(const LstmBackward&) override;
+  void clipNorm(const Norm&) override;
+  void sgdStep(const SgdStep&) override;
+  void adamStep(const AdamStep&) override;
+  std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize, std::int64_t directions) const override;
+};
+
+PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
+PACKED_RNN_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+PACKED_RNN_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+// Memory for the length of an op.
+template <class T>
+class Scratch {
+ public:
+  Scratch(CpuBackend& owner, std::int64_t count)
+      : owner_(owner),
+        bytes_(static_cast<std::size_t>(count) * sizeof(T)),
+        data_(static_cast<T*>(owner.CpuBackend::allocate(bytes_))) {}
+  ~Scratch() { owner_.CpuBackend::deallocate(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  operator T*() { return data_; }
+
+ private:
+  CpuBackend& owner_;
+  std::size_t bytes_;
+  T* data_;
+};
+
+// body(task, worker) for each task below `count`, over the team; see Team::run.
+template <class Body>
+void parallel(CpuBackend& backend, std::int64_t count, Body& body) {
+  backend.team().run(
+      count, [](void* context, std::int64_t task, int worker) { (*static_cast<Body*>(context))(task, worker); }, &body);
+}
+
+// Rows or elements in fixed chunks: body(begin, end). Chunks depend on `count` alone.
+template <class Body>
+void parallelChunks(CpuBackend& backend, std::int64_t count, std::int64_t chunk, Body& body) {
+  auto task = [&](std::int64_t t, int) { body(t * chunk, smaller(count, (t + 1) * chunk)); };
+  parallel(backend, (count + chunk - 1) / chunk, task);
+}
+
+// A matrix as it lies in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; a row -1 is zeros.
+// Transposed, the operand's element (i, j) is the memory's (j, i).
+struct Operand {
+  const float* data;
+  std::int64_t stride;
+  const std::int32_t* rows;
+  bool transposed;
+};
+
+// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. Each element is one sum in the order of k, in blocks of a fixed
+// length: it depends neither on the other rows and columns nor on the number of threads.
+struct Gemm {
+  std::int64_t m, n, k;
+  Operand a, b;
+  float* c;
+  std::int64_t stride;  // of a row of c
+  const float* bias;    // [n] or null
+  bool accumulate;
+};
+void gemm(CpuBackend& backend, const Gemm& problem);
+
+// sums[c] (+)= Σᵣ source[r · stride + c], in the order of r.
+void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns, std::int64_t stride,
+                float* sums, bool accumulate);
+
+}  // namespace packed_rnn::PACKED_RNN_ISA

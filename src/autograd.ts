@@ -1,0 +1,164 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { PackedRnnError } from './errors.js'
+import { applyElementwise, type DType, outlive, type Storage, type TapeNode, type Tensor } from './tensor.js'
+
+type Float = Tensor<'float32'>
+type Gradients = readonly (Float | null)[]
+
+const recording = new AsyncLocalStorage<boolean>()
+
+/** Runs `fn` without a tape: nothing is kept for a backward pass. `fn` may be async. */
+export function noGrad<T>(fn: () => T): T {
+  return recording.run(false, fn)
+}
+
+/** Whether a computation from these tensors goes on the tape. @internal */
+export function isRecorded(inputs: Gradients): boolean {
+  return recording.getStore() !== false && inputs.some(wantsGradient)
+}
+
+function wantsGradient(input: Float | null): boolean {
+  return input !== null && (input.requiresGrad || input.node !== null)
+}
+
+/**
+ * The gradient in each input, given that in each output (null: none). `wanted[i]` says whether input i needs one. The
+ * tape owns what comes back and disposes what it gave: to pass a gradient on, return an alias of it.
+ * @internal
+ */
+export type Backward = (gradients: Gradients, wanted: readonly boolean[]) => Gradients
+
+/** What an op may keep for its backward pass. @internal */
+export interface Keeper {
+  /** The same tensor in a handle of the tape's: it outlives `dispose`, and the tape knows if its values change. */
+  hold<D extends DType, R extends number>(tensor: Tensor<D, R>): Tensor<D, R>
+  /** Disposed when the backward pass has run. */
+  own<T extends { dispose(): void }>(thing: T): T
+}
+
+/** Puts a computation on the tape if one of its inputs wants a gradient; only then is `keep` called. @internal */
+export function record(
+  op: string,
+  inputs: Gradients,
+  outputs: readonly Float[],
+  keep: (keeper: Keeper) => Backward,
+): void {
+  if (!isRecorded(inputs)) return
+  const node = new Node(op, inputs, outputs, keep)
+  for (const output of outputs) output.node = node
+}
+
+let recorded = 0
+
+class Node implements TapeNode {
+  /** Rises with every node: the inputs of a node were recorded before it. */
+  readonly order = recorded++
+  readonly op: string
+  readonly inputs: Gradients
+  readonly outputs: readonly object[]
+  readonly #held: { storage: Storage; version: number; shape: readonly number[] }[] = []
+  readonly #owned: { dispose(): void }[] = []
+  #backward: Backward | null
+
+  constructor(op: string, inputs: Gradients, outputs: Gradients, keep: (keeper: Keeper) => Backward) {
+    this.op = op
+    this.inputs = inputs
+    this.outputs = outputs.map(output => output ?? {})
+    this.#backward = keep({
+      hold: tensor => {
+        const handle = this.#own(tensor.alias())
+        this.#held.push({ storage: handle.storage, version: handle.storage.version, shape: handle.shape })
+        return handle
+      },
+      own: thing => this.#own(thing),
+    })
+  }
+
+  #own<T extends { dispose(): void }>(thing: T): T {
+    this.#owned.push(outlive(thing))
+    return thing
+  }
+
+  /** @throws PackedRnnError ERR_GRAPH_FREED, ERR_MODIFIED. */
+  check(): void {
+    if (this.#backward === null) {
+      const message = `backward: ${this.op}: wanted a graph, got one that an earlier backward freed`
+      throw new PackedRnnError('ERR_GRAPH_FREED', message)
+    }
+    for (const { storage, version, shape } of this.#held) {
+      if (storage.version === version) continue
+      const message = `backward: ${this.op}: wanted the tensor [${shape.join(', ')}] as it was in the forward pass, got one changed since`
+      throw new PackedRnnError('ERR_MODIFIED', message)
+    }
+  }
+
+  run(gradients: Gradients): Gradients {
+    const backward = this.#backward
+    this.#backward = null
+    try {
+      return backward === null ? [] : backward(gradients, this.inputs.map(wantsGradient))
+    } finally {
+      for (const thing of this.#owned) thing.dispose()
+    }
+  }
+
+  backpropagate(from: object, seed: Float): void {
+    const nodes = reachable(this)
+    // All are checked before the first runs, so that a refusal leaves every gradient as it was.
+    for (const node of nodes) node.check()
+    const pending = new Map<Node, (Float | null)[]>()
+    addTo(pending, this, from, seed.alias())
+    for (const node of nodes) {
+      const given = pending.get(node)
+      if (given === undefined) continue
+      pending.delete(node)
+      const gradients = node.run(given)
+      for (const one of given) one?.dispose()
+      node.inputs.forEach((input, i) => {
+        const gradient = gradients[i] ?? null
+        if (gradient === null) return
+        if (input?.node instanceof Node) addTo(pending, input.node, input, gradient)
+        else if (input?.requiresGrad) accumulate(input, gradient)
+        else gradient.dispose()
+      })
+    }
+  }
+}
+
+/** All nodes that `last` was computed from, the latest first. */
+function reachable(last: Node): Node[] {
+  const found = new Set([last])
+  for (const node of found) {
+    for (const input of node.inputs) if (input?.node instanceof Node) found.add(input.node)
+  }
+  return [...found].sort((a, b) => b.order - a.order)
+}
+
+function addTo(pending: Map<Node, (Float | null)[]>, node: Node, output: object, gradient: Float): void {
+  let gradients = pending.get(node)
+  if (gradients === undefined) {
+    gradients = node.outputs.map(() => null)
+    pending.set(node, gradients)
+  }
+  const i = node.outputs.indexOf(output)
+  gradients[i] = plus(gradients[i] ?? null, gradient)
+}
+
+function plus(sum: Float | null, gradient: Float): Float {
+  if (sum === null) return gradient
+  const total = applyElementwise('add', sum, gradient)
+  sum.dispose()
+  gradient.dispose()
+  return total
+}
+
+/** Adds to `grad`, in memory that is this tensor's alone: clipping changes gradients in place. */
+function accumulate(leaf: Float, gradient: Float): void {
+  let total = plus(leaf.grad, gradient)
+  if (total.storage.shared) {
+    const own = applyElementwise('copy', total, null)
+    total.dispose()
+    total = own
+  }
+  leaf.grad = outlive(total)
+}

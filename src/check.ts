@@ -1,0 +1,57 @@
+import type { Device } from './device.js'
+import { badArgument, PackedRnnError } from './errors.js'
+import type { DType, Tensor } from './tensor.js'
+
+/**
+ * The checks at the door of every op. Each names the op, the argument, what was wanted and what came; behind them
+ * nothing is checked again.
+ */
+
+/** A dimension that may be any number. */
+export const any = -1
+
+export function checkTensor<D extends DType, R extends number>(
+  op: string,
+  name: string,
+  value: Tensor<D, R>,
+  wanted: { dtype: D; shape: readonly number[]; device?: Device },
+): void {
+  if (typeof value !== 'object' || value === null || !('dtype' in value)) {
+    throw badArgument(op, name, 'a tensor', value)
+  }
+  if (value.disposed)
+    throw new PackedRnnError('ERR_DISPOSED', `${op}: ${name}: wanted a tensor, got a disposed one`)
+  if (value.dtype !== wanted.dtype)
+    throw badArgument(op, name, `dtype ${wanted.dtype}`, value.dtype, 'ERR_DTYPE')
+  const fits =
+    value.shape.length === wanted.shape.length &&
+    wanted.shape.every((n, i) => n === any || n === value.shape[i])
+  if (!fits) {
+    const shape = wanted.shape.map(n => (n === any ? '*' : n)).join(', ')
+    throw badArgument(op, name, `shape [${shape}]`, [...value.shape], 'ERR_SHAPE')
+  }
+  if (wanted.device !== undefined && value.device !== wanted.device) {
+    throw badArgument(op, name, `a tensor on ${wanted.device.name}`, value.device.name, 'ERR_DEVICE')
+  }
+}
+
+export function checkInteger(op: string, name: string, value: number, low: number, high = 2 ** 31 - 1): void {
+  if (Number.isInteger(value) && value >= low && value <= high) return
+  throw badArgument(op, name, `an integer from ${low} to ${high}`, value, 'ERR_OUT_OF_RANGE')
+}
+
+/** A finite number in [low, high]. */
+export function checkNumber(op: string, name: string, value: number, low: number, high = Infinity): void {
+  if (Number.isFinite(value) && value >= low && value <= high) return
+  throw badArgument(op, name, `a number from ${low} to ${high}`, value, 'ERR_OUT_OF_RANGE')
+}
+
+/** Every value of `values` is an integer in [0, high). */
+export function checkIndices(op: string, name: string, values: Int32Array, high: number): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!
+    if (value < 0 || value >= high) {
+      throw badArgument(op, `${name}[${i}]`, `an integer from 0 to ${high - 1}`, value, 'ERR_OUT_OF_RANGE')
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** What went wrong, stable across releases; the message may be reworded, the code may not. */
+export type ErrorCode =
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_SHAPE'
+  | 'ERR_DTYPE'
+  | 'ERR_DEVICE'
+  | 'ERR_OUT_OF_RANGE'
+  | 'ERR_DISPOSED'
+  | 'ERR_GRAPH_FREED'
+  | 'ERR_MODIFIED'
+  | 'ERR_NO_GRADIENT'
+  | 'ERR_DEVICE_UNAVAILABLE'
+  | 'ERR_DEVICE_LOST'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_OP_FAILED'
+  | 'ERR_FILE_FORMAT'
+  | 'ERR_UNKNOWN_LABEL'
+  | 'ERR_EMPTY'
+
+/** The one class of every error that this package throws or rejects with. */
+export class PackedRnnError extends Error {
+  override readonly name = 'PackedRnnError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A bad argument, worded alike everywhere: `lstmForward: h0: wanted shape [2, 3, 4], got [2, 3]`. */
+export function badArgument(
+  where: string,
+  argument: string,
+  wanted: string,
+  got: unknown,
+  code: ErrorCode = 'ERR_INVALID_ARGUMENT',
+): PackedRnnError {
+  return new PackedRnnError(code, `${where}: ${argument}: wanted ${wanted}, got ${show(got)}`)
+}
+
+/** A bad place in a file, worded alike everywhere: `train.csv:17: wanted two fields, got 3`. */
+export function badFile(file: string, line: number | null, wanted: string, got: unknown): PackedRnnError {
+  const place = line === null ? file : `${file}:${line}`
+  return new PackedRnnError('ERR_FILE_FORMAT', `${place}: wanted ${wanted}, got ${show(got)}`)
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`
+  if (value === null || typeof value !== 'object') return String(value)
+  return value.constructor?.name ?? 'an object'
+}

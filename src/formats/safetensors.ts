@@ -1,0 +1,232 @@
+import { badArgument, badFile } from '../errors.js'
+
+/** One tensor's content on the host: `data` is row-major and holds as many numbers as `shape` says. */
+export type HostTensor =
+  | { dtype: 'float32'; shape: readonly number[]; data: Float32Array }
+  | { dtype: 'int32'; shape: readonly number[]; data: Int32Array }
+
+/** What a safetensors file holds, in the order of its header. */
+export interface Safetensors {
+  tensors: Map<string, HostTensor>
+  metadata: Record<string, string>
+}
+
+/** The header field that is no tensor. */
+const METADATA = '__metadata__'
+/** The format's own bound, which keeps a damaged length from asking for gigabytes. */
+const MAX_HEADER_BYTES = 100_000_000
+const LENGTH_BYTES = 8
+const NUMBER_BYTES = 4
+
+const FILE_DTYPES = { float32: 'F32', int32: 'I32' } as const
+
+/**
+ * Writes tensors in the safetensors format: the header's length, a JSON header, then the data back to back in the
+ * given order. Bytes are in the host's order, and the format wants little-endian.
+ *
+ * @param entries tensors with distinct names
+ * @param metadata free text that travels with them
+ * @returns the file's bytes
+ * @throws ERR_INVALID_ARGUMENT for a repeated or reserved name or data of the wrong class; ERR_SHAPE where shape and
+ *   data disagree
+ */
+export function writeSafetensors(
+  entries: Iterable<HostTensor & { name: string }>,
+  metadata: Record<string, string> = {},
+): Uint8Array {
+  const tensors = [...entries]
+  const fields = new Map<string, unknown>()
+  if (Object.keys(metadata).length > 0) fields.set(METADATA, metadata)
+  let end = 0
+  for (const tensor of tensors) {
+    checkTensor(tensor)
+    if (fields.has(tensor.name) || tensor.name === METADATA) {
+      throw badArgument('writeSafetensors', 'name', `distinct names other than ${METADATA}`, tensor.name)
+    }
+    const start = end
+    end += tensor.data.byteLength
+    const dtype = FILE_DTYPES[tensor.dtype]
+    fields.set(tensor.name, { dtype, shape: tensor.shape, data_offsets: [start, end] })
+  }
+
+  // Object.fromEntries defines its keys, so that a tensor named __proto__ is a name like any other.
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(fields)))
+  const headerBytes = Math.ceil(json.length / LENGTH_BYTES) * LENGTH_BYTES
+  const file = new Uint8Array(LENGTH_BYTES + headerBytes + end)
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true)
+  file.fill(0x20, LENGTH_BYTES, LENGTH_BYTES + headerBytes)
+  file.set(json, LENGTH_BYTES)
+  let position = LENGTH_BYTES + headerBytes
+  for (const { data } of tensors) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position)
+    position += data.byteLength
+  }
+  return file
+}
+
+function checkTensor({ name, dtype, shape, data }: HostTensor & { name: string }): void {
+  const wanted = dtype === 'float32' ? Float32Array : Int32Array
+  if (!(data instanceof wanted)) {
+    throw badArgument('writeSafetensors', `data of ${name}`, `a ${wanted.name} for ${dtype}`, data)
+  }
+  if (!isShape(shape) || product(shape) !== data.length) {
+    const got = `${data.length} numbers for shape [${shape}]`
+    throw badArgument('writeSafetensors', name, 'data as long as the shape says', got, 'ERR_SHAPE')
+  }
+}
+
+/**
+ * Reads a safetensors file whose tensors are F32 or I32.
+ *
+ * @param bytes the whole file
+ * @param file its name, for error messages
+ * @returns copies: the tensors do not keep `bytes` alive
+ * @throws ERR_FILE_FORMAT, naming the file and what is wrong with it
+ */
+export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const bad = (wanted: string, got: unknown) => badFile(file, null, wanted, got)
+  const header = parseHeader(bytes, bad)
+  const data = bytes.subarray(header.end)
+  const tensors = new Map<string, HostTensor>()
+  const places: Place[] = []
+  let metadata: Record<string, string> = {}
+  for (const [name, field] of Object.entries(header.fields)) {
+    if (name === METADATA) {
+      if (!isStringRecord(field)) throw bad(`${METADATA}: an object of strings`, 'something else')
+      metadata = field
+    } else {
+      const place = parsePlace(name, field, data.length, bad)
+      places.push(place)
+      tensors.set(name, tensorAt(place, data))
+    }
+  }
+  checkCoverage(places, data.length, bad)
+  return { tensors, metadata }
+}
+
+type BadFile = (wanted: string, got: unknown) => Error
+
+/** Where a tensor's bytes are, counted from the end of the header. */
+interface Place {
+  name: string
+  dtype: HostTensor['dtype']
+  shape: number[]
+  start: number
+  end: number
+}
+
+function parseHeader(bytes: Uint8Array, bad: BadFile): { fields: Record<string, unknown>; end: number } {
+  if (bytes.length < LENGTH_BYTES) throw bad(`at least ${LENGTH_BYTES} bytes`, `${bytes.length} bytes`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const headerBytes = Number(view.getBigUint64(0, true))
+  if (headerBytes > MAX_HEADER_BYTES) {
+    throw bad(`a header of at most ${MAX_HEADER_BYTES} bytes`, `a header length of ${headerBytes}`)
+  }
+  const end = LENGTH_BYTES + headerBytes
+  if (end > bytes.length) throw bad(`a header of ${headerBytes} bytes`, `a file of ${bytes.length} bytes`)
+  const text = decodeText(bytes.subarray(LENGTH_BYTES, end), bad)
+  const fields = parseJson(text, bad)
+  if (!text.startsWith('{') || !isRecord(fields)) throw bad('a header that is a JSON object', 'another value')
+  const repeated = repeatedKey(text)
+  if (repeated !== null) throw bad('distinct names', `${repeated} twice`)
+  return { fields, end }
+}
+
+function decodeText(bytes: Uint8Array, bad: BadFile): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw bad('a header in UTF-8', 'other bytes')
+  }
+}
+
+function parseJson(text: string, bad: BadFile): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw bad('a header in JSON', error instanceof Error ? error.message : error)
+  }
+}
+
+/**
+ * The first key that stands twice in the outermost object of a valid JSON text, where JSON.parse keeps the last in
+ * silence. A loop and no regular expression, which would overflow its stack on a string of megabytes.
+ */
+function repeatedKey(json: string): string | null {
+  const seen = new Set<string>()
+  let depth = 0
+  let string = ''
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i]!
+    if (character === '"') {
+      const start = i++
+      while (json[i] !== '"') i += json[i] === '\\' ? 2 : 1
+      string = json.slice(start, i + 1)
+    } else if (character === '{' || character === '[') depth++
+    else if (character === '}' || character === ']') depth--
+    else if (character === ':' && depth === 1) {
+      const key = String(JSON.parse(string))
+      if (seen.has(key)) return key
+      seen.add(key)
+    }
+  }
+  return null
+}
+
+function parsePlace(name: string, field: unknown, dataBytes: number, bad: BadFile): Place {
+  const tensor = `tensor ${name}`
+  if (!isRecord(field)) throw bad(`${tensor}: an object`, 'another value')
+  const { dtype: fileDtype, shape, data_offsets: offsets } = field
+  if (fileDtype !== 'F32' && fileDtype !== 'I32') {
+    throw bad(`${tensor}: dtype F32 or I32`, typeof fileDtype === 'string' ? fileDtype : 'another value')
+  }
+  if (!isShape(shape)) throw bad(`${tensor}: shape: an array of non-negative integers`, 'something else')
+  if (!isShape(offsets) || offsets.length !== 2) {
+    throw bad(`${tensor}: data_offsets: two non-negative integers`, 'something else')
+  }
+  const [start, end] = [offsets[0]!, offsets[1]!]
+  if (start > end || end > dataBytes) {
+    throw bad(`${tensor}: data_offsets within ${dataBytes} bytes of data`, offsets)
+  }
+  if (product(shape) * NUMBER_BYTES !== end - start) {
+    throw bad(`${tensor}: ${NUMBER_BYTES} bytes for each number of shape [${shape}]`, `${end - start} bytes`)
+  }
+  return { name, dtype: fileDtype === 'F32' ? 'float32' : 'int32', shape, start, end }
+}
+
+function tensorAt({ dtype, shape, start, end }: Place, data: Uint8Array): HostTensor {
+  // Copied: a Buffer is often a window of a larger pool, and its start need not be a multiple of four.
+  const { buffer } = new Uint8Array(data.subarray(start, end))
+  return dtype === 'float32'
+    ? { dtype, shape, data: new Float32Array(buffer) }
+    : { dtype, shape, data: new Int32Array(buffer) }
+}
+
+/** The format wants every byte of the data in exactly one tensor. */
+function checkCoverage(places: Place[], dataBytes: number, bad: BadFile): void {
+  let covered = 0
+  for (const { name, start, end } of places.sort((a, b) => a.start - b.start || a.end - b.end)) {
+    if (start !== covered) {
+      const problem = start < covered ? 'an overlap' : 'a hole'
+      throw bad(`tensor ${name}: data at byte ${covered}`, `${problem}: byte ${start}`)
+    }
+    covered = end
+  }
+  if (covered !== dataBytes) throw bad(`${covered} bytes of data`, `${dataBytes} bytes`)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isStringRecord(value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every(text => typeof text === 'string')
+}
+
+function isShape(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every(size => Number.isSafeInteger(size) && size >= 0)
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((total, size) => total * size, 1)
+}

@@ -1,0 +1,40 @@
+export { noGrad } from './autograd.js'
+export { type Device, type DeviceOptions, device, devices } from './device.js'
+export { type ErrorCode, PackedRnnError } from './errors.js'
+export * as nn from './nn/index.js'
+export { type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
+export { add, multiply, relu, scale, sigmoid, sum, tanh } from './ops/elementwise.js'
+export { embedding, embeddingBackward, embeddingForward } from './ops/embedding.js'
+export { linear, linearBackward, linearForward } from './ops/linear.js'
+export {
+  type CrossEntropyOptions,
+  crossEntropy,
+  crossEntropyBackward,
+  crossEntropyForward,
+} from './ops/loss.js'
+export {
+  fromTimeMajor,
+  type PackPaddedOptions,
+  type PadPackedOptions,
+  packPaddedSequence,
+  padPackedSequence,
+  type TimeMajor,
+  toTimeMajor,
+} from './ops/packing.js'
+export { lastHidden, lastOutput } from './ops/pooling.js'
+export {
+  type LstmGradients,
+  type LstmOptions,
+  type LstmOutputGradients,
+  type LstmResult,
+  type LstmSaved,
+  type LstmWeights,
+  lstm,
+  lstmBackward,
+  lstmForward,
+} from './ops/recurrent.js'
+export { packedRows } from './ops/rows.js'
+export * as optim from './optim/index.js'
+export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
+export { Generator, manualSeed } from './random.js'
+export { type DType, full, memory, type Shape, scope, Tensor, tensor, zeros } from './tensor.js'

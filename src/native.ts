@@ -1,0 +1,211 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { type ErrorCode, PackedRnnError } from './errors.js'
+
+/**
+ * The native addon, typed in one place. `native/addon` unpacks these arguments by name; `native/backend.h` says what
+ * each op computes and which shapes its buffers have. Buffers are float32 unless their name says otherwise; a buffer
+ * that is absent is `null`. A call returns before its op has run.
+ */
+
+declare const handle: unique symbol
+
+/** Device memory, freed when released or collected, and not before the last op that holds it has run. */
+export interface NativeBuffer {
+  readonly [handle]: 'buffer'
+}
+
+/** A device's queue. */
+export interface NativeDevice {
+  readonly [handle]: 'device'
+}
+
+type Optional = NativeBuffer | null
+
+export interface Matmul {
+  m: number
+  n: number
+  k: number
+  transposeA: boolean
+  transposeB: boolean
+  a: NativeBuffer
+  b: NativeBuffer
+  bias: Optional
+  c: NativeBuffer
+}
+
+export interface GatherRows {
+  rows: number
+  columns: number
+  sourceRows: number
+  fill: number
+  source: NativeBuffer
+  index: NativeBuffer
+  destination: NativeBuffer
+}
+
+export interface LstmLayer {
+  rows: number
+  distinctRows: number
+  inputSize: number
+  hiddenSize: number
+  directions: number
+  /** Where this layer's states begin in the states of all layers, in numbers. */
+  stateOffset: number
+  offsets: Int32Array
+  x: NativeBuffer
+  index: Optional
+  starts: Optional
+  order: Optional
+  wIh: NativeBuffer[]
+  wHh: NativeBuffer[]
+  bIh: NativeBuffer[] | null
+  bHh: NativeBuffer[] | null
+  h0: Optional
+  c0: Optional
+}
+
+export interface LstmLayerForward extends LstmLayer {
+  output: NativeBuffer
+  hN: NativeBuffer
+  cN: NativeBuffer
+  saved: Optional
+}
+
+export interface LstmLayerBackward extends LstmLayer {
+  output: NativeBuffer
+  saved: NativeBuffer
+  dOutput: Optional
+  dHN: Optional
+  dCN: Optional
+  dX: Optional
+  dH0: Optional
+  dC0: Optional
+  dWIh: NativeBuffer[] | null
+  dWHh: NativeBuffer[] | null
+  dBIh: NativeBuffer[] | null
+  dBHh: NativeBuffer[] | null
+}
+
+/** The order of `enum class Elementwise` in native/backend.h. */
+export const elementwiseFunctions = {
+  copy: 0,
+  add: 1,
+  multiply: 2,
+  scale: 3,
+  tanh: 4,
+  sigmoid: 5,
+  relu: 6,
+  tanhBackward: 7,
+  sigmoidBackward: 8,
+  reluBackward: 9,
+} as const
+
+type Op<Arguments> = (device: NativeDevice, args: Arguments) => void
+
+export interface Native {
+  openDevice(threads: number, memoryLimit: number): NativeDevice
+  deviceInfo(device: NativeDevice): { instructions: string; threads: number }
+  deviceMemory(device: NativeDevice): { held: number; cached: number }
+  synchronize(device: NativeDevice): Promise<void>
+  allocate(device: NativeDevice, bytes: number): NativeBuffer
+  upload(device: NativeDevice, data: Float32Array | Int32Array): NativeBuffer
+  download(device: NativeDevice, buffer: NativeBuffer, integers: false): Promise<Float32Array>
+  download(device: NativeDevice, buffer: NativeBuffer, integers: true): Promise<Int32Array>
+  release(buffer: NativeBuffer): void
+
+  matmul: Op<Matmul>
+  gatherRows: Op<GatherRows>
+  sumRows: Op<{
+    rows: number
+    columns: number
+    source: NativeBuffer
+    starts: NativeBuffer
+    order: NativeBuffer
+    destination: NativeBuffer
+  }>
+  addRows: Op<{
+    rows: number
+    columns: number
+    source: NativeBuffer
+    index: NativeBuffer
+    destination: NativeBuffer
+  }>
+  sumColumns: Op<{ rows: number; columns: number; source: NativeBuffer; sums: NativeBuffer }>
+  elementwise: Op<{ function: number; count: number; a: NativeBuffer; b: Optional; out: NativeBuffer }>
+  fill: Op<{ count: number; value: number; from: Optional; out: NativeBuffer }>
+  sum: Op<{ count: number; values: NativeBuffer; out: NativeBuffer }>
+  dropout: Op<{
+    rows: number
+    columns: number
+    directions: number
+    seed: number
+    step: number
+    stream: number
+    p: number
+    offsets: Int32Array | null
+    x: NativeBuffer
+    y: NativeBuffer
+  }>
+  crossEntropy: Op<{
+    rows: number
+    classes: number
+    mean: boolean
+    logits: NativeBuffer
+    labels: NativeBuffer
+    loss: NativeBuffer
+    gradient: Optional
+  }>
+  lstmForward: Op<LstmLayerForward>
+  lstmBackward: Op<LstmLayerBackward>
+  clipNorm: Op<{ maxNorm: number; values: NativeBuffer[]; total: NativeBuffer }>
+  sgdStep: Op<{
+    learningRate: number
+    momentum: number
+    parameters: NativeBuffer[]
+    gradients: NativeBuffer[]
+    momenta: NativeBuffer[]
+    firstSteps: number[]
+  }>
+  adamStep: Op<{
+    learningRate: number
+    beta1: number
+    beta2: number
+    epsilon: number
+    parameters: NativeBuffer[]
+    gradients: NativeBuffer[]
+    means: NativeBuffer[]
+    variances: NativeBuffer[]
+    steps: number[]
+  }>
+  lstmSavedCount(device: NativeDevice, rows: number, hiddenSize: number, directions: number): number
+}
+
+function load(): Native {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const require = createRequire(import.meta.url)
+  try {
+    const loadAddon: (directory: string) => Native = require('node-gyp-build')
+    return loadAddon(root)
+  } catch (cause) {
+    throw new PackedRnnError(
+      'ERR_DEVICE_UNAVAILABLE',
+      `packed-rnn has no native addon for ${process.platform}-${process.arch}: ` +
+        'run `npm run build:addon` in a checkout, which needs a C++ compiler and cmake',
+      { cause },
+    )
+  }
+}
+
+export const native = load()
+
+/** An error of the addon as this package's error. */
+export function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error
+  if (!isErrorCode(error.code)) return error
+  return new PackedRnnError(error.code, error.message, { cause: error })
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return code.startsWith('ERR_')
+}

@@ -1,0 +1,59 @@
+import { checkInteger } from '../check.js'
+import { badArgument } from '../errors.js'
+import { embedding } from '../ops/embedding.js'
+import type { PackedIds, PackedSequence } from '../packed.js'
+import type { Tensor } from '../tensor.js'
+import { Module, type ModuleOptions } from './module.js'
+
+export interface EmbeddingOptions extends ModuleOptions {
+  /** V */
+  numEmbeddings: number
+  /** I */
+  embeddingDim: number
+}
+
+/** A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal. */
+export class Embedding extends Module {
+  readonly weight: Tensor<'float32', 2>
+
+  constructor(options: EmbeddingOptions & { values?: Float32Array; freeze?: boolean }) {
+    super(options)
+    const { numEmbeddings, embeddingDim, values, freeze = false } = options
+    checkInteger('nn.Embedding', 'numEmbeddings', numEmbeddings, 1)
+    checkInteger('nn.Embedding', 'embeddingDim', embeddingDim, 1)
+    const size = numEmbeddings * embeddingDim
+    if (values !== undefined && values.length !== size) {
+      throw badArgument('nn.Embedding', 'values', `${size} values`, values.length, 'ERR_SHAPE')
+    }
+    const initial = values ?? Float32Array.from({ length: size }, () => this.generator.normal())
+    this.weight = this.parameter<2>('weight', [numEmbeddings, embeddingDim], initial)
+    this.weight.requiresGrad = !freeze
+  }
+
+  /**
+   * A table of given vectors.
+   *
+   * @param values V · I numbers, row-major.
+   * @param options `freeze`: whether training leaves them as they are; default true, as in PyTorch.
+   */
+  static fromPretrained(
+    values: Float32Array,
+    embeddingDim: number,
+    options: ModuleOptions & { freeze?: boolean } = {},
+  ): Embedding {
+    checkInteger('nn.Embedding.fromPretrained', 'embeddingDim', embeddingDim, 1)
+    const { freeze = true } = options
+    return new Embedding({
+      ...options,
+      freeze,
+      values,
+      embeddingDim,
+      numEmbeddings: values.length / embeddingDim,
+    })
+  }
+
+  /** The rows of packed ids, indexed: each distinct id's row once. */
+  forward(ids: PackedIds): PackedSequence {
+    return embedding(this.weight, ids)
+  }
+}

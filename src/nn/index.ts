@@ -1,0 +1,5 @@
+export { Dropout } from './dropout.js'
+export { Embedding, type EmbeddingOptions } from './embedding.js'
+export { Linear, type LinearOptions } from './linear.js'
+export { LSTM, type LstmModuleOptions, LstmOutput } from './lstm.js'
+export { Module, type ModuleOptions, type Parameter, type StateEntry } from './module.js'

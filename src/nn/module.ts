@@ -1,0 +1,124 @@
+import { type Device, device as openDevice } from '../device.js'
+import { badArgument } from '../errors.js'
+import { defaultGenerator, type Generator } from '../random.js'
+import { outlive, type Shape, sizeOf, type Tensor, tensor } from '../tensor.js'
+
+export type Parameter = Tensor<'float32'>
+
+/** A parameter's values on the host, row-major. */
+export interface StateEntry {
+  shape: readonly number[]
+  data: Float32Array
+}
+
+/** What every module is given. */
+export interface ModuleOptions {
+  /** Where the parameters live; default `device()`. */
+  device?: Device
+  /** Where initial values and dropout's seed come from; default the one that `manualSeed` seeds. */
+  generator?: Generator
+}
+
+/**
+ * Named parameters, and whether they are being trained. Parameters escape every scope: they live until the module is
+ * disposed.
+ */
+export abstract class Module {
+  /** Whether dropout is active. */
+  training = true
+  protected readonly device: Device
+  protected readonly generator: Generator
+  readonly #parameters = new Map<string, Parameter>()
+  readonly #children = new Map<string, Module>()
+
+  constructor(options: ModuleOptions) {
+    this.device = options.device ?? openDevice()
+    this.generator = options.generator ?? defaultGenerator()
+  }
+
+  protected parameter<R extends number>(
+    name: string,
+    shape: Shape<R>,
+    values: Float32Array,
+  ): Tensor<'float32', R> {
+    const made = outlive(tensor<R>(values, shape, { device: this.device, requiresGrad: true }))
+    this.#parameters.set(name, made)
+    return made
+  }
+
+  /** A parameter of values uniform on [-bound, bound). */
+  protected uniform<R extends number>(name: string, shape: Shape<R>, bound: number): Tensor<'float32', R> {
+    const values = Float32Array.from({ length: sizeOf(shape) }, () => this.generator.uniform(-bound, bound))
+    return this.parameter(name, shape, values)
+  }
+
+  protected child<M extends Module>(name: string, module: M): M {
+    this.#children.set(name, module)
+    return module
+  }
+
+  /** Names as in PyTorch's state dicts, a child's behind its own: `lstm.weight_ih_l0`. */
+  namedParameters(): [string, Parameter][] {
+    const named = [...this.#parameters]
+    for (const [name, module] of this.#children) {
+      for (const [inner, value] of module.namedParameters()) named.push([`${name}.${inner}`, value])
+    }
+    return named
+  }
+
+  /** All parameters that require a gradient. */
+  parameters(): Parameter[] {
+    return this.namedParameters().flatMap(([, value]) => (value.requiresGrad ? [value] : []))
+  }
+
+  train(training = true): this {
+    this.training = training
+    for (const module of this.#children.values()) module.train(training)
+    return this
+  }
+
+  eval(): this {
+    return this.train(false)
+  }
+
+  /** Copies of all parameters, by name. */
+  async stateDict(): Promise<Map<string, StateEntry>> {
+    const named = this.namedParameters()
+    const values = await Promise.all(named.map(([, value]) => value.toArray()))
+    return new Map(named.map(([name, { shape }], i) => [name, { shape, data: values[i]! }]))
+  }
+
+  /**
+   * Sets all parameters by name. All or none: everything is checked before anything changes.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a name too few or too many, ERR_SHAPE for another shape.
+   */
+  loadStateDict(state: ReadonlyMap<string, StateEntry>): void {
+    const op = 'loadStateDict'
+    const named = new Map(this.namedParameters())
+    for (const name of state.keys()) {
+      if (!named.has(name)) throw badArgument(op, name, `one of ${[...named.keys()].join(', ')}`, name)
+    }
+    for (const [name, value] of named) {
+      const entry = state.get(name)
+      if (entry === undefined) throw badArgument(op, name, 'a value', entry)
+      const same =
+        entry.shape.length === value.shape.length && entry.shape.every((n, i) => n === value.shape[i])
+      if (!same || entry.data.length !== value.size) {
+        throw badArgument(op, name, `shape [${value.shape.join(', ')}]`, entry.shape, 'ERR_SHAPE')
+      }
+    }
+    for (const [name, value] of named) value.assign(state.get(name)!.data)
+  }
+
+  dispose(): void {
+    for (const value of this.#parameters.values()) {
+      value.grad?.dispose()
+      value.dispose()
+    }
+    for (const module of this.#children.values()) module.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}

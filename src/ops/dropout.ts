@@ -1,0 +1,76 @@
+import { record } from '../autograd.js'
+import { checkInteger, checkNumber, checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { native } from '../native.js'
+import type { Sequences } from '../packed.js'
+import { empty, type Tensor } from '../tensor.js'
+
+export interface DropoutPlace {
+  /** Key of the random numbers: an integer from 0 to 2^53 - 1. */
+  seed: number
+  /** Distinguishes the masks of successive steps. */
+  step: number
+  /** Distinguishes masks within a step, as of the layers of a stack; from 0 to 511. */
+  stream?: number
+  /** Whose tokens the rows are; without, row r is sequence r at t = 0. */
+  sequences?: Sequences
+  /** Halves of a row that count their units apart: the directions of a layer; default 1. */
+  directions?: number
+}
+
+/**
+ * Inverted dropout without a tape: an element is 0 with probability p, else multiplied by 1 / (1 - p). The mask is a
+ * function of the element's place alone, so the backward pass is this function of the gradient.
+ *
+ * @param x [N, C]
+ */
+export function dropoutForward<R extends number>(
+  x: Tensor<'float32', R>,
+  p: number,
+  place: DropoutPlace,
+): Tensor<'float32', R> {
+  const op = 'dropout'
+  const { seed, step, stream = 0, sequences, directions = 1 } = place
+  checkTensor(op, 'x', x, { dtype: 'float32', shape: x.shape })
+  checkNumber(op, 'p', p, 0, 1)
+  checkInteger(op, 'seed', seed, 0, Number.MAX_SAFE_INTEGER)
+  checkInteger(op, 'step', step, 0, 2 ** 32 - 1)
+  checkInteger(op, 'stream', stream, 0, 511)
+  const shape: readonly number[] = x.shape
+  const columns = shape.at(-1) ?? 1
+  const rows = columns === 0 ? 0 : x.size / columns
+  if (sequences !== undefined && sequences.rows !== rows) {
+    throw badArgument(op, 'sequences', `${rows} rows`, sequences.rows, 'ERR_SHAPE')
+  }
+  const y = empty<R>(x.device, x.shape)
+  native.dropout(x.device.queue, {
+    rows,
+    columns,
+    directions,
+    seed,
+    step,
+    stream,
+    p,
+    offsets: sequences?.offsets ?? null,
+    x: x.buffer,
+    y: y.buffer,
+  })
+  return y
+}
+
+/**
+ * Inverted dropout (Srivastava et al. 2014): an element is 0 with probability p, else multiplied by 1 / (1 - p). The
+ * random integer of an element is Philox4x32-10 at its place, so a seed and a step give the same mask on every device.
+ *
+ * @param x any shape; the last dimension is the units.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1].
+ */
+export function dropout<R extends number>(
+  x: Tensor<'float32', R>,
+  p: number,
+  place: DropoutPlace,
+): Tensor<'float32', R> {
+  const y = dropoutForward(x, p, place)
+  record('dropout', [x], [y], () => ([dY]) => [dY ? dropoutForward(dY, p, place) : null])
+  return y
+}

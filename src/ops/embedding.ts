@@ -1,0 +1,110 @@
+import { record } from '../autograd.js'
+import { any, checkIndices, checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { native } from '../native.js'
+import { PackedIds, PackedSequence } from '../packed.js'
+import { filled, ranked, type Tensor, tensor } from '../tensor.js'
+import { takeRows } from './rows.js'
+
+type Matrix = Tensor<'float32', 2>
+
+/** A batch's ids, once each, and where they stand; see `RowIndex`. */
+interface DistinctIds {
+  /** [U], in order of first use */
+  ids: Int32Array
+  index: Int32Array
+  starts: Int32Array
+  order: Int32Array
+}
+
+/** @param vocabularySize all ids are below */
+function distinctIds(ids: Int32Array, vocabularySize: number): DistinctIds {
+  const number = new Int32Array(vocabularySize).fill(-1)
+  const found: number[] = []
+  const index = new Int32Array(ids.length)
+  for (let n = 0; n < ids.length; n++) {
+    const id = ids[n]!
+    let u = number[id]!
+    if (u < 0) {
+      u = found.length
+      number[id] = u
+      found.push(id)
+    }
+    index[n] = u
+  }
+  const starts = new Int32Array(found.length + 1)
+  for (const u of index) starts[u + 1]!++
+  for (let u = 0; u < found.length; u++) starts[u + 1]! += starts[u]!
+  const next = starts.slice()
+  const order = new Int32Array(ids.length)
+  for (let n = 0; n < index.length; n++) order[next[index[n]!]!++] = n
+  return { ids: Int32Array.from(found), index, starts, order }
+}
+
+/**
+ * Rows of a table by id, without a tape: each distinct id's row once.
+ *
+ * @param weight [V, I] @param ids each from 0 to V - 1
+ * @returns `output`, indexed: distinct rows [U, I]; and `saved`, for `embeddingBackward`.
+ */
+export function embeddingForward(
+  weight: Matrix,
+  ids: PackedIds,
+): { output: PackedSequence; saved: { rows: Tensor<'int32', 1>; vocabularySize: number } } {
+  const op = 'embedding'
+  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
+  if (!(ids instanceof PackedIds)) throw badArgument(op, 'ids', 'packed ids', ids)
+  const [vocabularySize, width] = weight.shape
+  const { device } = weight
+  checkIndices(op, 'ids', ids.ids, vocabularySize)
+  const distinct = distinctIds(ids.ids, vocabularySize)
+  const onDevice = (values: Int32Array) => tensor(values, [values.length], { device })
+  const rows = onDevice(distinct.ids)
+  const data = takeRows<2>(weight, rows, width, [rows.size, width])
+  const index = {
+    index: onDevice(distinct.index),
+    starts: onDevice(distinct.starts),
+    order: onDevice(distinct.order),
+  }
+  return { output: new PackedSequence(data, ids.sequences, index), saved: { rows, vocabularySize } }
+}
+
+/**
+ * The gradient in the table, zeros but for the rows of the batch.
+ *
+ * @param dRows [U, I]: the gradient in each distinct row, as the recurrent ops return it
+ * @returns dWeight [V, I]
+ */
+export function embeddingBackward(
+  saved: { rows: Tensor<'int32', 1>; vocabularySize: number },
+  dRows: Matrix,
+): Matrix {
+  checkTensor('embeddingBackward', 'dRows', dRows, { dtype: 'float32', shape: [saved.rows.size, any] })
+  const [rows, columns] = dRows.shape
+  const dWeight = filled<2>(dRows.device, [saved.vocabularySize, columns], 0)
+  native.addRows(dRows.device.queue, {
+    rows,
+    columns,
+    source: dRows.buffer,
+    index: saved.rows.buffer,
+    destination: dWeight.buffer,
+  })
+  return dWeight
+}
+
+/**
+ * Rows of a table by id. The result is indexed: it holds each distinct id's row once, and the recurrent ops project
+ * each once.
+ *
+ * @param weight [V, I] @param ids each from 0 to V - 1
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an id outside; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
+ */
+export function embedding(weight: Matrix, ids: PackedIds): PackedSequence {
+  const { output, saved } = embeddingForward(weight, ids)
+  record('embedding', [weight], [output.data], keeper => {
+    const held = { ...saved, rows: keeper.hold(saved.rows) }
+    return ([dRows]) => [dRows ? embeddingBackward(held, ranked(dRows, 2)) : null]
+  })
+  saved.rows.dispose()
+  return output
+}

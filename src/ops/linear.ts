@@ -1,0 +1,103 @@
+import { record } from '../autograd.js'
+import { any, checkTensor } from '../check.js'
+import { type Matmul, native } from '../native.js'
+import { empty, ranked, type Tensor } from '../tensor.js'
+
+type Matrix = Tensor<'float32', 2>
+type Vector = Tensor<'float32', 1>
+
+function product(
+  a: Matrix,
+  b: Matrix,
+  bias: Vector | null,
+  sizes: Pick<Matmul, 'm' | 'n' | 'k' | 'transposeA' | 'transposeB'>,
+): Matrix {
+  const c = empty<2>(a.device, [sizes.m, sizes.n])
+  native.matmul(a.device.queue, {
+    ...sizes,
+    a: a.buffer,
+    b: b.buffer,
+    bias: bias?.buffer ?? null,
+    c: c.buffer,
+  })
+  return c
+}
+
+/**
+ * y = x Wᵀ + b, without a tape.
+ *
+ * @param x [N, in] @param weight [out, in] @param bias [out]
+ * @returns y [N, out]
+ */
+export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
+  const op = 'linear'
+  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
+  const [outputs, inputs] = weight.shape
+  const { device } = weight
+  checkTensor(op, 'x', x, { dtype: 'float32', shape: [any, inputs], device })
+  if (bias !== null) checkTensor(op, 'bias', bias, { dtype: 'float32', shape: [outputs], device })
+  return product(x, weight, bias, {
+    m: x.shape[0],
+    n: outputs,
+    k: inputs,
+    transposeA: false,
+    transposeB: true,
+  })
+}
+
+/**
+ * The gradients of `linearForward`: dX = dY W, dW = dYᵀ x, db = Σ dY over the rows.
+ *
+ * @param dY [N, out]
+ * @param wanted which of them to compute; by default all.
+ */
+export function linearBackward(
+  x: Matrix,
+  weight: Matrix,
+  dY: Matrix,
+  wanted: { x?: boolean; weight?: boolean; bias?: boolean } = {},
+): { dX: Matrix | null; dWeight: Matrix | null; dBias: Vector | null } {
+  const op = 'linearBackward'
+  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
+  const [n, k] = weight.shape
+  const { device } = weight
+  checkTensor(op, 'x', x, { dtype: 'float32', shape: [any, k], device })
+  const m = x.shape[0]
+  checkTensor(op, 'dY', dY, { dtype: 'float32', shape: [m, n], device })
+  const dX =
+    wanted.x === false
+      ? null
+      : product(dY, weight, null, { m, n: k, k: n, transposeA: false, transposeB: false })
+  const dWeight =
+    wanted.weight === false
+      ? null
+      : product(dY, x, null, { m: n, n: k, k: m, transposeA: true, transposeB: false })
+  let dBias: Vector | null = null
+  if (wanted.bias !== false) {
+    dBias = empty<1>(device, [n])
+    native.sumColumns(device.queue, { rows: m, columns: n, source: dY.buffer, sums: dBias.buffer })
+  }
+  return { dX, dWeight, dBias }
+}
+
+/**
+ * y = x Wᵀ + b.
+ *
+ * @param x [N, in] @param weight [out, in] @param bias [out]
+ * @returns y [N, out]
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ */
+export function linear(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
+  const y = linearForward(x, weight, bias)
+  record('linear', [x, weight, bias], [y], keeper => {
+    const heldX = keeper.hold(x)
+    const heldWeight = keeper.hold(weight)
+    return ([dY], [wantsX = false, wantsWeight = false, wantsBias = false]) => {
+      if (!dY) return []
+      const wanted = { x: wantsX, weight: wantsWeight, bias: wantsBias }
+      const { dX, dWeight, dBias } = linearBackward(heldX, heldWeight, ranked(dY, 2), wanted)
+      return [dX, dWeight, dBias]
+    }
+  })
+  return y
+}

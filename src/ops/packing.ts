@@ -1,0 +1,192 @@
+import { any, checkInteger, checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { PackedSequence, Sequences } from '../packed.js'
+import type { Tensor } from '../tensor.js'
+import { packedRows, selectRows } from './rows.js'
+
+/** Between packed sequences, padded batches and PyTorch's time-major layout. All of it is on the tape. */
+
+export interface PackPaddedOptions {
+  /** Whether the input is [B, T, I] rather than [T, B, I]; default false, as in PyTorch. */
+  batchFirst?: boolean
+  /** Whether lengths must not increase, which is checked; default true, as in PyTorch. The order is kept either way. */
+  enforceSorted?: boolean
+}
+
+/**
+ * Packs a padded batch; what stands beyond a sequence's length is dropped and has no gradient.
+ * Unlike PyTorch's `pack_padded_sequence` it accepts length 0 and never sorts.
+ *
+ * @param input [T, B, I], or [B, T, I] with `batchFirst`.
+ * @param lengths [B], each from 0 to T.
+ * @throws PackedRnnError ERR_SHAPE for another rank, an empty batch or another number of lengths; ERR_OUT_OF_RANGE for
+ * a length outside 0 to T; ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`.
+ */
+export function packPaddedSequence(
+  input: Tensor<'float32', 3>,
+  lengths: ArrayLike<number>,
+  options: PackPaddedOptions = {},
+): PackedSequence {
+  const op = 'packPaddedSequence'
+  const { batchFirst = false, enforceSorted = true } = options
+  checkTensor(op, 'input', input, { dtype: 'float32', shape: [any, any, any] })
+  const [batchSize, steps] = batchFirst ? input.shape : [input.shape[1], input.shape[0]]
+  if (batchSize === 0) throw badArgument(op, 'input', 'at least one sequence', input.shape, 'ERR_SHAPE')
+  if (lengths.length !== batchSize) {
+    throw badArgument(op, 'lengths', `${batchSize} lengths`, lengths.length, 'ERR_SHAPE')
+  }
+  for (let b = 0; b < batchSize; b++) {
+    checkInteger(op, `lengths[${b}]`, lengths[b]!, 0, steps)
+    if (enforceSorted && b > 0 && lengths[b]! > lengths[b - 1]!) {
+      throw badArgument(op, 'lengths', 'no increase, or enforceSorted: false', Array.from(lengths))
+    }
+  }
+  const sequences = new Sequences(lengths, op)
+  const index = new Int32Array(sequences.rows)
+  eachToken(sequences, (row, b, t) => {
+    index[row] = batchFirst ? b * steps + t : t * batchSize + b
+  })
+  const width = input.shape[2]
+  return new PackedSequence(selectRows<2>(op, input, index, width, [sequences.rows, width]), sequences)
+}
+
+export interface PadPackedOptions {
+  /** Whether the result is [B, T, I] rather than [T, B, I]; default false, as in PyTorch. */
+  batchFirst?: boolean
+  /** What stands beyond a sequence's end; default 0. */
+  paddingValue?: number
+  /** T of the result, at least the longest length, which is the default. */
+  totalLength?: number
+}
+
+/**
+ * Pads a packed batch, in its own order.
+ *
+ * @returns `output` [T, B, I], or [B, T, I] with `batchFirst`, and `lengths` [B].
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length.
+ */
+export function padPackedSequence(
+  sequence: PackedSequence,
+  options: PadPackedOptions = {},
+): { output: Tensor<'float32', 3>; lengths: Int32Array } {
+  const op = 'padPackedSequence'
+  const { sequences, width } = sequence
+  const { batchFirst = false, paddingValue = 0, totalLength = sequences.longest() } = options
+  checkInteger(op, 'totalLength', totalLength, sequences.longest())
+  const batchSize = sequences.batchSize
+  const index = new Int32Array(batchSize * totalLength).fill(-1)
+  eachToken(sequences, (row, b, t) => {
+    index[batchFirst ? b * totalLength + t : t * batchSize + b] = row
+  })
+  const shape = batchFirst
+    ? ([batchSize, totalLength, width] as const)
+    : ([totalLength, batchSize, width] as const)
+  const output = selectRows<3>(op, packedRows(sequence), index, width, shape, paddingValue)
+  return { output, lengths: sequences.lengths() }
+}
+
+/** PyTorch's `PackedSequence`: all sequences' first tokens, longest sequence first, then all second ones, and so on. */
+export interface TimeMajor {
+  /** [N, I] */
+  data: Tensor<'float32', 2>
+  /** How many sequences are longer than t, for each t. */
+  batchSizes: Int32Array
+  /** Which sequence comes at which place of the sorted order; ties keep their order. */
+  sortedIndices: Int32Array
+  /** The inverse of `sortedIndices`. */
+  unsortedIndices: Int32Array
+}
+
+/**
+ * A packed batch in PyTorch's time-major layout.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT where a sequence is empty: that layout has no place for it.
+ */
+export function toTimeMajor(sequence: PackedSequence): TimeMajor {
+  const op = 'toTimeMajor'
+  const { sequences, width } = sequence
+  const lengths = sequences.lengths()
+  const empty = lengths.indexOf(0)
+  if (empty >= 0) throw badArgument(op, `sequence ${empty}`, 'at least one token', 'none')
+  const sortedIndices = Int32Array.from(lengths.keys()).sort((a, b) => lengths[b]! - lengths[a]! || a - b)
+  const batchSizes = batchSizesOf(sequences)
+  const index = new Int32Array(sequences.rows)
+  eachTimeMajorRow(batchSizes, (row, place, t) => {
+    index[row] = sequences.offsets[sortedIndices[place]!]! + t
+  })
+  const data = selectRows<2>(op, packedRows(sequence), index, width, [sequences.rows, width])
+  return { data, batchSizes, sortedIndices, unsortedIndices: inverse(sortedIndices) }
+}
+
+/**
+ * A packed batch from PyTorch's time-major layout, in the original order.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT where `batchSizes` increase or `sortedIndices` is no permutation;
+ * ERR_SHAPE where the numbers of rows or sequences do not agree.
+ */
+export function fromTimeMajor(packed: {
+  data: Tensor<'float32', 2>
+  batchSizes: ArrayLike<number>
+  sortedIndices?: ArrayLike<number> | null
+}): PackedSequence {
+  const op = 'fromTimeMajor'
+  const { data } = packed
+  checkTensor(op, 'data', data, { dtype: 'float32', shape: [any, any] })
+  const batchSizes = Int32Array.from(packed.batchSizes)
+  batchSizes.forEach((size, t) => {
+    checkInteger(op, `batchSizes[${t}]`, size, 1)
+    if (t > 0 && size > batchSizes[t - 1]!)
+      throw badArgument(op, 'batchSizes', 'no increase', Array.from(batchSizes))
+  })
+  const batchSize = batchSizes[0] ?? 0
+  const total = batchSizes.reduce((sum, size) => sum + size, 0)
+  if (total !== data.shape[0]) throw badArgument(op, 'data', `${total} rows`, data.shape, 'ERR_SHAPE')
+  const sorted = Int32Array.from(packed.sortedIndices ?? Array.from({ length: batchSize }, (_, b) => b))
+  if (sorted.length !== batchSize) {
+    throw badArgument(op, 'sortedIndices', `${batchSize} indices`, sorted.length, 'ERR_SHAPE')
+  }
+  const places = inverse(sorted)
+  if (places.includes(-1)) throw badArgument(op, 'sortedIndices', 'a permutation', Array.from(sorted))
+  const lengths = new Int32Array(batchSize)
+  eachTimeMajorRow(batchSizes, (_, place) => {
+    lengths[sorted[place]!]!++
+  })
+  const sequences = new Sequences(lengths, op)
+  const index = new Int32Array(total)
+  eachTimeMajorRow(batchSizes, (row, place, t) => {
+    index[sequences.offsets[sorted[place]!]! + t] = row
+  })
+  return new PackedSequence(selectRows<2>(op, data, index, data.shape[1], [total, data.shape[1]]), sequences)
+}
+
+function batchSizesOf(sequences: Sequences): Int32Array {
+  const sizes = new Int32Array(sequences.longest())
+  eachToken(sequences, (_, __, t) => {
+    sizes[t]!++
+  })
+  return sizes
+}
+
+function eachToken(sequences: Sequences, visit: (row: number, b: number, t: number) => void): void {
+  for (let b = 0; b < sequences.batchSize; b++) {
+    const first = sequences.offsets[b]!
+    for (let t = 0; t < sequences.length(b); t++) visit(first + t, b, t)
+  }
+}
+
+function eachTimeMajorRow(
+  batchSizes: Int32Array,
+  visit: (row: number, place: number, t: number) => void,
+): void {
+  let row = 0
+  batchSizes.forEach((size, t) => {
+    for (let place = 0; place < size; place++) visit(row++, place, t)
+  })
+}
+
+/** -1 where nothing maps there. */
+function inverse(permutation: Int32Array): Int32Array {
+  const inverted = new Int32Array(permutation.length).fill(-1)
+  permutation.forEach((to, from) => {
+    if (to >= 0 && to < inverted.length) inverted[to] = from
+  })
+  return inverted
+}

@@ -1,0 +1,403 @@
+import { isRecorded, record } from '../autograd.js'
+import { any, checkInteger, checkNumber, checkTensor } from '../check.js'
+import { badArgument, PackedRnnError } from '../errors.js'
+import { type LstmLayer, native } from '../native.js'
+import { PackedSequence, type RowIndex, type Sequences } from '../packed.js'
+import { empty, outlive, ranked, type Tensor } from '../tensor.js'
+import { type DropoutPlace, dropoutForward } from './dropout.js'
+
+type Vector = Tensor<'float32', 1>
+type Matrix = Tensor<'float32', 2>
+type States = Tensor<'float32', 3>
+
+/** The weights of one layer and direction; gates in the order i, f, g, o. I is 300 for layer 0, then D·H. */
+export interface LstmWeights {
+  /** [4H, I] */
+  wIh: Matrix
+  /** [4H, H] */
+  wHh: Matrix
+  /** [4H]; all layers have both biases, or none has any. */
+  bIh?: Vector | null
+  /** [4H] */
+  bHh?: Vector | null
+}
+
+export interface LstmOptions {
+  /** H */
+  hiddenSize: number
+  /** L, default 1 */
+  numLayers?: number
+  /** D is 2 if true; default false. */
+  bidirectional?: boolean
+  /** Probability of dropping an element between layers; default 0. */
+  dropout?: number
+  /** Which mask; wanted where `dropout` is not 0. */
+  mask?: Pick<DropoutPlace, 'seed' | 'step'>
+  /** Initial states [L·D, B, H], row layer · D + direction; default zeros. */
+  h0?: States | null
+  c0?: States | null
+  /** Whether a backward pass will follow; default true. Without, nothing is saved and there is no dropout. */
+  train?: boolean
+}
+
+interface Layer {
+  input: Matrix
+  index: RowIndex | null
+  output: Matrix
+  saved: Tensor<'float32', 1>
+  /** The mask on the output, of every layer but the last. */
+  mask: DropoutPlace | null
+}
+
+/** What `lstmBackward` needs of a forward pass. It holds memory until it is used or disposed. */
+export class LstmSaved {
+  /** @internal */
+  readonly shape: LstmShape
+  /** @internal */
+  readonly weights: readonly LstmWeights[]
+  /** @internal */
+  readonly h0: States | null
+  /** @internal */
+  readonly c0: States | null
+  /** @internal */
+  readonly layers: readonly Layer[]
+  /** @internal */
+  readonly dropout: number
+  #used = false
+
+  /** @internal Holds what it is given, also when the caller disposes it. */
+  constructor(
+    shape: LstmShape,
+    weights: readonly LstmWeights[],
+    h0: States | null,
+    c0: States | null,
+    layers: readonly Layer[],
+    dropout: number,
+  ) {
+    this.shape = shape
+    this.dropout = dropout
+    this.weights = weights.map(({ wIh, wHh, bIh, bHh }) => ({
+      wIh: hold(wIh),
+      wHh: hold(wHh),
+      bIh: bIh ? hold(bIh) : null,
+      bHh: bHh ? hold(bHh) : null,
+    }))
+    this.h0 = h0 && hold(h0)
+    this.c0 = c0 && hold(c0)
+    this.layers = layers.map(layer => ({
+      ...layer,
+      input: hold(layer.input),
+      index: layer.index && {
+        index: hold(layer.index.index),
+        starts: hold(layer.index.starts),
+        order: hold(layer.index.order),
+      },
+      output: hold(layer.output),
+    }))
+  }
+
+  /** @internal */
+  use(): void {
+    if (this.#used) {
+      throw new PackedRnnError(
+        'ERR_GRAPH_FREED',
+        'lstmBackward: saved: wanted a fresh forward pass, got one used before',
+      )
+    }
+    this.#used = true
+  }
+
+  dispose(): void {
+    this.#used = true
+    for (const { wIh, wHh, bIh, bHh } of this.weights) disposeAll(wIh, wHh, bIh, bHh)
+    disposeAll(this.h0, this.c0)
+    for (const { input, index, output, saved } of this.layers) {
+      disposeAll(input, index?.index, index?.starts, index?.order, output, saved)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+function hold<D extends 'float32' | 'int32', R extends number>(tensor: Tensor<D, R>): Tensor<D, R> {
+  return outlive(tensor.alias())
+}
+
+function disposeAll(...things: (Tensor | null | undefined)[]): void {
+  for (const thing of things) thing?.dispose()
+}
+
+interface LstmShape {
+  sequences: Sequences
+  inputSize: number
+  hiddenSize: number
+  numLayers: number
+  directions: 1 | 2
+  bias: boolean
+}
+
+function checkLstm(x: PackedSequence, weights: readonly LstmWeights[], options: LstmOptions): LstmShape {
+  const op = 'lstmForward'
+  if (!(x instanceof PackedSequence)) throw badArgument(op, 'x', 'a packed sequence', x)
+  const { hiddenSize, numLayers = 1, bidirectional = false, dropout = 0, mask } = options
+  checkInteger(op, 'hiddenSize', hiddenSize, 1, 2 ** 24)
+  checkInteger(op, 'numLayers', numLayers, 1, 512)
+  checkNumber(op, 'dropout', dropout, 0, 1)
+  if (dropout > 0 && options.train !== false && numLayers > 1 && mask === undefined) {
+    throw badArgument(op, 'mask', 'a seed and a step for dropout', mask)
+  }
+  const directions = bidirectional ? 2 : 1
+  const { device } = x.data
+  const { sequences, width: inputSize } = x
+  checkTensor(op, 'x.data', x.data, { dtype: 'float32', shape: [any, any] })
+  if (weights.length !== numLayers * directions) {
+    throw badArgument(
+      op,
+      'weights',
+      `${numLayers * directions} layers and directions`,
+      weights.length,
+      'ERR_SHAPE',
+    )
+  }
+  const bias = weights[0]?.bIh != null
+  weights.forEach((weight, i) => {
+    const inputs = i < directions ? inputSize : directions * hiddenSize
+    const check = (name: 'wIh' | 'wHh' | 'bIh' | 'bHh', shape: number[]) => {
+      const value = weight[name]
+      const wanted = shape.length === 2 || bias
+      if (!wanted && value == null) return
+      if (!wanted) throw badArgument(op, `weights[${i}].${name}`, 'no bias, as weights[0] has none', value)
+      if (value == null)
+        throw badArgument(op, `weights[${i}].${name}`, `shape [${shape.join(', ')}]`, value, 'ERR_SHAPE')
+      checkTensor<'float32', number>(op, `weights[${i}].${name}`, value, { dtype: 'float32', shape, device })
+    }
+    check('wIh', [4 * hiddenSize, inputs])
+    check('wHh', [4 * hiddenSize, hiddenSize])
+    check('bIh', [4 * hiddenSize])
+    check('bHh', [4 * hiddenSize])
+  })
+  const shape = [numLayers * directions, sequences.batchSize, hiddenSize]
+  for (const name of ['h0', 'c0'] as const) {
+    const state = options[name]
+    if (state != null) checkTensor(op, name, state, { dtype: 'float32', shape, device })
+  }
+  return { sequences, inputSize, hiddenSize, numLayers, directions, bias }
+}
+
+/** The arguments that the forward and the backward op of layer l share. */
+function layerArguments(
+  shape: LstmShape,
+  weights: readonly LstmWeights[],
+  l: number,
+  input: Matrix,
+  index: RowIndex | null,
+  states: { h0: States | null; c0: States | null },
+): LstmLayer {
+  const { sequences, hiddenSize, directions } = shape
+  const own = weights.slice(l * directions, (l + 1) * directions)
+  const biases = (name: 'bIh' | 'bHh') => own.flatMap(weight => weight[name]?.buffer ?? [])
+  return {
+    rows: sequences.rows,
+    distinctRows: input.shape[0],
+    inputSize: input.shape[1],
+    hiddenSize,
+    directions,
+    stateOffset: l * directions * sequences.batchSize * hiddenSize,
+    offsets: sequences.offsets,
+    x: input.buffer,
+    index: index?.index.buffer ?? null,
+    starts: index?.starts.buffer ?? null,
+    order: index?.order.buffer ?? null,
+    wIh: own.map(weight => weight.wIh.buffer),
+    wHh: own.map(weight => weight.wHh.buffer),
+    bIh: shape.bias ? biases('bIh') : null,
+    bHh: shape.bias ? biases('bHh') : null,
+    h0: states.h0?.buffer ?? null,
+    c0: states.c0?.buffer ?? null,
+  }
+}
+
+export interface LstmResult {
+  /** The hidden state after each token: rows of D·H numbers, forward direction first. */
+  output: PackedSequence
+  /** The last states [L·D, B, H], row layer · D + direction; an empty sequence's are its initial ones. */
+  hN: States
+  cN: States
+}
+
+/**
+ * A stack of LSTM layers over packed sequences (torch.nn.LSTM's equations and weights), without a tape:
+ * i, f, o = σ(W x + U h + b), g = tanh(…), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
+ *
+ * @param x rows of I numbers, one a token; or indexed, as from `embedding`: then each distinct row is projected once.
+ * @param weights for each layer and direction, in the order layer · D + direction.
+ * @returns `output`, `hN`, `cN` and `saved`, for one `lstmBackward`; null with `train: false`.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_OUT_OF_RANGE.
+ */
+export function lstmForward(
+  x: PackedSequence,
+  weights: readonly LstmWeights[],
+  options: LstmOptions & { train: false },
+): LstmResult & { saved: null }
+export function lstmForward(
+  x: PackedSequence,
+  weights: readonly LstmWeights[],
+  options: LstmOptions & { train?: true },
+): LstmResult & { saved: LstmSaved }
+export function lstmForward(
+  x: PackedSequence,
+  weights: readonly LstmWeights[],
+  options: LstmOptions,
+): LstmResult & { saved: LstmSaved | null }
+export function lstmForward(
+  x: PackedSequence,
+  weights: readonly LstmWeights[],
+  options: LstmOptions,
+): LstmResult & { saved: LstmSaved | null } {
+  const shape = checkLstm(x, weights, options)
+  const { sequences, hiddenSize, numLayers, directions } = shape
+  const { device } = x.data
+  const { train = true, dropout = 0, mask, h0 = null, c0 = null } = options
+  const hN = empty<3>(device, [numLayers * directions, sequences.batchSize, hiddenSize])
+  const cN = empty<3>(device, hN.shape)
+  const layers: Layer[] = []
+  const between: Matrix[] = []
+  let input = x.data
+  let index = x.index
+  for (let l = 0; l < numLayers; l++) {
+    const output = empty<2>(device, [sequences.rows, directions * hiddenSize])
+    const size = native.lstmSavedCount(device.queue, sequences.rows, hiddenSize, directions)
+    const saved = train ? outlive(empty<1>(device, [size])) : null
+    native.lstmForward(device.queue, {
+      ...layerArguments(shape, weights, l, input, index, { h0, c0 }),
+      output: output.buffer,
+      hN: hN.buffer,
+      cN: cN.buffer,
+      saved: saved?.buffer ?? null,
+    })
+    const masked = train && dropout > 0 && mask !== undefined && l < numLayers - 1
+    const place = masked ? { ...mask, stream: l, sequences, directions } : null
+    if (saved !== null) layers.push({ input, index, output, saved, mask: place })
+    input = place === null ? output : dropoutForward(output, dropout, place)
+    between.push(...new Set([output, input]))
+    index = null
+  }
+  const saved = train ? new LstmSaved(shape, weights, h0, c0, layers, dropout) : null
+  for (const tensor of between) if (tensor !== input) tensor.dispose()
+  return { output: new PackedSequence(input, sequences), hN, cN, saved }
+}
+
+/** The gradients in an LSTM's results; those left out are zeros. */
+export interface LstmOutputGradients {
+  /** [N, D·H] */
+  dOutput?: Matrix | null
+  /** [L·D, B, H] */
+  dHN?: States | null
+  dCN?: States | null
+}
+
+export interface LstmGradients {
+  /** [N, I], or for an indexed input [U, I]: a distinct row's sum over all its places. */
+  dInput: Matrix | null
+  /** In the order and shapes of the weights. */
+  dWeights: LstmWeights[]
+  /** [L·D, B, H] */
+  dH0: States
+  dC0: States
+}
+
+/**
+ * The backward pass of `lstmForward`, by back-propagation through time over whole sequences.
+ *
+ * @param saved of a forward pass; it is used up.
+ * @param wanted `input: false` leaves `dInput` out, as for a frozen embedding.
+ * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ */
+export function lstmBackward(
+  saved: LstmSaved,
+  gradients: LstmOutputGradients,
+  wanted: { input?: boolean } = {},
+): LstmGradients {
+  const op = 'lstmBackward'
+  const { shape, weights, layers, h0, c0 } = saved
+  const { sequences, hiddenSize, numLayers, directions } = shape
+  const states = [numLayers * directions, sequences.batchSize, hiddenSize] as const
+  const { dOutput = null, dHN = null, dCN = null } = gradients
+  const first = layers[0]
+  if (first === undefined) throw badArgument(op, 'saved', 'at least one layer', layers.length)
+  const { device } = first.input
+  const width = directions * hiddenSize
+  if (dOutput)
+    checkTensor(op, 'dOutput', dOutput, { dtype: 'float32', shape: [sequences.rows, width], device })
+  if (dHN) checkTensor(op, 'dHN', dHN, { dtype: 'float32', shape: states, device })
+  if (dCN) checkTensor(op, 'dCN', dCN, { dtype: 'float32', shape: states, device })
+  saved.use()
+  const dH0 = empty<3>(device, states)
+  const dC0 = empty<3>(device, states)
+  const dWeights = weights.map(({ wIh, wHh, bIh, bHh }) => ({
+    wIh: empty<2>(device, wIh.shape),
+    wHh: empty<2>(device, wHh.shape),
+    bIh: bIh ? empty<1>(device, bIh.shape) : null,
+    bHh: bHh ? empty<1>(device, bHh.shape) : null,
+  }))
+  let above = dOutput
+  for (let l = numLayers - 1; l >= 0; l--) {
+    const layer = layers[l]!
+    const dX = l > 0 || wanted.input !== false ? empty<2>(device, layer.input.shape) : null
+    const own = dWeights.slice(l * directions, (l + 1) * directions)
+    native.lstmBackward(device.queue, {
+      ...layerArguments(shape, weights, l, layer.input, layer.index, { h0, c0 }),
+      output: layer.output.buffer,
+      saved: layer.saved.buffer,
+      dOutput: above?.buffer ?? null,
+      dHN: dHN?.buffer ?? null,
+      dCN: dCN?.buffer ?? null,
+      dX: dX?.buffer ?? null,
+      dH0: dH0.buffer,
+      dC0: dC0.buffer,
+      dWIh: own.map(gradient => gradient.wIh.buffer),
+      dWHh: own.map(gradient => gradient.wHh.buffer),
+      dBIh: shape.bias ? own.flatMap(gradient => gradient.bIh?.buffer ?? []) : null,
+      dBHh: shape.bias ? own.flatMap(gradient => gradient.bHh?.buffer ?? []) : null,
+    })
+    if (above !== dOutput) above?.dispose()
+    const place = layers[l - 1]?.mask
+    above = dX && place ? dropoutForward(dX, saved.dropout, place) : dX
+    if (above !== dX) dX?.dispose()
+  }
+  saved.dispose()
+  return { dInput: above, dWeights, dH0, dC0 }
+}
+
+/** `lstmForward` on the tape. */
+export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options: LstmOptions): LstmResult {
+  const { h0 = null, c0 = null } = options
+  const flat = weights.flatMap(({ wIh, wHh, bIh, bHh }) => (bIh && bHh ? [wIh, wHh, bIh, bHh] : [wIh, wHh]))
+  const inputs = [x.data, h0, c0, ...flat]
+  const train = options.train !== false && isRecorded(inputs)
+  const { output, hN, cN, saved } = lstmForward(x, weights, { ...options, train })
+  if (saved === null) return { output, hN, cN }
+  record('lstm', inputs, [output.data, hN, cN], keeper => {
+    const held = keeper.own(saved)
+    for (const weight of flat) keeper.hold<'float32', number>(weight)
+    return ([dOutput, dHN, dCN], [wantsInput = false, wantsH0, wantsC0]) => {
+      const given = {
+        dOutput: dOutput ? ranked(dOutput, 2) : null,
+        dHN: dHN ? ranked(dHN, 3) : null,
+        dCN: dCN ? ranked(dCN, 3) : null,
+      }
+      const { dInput, dWeights, dH0, dC0 } = lstmBackward(held, given, { input: wantsInput })
+      if (!wantsH0) dH0.dispose()
+      if (!wantsC0) dC0.dispose()
+      const ofWeights = dWeights.flatMap(({ wIh, wHh, bIh, bHh }) => [
+        wIh,
+        wHh,
+        ...(bIh && bHh ? [bIh, bHh] : []),
+      ])
+      return [dInput, wantsH0 ? dH0 : null, wantsC0 ? dC0 : null, ...ofWeights]
+    }
+  })
+  return { output, hN, cN }
+}

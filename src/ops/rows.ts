@@ -1,0 +1,92 @@
+import { record } from '../autograd.js'
+import { native } from '../native.js'
+import type { PackedSequence } from '../packed.js'
+import { empty, ranked, type Shape, type Tensor, tensor } from '../tensor.js'
+
+/**
+ * Rows by index. Packing, padding, and taking single states are all this; so is giving an indexed sequence a row for
+ * each token.
+ */
+
+/** Row i of the result, of `columns` numbers, is row `index[i]` of the source, or `fill` where that is -1. @internal */
+export function takeRows<R extends number>(
+  source: Tensor<'float32'>,
+  index: Tensor<'int32', 1>,
+  columns: number,
+  shape: Shape<R>,
+  fill = 0,
+): Tensor<'float32', R> {
+  const destination = empty<R>(source.device, shape)
+  native.gatherRows(source.device.queue, {
+    rows: index.size,
+    columns,
+    sourceRows: columns === 0 ? 0 : source.size / columns,
+    fill,
+    source: source.buffer,
+    index: index.buffer,
+    destination: destination.buffer,
+  })
+  return destination
+}
+
+/** Row u of the result is the sum of the rows where distinct row u stands. @internal */
+export function sumRows(
+  source: Tensor<'float32', 2>,
+  starts: Tensor<'int32', 1>,
+  order: Tensor<'int32', 1>,
+): Tensor<'float32', 2> {
+  const [rows, columns] = [starts.size - 1, source.shape[1]]
+  const destination = empty<2>(source.device, [rows, columns])
+  native.sumRows(source.device.queue, {
+    rows,
+    columns,
+    source: source.buffer,
+    starts: starts.buffer,
+    order: order.buffer,
+    destination: destination.buffer,
+  })
+  return destination
+}
+
+/**
+ * Takes rows by a host index that takes each row at most once: the gradient then takes them back. On the tape.
+ * @internal
+ */
+export function selectRows<R extends number>(
+  op: string,
+  source: Tensor<'float32'>,
+  index: Int32Array,
+  columns: number,
+  shape: Shape<R>,
+  fill = 0,
+): Tensor<'float32', R> {
+  const take = <Q extends number>(from: Tensor<'float32'>, by: Int32Array, to: Shape<Q>, filling: number) => {
+    const onDevice = tensor(by, [by.length], { device: from.device })
+    const taken = takeRows(from, onDevice, columns, to, filling)
+    onDevice.dispose()
+    return taken
+  }
+  const result = take(source, index, shape, fill)
+  record(op, [source], [result], () => {
+    const back = new Int32Array(columns === 0 ? 0 : source.size / columns).fill(-1)
+    index.forEach((row, i) => {
+      if (row >= 0) back[row] = i
+    })
+    const sourceShape: Shape = source.shape
+    return ([dResult]) => [dResult ? take(dResult, back, sourceShape, 0) : null]
+  })
+  return result
+}
+
+/** The rows [N, I] of a packed sequence, one for each token, also where they are indexed. */
+export function packedRows(x: PackedSequence): Tensor<'float32', 2> {
+  const { data, index } = x
+  if (index === null) return data
+  const rows = takeRows<2>(data, index.index, x.width, [x.sequences.rows, x.width])
+  record('packedRows', [data], [rows], keeper => {
+    const starts = keeper.hold(index.starts)
+    const order = keeper.hold(index.order)
+    return ([dRows]) => [dRows ? sumRows(ranked(dRows, 2), starts, order) : null]
+  })
+  return rows
+}

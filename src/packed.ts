@@ -1,0 +1,179 @@
+import { checkInteger, checkTensor } from './check.js'
+import { type Device, device as openDevice } from './device.js'
+import { badArgument } from './errors.js'
+import { type Tensor, tensor } from './tensor.js'
+
+/**
+ * Sequences back to back: sequence b is rows `offsets[b]` to `offsets[b + 1]`. No padding, no sorting; a sequence may
+ * be empty.
+ */
+export class Sequences {
+  /** [B + 1], from 0 to the number of rows. */
+  readonly offsets: Int32Array
+
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a length that is no integer of at least 0, or 2^31 rows and more. */
+  constructor(lengths: ArrayLike<number>, op = 'Sequences') {
+    this.offsets = new Int32Array(lengths.length + 1)
+    let total = 0
+    for (let b = 0; b < lengths.length; b++) {
+      const length = lengths[b]!
+      checkInteger(op, `lengths[${b}]`, length, 0)
+      total += length
+      checkInteger(op, 'the sum of lengths', total, 0)
+      this.offsets[b + 1] = total
+    }
+  }
+
+  /** B */
+  get batchSize(): number {
+    return this.offsets.length - 1
+  }
+
+  /** N: tokens of all sequences. */
+  get rows(): number {
+    return this.offsets[this.batchSize]!
+  }
+
+  length(b: number): number {
+    return this.offsets[b + 1]! - this.offsets[b]!
+  }
+
+  lengths(): Int32Array {
+    return Int32Array.from({ length: this.batchSize }, (_, b) => this.length(b))
+  }
+
+  longest(): number {
+    let longest = 0
+    for (let b = 0; b < this.batchSize; b++) longest = Math.max(longest, this.length(b))
+    return longest
+  }
+}
+
+/** Which of U distinct rows each of N rows is, and, the other way, where each distinct row stands. */
+export interface RowIndex {
+  /** [N], from 0 to U - 1 */
+  readonly index: Tensor<'int32', 1>
+  /** [U + 1] and [N]: distinct row u stands at rows order[starts[u]] to order[starts[u + 1]], ascending. */
+  readonly starts: Tensor<'int32', 1>
+  readonly order: Tensor<'int32', 1>
+}
+
+/** The host's part of a batch of ids, packed: documents as token ids, with nothing on a device yet. */
+export class PackedIds {
+  readonly sequences: Sequences
+  /** [N] */
+  readonly ids: Int32Array
+
+  /** @throws PackedRnnError ERR_INVALID_ARGUMENT where an id is no 32-bit integer. */
+  constructor(documents: readonly ArrayLike<number>[]) {
+    this.sequences = new Sequences(
+      documents.map(document => document.length),
+      'packSequence',
+    )
+    this.ids = new Int32Array(this.sequences.rows)
+    documents.forEach((document, b) => {
+      const first = this.sequences.offsets[b]!
+      if (document instanceof Int32Array) {
+        this.ids.set(document, first)
+        return
+      }
+      for (let t = 0; t < document.length; t++) {
+        checkInteger('packSequence', `documents[${b}][${t}]`, document[t]!, 0)
+        this.ids[first + t] = document[t]!
+      }
+    })
+  }
+}
+
+/**
+ * Rows of a batch of sequences: `data` [N, I], or, indexed, the distinct rows [U, I] and `index`, which of them each of
+ * the N rows is. `embedding` of ids gives the latter.
+ */
+export class PackedSequence {
+  readonly data: Tensor<'float32', 2>
+  readonly sequences: Sequences
+  readonly index: RowIndex | null
+
+  constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
+    const rows = index === null ? sequences.rows : data.shape[0]
+    checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, data.shape[1]] })
+    if (index !== null) {
+      const { device } = data
+      checkTensor('PackedSequence', 'index.index', index.index, {
+        dtype: 'int32',
+        shape: [sequences.rows],
+        device,
+      })
+      checkTensor('PackedSequence', 'index.starts', index.starts, {
+        dtype: 'int32',
+        shape: [rows + 1],
+        device,
+      })
+      checkTensor('PackedSequence', 'index.order', index.order, {
+        dtype: 'int32',
+        shape: [sequences.rows],
+        device,
+      })
+    }
+    this.data = data
+    this.sequences = sequences
+    this.index = index
+  }
+
+  /** I: numbers in a row. */
+  get width(): number {
+    return this.data.shape[1]
+  }
+
+  /** Lets go of the rows and their index. */
+  dispose(): void {
+    this.data.dispose()
+    this.index?.index.dispose()
+    this.index?.starts.dispose()
+    this.index?.order.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/**
+ * Packs a batch.
+ *
+ * @param sequences ids of documents (integers: arrays, Int32Arrays), for an embedding; or rows of numbers: for each
+ * sequence a Float32Array of length · inputSize, row-major.
+ * @param options `inputSize`: numbers in a row, wanted with rows of numbers.
+ * @throws PackedRnnError ERR_SHAPE where a Float32Array is no whole number of rows; ERR_OUT_OF_RANGE for an id that is
+ * no non-negative integer.
+ */
+export function packSequence(
+  sequences: readonly Float32Array[],
+  options: { inputSize: number; device?: Device },
+): PackedSequence
+export function packSequence(sequences: readonly (Int32Array | readonly number[])[]): PackedIds
+export function packSequence(
+  sequences: readonly (Float32Array | Int32Array | readonly number[])[],
+  options?: { inputSize: number; device?: Device },
+): PackedSequence | PackedIds {
+  if (options === undefined) return new PackedIds(sequences)
+  const { inputSize } = options
+  checkInteger('packSequence', 'inputSize', inputSize, 1)
+  const lengths = sequences.map((rows, b) => {
+    if (!(rows instanceof Float32Array)) {
+      throw badArgument('packSequence', `sequences[${b}]`, 'a Float32Array', rows, 'ERR_DTYPE')
+    }
+    if (rows.length % inputSize !== 0) {
+      const wanted = `a multiple of inputSize ${inputSize} values`
+      throw badArgument('packSequence', `sequences[${b}]`, wanted, rows.length, 'ERR_SHAPE')
+    }
+    return rows.length / inputSize
+  })
+  const packed = new Sequences(lengths, 'packSequence')
+  const data = new Float32Array(packed.rows * inputSize)
+  sequences.forEach((rows, b) => {
+    data.set(rows, packed.offsets[b]! * inputSize)
+  })
+  const device = options.device ?? openDevice()
+  return new PackedSequence(tensor(data, [packed.rows, inputSize], { device }), packed)
+}

@@ -1,0 +1,115 @@
+import { badArgument } from './errors.js'
+
+/**
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the same counter-based
+ * generator as `native/philox.h`, so that a seed gives the same bits on the host and on every device.
+ */
+export function philox(
+  key: readonly [number, number],
+  counter: readonly [number, number, number, number],
+): [number, number, number, number] {
+  let [k0, k1] = key
+  let [c0, c1, c2, c3] = counter
+  for (let round = 0; round < 10; round++) {
+    const hi0 = mulHigh(0xd2511f53, c0)
+    const lo0 = Math.imul(0xd2511f53, c0)
+    const hi1 = mulHigh(0xcd9e8d57, c2)
+    const lo1 = Math.imul(0xcd9e8d57, c2)
+    c0 = (hi1 ^ c1 ^ k0) >>> 0
+    c1 = lo1 >>> 0
+    c2 = (hi0 ^ c3 ^ k1) >>> 0
+    c3 = lo0 >>> 0
+    k0 = (k0 + 0x9e3779b9) >>> 0
+    k1 = (k1 + 0xbb67ae85) >>> 0
+  }
+  return [c0, c1, c2, c3]
+}
+
+/** High 32 bits of an unsigned 32 × 32 bit product, in halves that a double holds exactly. */
+function mulHigh(a: number, b: number): number {
+  const aHigh = a >>> 16
+  const aLow = a & 0xffff
+  const bHigh = b >>> 16
+  const bLow = b & 0xffff
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16)
+  const rest = aLow * bHigh + (middle & 0xffff)
+  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(rest / 0x10000)) >>> 0
+}
+
+/** A stream of random numbers on the host: seeded, splittable, its state two integers. */
+export class Generator {
+  readonly seed: number
+  /** Blocks of four numbers drawn so far. With `seed`, the whole state. */
+  position = 0
+  readonly #stream: number
+  #block: [number, number, number, number] = [0, 0, 0, 0]
+  #used = 4
+
+  /** @param seed a non-negative integer below 2^53. @param stream separates generators that share a seed. */
+  constructor(seed: number, stream = 0) {
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw badArgument('Generator', 'seed', 'an integer from 0 to 2^53 - 1', seed)
+    }
+    this.seed = seed
+    this.#stream = stream
+  }
+
+  /** 32 random bits, as an unsigned integer. */
+  bits(): number {
+    if (this.#used === 4) {
+      const high = Math.floor(this.position / 2 ** 32)
+      const key = [this.seed >>> 0, Math.floor(this.seed / 2 ** 32)] as const
+      this.#block = philox(key, [this.position >>> 0, high, this.#stream >>> 0, 0x484f5354])
+      this.position++
+      this.#used = 0
+    }
+    return this.#block[this.#used++]!
+  }
+
+  /** Uniform on [low, high), with 53 random bits. */
+  uniform(low = 0, high = 1): number {
+    const bits = (this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)
+    return low + (high - low) * (bits / 2 ** 53)
+  }
+
+  /** Standard normal, by the Box-Muller transform. */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()))
+    return radius * Math.cos(2 * Math.PI * this.uniform())
+  }
+
+  /** A uniform integer on [0, n), unbiased. */
+  below(n: number): number {
+    if (!Number.isInteger(n) || n < 1 || n > 2 ** 32) {
+      throw badArgument('Generator.below', 'n', 'an integer from 1 to 2^32', n)
+    }
+    const limit = 2 ** 32 - (2 ** 32 % n)
+    for (;;) {
+      const bits = this.bits()
+      if (bits < limit) return bits % n
+    }
+  }
+
+  /** Shuffles in place (Fisher-Yates) and returns its argument. */
+  shuffle<T>(items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.below(i + 1)
+      const held = items[i]!
+      items[i] = items[j]!
+      items[j] = held
+    }
+    return items
+  }
+}
+
+let shared = new Generator(0)
+
+/** Seeds the generator that modules draw from where they are given none. */
+export function manualSeed(seed: number): void {
+  shared = new Generator(seed)
+}
+
+/** @internal */
+export function defaultGenerator(): Generator {
+  return shared
+}

@@ -1,0 +1,383 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { checkNumber } from './check.js'
+import { type Device, device as openDevice } from './device.js'
+import { badArgument, PackedRnnError } from './errors.js'
+import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
+
+export type DType = 'float32' | 'int32'
+export type ArrayOf<D extends DType> = D extends 'float32' ? Float32Array : Int32Array
+
+/** A shape of known rank: `Shape<2>` is `readonly [number, number]`. */
+export type Shape<R extends number = number> = readonly number[] & Ranks[R]
+// An index rather than a condition: so a Tensor<D, 2> is a Tensor<D> also where the rank is a type parameter.
+interface Ranks {
+  [rank: number]: unknown
+  0: readonly []
+  1: readonly [number]
+  2: readonly [number, number]
+  3: readonly [number, number, number]
+  4: readonly [number, number, number, number]
+}
+
+/**
+ * Device memory, counted by those who may still read it: tensors, and the tape. `version` counts changes in place, so
+ * that a backward pass can tell that what it saved is no longer there.
+ * @internal
+ */
+export class Storage {
+  readonly buffer: NativeBuffer
+  version = 0
+  #holders = 1
+
+  constructor(buffer: NativeBuffer) {
+    this.buffer = buffer
+  }
+
+  get shared(): boolean {
+    return this.#holders > 1
+  }
+
+  retain(): Storage {
+    this.#holders++
+    return this
+  }
+
+  release(): void {
+    if (--this.#holders === 0) native.release(this.buffer)
+  }
+}
+
+/**
+ * How a tensor came about, as far as a gradient needs it; made by `record` in autograd.ts.
+ * @internal
+ */
+export interface TapeNode {
+  /** Runs the tape back from one output of this node. */
+  backpropagate(from: object, gradient: Tensor<'float32'>): void
+}
+
+const scopes = new AsyncLocalStorage<Set<{ dispose(): void }>>()
+let live = 0
+
+/**
+ * An n-dimensional array on a device, row-major. `Tensor<'float32', 2>` has two dimensions.
+ *
+ * A tensor holds device memory until it is disposed: by `dispose()`, by `using`, by the `scope` it was made in, or at
+ * the latest when it is garbage. Ops that were issued before may still read it.
+ */
+export class Tensor<D extends DType = DType, R extends number = number> {
+  readonly dtype: D
+  readonly shape: Shape<R>
+  readonly device: Device
+  /** Number of elements. */
+  readonly size: number
+  /** Whether `backward()` leaves a gradient in `grad`. True for the parameters of modules. */
+  requiresGrad = false
+  /** The gradient that `backward()` added up, of this tensor's shape. Nothing else disposes it. */
+  grad: Tensor<'float32'> | null = null
+  /** @internal */
+  node: TapeNode | null = null
+  /** The values as they were given, for tensors of integers: ids and labels are checked on the host. @internal */
+  readonly host: ArrayOf<D> | null
+  #storage: Storage | null
+
+  /** @internal Use `tensor`, `zeros` or an op. */
+  constructor(device: Device, dtype: D, shape: Shape<R>, storage: Storage, host: ArrayOf<D> | null = null) {
+    this.device = device
+    this.dtype = dtype
+    this.shape = shape
+    this.size = sizeOf(shape)
+    this.host = host
+    this.#storage = storage
+    live++
+    scopes.getStore()?.add(this)
+  }
+
+  get disposed(): boolean {
+    return this.#storage === null
+  }
+
+  /** @internal */
+  get storage(): Storage {
+    if (this.#storage === null)
+      throw new PackedRnnError('ERR_DISPOSED', 'wanted a tensor, got a disposed one')
+    return this.#storage
+  }
+
+  /** @internal */
+  get buffer(): NativeBuffer {
+    return this.storage.buffer
+  }
+
+  /** Other values, in memory of their own: a tape that holds the old ones keeps them. @internal */
+  assign(values: ArrayOf<D>): void {
+    const storage = new Storage(native.upload(this.device.queue, values))
+    this.storage.release()
+    this.#storage = storage
+  }
+
+  /** Another handle on the same memory, with no history. @internal */
+  alias(): Tensor<D, R> {
+    return new Tensor(this.device, this.dtype, this.shape, this.storage.retain(), this.host)
+  }
+
+  /**
+   * The values, row-major, when all that computes them has run.
+   * @throws PackedRnnError (rejects) with the error of the op that failed to compute them; ERR_DISPOSED.
+   */
+  async toArray(): Promise<ArrayOf<D>> {
+    // Asked for before the first await, so that disposing right after the call is safe.
+    const values = readValues(this.device, this.buffer, this.dtype)
+    try {
+      return await values
+    } catch (error) {
+      throw fromNative(error)
+    }
+  }
+
+  /** The value of a tensor with one element. @throws PackedRnnError ERR_SHAPE for any other. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw badArgument('item', 'tensor', 'one element', this.shape, 'ERR_SHAPE')
+    const values = await this.toArray()
+    return values[0]!
+  }
+
+  /**
+   * Adds the gradient of this tensor to `grad` of every tensor that requires one and that this one was computed from.
+   * The tape is freed on the way.
+   *
+   * @param gradient of something in this tensor, same shape; for a single element the default is 1.
+   * @throws PackedRnnError ERR_GRAPH_FREED the second time, ERR_MODIFIED where a parameter was changed in between,
+   * ERR_NO_GRADIENT where nothing that it was computed from requires a gradient.
+   */
+  backward(gradient?: Tensor<'float32'>): void {
+    if (this.node === null) {
+      throw new PackedRnnError(
+        'ERR_NO_GRADIENT',
+        'backward: nothing that this tensor was computed from requires a gradient',
+      )
+    }
+    if (gradient === undefined && this.size !== 1) {
+      throw badArgument(
+        'backward',
+        'gradient',
+        `a tensor of shape [${this.shape.join(', ')}]`,
+        gradient,
+        'ERR_SHAPE',
+      )
+    }
+    const seed = gradient ?? filled<number>(this.device, this.shape, 1)
+    if (seed.shape.length !== this.shape.length || seed.shape.some((n, i) => n !== this.shape[i])) {
+      throw badArgument('backward', 'gradient', `shape [${this.shape.join(', ')}]`, seed.shape, 'ERR_SHAPE')
+    }
+    this.node.backpropagate(this, seed)
+    if (gradient === undefined) seed.dispose()
+  }
+
+  /** Lets go of the device memory. Harmless twice. */
+  dispose(): void {
+    if (this.#storage === null) return
+    this.#storage.release()
+    this.#storage = null
+    live--
+    scopes.getStore()?.delete(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+function readValues<D extends DType>(device: Device, buffer: NativeBuffer, dtype: D): Promise<ArrayOf<D>>
+function readValues(device: Device, buffer: NativeBuffer, dtype: DType): Promise<Float32Array | Int32Array> {
+  return dtype === 'int32'
+    ? native.download(device.queue, buffer, true)
+    : native.download(device.queue, buffer, false)
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1)
+}
+
+function checkShape(op: string, shape: readonly number[]): void {
+  const whole = shape.every(n => Number.isInteger(n) && n >= 0)
+  if (!whole || sizeOf(shape) >= 2 ** 40)
+    throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
+}
+
+/**
+ * A tensor of given values, copied before the call returns.
+ *
+ * @param data a Float32Array (float32), an Int32Array (int32) or numbers (float32), row-major.
+ * @param shape the default is one dimension.
+ * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape.
+ */
+export function tensor<R extends number = 1>(
+  data: Int32Array,
+  shape?: Shape<R>,
+  options?: { device?: Device },
+): Tensor<'int32', R>
+export function tensor<R extends number = 1>(
+  data: Float32Array | readonly number[],
+  shape?: Shape<R>,
+  options?: { device?: Device; requiresGrad?: boolean },
+): Tensor<'float32', R>
+export function tensor(
+  data: Float32Array | Int32Array | readonly number[],
+  shape: readonly number[] = [data.length],
+  options: { device?: Device; requiresGrad?: boolean } = {},
+): Tensor {
+  checkShape('tensor', shape)
+  if (data.length !== sizeOf(shape)) {
+    throw badArgument(
+      'tensor',
+      'data',
+      `${sizeOf(shape)} values for shape [${shape.join(', ')}]`,
+      data.length,
+      'ERR_SHAPE',
+    )
+  }
+  const device = options.device ?? openDevice()
+  if (data instanceof Int32Array) {
+    return new Tensor(
+      device,
+      'int32',
+      [...shape],
+      new Storage(native.upload(device.queue, data)),
+      data.slice(),
+    )
+  }
+  const values = data instanceof Float32Array ? data : Float32Array.from(data)
+  const made = new Tensor(device, 'float32', [...shape], new Storage(native.upload(device.queue, values)))
+  made.requiresGrad = options.requiresGrad ?? false
+  return made
+}
+
+function hasRank<D extends DType, R extends number>(x: Tensor<D>, rank: R): x is Tensor<D, R> {
+  return x.shape.length === rank
+}
+
+/** The same tensor with its rank in its type. @internal */
+export function ranked<D extends DType, R extends number>(x: Tensor<D>, rank: R): Tensor<D, R> {
+  if (!hasRank(x, rank)) throw badArgument('ranked', 'tensor', `${rank} dimensions`, x.shape, 'ERR_SHAPE')
+  return x
+}
+
+/** Memory for an op's result: it holds anything until the op has run. @internal */
+export function empty<R extends number>(device: Device, shape: Shape<R>): Tensor<'float32', R> {
+  checkShape('empty', shape)
+  const buffer = native.allocate(device.queue, 4 * sizeOf(shape))
+  return new Tensor(device, 'float32', shape, new Storage(buffer))
+}
+
+/** @internal */
+export function filled<R extends number>(
+  device: Device,
+  shape: Shape<R>,
+  value: number,
+): Tensor<'float32', R> {
+  const out = empty(device, shape)
+  native.fill(device.queue, { count: out.size, value, from: null, out: out.buffer })
+  return out
+}
+
+/** A function of single elements, without a record; `b` has one element for `scale`. @internal */
+export function applyElementwise<R extends number>(
+  name: keyof typeof elementwiseFunctions,
+  a: Tensor<'float32', R>,
+  b: Tensor<'float32'> | null,
+): Tensor<'float32', R> {
+  const out = empty<R>(a.device, a.shape)
+  native.elementwise(a.device.queue, {
+    function: elementwiseFunctions[name],
+    count: a.size,
+    a: a.buffer,
+    b: b?.buffer ?? null,
+    out: out.buffer,
+  })
+  return out
+}
+
+/** A float32 tensor of zeros. */
+export function zeros<R extends number>(
+  shape: Shape<R>,
+  options: { device?: Device; requiresGrad?: boolean } = {},
+): Tensor<'float32', R> {
+  return full(shape, 0, options)
+}
+
+/** A float32 tensor of one value. */
+export function full<R extends number>(
+  shape: Shape<R>,
+  value: number,
+  options: { device?: Device; requiresGrad?: boolean } = {},
+): Tensor<'float32', R> {
+  checkShape('full', shape)
+  checkNumber('full', 'value', value, -Infinity)
+  const made = filled(options.device ?? openDevice(), shape, value)
+  made.requiresGrad = options.requiresGrad ?? false
+  return made
+}
+
+/** Keeps a tensor beyond the scope it was made in: gradients, parameters and optimiser state outlive steps. @internal */
+export function outlive<T extends { dispose(): void }>(kept: T): T {
+  scopes.getStore()?.delete(kept)
+  return kept
+}
+
+/**
+ * Runs `fn` and disposes the tensors made inside it, also when it is async or throws. What it returns is kept: a
+ * tensor, or an array or object with tensors in it, which then belongs to the scope outside. Gradients (`grad`) and
+ * the state of optimisers are kept too.
+ */
+export function scope<T>(fn: () => Promise<T>): Promise<T>
+export function scope<T>(fn: () => T): T
+export function scope(fn: () => unknown): unknown {
+  const outer = scopes.getStore()
+  const made = new Set<{ dispose(): void }>()
+  const end = (result: unknown): void => {
+    const kept = new Set<object>()
+    collect(result, kept, new Set())
+    for (const tensor of made) {
+      if (!kept.has(tensor)) tensor.dispose()
+      else outer?.add(tensor)
+    }
+    made.clear()
+  }
+  let result: unknown
+  try {
+    result = scopes.run(made, fn)
+  } catch (error) {
+    end(null)
+    throw error
+  }
+  if (result instanceof Promise) {
+    return result.then(
+      value => {
+        end(value)
+        return value
+      },
+      error => {
+        end(null)
+        throw error
+      },
+    )
+  }
+  end(result)
+  return result
+}
+
+function collect(value: unknown, found: Set<object>, seen: Set<object>): void {
+  if (typeof value !== 'object' || value === null || seen.has(value) || ArrayBuffer.isView(value)) return
+  seen.add(value)
+  if (value instanceof Tensor) {
+    found.add(value)
+    return
+  }
+  for (const part of Object.values(value)) collect(part, found, seen)
+}
+
+/** Tensors that are not disposed, over all devices; bytes are in `device.memory()`. */
+export function memory(): { tensors: number } {
+  return { tensors: live }
+}

@@ -1,0 +1,41 @@
+const PLUS = 0x2b
+const MINUS = 0x2d
+const POINT = 0x2e
+const ZERO = 0x30
+const QUICK_LENGTH = 15
+
+/** Powers of ten that a double holds exactly. */
+const powers = Array.from({ length: QUICK_LENGTH + 1 }, (_, i) => 10 ** i)
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
+
+/**
+ * The decimal number in `bytes[start, end)`, rounded as `Number()` rounds it; NaN if that is no number.
+ *
+ * Nearly every number in a file of word vectors is a few digits around a point: an integer below 2^53 over a power
+ * of ten. Both are exact doubles, so one division rounds as it should. The rest is left to `Number()`.
+ */
+export function parseDecimal(bytes: Buffer, start: number, end: number): number {
+  const sign = bytes[start]
+  const first = sign === MINUS || sign === PLUS ? start + 1 : start
+  if (end - first > QUICK_LENGTH) return parseSlowly(bytes, start, end)
+  let digits = 0
+  let integer = 0
+  let point = -1
+  for (let at = first; at < end; at++) {
+    const digit = bytes[at]! - ZERO
+    if (digit >= 0 && digit <= 9) {
+      integer = integer * 10 + digit
+      digits++
+    } else if (bytes[at] === POINT && point < 0) point = at
+    else return parseSlowly(bytes, start, end)
+  }
+  if (digits === 0) return Number.NaN
+  const value = point < 0 ? integer : integer / powers[end - point - 1]!
+  return sign === MINUS ? -value : value
+}
+
+function parseSlowly(bytes: Buffer, start: number, end: number): number {
+  const text = bytes.toString('latin1', start, end)
+  return decimal.test(text) ? Number(text) : Number.NaN
+}

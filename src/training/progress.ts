@@ -1,0 +1,88 @@
+import cliProgress from 'cli-progress'
+import { formatDuration } from './format.js'
+
+/** How far a training run is, after a step. */
+export interface TrainingProgress {
+  /** The current epoch, from 1 to `epochs`. */
+  epoch: number
+  epochs: number
+  /** Steps done in this epoch, from 1 to `steps`. */
+  step: number
+  steps: number
+  /** The epoch's mean loss so far. */
+  loss: number
+  tokensPerSecond: number
+  elapsedSeconds: number
+  /** The estimate for the rest of the run; infinite or NaN where there is none yet. */
+  remainingSeconds: number
+}
+
+/** Options of `progressPrinter`. */
+export interface ProgressPrinterOptions {
+  /** Where to print: a bar on a terminal, lines on anything else. */
+  stream: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  /** Steps of the whole run, all epochs together. */
+  totalSteps: number
+  /** Prints nothing; the default is false. */
+  quiet?: boolean
+}
+
+/** Shows progress to a person. */
+export interface ProgressPrinter {
+  /** Shows one event. The terminal redraws ten times a second, however many events come. */
+  update(progress: TrainingProgress): void
+  /** Draws the last state and ends the line. Call it also when the run fails: the bar's timer keeps a process alive. */
+  stop(): void
+}
+
+/** A bar with loss, speed and times on a terminal; elsewhere one plain line at the end of each epoch. */
+export function progressPrinter(options: ProgressPrinterOptions): ProgressPrinter {
+  if (options.quiet) return { update() {}, stop() {} }
+  return options.stream.isTTY ? barPrinter(options) : linePrinter(options)
+}
+
+function barPrinter({ stream, totalSteps }: ProgressPrinterOptions): ProgressPrinter {
+  const bar = new cliProgress.SingleBar({
+    stream,
+    barsize: 10,
+    // Its default turns wrapping off on the terminal, which a run killed by Ctrl-C would leave so.
+    linewrap: true,
+    format: 'epoch {epoch} [{bar}] {percentage}%  loss {loss}  {speed}  {elapsed}, {remaining} left',
+  })
+  let started = false
+  return {
+    update(progress) {
+      const done = (progress.epoch - 1) * progress.steps + progress.step
+      // Started late, because the bar draws itself at once and has no loss to show before the first event.
+      if (started) bar.update(done, texts(progress))
+      else bar.start(totalSteps, done, texts(progress))
+      started = true
+    },
+    stop() {
+      bar.stop()
+    },
+  }
+}
+
+function linePrinter({ stream }: ProgressPrinterOptions): ProgressPrinter {
+  return {
+    update(progress) {
+      if (progress.step !== progress.steps) return
+      const { epoch, loss, speed, elapsed, remaining } = texts(progress)
+      stream.write(`epoch ${epoch}  loss ${loss}  ${speed}  elapsed ${elapsed}  remaining ${remaining}\n`)
+    },
+    stop() {},
+  }
+}
+
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
+
+function texts(progress: TrainingProgress) {
+  return {
+    epoch: `${progress.epoch}/${progress.epochs}`,
+    loss: progress.loss.toFixed(4),
+    speed: `${compact.format(progress.tokensPerSecond)} tokens/s`,
+    elapsed: formatDuration(progress.elapsedSeconds),
+    remaining: formatDuration(progress.remainingSeconds),
+  }
+}

@@ -1,0 +1,64 @@
+import { PackedRnnError } from '../errors.js'
+import { formatFixed } from './format.js'
+import { type AverageScores, classificationMetrics, type MetricsOptions } from './metrics.js'
+
+/** Options of `classificationReport`. */
+export interface ReportOptions extends MetricsOptions {
+  /** Decimals of the scores; the default is 2. */
+  digits?: number
+}
+
+/**
+ * The text that scikit-learn's `classification_report` prints, byte for byte, its last newline included.
+ *
+ * Unlike `classificationMetrics`, the classes are by default those that occur: the sorted distinct ids of truth
+ * and predicted together. Pass `labels` to report others; where they leave out an id that occurs, the row
+ * `accuracy` becomes `micro avg`.
+ *
+ * @param truth class ids, [N]
+ * @param predicted class ids, [N]
+ * @param names one name for each reported class, in the order of the classes
+ * @throws ERR_EMPTY without examples; ERR_INVALID_ARGUMENT when the lengths differ, when the names are not as many
+ *   as the classes, or when `digits` is no integer from 0 to 99
+ */
+export function classificationReport(
+  truth: ArrayLike<number>,
+  predicted: ArrayLike<number>,
+  names: readonly string[],
+  options: ReportOptions = {},
+): string {
+  const { digits = 2 } = options
+  const present = new Set([...Array.from(truth), ...Array.from(predicted)])
+  if (present.size === 0) throw new PackedRnnError('ERR_EMPTY', 'classificationReport: no examples')
+  const labels = options.labels ?? [...present].sort((a, b) => a - b)
+  const coversAll = [...present].every(id => labels.includes(id))
+  const { perClass, micro, macro, weighted } = classificationMetrics(truth, predicted, names, {
+    ...options,
+    labels,
+  })
+
+  const width = Math.max(...names.map(codePoints), 'weighted avg'.length, digits)
+  const row = (heading: string, cells: (string | number)[]) =>
+    `${' '.repeat(width - codePoints(heading))}${heading} ` +
+    `${cells.map(cell => ` ${String(cell).padStart(9)}`).join('')}\n`
+  const show = ({ precision, recall, f1 }: AverageScores) =>
+    [precision, recall, f1].map(score => formatFixed(score, digits))
+  const support = perClass.reduce((total, scores) => total + scores.support, 0)
+
+  return [
+    row('', ['precision', 'recall', 'f1-score', 'support']),
+    '\n',
+    ...perClass.map(scores => row(scores.name, [...show(scores), scores.support])),
+    '\n',
+    coversAll
+      ? row('accuracy', ['', '', formatFixed(micro.f1, digits), support])
+      : row('micro avg', [...show(micro), support]),
+    row('macro avg', [...show(macro), support]),
+    row('weighted avg', [...show(weighted), support]),
+  ].join('')
+}
+
+/** The length that Python counts: an emoji is one character there and two in a JavaScript string. */
+function codePoints(text: string): number {
+  return [...text].length
+}

@@ -1,0 +1,66 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Generator } from '../../src/random.js'
+import { batchOrder } from '../../src/text/order.js'
+
+const lengths = [5, 1, 4, 2, 3, 9, 8]
+
+describe('batchOrder', () => {
+  it('keeps the order of the file without a generator', () => {
+    expect(batchOrder(lengths, { batchSize: 3 })).toEqual([[0, 1, 2], [3, 4, 5], [6]])
+    expect(batchOrder(lengths, { batchSize: 3, dropLast: true })).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+    ])
+    expect(batchOrder([], { batchSize: 3 })).toEqual([])
+  })
+
+  it('puts documents of similar length together', () => {
+    expect(batchOrder(lengths, { batchSize: 3, bucketByLength: true })).toEqual([[1, 3, 4], [2, 0, 6], [5]])
+  })
+
+  it('shuffles the order of such batches, not what is in them', () => {
+    const distinct = Array.from({ length: 64 }, (_, i) => (i * 37) % 64)
+    const inOrder = batchOrder(distinct, { batchSize: 4, bucketByLength: true })
+    const shuffled = batchOrder(distinct, { batchSize: 4, bucketByLength: true, generator: new Generator(1) })
+    expect(shuffled).not.toEqual(inOrder)
+    expect(new Set(shuffled.map(String))).toEqual(new Set(inOrder.map(String)))
+  })
+
+  it('leaves long documents out no more often than others', () => {
+    const generator = new Generator(1)
+    const options = { batchSize: 3, bucketByLength: true, dropLast: true, generator }
+    const seen = new Set(Array.from({ length: 50 }, () => batchOrder(lengths, options)).flat(2))
+    expect(seen.size).toBe(lengths.length)
+  })
+
+  it('uses every document once an epoch, by seed, another way each epoch', () => {
+    const property = fc.property(
+      fc.array(fc.nat(1000)),
+      fc.integer({ min: 1, max: 9 }),
+      fc.boolean(),
+      fc.boolean(),
+      fc.nat(),
+      (some, batchSize, bucketByLength, dropLast, seed) => {
+        const options = () => ({ batchSize, bucketByLength, dropLast, generator: new Generator(seed) })
+        const batches = batchOrder(some, options())
+        expect(batches).toEqual(batchOrder(some, options()))
+
+        const indices = batches.flat()
+        expect(new Set(indices).size).toBe(indices.length)
+        expect(indices.length).toBe(dropLast ? some.length - (some.length % batchSize) : some.length)
+        expect(batches.filter(batch => batch.length !== batchSize).length).toBeLessThanOrEqual(
+          dropLast ? 0 : 1,
+        )
+      },
+    )
+    fc.assert(property)
+    const generator = new Generator(1)
+    const first = batchOrder(lengths, { batchSize: 3, generator })
+    expect(batchOrder(lengths, { batchSize: 3, generator })).not.toEqual(first)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN])('refuses a batch size of %s', batchSize => {
+    expect(() => batchOrder(lengths, { batchSize })).toThrow('batchSize: wanted a positive integer')
+  })
+})

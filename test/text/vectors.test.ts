@@ -1,0 +1,185 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { parseDecimal } from '../../src/text/decimal.js'
+import { readWordVectors } from '../../src/text/vectors.js'
+import { dataFolder } from '../data.js'
+import { temporaryFolder } from './folder.js'
+
+const path = temporaryFolder()
+
+async function file(name: string, content: string | Uint8Array): Promise<string> {
+  await writeFile(path(name), content)
+  return path(name)
+}
+
+const small = '3 2\nder 0.5 -1\nBrand 1e-2 .25 \nglöst +3 4.\n'
+const read = { words: ['der', 'Brand', 'glöst'], dim: 2, data: Float32Array.of(0.5, -1, 0.01, 0.25, 3, 4) }
+
+describe('readWordVectors', () => {
+  it.each([
+    ['plain', 'a.vec', small],
+    ['gzipped', 'a.vec.gz', gzipSync(small)],
+    ['without the last newline', 'b.vec', small.slice(0, -1)],
+    ['with CRLF', 'c.vec', small.replaceAll('\n', '\r\n')],
+  ])('reads a file %s', async (_, name, content) => {
+    expect(await readWordVectors(await file(name, content))).toEqual(read)
+  })
+
+  it('takes white space beyond ASCII for words, also at the start of a line', async () => {
+    const words = ['\u00a0', '\u3000', '\u0085', '\ufeff', '\ufffd', '\u2028']
+    const name = await file('odd.vec', `6 1\n${words.map((word, i) => `${word} ${i}\n`).join('')}`)
+    expect(await readWordVectors(name)).toEqual({ words, dim: 1, data: Float32Array.of(0, 1, 2, 3, 4, 5) })
+  })
+
+  it('keeps the words asked for and does not look at the others', async () => {
+    const name = await file('keep.vec', '4 2\na 1 2\nb nonsense\nc 3 4\nd 5 6\n')
+    const keep = new Set(['d', 'a', 'z'])
+    expect(await readWordVectors(name, { keep })).toEqual({
+      words: ['a', 'd'],
+      dim: 2,
+      data: Float32Array.of(1, 2, 5, 6),
+    })
+    expect(await readWordVectors(name, { keep: new Set() })).toEqual({
+      words: [],
+      dim: 2,
+      data: new Float32Array(),
+    })
+  })
+
+  it('reads the first rows only under a limit, whatever follows them', async () => {
+    const name = await file('limit.vec', '3 1\na 1\nb 2\nc nonsense')
+    expect((await readWordVectors(name, { limit: 2 })).words).toEqual(['a', 'b'])
+  })
+
+  it('takes the first of two rows for a word and warns of the second, and of rows not promised', async () => {
+    const warnings: string[] = []
+    const name = await file('twice.vec', '3 1\na 1\nb 2\na 3\nc 4\nd 5\n')
+    const vectors = await readWordVectors(name, { onWarning: warning => warnings.push(warning) })
+    expect(vectors).toEqual({ words: ['a', 'b'], dim: 1, data: Float32Array.of(1, 2) })
+    expect(warnings).toEqual([
+      expect.stringMatching(/twice\.vec:4: .*'a' has a vector already/),
+      expect.stringMatching(/twice\.vec:5: .*after the 3 rows promised/),
+    ])
+    expect(await readWordVectors(name)).toEqual(vectors)
+  })
+
+  it('grows past its first guess, over many chunks', async () => {
+    const rows = Array.from({ length: 5000 }, (_, i) => `w${i} ${i} ${-i} ${'0'.repeat(200)}`)
+    const name = await file('many.vec.gz', gzipSync(`5000 3\n${rows.join('\n')}\n`))
+    const all = await readWordVectors(name)
+    const keep = new Set(all.words.filter((_, i) => i % 2 === 0))
+    const half = await readWordVectors(name, { keep })
+    expect(all.words[4999]).toBe('w4999')
+    expect([...all.data.slice(-3)]).toEqual([4999, -4999, 0])
+    expect(half.words).toEqual([...keep])
+    for (const [i, word] of half.words.entries()) expect(half.data[i * 3]).toBe(Number(word.slice(1)))
+  })
+
+  it.each([
+    ['an empty file', '', "bad.vec: wanted a header 'rows dim', got an empty file"],
+    ['no header', 'der 0.5 -1\n', "bad.vec:1: wanted a header 'rows dim', got 'der 0.5 -1'"],
+    ['no dimensions', '3 0\n', 'bad.vec:1: wanted a header'],
+    [
+      'a table beyond all memory',
+      '99999999999 99999\na 1\n',
+      'bad.vec:1: wanted a table that fits in memory',
+    ],
+    ['too few numbers', '1 3\na 1 2\n', 'bad.vec:2: wanted 4 parts, got 3'],
+    ['too many numbers', '1 1\na 1 2\n', 'bad.vec:2: wanted 2 parts, got 3'],
+    ['a word alone', '2 1\na 1\nb\n', 'bad.vec:3: wanted 2 parts, got 1'],
+    ['an empty line', '2 1\na 1\n\nb 2\n', 'bad.vec:3: wanted 2 parts, got 1'],
+    ['two spaces', '1 2\na 1  2\n', 'bad.vec:2: wanted 3 parts, got 4'],
+    ['a tab', '1 2\na 1\t2\n', 'bad.vec:2: wanted 3 parts, got 2'],
+    ['NaN', '2 2\na 1 2\nb 3 nan\n', "bad.vec:3: wanted a finite number, got 'nan'"],
+    ['infinity', '1 1\na Infinity\n', "bad.vec:2: wanted a finite number, got 'Infinity'"],
+    ['a number beyond float32', '1 2\na 1e39 1\n', "bad.vec:2: wanted a finite number, got '1e39'"],
+    ['a word for a number', '1 2\na 1 zwei\n', "bad.vec:2: wanted a finite number, got 'zwei'"],
+    ['nothing for a number', '1 2\na  1\n', "bad.vec:2: wanted a finite number, got ''"],
+    ['a hexadecimal number', '1 1\na 0x10\n', "bad.vec:2: wanted a finite number, got '0x10'"],
+    ['fewer rows than promised', '3 1\na 1\nb 2\n', 'bad.vec: wanted 3 rows, got 2'],
+    ['a word that is not UTF-8', Buffer.from('1 1\n\xfc 1\n', 'latin1'), 'bad.vec:2: wanted a word in UTF-8'],
+    ['a line without end', `1 1\na ${'1'.repeat(1 << 25)}`, 'bad.vec: wanted lines of at most'],
+  ])('refuses %s', async (_, content, message) => {
+    await expect(readWordVectors(await file('bad.vec', content))).rejects.toMatchObject({
+      code: 'ERR_FILE_FORMAT',
+      message: expect.stringContaining(message),
+    })
+  })
+
+  it.each([5, 40])('refuses a .gz that lacks its last %i bytes', async missing => {
+    const name = await file('cut.vec.gz', gzipSync(small).subarray(0, -missing))
+    const error = {
+      code: 'ERR_FILE_FORMAT',
+      message: expect.stringContaining('cut.vec.gz: wanted a whole gzip file'),
+    }
+    await expect(readWordVectors(name)).rejects.toMatchObject(error)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN])('refuses a limit of %s', async limit => {
+    const error = { code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining('limit') }
+    await expect(readWordVectors(await file('fine.vec', small), { limit })).rejects.toMatchObject(error)
+  })
+
+  it('stops with the reason of its signal', async () => {
+    const name = await file('long.vec', `100000 1\n${'a 1\n'.repeat(100_000)}`)
+    const controller = new AbortController()
+    const reading = readWordVectors(name, { signal: controller.signal })
+    controller.abort('enough')
+    await expect(reading).rejects.toBe('enough')
+  })
+})
+
+describe('parseDecimal', () => {
+  const parse = (text: string): number => parseDecimal(Buffer.from(`<${text}>`), 1, text.length + 1)
+
+  it('rounds as Number() does', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 12 })
+    const exponent = fc.oneof(
+      fc.constant(''),
+      fc.integer({ min: -320, max: 320 }).map(e => `e${e}`),
+    )
+    const text = fc
+      .tuple(fc.constantFrom('', '-', '+'), digits, fc.constantFrom('', '.'), digits, exponent)
+      .map(parts => parts.join(''))
+    fc.assert(
+      fc.property(fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }).map(String)), input => {
+        expect(parse(input)).toBe(Number(input))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it.each([
+    '',
+    '.',
+    '-',
+    '+.',
+    '1.2.3',
+    '--1',
+    '1-',
+    ' 1',
+    '1 ',
+    '1e',
+    'e1',
+    '0x1',
+    'NaN',
+    '1_0',
+    '1234567890123456x',
+  ])('finds no number in "%s"', text => expect(parse(text)).toBeNaN())
+})
+
+const data = dataFolder()
+
+describe.skipIf(data === null)('50,000 German word vectors (skipped without a data folder)', () => {
+  it('gives a few words without reading the rest', async () => {
+    const name = join(data ?? '', 'vectors', 'de.300.vec.gz')
+    const { words, dim, data: rows } = await readWordVectors(name, { keep: new Set(['die', ',', 'Wien']) })
+    expect(words).toEqual([',', 'die', 'Wien'])
+    expect(dim).toBe(300)
+    expect(rows.length).toBe(900)
+    expect(rows[0]).toBe(Math.fround(0.1399))
+  })
+})
