@@ -1,12 +1,12 @@
 // The seam between the addon and a device. A backend computes; it knows no Node, no queue and no tensor.
 //
-// Every method but `allocate`, `deallocate` and `memory` is called on one thread, the device's, in the order in which
-// the ops were issued. A method returns when its work is computed (CPU) or launched in that order (CUDA). It throws on
-// failure, and then nothing that it updates in place has changed.
+// Every method but `allocate`, `deallocate` and `memory` is called on one thread, the device's, in the order
+// in which the ops were issued. A method returns when its work is computed (CPU) or launched in that order
+// (CUDA). It throws on failure, and then nothing that it updates in place has changed.
 //
-// Pointers are the device's unless marked `host`. A shape stands in brackets, row-major, without padding. The caller
-// owns every buffer. Nothing may alias unless the field says so. Optional pointers are null where they are absent.
-// Counts and shapes are checked before they come here; indices made on the host are, too.
+// Pointers are the device's unless marked `host`. A shape stands in brackets, row-major, without padding. The
+// caller owns every buffer. Nothing may alias unless the field says so. Optional pointers are null where they
+// are absent. Counts and shapes are checked before they come here; indices made on the host are, too.
 #pragma once
 
 #include <cstddef>
@@ -33,9 +33,10 @@ struct Sequences {
 
 // Row n of the input is distinct row index[n]. All three are null where the rows are not indexed.
 struct RowIndex {
-  const std::int32_t* index;   // [N], each in [0, U)
-  const std::int32_t* starts;  // [U + 1]: the places of distinct row u are order[starts[u]] to order[starts[u + 1]]
-  const std::int32_t* order;   // [N], ascending within a distinct row
+  const std::int32_t* index;  // [N], each in [0, U)
+  const std::int32_t*
+      starts;  // [U + 1]: the places of distinct row u are order[starts[u]] to order[starts[u + 1]]
+  const std::int32_t* order;  // [N], ascending within a distinct row
 };
 
 // c = op(a) op(b) + bias, or c += op(a) op(b)
@@ -115,9 +116,9 @@ struct Sum {
   float* out;           // [1]
 };
 
-// y = x / (1 - p) where kept, else 0. An element is kept where its random integer is at least p 2³². The integer is
-// Philox4x32-10 under key `seed` at (step, stream · directions + direction, sequence, t, unit), so a mask depends on
-// nothing but the element's place. Forward and backward are the same op.
+// y = x / (1 - p) where kept, else 0. An element is kept where its random integer is at least p 2³². The
+// integer is Philox4x32-10 under key `seed` at (step, stream · directions + direction, sequence, t, unit), so
+// a mask depends on nothing but the element's place. Forward and backward are the same op.
 struct Dropout {
   std::int64_t rows, columns;  // N, directions · units
   std::int64_t directions;     // the halves of a row that count their units apart; 1 if there are none
@@ -169,7 +170,8 @@ struct LstmForward {
   float* output;    // [N, D·H]
   float* hN;        // [D, B, H]
   float* cN;        // [D, B, H]
-  float* saved;     // [lstmSavedCount], what a backward pass needs, in the backend's own layout; null: none follows
+  float*
+      saved;  // [lstmSavedCount], what a backward pass needs, in the backend's own layout; null: none follows
 };
 struct LstmBackward {
   LstmShape shape;
@@ -225,8 +227,9 @@ struct Backend {
   virtual MemoryUse memory() const noexcept = 0;
 
   virtual void upload(void* destination, const void* host, std::size_t bytes) = 0;
-  virtual void download(void* host, const void* source, std::size_t bytes) = 0;  // returns when `host` holds them
-  virtual void synchronize() = 0;                                               // returns when all is computed
+  virtual void download(void* host, const void* source,
+                        std::size_t bytes) = 0;  // returns when `host` holds them
+  virtual void synchronize() = 0;                // returns when all is computed
 
   virtual void matmul(const Matmul&) = 0;
   virtual void gatherRows(const GatherRows&) = 0;
@@ -245,7 +248,8 @@ struct Backend {
   virtual void adamStep(const AdamStep&) = 0;
 
   // Floats in LstmForward::saved. Any thread.
-  virtual std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize, std::int64_t directions) const = 0;
+  virtual std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize,
+                                      std::int64_t directions) const = 0;
 };
 
 }  // namespace packed_rnn

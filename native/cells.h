@@ -1,7 +1,8 @@
 // The equations of the recurrent cells and of the optimisers, once, for every device.
 //
-// A math policy M says what a number is: M::V is a float in a CUDA thread and a SIMD vector on the CPU; M::sigmoid,
-// M::tanh, M::sqrt, M::splat and M::fma(a, b, c) = a b + c compute on it. Nothing is contracted behind our back
+// A math policy M says what a number is: M::V is a float in a CUDA thread and a SIMD vector on the CPU;
+// M::sigmoid, M::tanh, M::sqrt, M::splat and M::fma(a, b, c) = a b + c compute on it. Nothing is contracted
+// behind our back
 // (-ffp-contract=off), so these bits depend on M alone.
 #pragma once
 
@@ -9,7 +10,8 @@
 
 namespace packed_rnn {
 
-// Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, in PyTorch's form (torch.nn.LSTM):
+// Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, in PyTorch's form
+// (torch.nn.LSTM):
 //   i = σ(aᵢ)  f = σ(a_f)  g = tanh(a_g)  o = σ(aₒ)  c = f c₋₁ + i g  h = o tanh(c)
 template <class M>
 struct LstmCell {
@@ -28,7 +30,8 @@ struct LstmCell {
   }
 };
 
-// With dh and dc, the gradients of h and of c from all that follows: the gradients of the four pre-activations and of c₋₁.
+// With dh and dc, the gradients of h and of c from all that follows: the gradients of the four
+// pre-activations and of c₋₁.
 template <class M>
 struct LstmCellBackward {
   using V = typename M::V;
@@ -52,8 +55,8 @@ struct LstmCellBackward {
   }
 };
 
-// Kingma and Ba 2015, in PyTorch's order of operations (torch.optim.Adam): the epsilon is added after the bias
-// correction. stepSize = lr / (1 - β₁ᵗ), rootCorrection = √(1 - β₂ᵗ).
+// Kingma and Ba 2015, in PyTorch's order of operations (torch.optim.Adam): the epsilon is added after the
+// bias correction. stepSize = lr / (1 - β₁ᵗ), rootCorrection = √(1 - β₂ᵗ).
 template <class M>
 struct AdamRule {
   using V = typename M::V;

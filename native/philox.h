@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random integers as a function
-// of a key and a counter, the same on the host (src/random.ts) and on every device.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random integers as a
+// function of a key and a counter, the same on the host (src/random.ts) and on every device.
 #pragma once
 
 #include <cstdint>

@@ -154,7 +154,7 @@ function plus(sum: Float | null, gradient: Float): Float {
 
 /** Adds to `grad`, in memory that is this tensor's alone: clipping changes gradients in place. */
 function accumulate(leaf: Float, gradient: Float): void {
-  let total = plus(leaf.grad, gradient)
+  let total = plus(leaf.grad?.disposed ? null : leaf.grad, gradient)
   if (total.storage.shared) {
     const own = applyElementwise('copy', total, null)
     total.dispose()

@@ -1,6 +1,7 @@
 export { noGrad } from './autograd.js'
 export { type Device, type DeviceOptions, device, devices } from './device.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
+export { type HostTensor, readSafetensors, writeSafetensors } from './formats/safetensors.js'
 export * as nn from './nn/index.js'
 export { type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
 export { add, multiply, relu, scale, sigmoid, sum, tanh } from './ops/elementwise.js'
@@ -24,17 +25,17 @@ export {
 export { lastHidden, lastOutput } from './ops/pooling.js'
 export {
   type LstmGradients,
-  type LstmOptions,
   type LstmOutputGradients,
   type LstmResult,
-  type LstmSaved,
-  type LstmWeights,
   lstm,
   lstmBackward,
   lstmForward,
 } from './ops/recurrent.js'
+export type { LstmOptions, LstmSaved, LstmWeights } from './ops/recurrentInput.js'
 export { packedRows } from './ops/rows.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'
 export { type DType, full, memory, type Shape, scope, Tensor, tensor, zeros } from './tensor.js'
+export * as text from './text/index.js'
+export * as training from './training/index.js'

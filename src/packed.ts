@@ -1,4 +1,4 @@
-import { checkInteger, checkTensor } from './check.js'
+import { any, checkInteger, checkTensor } from './check.js'
 import { type Device, device as openDevice } from './device.js'
 import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
@@ -95,10 +95,10 @@ export class PackedSequence {
   readonly index: RowIndex | null
 
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
-    const rows = index === null ? sequences.rows : data.shape[0]
-    checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, data.shape[1]] })
+    const rows = index === null ? sequences.rows : any
+    checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, any] })
     if (index !== null) {
-      const { device } = data
+      const { device, shape } = data
       checkTensor('PackedSequence', 'index.index', index.index, {
         dtype: 'int32',
         shape: [sequences.rows],
@@ -106,7 +106,7 @@ export class PackedSequence {
       })
       checkTensor('PackedSequence', 'index.starts', index.starts, {
         dtype: 'int32',
-        shape: [rows + 1],
+        shape: [shape[0] + 1],
         device,
       })
       checkTensor('PackedSequence', 'index.order', index.order, {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { checkNumber } from './check.js'
+import { checkNumber, checkTensor } from './check.js'
 import { type Device, device as openDevice } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
@@ -126,6 +126,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
    * @throws PackedRnnError (rejects) with the error of the op that failed to compute them; ERR_DISPOSED.
    */
   async toArray(): Promise<ArrayOf<D>> {
+    checkTensor('toArray', 'tensor', this, this)
     // Asked for before the first await, so that disposing right after the call is safe.
     const values = readValues(this.device, this.buffer, this.dtype)
     try {
@@ -148,7 +149,8 @@ export class Tensor<D extends DType = DType, R extends number = number> {
    *
    * @param gradient of something in this tensor, same shape; for a single element the default is 1.
    * @throws PackedRnnError ERR_GRAPH_FREED the second time, ERR_MODIFIED where a parameter was changed in between,
-   * ERR_NO_GRADIENT where nothing that it was computed from requires a gradient.
+   * ERR_NO_GRADIENT where nothing that it was computed from requires a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE and
+   * ERR_DISPOSED for another `gradient`. A refusal leaves tape and gradients as they were.
    */
   backward(gradient?: Tensor<'float32'>): void {
     if (this.node === null) {
@@ -157,21 +159,19 @@ export class Tensor<D extends DType = DType, R extends number = number> {
         'backward: nothing that this tensor was computed from requires a gradient',
       )
     }
-    if (gradient === undefined && this.size !== 1) {
-      throw badArgument(
-        'backward',
-        'gradient',
-        `a tensor of shape [${this.shape.join(', ')}]`,
-        gradient,
-        'ERR_SHAPE',
-      )
+    const { shape, device } = this
+    if (gradient !== undefined) {
+      checkTensor<'float32', number>('backward', 'gradient', gradient, { dtype: 'float32', shape, device })
+    } else if (this.size !== 1) {
+      const wanted = `a tensor of shape [${shape.join(', ')}]`
+      throw badArgument('backward', 'gradient', wanted, gradient, 'ERR_SHAPE')
     }
-    const seed = gradient ?? filled<number>(this.device, this.shape, 1)
-    if (seed.shape.length !== this.shape.length || seed.shape.some((n, i) => n !== this.shape[i])) {
-      throw badArgument('backward', 'gradient', `shape [${this.shape.join(', ')}]`, seed.shape, 'ERR_SHAPE')
+    const seed = gradient ?? filled<number>(device, shape, 1)
+    try {
+      this.node.backpropagate(this, seed)
+    } finally {
+      if (gradient === undefined) seed.dispose()
     }
-    this.node.backpropagate(this, seed)
-    if (gradient === undefined) seed.dispose()
   }
 
   /** Lets go of the device memory. Harmless twice. */

@@ -29,8 +29,8 @@ void* Allocator::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   Error failure{"ERR_OUT_OF_MEMORY", {}};
   if (limit_ != 0 && held_ + size > limit_) {
-    std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu of the limit of %zu are held", size, held_,
-                  limit_);
+    std::snprintf(failure.message, sizeof failure.message,
+                  "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
     throw failure;
   }
   void* data = nullptr;
@@ -43,7 +43,8 @@ void* Allocator::allocate(std::size_t bytes) {
     free_.erase(found);
     return data;
   }
-  data = std::aligned_alloc(size >= kPage ? kPage : kLine, size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
+  data = std::aligned_alloc(size >= kPage ? kPage : kLine,
+                            size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
   if (data == nullptr) {
     trim(0);
     std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held", size, held_);

@@ -1,5 +1,5 @@
-// Host memory that is used again: a training step needs the same hundreds of megabytes as the one before, and fresh
-// pages cost more than the arithmetic on them.
+// Host memory that is used again: a training step needs the same hundreds of megabytes as the one before, and
+// fresh pages cost more than the arithmetic on them.
 #pragma once
 
 #include <cstddef>

@@ -12,11 +12,16 @@ CpuBackend::~CpuBackend() = default;
 void* CpuBackend::allocate(std::size_t bytes) { return allocator_.allocate(bytes); }
 void CpuBackend::deallocate(void* data, std::size_t bytes) noexcept { allocator_.deallocate(data, bytes); }
 MemoryUse CpuBackend::memory() const noexcept { return allocator_.use(); }
-void CpuBackend::upload(void* destination, const void* host, std::size_t bytes) { std::memcpy(destination, host, bytes); }
-void CpuBackend::download(void* host, const void* source, std::size_t bytes) { std::memcpy(host, source, bytes); }
+void CpuBackend::upload(void* destination, const void* host, std::size_t bytes) {
+  std::memcpy(destination, host, bytes);
+}
+void CpuBackend::download(void* host, const void* source, std::size_t bytes) {
+  std::memcpy(host, source, bytes);
+}
 void CpuBackend::synchronize() {}
 
-std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int64_t directions, std::int32_t* places) {
+std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int64_t directions,
+                                      std::int32_t* places) {
   const auto batch = static_cast<std::int32_t>(sequences.count);
   const auto length = [&](std::int32_t place) {
     const std::int32_t b = place % batch;
@@ -32,13 +37,14 @@ std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int64_t d
   return count;
 }
 
-void CpuBackend::checkRange(const char* what, const std::int32_t* values, std::int64_t count, std::int64_t low,
-                            std::int64_t high) {
+void CpuBackend::checkRange(const char* what, const std::int32_t* values, std::int64_t count,
+                            std::int64_t low, std::int64_t high) {
   for (std::int64_t i = 0; i < count; i++) {
     if (values[i] >= low && values[i] < high) continue;
     Error failure{"ERR_OUT_OF_RANGE", {}};
-    std::snprintf(failure.message, sizeof failure.message, "%s[%lld]: wanted an integer from %lld to %lld, got %d", what,
-                  static_cast<long long>(i), static_cast<long long>(low), static_cast<long long>(high - 1), values[i]);
+    std::snprintf(failure.message, sizeof failure.message,
+                  "%s[%lld]: wanted an integer from %lld to %lld, got %d", what, static_cast<long long>(i),
+                  static_cast<long long>(low), static_cast<long long>(high - 1), values[i]);
     throw failure;
   }
 }

@@ -4,13 +4,15 @@
 namespace packed_rnn::PACKED_RNN_ISA {
 
 void Kernels::dropout(const Dropout& a) {
-  // An integer threshold, so that every device keeps the same elements. p = 1 keeps none: no integer reaches 2³².
+  // An integer threshold, so that every device keeps the same elements. p = 1 keeps none: no integer reaches
+  // 2³².
   const auto threshold = static_cast<std::uint64_t>(static_cast<double>(a.p) * 4294967296.0);
   const float scale = a.p < 1.0f ? 1.0f / (1.0f - a.p) : 0.0f;
   const std::int64_t units = a.columns / a.directions;
   auto row = [&](std::int64_t r, std::uint32_t sequence, std::uint32_t t) {
     for (std::int64_t d = 0; d < a.directions; d++) {
-      const std::uint32_t stream = a.stream * static_cast<std::uint32_t>(a.directions) + static_cast<std::uint32_t>(d);
+      const std::uint32_t stream =
+          a.stream * static_cast<std::uint32_t>(a.directions) + static_cast<std::uint32_t>(d);
       const std::int64_t first = r * a.columns + d * units;
       for (std::int64_t u = 0; u < units; u += 4) {
         // 10 bits of stream, 22 of unit / 4: 1,024 layer directions of 16 M units.

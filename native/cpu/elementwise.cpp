@@ -7,12 +7,14 @@ namespace {
 
 constexpr std::int64_t kChunk = 16384;
 
-// f on every element. The tail runs the same code on a padded vector, so an element's bits do not depend on its place.
+// f on every element. The tail runs the same code on a padded vector, so an element's bits do not depend on
+// its place.
 template <class F>
 void map(CpuBackend& backend, const ApplyElementwise& a, F f) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     std::int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) store(a.out + i, f(load(a.a + i), a.b == nullptr ? V{} : load(a.b + i)));
+    for (; i + kLanes <= end; i += kLanes)
+      store(a.out + i, f(load(a.a + i), a.b == nullptr ? V{} : load(a.b + i)));
     if (i < end) {
       const int n = static_cast<int>(end - i);
       storeFirst(a.out + i, f(loadFirst(a.a + i, n), a.b == nullptr ? V{} : loadFirst(a.b + i, n)), n);

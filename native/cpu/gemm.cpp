@@ -7,14 +7,14 @@ namespace {
 
 constexpr int kRows = kTileRows;
 constexpr int kColumns = kTileVectors * kLanes;
-constexpr std::int64_t kDepth = 256;       // k of one block: a panel of b stays in L1, the block of a in L2
-constexpr std::int64_t kBlockRows = 240;   // m of a task, a multiple of kRows
+constexpr std::int64_t kDepth = 256;         // k of one block: a panel of b stays in L1, the block of a in L2
+constexpr std::int64_t kBlockRows = 240;     // m of a task, a multiple of kRows
 constexpr std::int64_t kBlockColumns = 256;  // n of a task, a multiple of kColumns
 
 // Panels of `width` indices of the free dimension, k by k: packed[panel][k][width], zeros past the edge.
 template <int width>
-void pack(const Operand& x, bool freeIsRow, std::int64_t first, std::int64_t count, std::int64_t k0, std::int64_t depth,
-          float* packed) {
+void pack(const Operand& x, bool freeIsRow, std::int64_t first, std::int64_t count, std::int64_t k0,
+          std::int64_t depth, float* packed) {
   for (std::int64_t panel = 0; panel < count; panel += width, packed += depth * width) {
     const std::int64_t live = smaller(width, count - panel);
     if (freeIsRow) {
@@ -76,7 +76,8 @@ void flush(const Gemm& g, const float* sums, std::int64_t row, std::int64_t colu
   }
 }
 
-void block(const Gemm& g, std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns, float* scratch) {
+void block(const Gemm& g, std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns,
+           float* scratch) {
   float* packedA = scratch;
   float* packedB = packedA + kBlockRows * kDepth;
   alignas(64) float sums[kRows * kColumns];
@@ -119,14 +120,16 @@ void gemm(CpuBackend& backend, const Gemm& g) {
   auto task = [&](std::int64_t t, int worker) {
     const std::int64_t row = t / across * rows;
     const std::int64_t column = t % across * columns;
-    block(g, row, smaller(rows, g.m - row), column, smaller(columns, g.n - column), scratch + floats * worker);
+    block(g, row, smaller(rows, g.m - row), column, smaller(columns, g.n - column),
+          scratch + floats * worker);
   };
   parallel(backend, tasks(), task);
 }
 
 void Kernels::matmul(const Matmul& a) {
-  gemm(*this, {a.m, a.n, a.k, Operand{a.a, a.transposeA ? a.m : a.k, nullptr, a.transposeA},
-               Operand{a.b, a.transposeB ? a.k : a.n, nullptr, a.transposeB}, a.c, a.n, a.bias, a.accumulate});
+  gemm(*this,
+       {a.m, a.n, a.k, Operand{a.a, a.transposeA ? a.m : a.k, nullptr, a.transposeA},
+        Operand{a.b, a.transposeB ? a.k : a.n, nullptr, a.transposeB}, a.c, a.n, a.bias, a.accumulate});
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -25,10 +25,13 @@ class Kernels final : public CpuBackend {
   void clipNorm(const Norm&) override;
   void sgdStep(const SgdStep&) override;
   void adamStep(const AdamStep&) override;
-  std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize, std::int64_t directions) const override;
+  std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize,
+                              std::int64_t directions) const override;
 };
 
-PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
+PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) {
+  return (n + step - 1) / step * step;
+}
 PACKED_RNN_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 PACKED_RNN_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
@@ -55,7 +58,9 @@ class Scratch {
 template <class Body>
 void parallel(CpuBackend& backend, std::int64_t count, Body& body) {
   backend.team().run(
-      count, [](void* context, std::int64_t task, int worker) { (*static_cast<Body*>(context))(task, worker); }, &body);
+      count,
+      [](void* context, std::int64_t task, int worker) { (*static_cast<Body*>(context))(task, worker); },
+      &body);
 }
 
 // Rows or elements in fixed chunks: body(begin, end). Chunks depend on `count` alone.
@@ -65,8 +70,8 @@ void parallelChunks(CpuBackend& backend, std::int64_t count, std::int64_t chunk,
   parallel(backend, (count + chunk - 1) / chunk, task);
 }
 
-// A matrix as it lies in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; a row -1 is zeros.
-// Transposed, the operand's element (i, j) is the memory's (j, i).
+// A matrix as it lies in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; a row -1 is
+// zeros. Transposed, the operand's element (i, j) is the memory's (j, i).
 struct Operand {
   const float* data;
   std::int64_t stride;
@@ -74,8 +79,8 @@ struct Operand {
   bool transposed;
 };
 
-// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. Each element is one sum in the order of k, in blocks of a fixed
-// length: it depends neither on the other rows and columns nor on the number of threads.
+// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. Each element is one sum in the order of k, in blocks of
+// a fixed length: it depends neither on the other rows and columns nor on the number of threads.
 struct Gemm {
   std::int64_t m, n, k;
   Operand a, b;
@@ -87,7 +92,7 @@ struct Gemm {
 void gemm(CpuBackend& backend, const Gemm& problem);
 
 // sums[c] (+)= Σᵣ source[r · stride + c], in the order of r.
-void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns, std::int64_t stride,
-                float* sums, bool accumulate);
+void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
+                std::int64_t stride, float* sums, bool accumulate);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -19,8 +19,8 @@ Backend* open(const CpuOptions&);
 }
 namespace {
 bool hasAvx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 }  // namespace
@@ -41,12 +41,14 @@ const int kCpuCandidateCount = sizeof kCpuCandidates / sizeof kCpuCandidates[0];
 
 const CpuCandidate& chooseCpu(const char* forced) {
   Error failure{"ERR_DEVICE_UNAVAILABLE", {}};
-  std::snprintf(failure.message, sizeof failure.message, "PACKED_RNN_CPU: wanted avx512, avx2 or portable, got %s",
-                forced == nullptr ? "" : forced);
+  std::snprintf(failure.message, sizeof failure.message,
+                "PACKED_RNN_CPU: wanted avx512, avx2 or portable, got %s", forced == nullptr ? "" : forced);
   for (const CpuCandidate& candidate : kCpuCandidates) {
     const bool named = forced != nullptr && std::strcmp(forced, candidate.name) == 0;
     if ((forced == nullptr || named) && candidate.supported()) return candidate;
-    if (named) std::snprintf(failure.message, sizeof failure.message, "PACKED_RNN_CPU: this CPU has no %s", candidate.name);
+    if (named)
+      std::snprintf(failure.message, sizeof failure.message, "PACKED_RNN_CPU: this CPU has no %s",
+                    candidate.name);
   }
   throw failure;
 }

@@ -14,7 +14,9 @@ void eachChunk(CpuBackend& backend, std::int64_t tensors, const std::int64_t* co
   std::int64_t first = 0;
   for (std::int64_t i = 0; i < tensors; i++) {
     const std::int64_t count = counts[i];
-    auto chunk = [&, i, first](std::int64_t begin, std::int64_t end) { body(i, begin, end, first + begin / kChunk); };
+    auto chunk = [&, i, first](std::int64_t begin, std::int64_t end) {
+      body(i, begin, end, first + begin / kChunk);
+    };
     parallelChunks(backend, count, kChunk, chunk);
     first += (count + kChunk - 1) / kChunk;
   }
@@ -52,7 +54,8 @@ void Kernels::clipNorm(const Norm& a) {
   if (coefficient > 1.0f) coefficient = 1.0f;
   auto scale = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
     float* x = a.values[i];
-    eachVector(begin, end, [&](std::int64_t at, int n) { storeSome(x + at, loadSome(x + at, n) * coefficient, n); });
+    eachVector(begin, end,
+               [&](std::int64_t at, int n) { storeSome(x + at, loadSome(x + at, n) * coefficient, n); });
   };
   eachChunk(*this, a.tensors, a.counts, scale);
 }

@@ -1,10 +1,11 @@
-// The LSTM layer, forward: one product for the projection of all distinct rows, then the recurrence, in which a worker
-// walks whole sequences from end to end and no worker waits for another.
+// The LSTM layer, forward: one product for the projection of all distinct rows, then the recurrence, in which
+// a worker walks whole sequences from end to end and no worker waits for another.
 #include "cpu/recurrent.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-void packInputWeights(const LstmWeights& weights, const Layout& layout, std::int64_t inputSize, float* packed, float* bias) {
+void packInputWeights(const LstmWeights& weights, const Layout& layout, std::int64_t inputSize, float* packed,
+                      float* bias) {
   for (std::int64_t column = 0; column < layout.gates; column++) {
     const std::int64_t row = layout.parameterRow(column);
     float* to = packed + column * inputSize;
@@ -56,8 +57,8 @@ struct Token {
 
 // One step of R sequences for the kLanes units of block j: gates = x + wHh h, then the cell.
 template <int R>
-__attribute__((noinline)) void cellTile(const float* w, const Layout& layout, std::int64_t j, const float* h, float* next,
-                                        float* c, const Token* tokens) {
+__attribute__((noinline)) void cellTile(const float* w, const Layout& layout, std::int64_t j, const float* h,
+                                        float* next, float* c, const Token* tokens) {
   V acc[R][4];
 #pragma GCC unroll 6
   for (int r = 0; r < R; r++)
@@ -103,7 +104,9 @@ struct ForwardPass {
   Saved saved;             // gates null: nothing is saved
   float *h, *next, *c;     // [kSlots, Hp]
 
-  std::int64_t state(const Slot& slot) const { return (direction * a.shape.sequences.count + slot.place) * layout.hidden; }
+  std::int64_t state(const Slot& slot) const {
+    return (direction * a.shape.sequences.count + slot.place) * layout.hidden;
+  }
 
   void open(const Slot& slot, int s) {
     const float* h0 = a.h0 == nullptr ? nullptr : a.h0 + state(slot);
@@ -120,7 +123,8 @@ struct ForwardPass {
     for (int s = 0; s < live; s++) {
       const std::int64_t n = slots[s].row;
       const std::int64_t u = a.shape.index.index == nullptr ? n : a.shape.index.index[n];
-      tokens[s] = {projected + u * layout.gates, saved.gates == nullptr ? nullptr : saved.gates + n * layout.gates,
+      tokens[s] = {projected + u * layout.gates,
+                   saved.gates == nullptr ? nullptr : saved.gates + n * layout.gates,
                    saved.gates == nullptr ? nullptr : saved.cells + n * layout.padded,
                    a.output + n * width + direction * layout.hidden};
     }
@@ -130,12 +134,24 @@ struct ForwardPass {
         const std::int64_t at = s * layout.padded;
         const auto run = [&](auto tile) { tile(w, layout, j, h + at, next + at, c + at, tokens + s); };
         switch (smaller(kSlotRows, live - s)) {
-          case 1: run(cellTile<1>); break;
-          case 2: run(cellTile<2>); break;
-          case 3: run(cellTile<3>); break;
-          case 4: run(cellTile<4>); break;
-          case 5: run(cellTile<5>); break;
-          default: run(cellTile<6>); break;
+          case 1:
+            run(cellTile<1>);
+            break;
+          case 2:
+            run(cellTile<2>);
+            break;
+          case 3:
+            run(cellTile<3>);
+            break;
+          case 4:
+            run(cellTile<4>);
+            break;
+          case 5:
+            run(cellTile<5>);
+            break;
+          default:
+            run(cellTile<6>);
+            break;
         }
       }
     }
@@ -174,7 +190,8 @@ void passEmptyThrough(const LstmForward& a) {
 
 }  // namespace
 
-std::int64_t Kernels::lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize, std::int64_t directions) const {
+std::int64_t Kernels::lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize,
+                                     std::int64_t directions) const {
   const Layout layout(hiddenSize);
   return directions * rows * (layout.gates + layout.padded);
 }
@@ -206,7 +223,14 @@ void Kernels::lstmForward(const LstmForward& a) {
     float* h = states + worker * 3 * kSlots * layout.padded;
     Saved saved(a.saved, layout, rows, d);
     if (a.saved == nullptr) saved.gates = nullptr;
-    ForwardPass pass{a, layout, d, weights + d * panel, projected[d], saved, h, h + kSlots * layout.padded,
+    ForwardPass pass{a,
+                     layout,
+                     d,
+                     weights + d * panel,
+                     projected[d],
+                     saved,
+                     h,
+                     h + kSlots * layout.padded,
                      h + 2 * kSlots * layout.padded};
     walk(agenda, d, false, pass);
   });

@@ -1,8 +1,9 @@
 // How a layer lies in memory, and the walk over its sequences: what the forward and the backward pass share.
 //
-// Units are padded to whole vectors (Hp) and the four gates of kLanes units lie side by side: gate q of unit u is
-// column (u / kLanes) · 4 kLanes + q kLanes + u % kLanes of G = 4 Hp. So four adjacent vectors are i, f, g, o of the same
-// units and the cell update stays in registers. Padding units have zero weights and compute harmless constants.
+// Units are padded to whole vectors (Hp) and the four gates of kLanes units lie side by side: gate q of unit
+// u is column (u / kLanes) · 4 kLanes + q kLanes + u % kLanes of G = 4 Hp. So four adjacent vectors are i, f,
+// g, o of the same units and the cell update stays in registers. Padding units have zero weights and compute
+// harmless constants.
 #pragma once
 
 #include "cells.h"
@@ -10,14 +11,15 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-constexpr int kGateVectors = 4 * kLanes;               // floats of a block: four gates of kLanes units
-constexpr int kSlots = 12;                             // sequences in lock step: each load of a weight serves them all
-constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;   // of them in one register tile of four vectors
+constexpr int kGateVectors = 4 * kLanes;  // floats of a block: four gates of kLanes units
+constexpr int kSlots = 12;                // sequences in lock step: each load of a weight serves them all
+constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // of them in one register tile of four vectors
 
 struct Layout {
   std::int64_t hidden, blocks, padded, gates;  // H, Hp / kLanes, Hp, G
 
-  explicit Layout(std::int64_t h) : hidden(h), blocks((h + kLanes - 1) / kLanes), padded(blocks * kLanes), gates(4 * padded) {}
+  explicit Layout(std::int64_t h)
+      : hidden(h), blocks((h + kLanes - 1) / kLanes), padded(blocks * kLanes), gates(4 * padded) {}
 
   // The row of a [4H, *] parameter that column `column` comes from, or -1 for padding.
   std::int64_t parameterRow(std::int64_t column) const {
@@ -33,7 +35,8 @@ struct Saved {
   float* gates;  // [N, G]
   float* cells;  // [N, Hp]
   Saved(float* saved, const Layout& layout, std::int64_t rows, std::int64_t direction)
-      : gates(saved + direction * rows * (layout.gates + layout.padded)), cells(gates + rows * layout.gates) {}
+      : gates(saved + direction * rows * (layout.gates + layout.padded)),
+        cells(gates + rows * layout.gates) {}
 };
 
 // A row, or null, as a vector of block j.
@@ -46,7 +49,8 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
 }
 
 // wIh and the biases in column order: weights [G, I], bias [G].
-void packInputWeights(const LstmWeights& weights, const Layout& layout, std::int64_t inputSize, float* packed, float* bias);
+void packInputWeights(const LstmWeights& weights, const Layout& layout, std::int64_t inputSize, float* packed,
+                      float* bias);
 
 struct Slot {
   std::int64_t place;  // b, and in a state [D, B, H] its row is d · B + b
@@ -54,8 +58,8 @@ struct Slot {
   std::int64_t left;   // tokens still to do, this one included
 };
 
-// Hands out the sequences of each direction, the longest first, to whoever has a slot free. Which slot gets which
-// sequence depends on timing; what is computed for a sequence does not.
+// Hands out the sequences of each direction, the longest first, to whoever has a slot free. Which slot gets
+// which sequence depends on timing; what is computed for a sequence does not.
 class Agenda {
  public:
   Agenda(CpuBackend& backend, const LstmShape& shape);
@@ -72,9 +76,9 @@ class Agenda {
   std::int64_t next_[2] = {0, 0};
 };
 
-// Walks sequences of one direction in lock step until the agenda has no more. `pass` has open(slot, s), which fills
-// the state of slot s; step(slots, live), which does one token of each; close(slot, s); and move(from, to), which moves
-// the state of a slot. backward: from each sequence's last token to its first.
+// Walks sequences of one direction in lock step until the agenda has no more. `pass` has open(slot, s), which
+// fills the state of slot s; step(slots, live), which does one token of each; close(slot, s); and move(from,
+// to), which moves the state of a slot. backward: from each sequence's last token to its first.
 template <class Pass>
 void walk(Agenda& agenda, std::int64_t direction, bool backward, Pass& pass) {
   const bool fromEnd = (direction == 1) != backward;

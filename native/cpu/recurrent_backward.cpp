@@ -1,5 +1,5 @@
-// The LSTM layer, backward: the recurrence in reverse writes the gradients of all gate pre-activations over the saved
-// gates; then the gradients of the weights and of the input are products over all rows at once.
+// The LSTM layer, backward: the recurrence in reverse writes the gradients of all gate pre-activations over
+// the saved gates; then the gradients of the weights and of the input are products over all rows at once.
 #include "cpu/recurrent.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -24,7 +24,8 @@ void packTransposed(const LstmWeights& weights, const Layout& layout, float* pac
 
 // dh [R, width] = delta [R, G] · w [G, width], width = NV vectors
 template <int R, int NV>
-__attribute__((noinline)) void stateTile(const float* w, const Layout& layout, const float* delta, float* dh) {
+__attribute__((noinline)) void stateTile(const float* w, const Layout& layout, const float* delta,
+                                         float* dh) {
   V acc[R][NV] = {};
   for (std::int64_t k = 0; k < layout.gates; k++, w += NV * kLanes) {
     V panel[NV];
@@ -50,10 +51,17 @@ void stateTiles(const float* w, const Layout& layout, const float* delta, float*
     stateTile<R, kWide>(w, layout, delta, dh + j * kLanes);
   }
   switch (layout.blocks - j) {
-    case 1: stateTile<R, 1>(w, layout, delta, dh + j * kLanes); break;
-    case 2: stateTile<R, 2>(w, layout, delta, dh + j * kLanes); break;
-    case 3: stateTile<R, 3>(w, layout, delta, dh + j * kLanes); break;
-    default: break;
+    case 1:
+      stateTile<R, 1>(w, layout, delta, dh + j * kLanes);
+      break;
+    case 2:
+      stateTile<R, 2>(w, layout, delta, dh + j * kLanes);
+      break;
+    case 3:
+      stateTile<R, 3>(w, layout, delta, dh + j * kLanes);
+      break;
+    default:
+      break;
   }
 }
 
@@ -67,7 +75,9 @@ struct BackwardPass {
   float *dh, *dc;  // [kSlots, Hp]
   float* delta;    // [kSlots, G]
 
-  std::int64_t state(const Slot& slot) const { return (direction * a.shape.sequences.count + slot.place) * layout.hidden; }
+  std::int64_t state(const Slot& slot) const {
+    return (direction * a.shape.sequences.count + slot.place) * layout.hidden;
+  }
   const float* initial(const float* states, const Slot& slot) const {
     return states == nullptr ? nullptr : states + state(slot);
   }
@@ -89,14 +99,15 @@ struct BackwardPass {
     const float* previous = c + (direction == 1 ? layout.padded : -layout.padded);
     const float* c0 = initial(a.c0, slot);
     const float* dOutput =
-        a.dOutput == nullptr ? nullptr : a.dOutput + n * a.shape.directions * layout.hidden + direction * layout.hidden;
+        a.dOutput == nullptr ? nullptr
+                             : a.dOutput + n * a.shape.directions * layout.hidden + direction * layout.hidden;
     for (std::int64_t j = 0; j < layout.blocks; j++, gates += kGateVectors) {
       const int live = layout.live(j);
       const std::int64_t at = s * layout.padded + j * kLanes;
       const V previousC = first ? loadUnits(c0, j, live) : load(previous + j * kLanes);
       const V dhTotal = load(dh + at) + loadUnits(dOutput, j, live);
-      LstmCellBackward<Simd> unit{load(gates), load(gates + kLanes), load(gates + 2 * kLanes), load(gates + 3 * kLanes),
-                                  load(dc + at)};
+      LstmCellBackward<Simd> unit{load(gates), load(gates + kLanes), load(gates + 2 * kLanes),
+                                  load(gates + 3 * kLanes), load(dc + at)};
       unit.backward(load(c + j * kLanes), previousC, dhTotal);
       store(dc + at, unit.dc);
       float* to = delta + s * layout.gates + j * kGateVectors;
@@ -115,12 +126,24 @@ struct BackwardPass {
       const float* from = delta + s * layout.gates;
       float* to = dh + s * layout.padded;
       switch (smaller(kSlotRows, live - s)) {
-        case 1: stateTiles<1>(weights, layout, from, to); break;
-        case 2: stateTiles<2>(weights, layout, from, to); break;
-        case 3: stateTiles<3>(weights, layout, from, to); break;
-        case 4: stateTiles<4>(weights, layout, from, to); break;
-        case 5: stateTiles<5>(weights, layout, from, to); break;
-        default: stateTiles<6>(weights, layout, from, to); break;
+        case 1:
+          stateTiles<1>(weights, layout, from, to);
+          break;
+        case 2:
+          stateTiles<2>(weights, layout, from, to);
+          break;
+        case 3:
+          stateTiles<3>(weights, layout, from, to);
+          break;
+        case 4:
+          stateTiles<4>(weights, layout, from, to);
+          break;
+        case 5:
+          stateTiles<5>(weights, layout, from, to);
+          break;
+        default:
+          stateTiles<6>(weights, layout, from, to);
+          break;
       }
     }
   }
@@ -162,9 +185,10 @@ void unpackRows(const float* packed, const Layout& layout, std::int64_t width, f
   }
 }
 
-// dwHh = Σ delta[n] ⊗ h before token n: the output one row earlier in the walk, or h0 at a sequence's first token.
-void recurrentWeightGradient(CpuBackend& backend, const LstmBackward& a, const Layout& layout, std::int64_t direction,
-                             const float* deltas, float* gradient) {
+// dwHh = Σ delta[n] ⊗ h before token n: the output one row earlier in the walk, or h0 at a sequence's first
+// token.
+void recurrentWeightGradient(CpuBackend& backend, const LstmBackward& a, const Layout& layout,
+                             std::int64_t direction, const float* deltas, float* gradient) {
   const Sequences& sequences = a.shape.sequences;
   const std::int64_t rows = a.shape.rows;
   Scratch<std::int32_t> before(backend, larger(1, rows));
@@ -173,16 +197,18 @@ void recurrentWeightGradient(CpuBackend& backend, const LstmBackward& a, const L
     const std::int32_t begin = sequences.offsets[b];
     const std::int32_t end = sequences.offsets[b + 1];
     firsts[b] = begin == end ? -1 : (direction == 1 ? end - 1 : begin);
-    for (std::int32_t n = begin; n < end; n++) before[n] = n == firsts[b] ? -1 : (direction == 1 ? n + 1 : n - 1);
+    for (std::int32_t n = begin; n < end; n++)
+      before[n] = n == firsts[b] ? -1 : (direction == 1 ? n + 1 : n - 1);
   }
   Scratch<float> packed(backend, layout.gates * layout.hidden);
-  gemm(backend, {layout.gates, layout.hidden, rows, Operand{deltas, layout.gates, nullptr, true},
-                 Operand{a.output + direction * layout.hidden, a.shape.directions * layout.hidden, before, false}, packed,
-                 layout.hidden, nullptr, false});
+  gemm(backend,
+       {layout.gates, layout.hidden, rows, Operand{deltas, layout.gates, nullptr, true},
+        Operand{a.output + direction * layout.hidden, a.shape.directions * layout.hidden, before, false},
+        packed, layout.hidden, nullptr, false});
   if (a.h0 != nullptr) {
     gemm(backend, {layout.gates, layout.hidden, sequences.count, Operand{deltas, layout.gates, firsts, true},
-                   Operand{a.h0 + direction * sequences.count * layout.hidden, layout.hidden, nullptr, false}, packed,
-                   layout.hidden, nullptr, true});
+                   Operand{a.h0 + direction * sequences.count * layout.hidden, layout.hidden, nullptr, false},
+                   packed, layout.hidden, nullptr, true});
   }
   unpackRows(packed, layout, layout.hidden, gradient);
 }
@@ -199,13 +225,20 @@ void Kernels::lstmBackward(const LstmBackward& a) {
   {
     Scratch<float> weights(*this, a.shape.directions * panel);
     Scratch<float> states(*this, team().size() * state);
-    for (std::int64_t d = 0; d < a.shape.directions; d++) packTransposed(a.weights[d], layout, weights + d * panel);
+    for (std::int64_t d = 0; d < a.shape.directions; d++)
+      packTransposed(a.weights[d], layout, weights + d * panel);
     passEmptyThrough(a);
     Agenda agenda(*this, a.shape);
     walkAll(*this, a.shape.directions, [&](std::int64_t d, int worker) {
       float* dh = states + worker * state;
-      BackwardPass pass{a, layout, d, weights + d * panel, Saved(a.saved, layout, rows, d), dh,
-                        dh + kSlots * layout.padded, dh + 2 * kSlots * layout.padded};
+      BackwardPass pass{a,
+                        layout,
+                        d,
+                        weights + d * panel,
+                        Saved(a.saved, layout, rows, d),
+                        dh,
+                        dh + kSlots * layout.padded,
+                        dh + 2 * kSlots * layout.padded};
       walk(agenda, d, true, pass);
     });
   }

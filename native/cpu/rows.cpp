@@ -63,8 +63,8 @@ void Kernels::addRows(const AddRows& a) {
 }
 
 // A strip of columns a task; partial sums of 256 rows keep the rounding error of long sums down.
-void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns, std::int64_t stride,
-                float* sums, bool accumulate) {
+void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
+                std::int64_t stride, float* sums, bool accumulate) {
   constexpr std::int64_t kPartial = 256;
   auto body = [&](std::int64_t strip, int) {
     const std::int64_t begin = strip * kLanes;

@@ -1,5 +1,6 @@
-// A vector of floats for the instruction set that this translation unit is compiled for, and the math policy of
-// cells.h on it. PACKED_RNN_ISA names the set and is the namespace, so nothing here merges with another set's code.
+// A vector of floats for the instruction set that this translation unit is compiled for, and the math policy
+// of cells.h on it. PACKED_RNN_ISA names the set and is the namespace, so nothing here merges with another
+// set's code.
 #pragma once
 
 #if defined(__AVX2__)
@@ -49,9 +50,11 @@ PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
 // a b + c, rounded once where the instruction set can
 PACKED_RNN_INLINE V fma(V a, V b, V c) {
 #if defined(__AVX512F__)
-  return reinterpret_cast<V>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
+  return reinterpret_cast<V>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
 #elif defined(__FMA__)
-  return reinterpret_cast<V>(_mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+  return reinterpret_cast<V>(
+      _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
 #else
   return a * b + c;
 #endif
@@ -102,7 +105,8 @@ struct Simd {
   static PACKED_RNN_INLINE V fma(V a, V b, V c) { return PACKED_RNN_ISA::fma(a, b, c); }
   static PACKED_RNN_INLINE V sqrt(V x) { return squareRoot(x); }
   static PACKED_RNN_INLINE V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
-  // An odd polynomial where 1 - 2 / (e²ˣ + 1) would cancel, so that the relative error stays below 4 ulp everywhere.
+  // An odd polynomial where 1 - 2 / (e²ˣ + 1) would cancel, so that the relative error stays below 4 ulp
+  // everywhere.
   static PACKED_RNN_INLINE V tanh(V x) {
     const V size = x < 0.0f ? -x : x;
     const V z = x * x;

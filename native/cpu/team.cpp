@@ -4,7 +4,8 @@ namespace packed_rnn {
 
 namespace {
 
-// A short spin bridges the gaps between the phases of one op; then sleep, because a neighbour may need the core.
+// A short spin bridges the gaps between the phases of one op; then sleep, because a neighbour may need the
+// core.
 template <class Ready>
 bool spinUntil(Ready ready) {
   for (int i = 0; i < 2000; i++) {
@@ -48,7 +49,8 @@ void Team::run(std::int64_t count, Task task, void* context) {
 }
 
 void Team::work(int worker) {
-  for (std::int64_t t; (t = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) task_(context_, t, worker);
+  for (std::int64_t t; (t = next_.fetch_add(1, std::memory_order_relaxed)) < count_;)
+    task_(context_, t, worker);
 }
 
 void Team::loop(int worker) {

@@ -18,9 +18,9 @@ class Team {
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   using Task = void (*)(void* context, std::int64_t task, int worker);
-  // Calls task(context, t, worker) for each t below `count`, each once, in any order, on any worker; returns when all
-  // have returned. Tasks must not throw. Results must not depend on who computed what: then they do not depend on the
-  // number of threads either.
+  // Calls task(context, t, worker) for each t below `count`, each once, in any order, on any worker; returns
+  // when all have returned. Tasks must not throw. Results must not depend on who computed what: then they do
+  // not depend on the number of threads either.
   void run(std::int64_t count, Task task, void* context);
 
  private:

@@ -1,6 +1,7 @@
 import { checkInteger, checkNumber } from '../check.js'
 import { lastHidden, lastOutput } from '../ops/pooling.js'
-import { type LstmResult, type LstmWeights, lstm } from '../ops/recurrent.js'
+import { type LstmResult, lstm } from '../ops/recurrent.js'
+import type { LstmWeights } from '../ops/recurrentInput.js'
 import type { PackedSequence } from '../packed.js'
 import type { Tensor } from '../tensor.js'
 import { MaskCounter } from './dropout.js'

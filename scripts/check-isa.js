@@ -1,0 +1,29 @@
+// The gate on code for several instruction sets: an object compiled for one of them may define, as a symbol that the
+// linker merges, only what stands in that set's namespace. A weak function of the standard library in an AVX-512 object
+// could become everybody's, and would die on a CPU without AVX-512.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const build = join(import.meta.dirname, '..', 'build', 'CMakeFiles')
+const sets = ['portable', 'avx2', 'avx512']
+let objects = 0
+const found = []
+for (const set of sets) {
+  const folder = join(build, `cpu_${set}.dir`)
+  if (!existsSync(folder)) continue
+  for (const name of readdirSync(folder, { recursive: true })) {
+    if (!name.endsWith('.o')) continue
+    objects++
+    const symbols = execFileSync('nm', ['--demangle', '--defined-only', join(folder, name)], { encoding: 'utf8' })
+    for (const line of symbols.split('\n')) {
+      // DW.ref.* are addresses of the C++ runtime's personality routine: data, the same for every set.
+      const [, kind, symbol] = /^\S+ ([WVu]) (.*)$/.exec(line) ?? []
+      if (kind === undefined || symbol.startsWith('DW.ref.') || symbol.includes(`packed_rnn::${set}::`)) continue
+      found.push(`${set}: ${name}: ${symbol}`)
+    }
+  }
+}
+if (objects === 0) throw new Error(`no objects under ${build}: run npm run build:addon first`)
+if (found.length > 0) throw new Error(`merged at link, though compiled for one instruction set:\n${found.join('\n')}`)
+process.stdout.write(`${objects} objects of ${sets.join(', ')}: none defines what another may merge\n`)

@@ -1,0 +1,35 @@
+import { writeFile } from 'node:fs/promises'
+import { device as openDevice } from '../device.js'
+import { classificationMetrics } from '../training/metrics.js'
+import { classificationReport } from '../training/report.js'
+import { loadRun } from '../training/run.js'
+import { evaluate } from '../training/trainer.js'
+import { articlesOf, encodeArticles } from './data.js'
+import { onePositional, parse, UsageError } from './options.js'
+
+export const usage = `packed-rnn evaluate RUN --test FILE [--json FILE]
+
+Prints the report of a trained model on articles in 10kGNAD's format, plain or .gz.
+
+  RUN          a directory that train --out wrote
+  --json FILE  where to write the figures`
+
+export async function evaluateRun(args: string[], signal: AbortSignal): Promise<void> {
+  const { values, positionals } = parse(args, { test: { type: 'string' }, json: { type: 'string' } })
+  const directory = onePositional('a run', positionals)
+  if (values.test === undefined) throw new UsageError('wanted --test FILE')
+  const run = await loadRun(directory, { device: openDevice() })
+  const data = encodeArticles(run, await articlesOf(values.test, signal))
+  const { loss, predicted } = await evaluate(run.model, data, { signal })
+  const all = { labels: run.labels.classes.map((_, i) => i) }
+  process.stdout.write(classificationReport(data.labels, predicted, run.labels.classes, all))
+  if (values.json === undefined) return
+  const { accuracy, macro, weighted, perClass } = classificationMetrics(
+    data.labels,
+    predicted,
+    run.labels.classes,
+    all,
+  )
+  const figures = { preset: run.preset, test: { loss, accuracy, macro, weighted, perClass } }
+  await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+}

@@ -1,0 +1,61 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { device as openDevice } from '../device.js'
+import { fileFailure } from '../text/file.js'
+import { encode, loadRun, type Run } from '../training/run.js'
+import { evaluate } from '../training/trainer.js'
+import { parse, UsageError } from './options.js'
+
+export const usage = `packed-rnn predict RUN [FILE | -]
+
+Reads an article a line and prints a line for each: its category, and all categories with their
+probabilities, the most probable first, separated by tabs.
+
+  RUN   a directory that train --out wrote
+  FILE  a text file; - or nothing is standard input`
+
+/** Lines that are put through the model together. */
+const BATCH = 32
+
+export async function predict(args: string[], signal: AbortSignal): Promise<void> {
+  const { positionals } = parse(args, {})
+  const [directory, file = '-', ...rest] = positionals
+  if (directory === undefined || rest.length > 0) throw new UsageError('wanted a run and at most one file')
+  const run = await loadRun(directory, { device: openDevice() })
+  const input: NodeJS.ReadableStream = file === '-' ? process.stdin : createReadStream(file)
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal })
+  // readline does not pass its input's errors on.
+  let failure: unknown
+  input.on('error', error => {
+    failure = fileFailure(file, error)
+    lines.close()
+  })
+  let batch: string[] = []
+  const flush = async () => {
+    if (batch.length > 0) await printPredictions(run, batch, signal)
+    batch = []
+  }
+  for await (const line of lines) {
+    batch.push(line)
+    if (batch.length === BATCH) await flush()
+  }
+  if (failure !== undefined) throw failure
+  await flush()
+}
+
+async function printPredictions(run: Run, texts: string[], signal: AbortSignal): Promise<void> {
+  const documents = texts.map(text => encode(run, text))
+  // The labels play no part in the probabilities.
+  const labels = new Int32Array(documents.length)
+  const { probabilities } = await evaluate(run.model, { documents, labels }, { batchSize: BATCH, signal })
+  const { classes } = run.labels
+  for (let i = 0; i < documents.length; i++) {
+    const row = classes.map((category, c) => ({
+      category,
+      probability: probabilities[i * classes.length + c]!,
+    }))
+    row.sort((a, b) => b.probability - a.probability)
+    const fields = row.map(({ category, probability }) => `${category} ${probability.toFixed(4)}`)
+    process.stdout.write(`${[row[0]!.category, ...fields].join('\t')}\n`)
+  }
+}

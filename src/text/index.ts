@@ -1,0 +1,8 @@
+export { type Batch, Batches, type BatchesOptions, type LabelledDocuments } from './batches.js'
+export { type Article, type ReadArticlesOptions, readArticles, writeArticles } from './gnad.js'
+export { inventArticles } from './invented.js'
+export { LabelEncoder } from './labels.js'
+export { stratifiedSplit } from './split.js'
+export { type Tokenizer, tokenizers } from './tokenize.js'
+export { type ReadWordVectorsOptions, readWordVectors, type WordVectors } from './vectors.js'
+export { embeddingTable, UNK, Vocabulary } from './vocabulary.js'

@@ -1,0 +1,53 @@
+import { Embedding, Linear, LSTM, Module, type ModuleOptions } from '../nn/index.js'
+import type { PackedIds } from '../packed.js'
+import type { Tensor } from '../tensor.js'
+import type { Preset } from './presets.js'
+
+export interface ClassifierOptions extends ModuleOptions {
+  preset: Pick<Preset, 'hiddenSize' | 'numLayers' | 'bidirectional' | 'dropout' | 'tuneEmbedding'>
+  /** V, the row of unknown words included. */
+  vocabularySize: number
+  classes: number
+  embeddingDim: number
+  /** Word vectors [V, embeddingDim]; without, they start random and are trained. */
+  vectors?: Float32Array
+}
+
+/** Word vectors, an LSTM, and a linear layer on its final state: a category for each document. */
+export class Classifier extends Module {
+  readonly embedding: Embedding
+  readonly lstm: LSTM
+  readonly classifier: Linear
+
+  constructor(options: ClassifierOptions) {
+    super(options)
+    const { preset, vocabularySize, classes, embeddingDim, vectors } = options
+    const { hiddenSize, numLayers, bidirectional, dropout, tuneEmbedding } = preset
+    const common = { device: this.device, generator: this.generator }
+    this.embedding = this.child(
+      'embedding',
+      vectors === undefined
+        ? new Embedding({ ...common, numEmbeddings: vocabularySize, embeddingDim })
+        : Embedding.fromPretrained(vectors, embeddingDim, { ...common, freeze: !tuneEmbedding }),
+    )
+    this.lstm = this.child(
+      'lstm',
+      new LSTM({
+        ...common,
+        inputSize: embeddingDim,
+        hiddenSize,
+        numLayers,
+        bidirectional,
+        // Between layers only: with one layer there is nothing to drop, and nothing to warn of.
+        dropout: numLayers > 1 ? dropout : 0,
+      }),
+    )
+    const inFeatures = bidirectional ? 2 * hiddenSize : hiddenSize
+    this.classifier = this.child('classifier', new Linear({ ...common, inFeatures, outFeatures: classes }))
+  }
+
+  /** Logits [B, classes]. */
+  forward(ids: PackedIds): Tensor<'float32', 2> {
+    return this.classifier.forward(this.lstm.forward(this.embedding.forward(ids)).lastHidden())
+  }
+}

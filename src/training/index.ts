@@ -1,0 +1,7 @@
+export { Classifier, type ClassifierOptions } from './classifier.js'
+export { type ClassificationMetrics, classificationMetrics, confusionMatrix } from './metrics.js'
+export { type Preset, type PresetName, presets } from './presets.js'
+export { type ProgressPrinter, progressPrinter, type TrainingProgress } from './progress.js'
+export { classificationReport } from './report.js'
+export { encode, loadRun, type Run, saveRun } from './run.js'
+export { type Evaluation, evaluate, type FitOptions, Trainer, type TrainingOptions } from './trainer.js'
