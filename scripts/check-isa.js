@@ -15,15 +15,19 @@ for (const set of sets) {
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!name.endsWith('.o')) continue
     objects++
-    const symbols = execFileSync('nm', ['--demangle', '--defined-only', join(folder, name)], { encoding: 'utf8' })
+    const symbols = execFileSync('nm', ['--demangle', '--defined-only', join(folder, name)], {
+      encoding: 'utf8',
+    })
     for (const line of symbols.split('\n')) {
       // DW.ref.* are addresses of the C++ runtime's personality routine: data, the same for every set.
       const [, kind, symbol] = /^\S+ ([WVu]) (.*)$/.exec(line) ?? []
-      if (kind === undefined || symbol.startsWith('DW.ref.') || symbol.includes(`packed_rnn::${set}::`)) continue
+      if (kind === undefined || symbol.startsWith('DW.ref.') || symbol.includes(`packed_rnn::${set}::`))
+        continue
       found.push(`${set}: ${name}: ${symbol}`)
     }
   }
 }
 if (objects === 0) throw new Error(`no objects under ${build}: run npm run build:addon first`)
-if (found.length > 0) throw new Error(`merged at link, though compiled for one instruction set:\n${found.join('\n')}`)
+if (found.length > 0)
+  throw new Error(`merged at link, though compiled for one instruction set:\n${found.join('\n')}`)
 process.stdout.write(`${objects} objects of ${sets.join(', ')}: none defines what another may merge\n`)

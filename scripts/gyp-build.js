@@ -7,7 +7,11 @@ import { dirname, join } from 'node:path'
 
 const [target] = process.argv.slice(2)
 if (target === undefined) throw new Error('usage: gyp-build.js DIRECTORY')
-const cmakeJs = join(dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
+const cmakeJs = join(
+  dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')),
+  'bin',
+  'cmake-js',
+)
 const out = join(import.meta.dirname, '..', 'build', 'gyp')
 const { status } = spawnSync(process.execPath, [cmakeJs, 'compile', '--out', out], { stdio: 'inherit' })
 if (status !== 0) process.exit(status ?? 1)

@@ -14,7 +14,7 @@ export function checkTensor<D extends DType, R extends number>(
   op: string,
   name: string,
   value: Tensor<D, R>,
-  wanted: { dtype: D; shape: readonly number[]; device?: Device },
+  wanted: { dtype: D; shape?: readonly number[]; device?: Device },
 ): void {
   if (typeof value !== 'object' || value === null || !('dtype' in value)) {
     throw badArgument(op, name, 'a tensor', value)
@@ -23,11 +23,11 @@ export function checkTensor<D extends DType, R extends number>(
     throw new PackedRnnError('ERR_DISPOSED', `${op}: ${name}: wanted a tensor, got a disposed one`)
   if (value.dtype !== wanted.dtype)
     throw badArgument(op, name, `dtype ${wanted.dtype}`, value.dtype, 'ERR_DTYPE')
+  const dimensions = wanted.shape ?? value.shape
   const fits =
-    value.shape.length === wanted.shape.length &&
-    wanted.shape.every((n, i) => n === any || n === value.shape[i])
+    value.shape.length === dimensions.length && dimensions.every((n, i) => n === any || n === value.shape[i])
   if (!fits) {
-    const shape = wanted.shape.map(n => (n === any ? '*' : n)).join(', ')
+    const shape = dimensions.map(n => (n === any ? '*' : n)).join(', ')
     throw badArgument(op, name, `shape [${shape}]`, [...value.shape], 'ERR_SHAPE')
   }
   if (wanted.device !== undefined && value.device !== wanted.device) {
@@ -47,10 +47,10 @@ export function checkNumber(op: string, name: string, value: number, low: number
 }
 
 /** Every value of `values` is an integer in [0, high). */
-export function checkIndices(op: string, name: string, values: Int32Array, high: number): void {
+export function checkIndices(op: string, name: string, values: ArrayLike<number>, high: number): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!
-    if (value < 0 || value >= high) {
+    if (!(value >= 0 && value < high && Number.isInteger(value))) {
       throw badArgument(op, `${name}[${i}]`, `an integer from 0 to ${high - 1}`, value, 'ERR_OUT_OF_RANGE')
     }
   }

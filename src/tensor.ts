@@ -205,6 +205,13 @@ function checkShape(op: string, shape: readonly number[]): void {
     throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
 }
 
+export interface FloatOptions {
+  /** Default `device()`. */
+  device?: Device
+  /** Default false. */
+  requiresGrad?: boolean
+}
+
 /**
  * A tensor of given values, copied before the call returns.
  *
@@ -212,20 +219,30 @@ function checkShape(op: string, shape: readonly number[]): void {
  * @param shape the default is one dimension.
  * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape.
  */
-export function tensor<R extends number = 1>(
+export function tensor<const S extends Shape = readonly [number]>(
   data: Int32Array,
-  shape?: Shape<R>,
+  shape?: S,
+  options?: { device?: Device },
+): Tensor<'int32', S['length']>
+export function tensor<const S extends Shape = readonly [number]>(
+  data: Float32Array | readonly number[],
+  shape?: S,
+  options?: FloatOptions,
+): Tensor<'float32', S['length']>
+export function tensor<R extends number>(
+  data: Int32Array,
+  shape: Shape<R>,
   options?: { device?: Device },
 ): Tensor<'int32', R>
-export function tensor<R extends number = 1>(
+export function tensor<R extends number>(
   data: Float32Array | readonly number[],
-  shape?: Shape<R>,
-  options?: { device?: Device; requiresGrad?: boolean },
+  shape: Shape<R>,
+  options?: FloatOptions,
 ): Tensor<'float32', R>
 export function tensor(
   data: Float32Array | Int32Array | readonly number[],
   shape: readonly number[] = [data.length],
-  options: { device?: Device; requiresGrad?: boolean } = {},
+  options: FloatOptions = {},
 ): Tensor {
   checkShape('tensor', shape)
   if (data.length !== sizeOf(shape)) {
@@ -299,22 +316,27 @@ export function applyElementwise<R extends number>(
 }
 
 /** A float32 tensor of zeros. */
-export function zeros<R extends number>(
-  shape: Shape<R>,
-  options: { device?: Device; requiresGrad?: boolean } = {},
-): Tensor<'float32', R> {
+export function zeros<const S extends Shape>(shape: S, options?: FloatOptions): Tensor<'float32', S['length']>
+export function zeros<R extends number>(shape: Shape<R>, options?: FloatOptions): Tensor<'float32', R>
+export function zeros(shape: Shape, options: FloatOptions = {}): Tensor<'float32'> {
   return full(shape, 0, options)
 }
 
 /** A float32 tensor of one value. */
+export function full<const S extends Shape>(
+  shape: S,
+  value: number,
+  options?: FloatOptions,
+): Tensor<'float32', S['length']>
 export function full<R extends number>(
   shape: Shape<R>,
   value: number,
-  options: { device?: Device; requiresGrad?: boolean } = {},
-): Tensor<'float32', R> {
+  options?: FloatOptions,
+): Tensor<'float32', R>
+export function full(shape: Shape, value: number, options: FloatOptions = {}): Tensor<'float32'> {
   checkShape('full', shape)
   checkNumber('full', 'value', value, -Infinity)
-  const made = filled(options.device ?? openDevice(), shape, value)
+  const made = filled(options.device ?? openDevice(), [...shape], value)
   made.requiresGrad = options.requiresGrad ?? false
   return made
 }

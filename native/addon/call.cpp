@@ -9,7 +9,8 @@ constexpr napi_type_tag kBufferTag = {0x9d1f7c6a53b84e21ull, 0x8b0e64f2a7c5d913u
 BufferPointer* heldBy(const Napi::Value& value) {
   if (!value.IsExternal()) throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer");
   const auto external = value.As<Napi::External<BufferPointer>>();
-  if (!external.CheckTypeTag(&kBufferTag)) throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer of its own");
+  if (!external.CheckTypeTag(&kBufferTag))
+    throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer of its own");
   return external.Data();
 }
 
@@ -21,8 +22,8 @@ bool absent(const Napi::Value& value) { return value.IsUndefined() || value.IsNu
 
 Napi::Value wrapBuffer(Napi::Env env, BufferPointer buffer) {
   report(env, static_cast<std::int64_t>(buffer->bytes));
-  const auto external =
-      Napi::External<BufferPointer>::New(env, new BufferPointer(std::move(buffer)), [](Napi::Env env, BufferPointer* held) {
+  const auto external = Napi::External<BufferPointer>::New(
+      env, new BufferPointer(std::move(buffer)), [](Napi::Env env, BufferPointer* held) {
         if (*held != nullptr) report(env, -static_cast<std::int64_t>((*held)->bytes));
         delete held;
       });
@@ -43,7 +44,9 @@ void releaseBuffer(const Napi::Value& value) {
   held->reset();
 }
 
-Call::Call(const char* op, const Napi::Value& arguments) : arguments_(arguments.As<Napi::Object>()) { op_.name = op; }
+Call::Call(const char* op, const Napi::Value& arguments) : arguments_(arguments.As<Napi::Object>()) {
+  op_.name = op;
+}
 
 Argument Call::take(const char* name, std::vector<BufferPointer>& list) {
   const Napi::Value value = get(name);

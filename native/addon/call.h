@@ -1,12 +1,11 @@
 // From the one object of arguments that JavaScript passes to an op, to the op in the queue.
 #pragma once
 
-#include <napi.h>
-
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "addon/napi.h"
 #include "addon/queue.h"
 
 namespace packed_rnn {
@@ -17,8 +16,12 @@ class Argument {
   Argument() = default;
   explicit Argument(BufferPointer buffer) : buffer_(std::move(buffer)) {}
   float* floats() const { return buffer_ == nullptr ? nullptr : static_cast<float*>(buffer_->data); }
-  std::int32_t* integers() const { return buffer_ == nullptr ? nullptr : static_cast<std::int32_t*>(buffer_->data); }
-  std::int64_t count() const { return buffer_ == nullptr ? 0 : static_cast<std::int64_t>(buffer_->bytes / 4); }
+  std::int32_t* integers() const {
+    return buffer_ == nullptr ? nullptr : static_cast<std::int32_t*>(buffer_->data);
+  }
+  std::int64_t count() const {
+    return buffer_ == nullptr ? 0 : static_cast<std::int64_t>(buffer_->bytes / 4);
+  }
 
  private:
   BufferPointer buffer_;

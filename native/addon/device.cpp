@@ -37,7 +37,8 @@ Device& openCpu(Napi::Env env, int threads, std::size_t memoryLimit) {
   if (device == nullptr) {
     try {
       const CpuCandidate& candidate = chooseCpu(std::getenv("PACKED_RNN_CPU"));
-      device = new Device{Queue(std::unique_ptr<Backend>(candidate.open({threads, memoryLimit}))), candidate.name, threads};
+      device = new Device{Queue(std::unique_ptr<Backend>(candidate.open({threads, memoryLimit}))),
+                          candidate.name, threads};
     } catch (const Error& error) {
       throw unavailable(env, error);
     }
@@ -78,8 +79,9 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
 
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
   Napi::Promise promise(info.Env(), nullptr);
-  queueOf(info[0]).synchronize(Environment::of(info.Env()).promise(
-      info.Env(), [](Napi::Env env) { return env.Undefined(); }, promise));
+  queueOf(info[0]).synchronize(Environment::of(info.Env())
+                                   .promise(
+                                       info.Env(), [](Napi::Env env) { return env.Undefined(); }, promise));
   return promise;
 }
 
@@ -91,9 +93,8 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
 // Copies a typed array at once, so that the caller may change it, and to the device when its turn comes.
 Napi::Value upload(const Napi::CallbackInfo& info) {
   Queue& queue = queueOf(info[0]);
-  const auto array = info[1].As<Napi::TypedArray>();
-  const auto* begin = static_cast<const std::uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  auto host = std::make_shared<std::vector<std::uint8_t>>(begin, begin + array.ByteLength());
+  const auto array = info[1].As<Napi::Uint8Array>();  // the bytes of any typed array, also of shared memory
+  auto host = std::make_shared<std::vector<std::uint8_t>>(array.Data(), array.Data() + array.ByteLength());
   auto buffer = std::make_shared<Buffer>(queue.backend(), host->size());
   Op op;
   op.name = "tensor";

@@ -1,8 +1,7 @@
 // The devices of this process: each opened once, each with one queue, none ever closed.
 #pragma once
 
-#include <napi.h>
-
+#include "addon/napi.h"
 #include "addon/queue.h"
 
 namespace packed_rnn {

@@ -13,8 +13,8 @@ void Environment::attach(Napi::Env env) {
     static_cast<Environment*>(context)->drain(env);
   };
   const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "packed-rnn"), 0, 1, nullptr, nullptr,
-                                      environment.get(), call, &environment->wake_);
+      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "packed-rnn"), 0, 1,
+                                      nullptr, nullptr, environment.get(), call, &environment->wake_);
   if (status != napi_ok) throw Napi::Error::New(env, "packed-rnn: no thread-safe function");
   napi_unref_threadsafe_function(env, environment->wake_);
   // Hooks run last in, first out: this one before the thread-safe function's own.
@@ -22,7 +22,8 @@ void Environment::attach(Napi::Env env) {
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
 
-std::function<void(const FailurePointer&)> Environment::promise(Napi::Env env, Settle settle, Napi::Promise& promise) {
+std::function<void(const FailurePointer&)> Environment::promise(Napi::Env env, Settle settle,
+                                                                Napi::Promise& promise) {
   auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
   promise = deferred->Promise();
   if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
@@ -48,19 +49,29 @@ void Environment::drain(Napi::Env env) {
   }
   for (const Completion& completion : completed) {
     if (--pending_ == 0) napi_unref_threadsafe_function(env, wake_);
-    if (completion.failure == nullptr) {
-      try {
-        completion.deferred->Resolve(completion.settle(env));
-      } catch (const Napi::Error& error) {
-        completion.deferred->Reject(error.Value());
-      }
-      continue;
+    try {
+      conclude(env, completion);
+    } catch (const Napi::Error&) {
+      // This worker is being terminated and runs no JavaScript any more: nobody waits for the promise.
     }
-    completion.failure->observed = true;
+  }
+}
+
+void Environment::conclude(Napi::Env env, const Completion& completion) {
+  if (completion.failure != nullptr) {
     Napi::Error error = Napi::Error::New(env, completion.failure->message);
     error.Set("code", completion.failure->code);
     completion.deferred->Reject(error.Value());
+    return;
   }
+  Napi::Value value;
+  try {
+    value = completion.settle(env);
+  } catch (const Napi::Error& error) {
+    completion.deferred->Reject(error.Value());
+    return;
+  }
+  completion.deferred->Resolve(value);
 }
 
 void Environment::detach() {

@@ -1,13 +1,13 @@
-// What belongs to one Node environment (the main thread or a worker): its promises, and the way back to its thread.
+// What belongs to one Node environment (the main thread or a worker): its promises, and the way back to its
+// thread.
 #pragma once
-
-#include <napi.h>
 
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 
+#include "addon/napi.h"
 #include "addon/queue.h"
 
 namespace packed_rnn {
@@ -17,9 +17,9 @@ class Environment {
   static void attach(Napi::Env env);
   static Environment& of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
 
-  // A promise that the device's thread settles: `settle` turns the result into a value, on the JavaScript thread, or
-  // is left uncalled where there is a failure. Returns what to call, once, from any thread, also after this
-  // environment is gone. Node stays alive for as long as a promise is pending, and no longer.
+  // A promise that the device's thread settles: `settle` turns the result into a value, on the JavaScript
+  // thread, or is left uncalled where there is a failure. Returns what to call, once, from any thread, also
+  // after this environment is gone. Node stays alive for as long as a promise is pending, and no longer.
   using Settle = std::function<Napi::Value(Napi::Env)>;
   std::function<void(const FailurePointer&)> promise(Napi::Env env, Settle settle, Napi::Promise& promise);
 
@@ -31,6 +31,7 @@ class Environment {
   };
   void post(Completion completion);
   void drain(Napi::Env env);
+  static void conclude(Napi::Env env, const Completion& completion);
   void detach();
 
   std::mutex mutex_;

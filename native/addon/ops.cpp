@@ -29,7 +29,8 @@ void gatherRows(Queue& queue, Call& call) {
   a.columns = call.integer("columns");
   a.sourceRows = call.integer("sourceRows");
   a.fill = static_cast<float>(call.number("fill"));
-  const Argument source = call.read("source"), index = call.read("index"), destination = call.write("destination");
+  const Argument source = call.read("source"), index = call.read("index"),
+                 destination = call.write("destination");
   call.submit(queue, [=](Backend& backend) mutable {
     a.source = source.floats();
     a.index = index.integers();
@@ -57,7 +58,9 @@ void addRows(Queue& queue, Call& call) {
   AddRows a{};
   a.rows = call.integer("rows");
   a.columns = call.integer("columns");
-  const Argument source = call.read("source"), index = call.read("index"), destination = call.update("destination");
+  const Argument source = call.read("source"), index = call.read("index");
+  // A gradient in the making, and no parameter: without its source it fails instead of staying as it was.
+  const Argument destination = call.write("destination");
   call.submit(queue, [=](Backend& backend) mutable {
     a.source = source.floats();
     a.index = index.integers();
@@ -199,7 +202,8 @@ struct LstmInput {
 
 void lstmForward(Queue& queue, Call& call) {
   const LstmInput input(call);
-  const Argument output = call.write("output"), hN = call.write("hN"), cN = call.write("cN"), saved = call.write("saved");
+  const Argument output = call.write("output"), hN = call.write("hN"), cN = call.write("cN"),
+                 saved = call.write("saved");
   call.submit(queue, [=](Backend& backend) {
     LstmForward a{};
     input.fill(a);
@@ -279,7 +283,8 @@ void sgdStep(Queue& queue, Call& call) {
     gradients.resolve();
     momenta.resolve();
     backend.sgdStep({parameters.size(), parameters.counts(), parameters.addresses(), gradients.addresses(),
-                     momenta.size() == 0 ? nullptr : momenta.addresses(), firstSteps.data(), learningRate, momentum});
+                     momenta.size() == 0 ? nullptr : momenta.addresses(), firstSteps.data(), learningRate,
+                     momentum});
   });
 }
 
@@ -295,7 +300,8 @@ void adamStep(Queue& queue, Call& call) {
     means.resolve();
     variances.resolve();
     backend.adamStep({parameters.size(), parameters.counts(), parameters.addresses(), gradients.addresses(),
-                      means.addresses(), variances.addresses(), steps.data(), learningRate, beta1, beta2, epsilon});
+                      means.addresses(), variances.addresses(), steps.data(), learningRate, beta1, beta2,
+                      epsilon});
   });
 }
 

@@ -24,9 +24,8 @@ Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
 void Queue::push(Op op) {
   const std::size_t bytes = bytesOf(op);
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] {
-    return ops_.empty() || (ops_.size() < kMostOps && waitingBytes_ + bytes <= kMostBytes);
-  });
+  changed_.wait(
+      lock, [&] { return ops_.empty() || (ops_.size() < kMostOps && waitingBytes_ + bytes <= kMostBytes); });
   ops_.push_back(std::move(op));
   waitingBytes_ += bytes;
   changed_.notify_all();
@@ -62,8 +61,15 @@ void Queue::loop() {
     }
     const std::size_t bytes = bytesOf(op);
     const FailurePointer failure = execute(op);
-    if (op.done) op.done(failure);
-    op = Op();  // lets go of its buffers before the next op asks for memory
+    const auto done = std::move(op.done);
+    op = Op();  // lets go of its buffers before the next op asks for memory, and before anybody hears of the
+                // end
+    if (done) {
+      // Here and not where the promise rejects: a `synchronize` that was issued next must not report it
+      // again.
+      if (failure != nullptr) failure->observed = true;
+      done(failure);
+    }
     const std::lock_guard lock(mutex_);
     ops_.pop_front();
     waitingBytes_ -= bytes;
@@ -82,8 +88,19 @@ FailurePointer Queue::execute(Op& op) {
   std::string code;
   std::string cause;
   try {
+    for (const BufferPointer& buffer : op.reads) {
+      if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
+    }
     for (const BufferPointer& buffer : op.writes) {
       if (buffer->data == nullptr) buffer->data = backend_->allocate(buffer->bytes);
+    }
+    // What is updated for the first time starts as zeros. If there is no memory for it, it stays unborn and
+    // not failed, so that the next op may try again.
+    for (const BufferPointer& buffer : op.updates) {
+      if (buffer->data != nullptr) continue;
+      buffer->data = backend_->allocate(buffer->bytes);
+      backend_->fill({static_cast<std::int64_t>(buffer->bytes / sizeof(float)), 0.0f, nullptr,
+                      static_cast<float*>(buffer->data)});
     }
     op.run(*backend_);
     return nullptr;
@@ -97,7 +114,8 @@ FailurePointer Queue::execute(Op& op) {
     code = "ERR_OP_FAILED";
     cause = error.what();
   }
-  const FailurePointer failure = std::make_shared<Failure>(code, std::string(op.name) + "(" + op.shapes + "): " + cause);
+  const FailurePointer failure =
+      std::make_shared<Failure>(code, std::string(op.name) + "(" + op.shapes + "): " + cause);
   for (const BufferPointer& output : op.writes) output->failure = failure;
   unobserved_.push_back(failure);
   return failure;

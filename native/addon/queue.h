@@ -23,8 +23,9 @@ struct Failure {
 };
 using FailurePointer = std::shared_ptr<const Failure>;
 
-// Device memory, counted by those who hold it: handles in JavaScript and ops in the queue. The memory is allocated on
-// the device's thread, by the op that first writes it; `data` and `failure` are that thread's alone.
+// Device memory, counted by those who hold it: handles in JavaScript and ops in the queue. The memory is
+// allocated on the device's thread, by the op that first writes it; `data` and `failure` are that thread's
+// alone.
 struct Buffer {
   Buffer(Backend& owner, std::size_t size) : backend(owner), bytes(size) {}
   ~Buffer() {
@@ -42,11 +43,12 @@ using BufferPointer = std::shared_ptr<Buffer>;
 
 struct Op {
   const char* name = "";
-  std::string shapes;                 // for messages
-  std::vector<BufferPointer> reads;   // a failed one fails the op
-  std::vector<BufferPointer> writes;  // allocated before the op runs, failed with it
-  std::vector<BufferPointer> updates;  // read and written in place: an op that fails leaves them as they were
-  std::size_t hostBytes = 0;           // held by the op itself
+  std::string shapes;                  // for messages
+  std::vector<BufferPointer> reads;    // a failed one fails the op
+  std::vector<BufferPointer> writes;   // allocated before the op runs, failed with it
+  std::vector<BufferPointer> updates;  // read and written in place: an op that fails leaves them as they
+                                       // were; zeros the first time
+  std::size_t hostBytes = 0;  // held by the op itself
   std::function<void(Backend&)> run;
   std::function<void(const FailurePointer&)> done;  // optional; null: it succeeded. On the device's thread
 };

@@ -20,10 +20,18 @@ bool spinUntil(Ready ready) {
 }  // namespace
 
 Team::Team(int threads) {
-  for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { loop(worker); });
+  try {
+    for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { loop(worker); });
+  } catch (...) {
+    // The system gives no more threads: a thread that is never joined would end the process.
+    stop();
+    throw;
+  }
 }
 
-Team::~Team() {
+Team::~Team() { stop(); }
+
+void Team::stop() {
   stopping_ = true;
   round_.fetch_add(1);
   round_.notify_all();

@@ -24,6 +24,7 @@ class Team {
   void run(std::int64_t count, Task task, void* context);
 
  private:
+  void stop();
   void work(int worker);
   void loop(int worker);
 

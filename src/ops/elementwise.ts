@@ -7,7 +7,7 @@ type Function = 'tanh' | 'sigmoid' | 'relu'
 
 /** The gradient of all three is a function of their result. */
 function unary<R extends number>(name: Function, x: Tensor<'float32', R>): Tensor<'float32', R> {
-  checkTensor(name, 'x', x, { dtype: 'float32', shape: x.shape })
+  checkTensor(name, 'x', x, { dtype: 'float32' })
   const y = applyElementwise(name, x, null)
   record(name, [x], [y], keeper => {
     const result = keeper.hold(y)
@@ -36,7 +36,7 @@ export function add<R extends number>(
   a: Tensor<'float32', R>,
   b: Tensor<'float32', R>,
 ): Tensor<'float32', R> {
-  checkTensor('add', 'a', a, { dtype: 'float32', shape: a.shape })
+  checkTensor('add', 'a', a, { dtype: 'float32' })
   checkTensor('add', 'b', b, { dtype: 'float32', shape: a.shape, device: a.device })
   const y = applyElementwise('add', a, b)
   record('add', [a, b], [y], () => ([dY]) => [dY?.alias() ?? null, dY?.alias() ?? null])
@@ -48,7 +48,7 @@ export function multiply<R extends number>(
   a: Tensor<'float32', R>,
   b: Tensor<'float32', R>,
 ): Tensor<'float32', R> {
-  checkTensor('multiply', 'a', a, { dtype: 'float32', shape: a.shape })
+  checkTensor('multiply', 'a', a, { dtype: 'float32' })
   checkTensor('multiply', 'b', b, { dtype: 'float32', shape: a.shape, device: a.device })
   const y = applyElementwise('multiply', a, b)
   record('multiply', [a, b], [y], keeper => {
@@ -64,7 +64,7 @@ export function multiply<R extends number>(
 
 /** factor · x */
 export function scale<R extends number>(x: Tensor<'float32', R>, factor: number): Tensor<'float32', R> {
-  checkTensor('scale', 'x', x, { dtype: 'float32', shape: x.shape })
+  checkTensor('scale', 'x', x, { dtype: 'float32' })
   checkNumber('scale', 'factor', factor, -Infinity)
   const times = <Q extends number>(values: Tensor<'float32', Q>) => {
     const scalar = filled<0>(x.device, [], factor)
@@ -79,7 +79,7 @@ export function scale<R extends number>(x: Tensor<'float32', R>, factor: number)
 
 /** The sum of all elements, in a fixed order, as a tensor of no dimensions. */
 export function sum(x: Tensor<'float32'>): Tensor<'float32', 0> {
-  checkTensor('sum', 'x', x, { dtype: 'float32', shape: x.shape })
+  checkTensor('sum', 'x', x, { dtype: 'float32' })
   const y = empty<0>(x.device, [])
   native.sum(x.device.queue, { count: x.size, values: x.buffer, out: y.buffer })
   record('sum', [x], [y], () => {

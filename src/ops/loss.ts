@@ -32,9 +32,13 @@ export function crossEntropyForward(
   if (rows === 0) throw badArgument(op, 'logits', 'at least one row', logits.shape, 'ERR_SHAPE')
   if (reduction !== 'mean' && reduction !== 'sum')
     throw badArgument(op, 'reduction', "'mean' or 'sum'", reduction)
-  const given = 'dtype' in labels ? labels : tensor(Int32Array.from(labels), [labels.length], { device })
+  const host = 'dtype' in labels ? labels.host : labels
+  if (host !== null) checkIndices(op, 'labels', host, classes)
+  if (!('dtype' in labels) && labels.length !== rows) {
+    throw badArgument(op, 'labels', `${rows} labels`, labels.length, 'ERR_SHAPE')
+  }
+  const given = 'dtype' in labels ? labels : tensor(Int32Array.from(labels), [rows], { device })
   checkTensor(op, 'labels', given, { dtype: 'int32', shape: [rows], device })
-  if (given.host !== null) checkIndices(op, 'labels', given.host, classes)
   const loss = empty<0>(device, [])
   const saved = train ? empty<2>(device, [rows, classes]) : null
   native.crossEntropy(device.queue, {

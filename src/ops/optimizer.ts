@@ -31,7 +31,7 @@ export function clipNorm(values: readonly Float[], maxNorm: number): Tensor<'flo
   if (first === undefined) throw badArgument(op, 'values', 'at least one tensor', values)
   checkNumber(op, 'maxNorm', maxNorm, 0, Number.MAX_VALUE)
   values.forEach((value, i) => {
-    checkTensor(op, `values[${i}]`, value, { dtype: 'float32', shape: value.shape, device: first.device })
+    checkTensor(op, `values[${i}]`, value, { dtype: 'float32', device: first.device })
   })
   const total = empty<0>(first.device, [])
   native.clipNorm(first.device.queue, { maxNorm, values: buffers(values), total: total.buffer })

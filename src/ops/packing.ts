@@ -70,6 +70,7 @@ export function padPackedSequence(
   options: PadPackedOptions = {},
 ): { output: Tensor<'float32', 3>; lengths: Int32Array } {
   const op = 'padPackedSequence'
+  const rows = packedRows(sequence, op, 'sequence')
   const { sequences, width } = sequence
   const { batchFirst = false, paddingValue = 0, totalLength = sequences.longest() } = options
   checkInteger(op, 'totalLength', totalLength, sequences.longest())
@@ -81,7 +82,7 @@ export function padPackedSequence(
   const shape = batchFirst
     ? ([batchSize, totalLength, width] as const)
     : ([totalLength, batchSize, width] as const)
-  const output = selectRows<3>(op, packedRows(sequence), index, width, shape, paddingValue)
+  const output = selectRows<3>(op, rows, index, width, shape, paddingValue)
   return { output, lengths: sequences.lengths() }
 }
 
@@ -103,6 +104,7 @@ export interface TimeMajor {
  */
 export function toTimeMajor(sequence: PackedSequence): TimeMajor {
   const op = 'toTimeMajor'
+  const rows = packedRows(sequence, op, 'sequence')
   const { sequences, width } = sequence
   const lengths = sequences.lengths()
   const empty = lengths.indexOf(0)
@@ -113,7 +115,7 @@ export function toTimeMajor(sequence: PackedSequence): TimeMajor {
   eachTimeMajorRow(batchSizes, (row, place, t) => {
     index[row] = sequences.offsets[sortedIndices[place]!]! + t
   })
-  const data = selectRows<2>(op, packedRows(sequence), index, width, [sequences.rows, width])
+  const data = selectRows<2>(op, rows, index, width, [sequences.rows, width])
   return { data, batchSizes, sortedIndices, unsortedIndices: inverse(sortedIndices) }
 }
 
@@ -130,16 +132,16 @@ export function fromTimeMajor(packed: {
   const op = 'fromTimeMajor'
   const { data } = packed
   checkTensor(op, 'data', data, { dtype: 'float32', shape: [any, any] })
-  const batchSizes = Int32Array.from(packed.batchSizes)
+  const batchSizes = integers(op, 'batchSizes', packed.batchSizes, 1)
   batchSizes.forEach((size, t) => {
-    checkInteger(op, `batchSizes[${t}]`, size, 1)
     if (t > 0 && size > batchSizes[t - 1]!)
       throw badArgument(op, 'batchSizes', 'no increase', Array.from(batchSizes))
   })
   const batchSize = batchSizes[0] ?? 0
   const total = batchSizes.reduce((sum, size) => sum + size, 0)
   if (total !== data.shape[0]) throw badArgument(op, 'data', `${total} rows`, data.shape, 'ERR_SHAPE')
-  const sorted = Int32Array.from(packed.sortedIndices ?? Array.from({ length: batchSize }, (_, b) => b))
+  const identity = Array.from({ length: batchSize }, (_, b) => b)
+  const sorted = integers(op, 'sortedIndices', packed.sortedIndices ?? identity, 0)
   if (sorted.length !== batchSize) {
     throw badArgument(op, 'sortedIndices', `${batchSize} indices`, sorted.length, 'ERR_SHAPE')
   }
@@ -155,6 +157,11 @@ export function fromTimeMajor(packed: {
     index[sequences.offsets[sorted[place]!]! + t] = row
   })
   return new PackedSequence(selectRows<2>(op, data, index, data.shape[1], [total, data.shape[1]]), sequences)
+}
+
+function integers(op: string, name: string, values: ArrayLike<number>, low: number): Int32Array {
+  for (let i = 0; i < values.length; i++) checkInteger(op, `${name}[${i}]`, values[i]!, low)
+  return Int32Array.from(values)
 }
 
 function batchSizesOf(sequences: Sequences): Int32Array {

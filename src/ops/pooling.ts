@@ -32,9 +32,11 @@ export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<
  * @returns [B, D·H]
  */
 export function lastOutput(output: PackedSequence): Tensor<'float32', 2> {
+  const op = 'lastOutput'
+  const rows = packedRows(output, op, 'output')
   const { sequences, width } = output
   const index = Int32Array.from({ length: sequences.batchSize }, (_, b) =>
     sequences.length(b) === 0 ? -1 : sequences.offsets[b + 1]! - 1,
   )
-  return selectRows<2>('lastOutput', packedRows(output), index, width, [sequences.batchSize, width])
+  return selectRows<2>(op, rows, index, width, [sequences.batchSize, width])
 }

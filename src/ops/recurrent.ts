@@ -212,7 +212,7 @@ export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options
   if (saved === null) return { output, hN, cN }
   record('lstm', inputs, [output.data, hN, cN], keeper => {
     const held = keeper.own(saved)
-    for (const weight of flat) keeper.hold<'float32', number>(weight)
+    for (const input of inputs) if (input !== null) keeper.hold<'float32', number>(input)
     return ([dOutput, dHN, dCN], [wantsInput = false, wantsH0, wantsC0]) => {
       const given = {
         dOutput: dOutput ? ranked(dOutput, 2) : null,

@@ -1,8 +1,9 @@
-import { any, checkInteger, checkNumber, checkTensor } from '../check.js'
+import { checkInteger, checkNumber, checkTensor } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
-import { PackedSequence, type RowIndex, type Sequences } from '../packed.js'
+import type { PackedSequence, RowIndex, Sequences } from '../packed.js'
 import { outlive, type Tensor } from '../tensor.js'
 import type { DropoutPlace } from './dropout.js'
+import { checkPacked } from './rows.js'
 
 /** What the recurrent ops are given, checked, and what they keep for a backward pass. */
 
@@ -147,7 +148,7 @@ export function checkLstm(
   options: LstmOptions,
 ): LstmShape {
   const op = 'lstmForward'
-  if (!(x instanceof PackedSequence)) throw badArgument(op, 'x', 'a packed sequence', x)
+  checkPacked(op, 'x', x)
   const { hiddenSize, numLayers = 1, bidirectional = false, dropout = 0, mask } = options
   checkInteger(op, 'hiddenSize', hiddenSize, 1, 2 ** 24)
   checkInteger(op, 'numLayers', numLayers, 1, 512)
@@ -158,7 +159,6 @@ export function checkLstm(
   const directions = bidirectional ? 2 : 1
   const { device } = x.data
   const { sequences, width: inputSize } = x
-  checkTensor(op, 'x.data', x.data, { dtype: 'float32', shape: [any, any] })
   if (weights.length !== numLayers * directions) {
     throw badArgument(
       op,

@@ -1,6 +1,8 @@
 import { record } from '../autograd.js'
+import { checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import type { PackedSequence } from '../packed.js'
+import { PackedSequence } from '../packed.js'
 import { empty, ranked, type Shape, type Tensor, tensor } from '../tensor.js'
 
 /**
@@ -78,8 +80,21 @@ export function selectRows<R extends number>(
   return result
 }
 
-/** The rows [N, I] of a packed sequence, one for each token, also where they are indexed. */
-export function packedRows(x: PackedSequence): Tensor<'float32', 2> {
+/** That a packed sequence is one, and not disposed. @internal */
+export function checkPacked(op: string, name: string, x: PackedSequence): void {
+  if (!(x instanceof PackedSequence)) throw badArgument(op, name, 'a packed sequence', x)
+  checkTensor(op, `${name}.data`, x.data, { dtype: 'float32' })
+  for (const part of ['index', 'starts', 'order'] as const) {
+    if (x.index !== null) checkTensor(op, `${name}.index.${part}`, x.index[part], { dtype: 'int32' })
+  }
+}
+
+/**
+ * The rows [N, I] of a packed sequence, one for each token, also where they are indexed.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED; both name `op`.
+ */
+export function packedRows(x: PackedSequence, op = 'packedRows', name = 'x'): Tensor<'float32', 2> {
+  checkPacked(op, name, x)
   const { data, index } = x
   if (index === null) return data
   const rows = takeRows<2>(data, index.index, x.width, [x.sequences.rows, x.width])

@@ -13,5 +13,7 @@ export function clipGradNorm(
   maxNorm: number,
 ): Tensor<'float32', 0> {
   const gradients = parameters.flatMap(parameter => parameter.grad ?? [])
-  return gradients.length === 0 ? zeros([]) : clipNorm(gradients, maxNorm)
+  const [first] = parameters
+  const on = first === undefined ? {} : { device: first.device }
+  return gradients.length === 0 ? zeros([], on) : clipNorm(gradients, maxNorm)
 }

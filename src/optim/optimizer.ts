@@ -1,5 +1,5 @@
 import { badArgument } from '../errors.js'
-import { outlive, type Tensor, zeros } from '../tensor.js'
+import { empty, outlive, type Tensor } from '../tensor.js'
 
 type Parameter = Tensor<'float32'>
 
@@ -48,7 +48,7 @@ export abstract class Optimizer<State> {
   }
 }
 
-/** A tensor of zeros like another, which outlives every scope. */
+/** State like a parameter, which outlives every scope; it is zeros when the first step that has memory for it runs. */
 export function stateLike(parameter: Parameter): Parameter {
-  return outlive(zeros(parameter.shape, { device: parameter.device }))
+  return outlive(empty(parameter.device, parameter.shape))
 }

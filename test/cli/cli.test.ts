@@ -38,18 +38,31 @@ beforeAll(async () => {
   }))
   await writeArticles(at('all.csv'), articles)
   const words = [...new Set(articles.flatMap(({ text }) => tokenizers.whitespace(text)))].slice(0, 400)
-  const rows = words.map((word, i) => `${word} ${[1, 2, 3, 4].map(k => Math.sin(i * k).toFixed(4)).join(' ')}\n`)
+  const rows = words.map(
+    (word, i) => `${word} ${[1, 2, 3, 4].map(k => Math.sin(i * k).toFixed(4)).join(' ')}\n`,
+  )
   await writeFile(at('vectors.vec.gz'), gzipSync(`${rows.length} 4\n${rows.join('')}`))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 test('split, train, evaluate and predict, one after the other', async () => {
-  expect(await cli(['split', at('all.csv'), '--test', '0.25', '--seed', '3', '--out', folder])).toMatchObject({ code: 0 })
+  expect(await cli(['split', at('all.csv'), '--test', '0.25', '--seed', '3', '--out', folder])).toMatchObject(
+    { code: 0 },
+  )
   const [training, testing] = [await readArticles(at('train.csv')), await readArticles(at('test.csv'))]
   expect([training.length, testing.length]).toEqual([90, 30])
 
   const files = ['--train', at('train.csv'), '--test', at('test.csv'), '--vectors', at('vectors.vec.gz')]
-  const options = ['--preset', 'bilstm64x4-adam', '--tokenizer', 'words', '--epochs', '2', '--batch-size', '30']
+  const options = [
+    '--preset',
+    'bilstm64x4-adam',
+    '--tokenizer',
+    'words',
+    '--epochs',
+    '2',
+    '--batch-size',
+    '30',
+  ]
   const device = ['--device', 'cpu', '--threads', '1', '--seed', '7']
   const out = ['--out', at('run'), '--json', at('train.json')]
   const trained = await cli(['train', ...files, ...options, ...device, ...out])
@@ -69,12 +82,23 @@ test('split, train, evaluate and predict, one after the other', async () => {
       seconds: expect.any(Number),
       tokensPerSecond: expect.any(Number),
     })),
-    test: { accuracy: expect.any(Number), macro: { f1: expect.any(Number) }, weighted: { f1: expect.any(Number) } },
+    test: {
+      accuracy: expect.any(Number),
+      macro: { f1: expect.any(Number) },
+      weighted: { f1: expect.any(Number) },
+    },
   })
   expect(figures.test.perClass).toHaveLength(9)
   expect(figures.peakRssBytes).toBeGreaterThan(2 ** 25)
 
-  const evaluated = await cli(['evaluate', at('run'), '--test', at('test.csv'), '--json', at('evaluate.json')])
+  const evaluated = await cli([
+    'evaluate',
+    at('run'),
+    '--test',
+    at('test.csv'),
+    '--json',
+    at('evaluate.json'),
+  ])
   expect(evaluated).toMatchObject({ code: 0, stdout: trained.stdout })
   expect(JSON.parse(await readFile(at('evaluate.json'), 'utf8')).test).toMatchObject(figures.test)
 
@@ -84,7 +108,10 @@ test('split, train, evaluate and predict, one after the other', async () => {
   const lines = predicted.stdout.trimEnd().split('\n')
   const right = lines.filter((line, i) => line.split('\t')[0] === testing[i]!.category)
   expect(right.length / testing.length).toBeCloseTo(figures.test.accuracy, 10)
-  const probabilities = lines[0]!.split('\t').slice(1).map(field => Number(field.split(' ')[1]))
+  const probabilities = lines[0]!
+    .split('\t')
+    .slice(1)
+    .map(field => Number(field.split(' ')[1]))
   expect(probabilities).toEqual(probabilities.toSorted((a, b) => b - a))
   expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 3)
   const piped = await cli(['predict', at('run'), '-'], `${testing[0]!.text}\n`)
@@ -96,7 +123,9 @@ test('the same seed trains the same model, with quiet and without', async () => 
   const first = await cli(['train', ...files, '--json', at('one.json')])
   const second = await cli(['train', ...files, '--quiet', '--json', at('two.json')])
   expect(second).toEqual({ code: 0, stdout: first.stdout, stderr: '' })
-  const [one, two] = [at('one.json'), at('two.json')].map(async file => JSON.parse(await readFile(file, 'utf8')))
+  const [one, two] = [at('one.json'), at('two.json')].map(async file =>
+    JSON.parse(await readFile(file, 'utf8')),
+  )
   expect((await two).epochs[0].loss).toBe((await one).epochs[0].loss)
 })
 
@@ -105,13 +134,33 @@ describe('what cannot be understood or read', () => {
   test.each<[string, () => string[] | Promise<string[]>, number, RegExp]>([
     ['an unknown command', () => ['fly'], 2, /wanted one of train, evaluate, predict, split, got fly/],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
-    ['an unknown preset', () => ['train', '--preset', 'p9'], 1, /preset: name: wanted one of lstm64-sgd, .*, got p9/],
-    ['an unknown tokenizer', () => ['train', '--tokenizer', 'bpe'], 1, /tokenizer: name: wanted whitespace or words, got bpe/],
+    [
+      'an unknown preset',
+      () => ['train', '--preset', 'p9'],
+      1,
+      /preset: name: wanted one of lstm64-sgd, .*, got p9/,
+    ],
+    [
+      'an unknown tokenizer',
+      () => ['train', '--tokenizer', 'bpe'],
+      1,
+      /tokenizer: name: wanted whitespace or words, got bpe/,
+    ],
     ['an unknown device', () => ['train', '--device', 'tpu'], 1, /device: kind: wanted 'cpu', got tpu/],
     ['no threads', () => ['train', '--threads', '0'], 2, /--threads: wanted a number of at least 1, got 0/],
     ['half an epoch', () => ['train', '--epochs', '1.5'], 2, /--epochs: wanted a whole number, got 1.5/],
-    ['test articles without training articles', () => ['train', '--test', 'x'], 2, /wanted both --train and --test/],
-    ['a file that is not there', () => ['train', '--train', at('no.csv'), '--test', at('no.csv')], 1, /no\.csv.*ENOENT/],
+    [
+      'test articles without training articles',
+      () => ['train', '--test', 'x'],
+      2,
+      /wanted both --train and --test/,
+    ],
+    [
+      'a file that is not there',
+      () => ['train', '--train', at('no.csv'), '--test', at('no.csv')],
+      1,
+      /no\.csv.*ENOENT/,
+    ],
     ['no run', () => ['evaluate', '--test', at('all.csv')], 2, /wanted a run, got 0 arguments/],
     ['a run that is none', () => ['evaluate', folder, '--test', at('all.csv')], 1, /config\.json.*ENOENT/],
     [

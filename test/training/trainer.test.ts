@@ -39,7 +39,10 @@ function model(preset: PresetName, threads = 2): Classifier {
   })
 }
 
-async function run(preset: PresetName, options: { threads?: number; epochs?: number; signal?: AbortSignal } = {}) {
+async function run(
+  preset: PresetName,
+  options: { threads?: number; epochs?: number; signal?: AbortSignal } = {},
+) {
   const { threads = 2, epochs = 2, signal } = options
   using classifier = model(preset, threads)
   const trainer = new Trainer(classifier, { ...presets[preset], batchSize: 16 })
@@ -63,18 +66,23 @@ describe('a training run', () => {
       }
     }
     // Pinned on AVX-512; the other instruction sets sum in another order, which ten steps amplify to about 1e-5.
-    const pinned = [2.162087, 2.205009, 2.20489, 2.213116, 1.889284, 1.990875, 1.978179, 1.996088, 1.636177, 1.747815]
+    const pinned = [
+      2.162087, 2.205009, 2.20489, 2.213116, 1.889284, 1.990875, 1.978179, 1.996088, 1.636177, 1.747815,
+    ]
     expect(losses.slice(0, 10)).toEqual(pinned.map(loss => expect.closeTo(loss, 4)))
   })
 
-  test.each(Object.keys(presets) as PresetName[])('%s learns, with the same bits on one and two threads', async preset => {
-    const one = await run(preset, { threads: 1 })
-    const two = await run(preset, { threads: 2 })
-    expect(one.progress.map(({ loss }) => loss)).toEqual(two.progress.map(({ loss }) => loss))
-    expect(one.state).toEqual(two.state)
-    const epochs = one.progress.filter(({ step, steps }) => step === steps)
-    expect(epochs[1]!.loss).toBeLessThan(epochs[0]!.loss)
-  })
+  test.each(Object.keys(presets) as PresetName[])(
+    '%s learns, with the same bits on one and two threads',
+    async preset => {
+      const one = await run(preset, { threads: 1 })
+      const two = await run(preset, { threads: 2 })
+      expect(one.progress.map(({ loss }) => loss)).toEqual(two.progress.map(({ loss }) => loss))
+      expect(one.state).toEqual(two.state)
+      const epochs = one.progress.filter(({ step, steps }) => step === steps)
+      expect(epochs[1]!.loss).toBeLessThan(epochs[0]!.loss)
+    },
+  )
 
   test('tells how far it is after each step', async () => {
     const { progress } = await run('lstm64-sgd')
@@ -90,7 +98,10 @@ describe('a training run', () => {
     ])
     const last = progress.at(-1)!
     expect(last).toMatchObject({ epochs: 2, steps: 4, remainingSeconds: 0 })
-    expect(last.tokensPerSecond * last.elapsedSeconds).toBeCloseTo(2 * new Batches(data, { batchSize: 1 }).tokens, 3)
+    expect(last.tokensPerSecond * last.elapsedSeconds).toBeCloseTo(
+      2 * new Batches(data, { batchSize: 1 }).tokens,
+      3,
+    )
   })
 
   test('stops on its signal, with the reason', async () => {
@@ -161,7 +172,8 @@ describe('evaluate', () => {
 })
 
 describe('batches', () => {
-  const ids = (batches: Batches, epoch: number) => [...batches.epoch(epoch)].flatMap(batch => [...batch.ids.ids])
+  const ids = (batches: Batches, epoch: number) =>
+    [...batches.epoch(epoch)].flatMap(batch => [...batch.ids.ids])
 
   test('hold every document once, in an order that the seed and the epoch decide', () => {
     const shuffled = () => new Batches(data, { batchSize: 10, shuffleSeed: 4 })

@@ -1,0 +1,28 @@
+import { device } from '../src/device.js'
+import { dropoutSuite } from './suite/dropout.js'
+import { elementwiseSuite } from './suite/elementwise.js'
+import { embeddingSuite } from './suite/embedding.js'
+import { linearSuite } from './suite/linear.js'
+import { lossSuite } from './suite/loss.js'
+import { optimSuite } from './suite/optim.js'
+import { packingSuite } from './suite/packing.js'
+import { recurrentSuite } from './suite/recurrent.js'
+import type { Target } from './suite/target.js'
+
+const cpu: Target = {
+  name: 'cpu',
+  precision: 'float32',
+  open: threads => device('cpu', threads === undefined ? {} : { threads }),
+}
+
+const suites = [
+  elementwiseSuite,
+  linearSuite,
+  embeddingSuite,
+  lossSuite,
+  dropoutSuite,
+  packingSuite,
+  recurrentSuite,
+  optimSuite,
+]
+for (const suite of suites) suite(cpu)

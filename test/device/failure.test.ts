@@ -1,0 +1,184 @@
+import { beforeEach, expect, test } from 'vitest'
+import type { Device } from '../../src/device.js'
+import { multiply, relu, sum } from '../../src/ops/elementwise.js'
+import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
+import { linear, linearForward } from '../../src/ops/linear.js'
+import { crossEntropy } from '../../src/ops/loss.js'
+import { adamStep, clipNorm, sgdStep } from '../../src/ops/optimizer.js'
+import { lastOutput } from '../../src/ops/pooling.js'
+import { lstmForward } from '../../src/ops/recurrent.js'
+import { PackedIds, packSequence } from '../../src/packed.js'
+import { full, scope, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { ownDevice, rejectionOf } from './own.js'
+
+const LIMIT = 2 ** 20
+/** More rows of one number than there is memory for. */
+const TOO_MANY = LIMIT / 4 + 1
+
+let own: Device
+beforeEach(() => {
+  own = ownDevice(LIMIT)
+})
+
+const row = (...values: number[]) => tensor<2>(values, [1, values.length], { device: own })
+const matrix = (rows: number, columns: number, value = 0) => full<2>([rows, columns], value, { device: own })
+const values = async (...tensors: Tensor<'float32'>[]) =>
+  (await Promise.all(tensors.map(one => one.toArray()))).map(array => Array.from(array))
+
+/** A result [rows, columns] of a product that there was no memory for: its rows' source would be too large. */
+function failed(rows: number, columns: number): Tensor<'float32', 2> {
+  const lost = matrix(rows, TOO_MANY)
+  return linearForward(lost, matrix(columns, TOO_MANY))
+}
+
+test('an op without memory rejects with its name, its shapes and the cause', async () => {
+  const x = matrix(512, 4, 1)
+  const weight = matrix(1024, 4, 1)
+  const y = linear(x, weight)
+  const { code, message } = await rejectionOf(y.toArray())
+  expect(code).toBe('ERR_OUT_OF_MEMORY')
+  expect(message).toMatch(
+    /^matmul\(m 512, n 1024, k 4\): wanted 2097152 bytes, 24576 of the limit of 104\d{4} are held$/,
+  )
+})
+
+test('ops that read a failed tensor fail with the same error, and nothing else does', async () => {
+  const weight = matrix(1024, 4, 1)
+  const lost = linear(matrix(512, 4, 1), weight)
+  const after = sum(multiply(relu(lost), relu(lost)))
+  const found = linear(matrix(8, 4, 1), weight)
+  expect((await rejectionOf(after.item())).message).toBe((await rejectionOf(lost.toArray())).message)
+  expect(await sum(found).item()).toBe(8 * 1024 * 4)
+  expect(await sum(weight).item()).toBe(4096)
+  // All failures have been seen.
+  await own.synchronize()
+})
+
+test('a failed layer fails all its results', async () => {
+  const hiddenSize = 64
+  const x = packSequence([new Float32Array(2 * LIMIT)], { inputSize: LIMIT / 64, device: own })
+  const weights = [
+    {
+      wIh: matrix(4 * hiddenSize, LIMIT / 64),
+      wHh: matrix(4 * hiddenSize, hiddenSize),
+    },
+  ]
+  const { output, hN, cN, saved } = lstmForward(x, weights, { hiddenSize })
+  const errors = await Promise.all(
+    [output.data, hN, cN, lastOutput(output)].map(one => rejectionOf(one.toArray())),
+  )
+  expect(new Set(errors.map(error => error.message)).size).toBe(1)
+  expect(errors[0]).toMatchObject({
+    code: 'ERR_OUT_OF_MEMORY',
+    message: expect.stringMatching(/^tensor\(8388608 bytes\): /),
+  })
+  saved.dispose()
+})
+
+test('what an op fails with comes to no harm: its memory returns when it is disposed', async () => {
+  scope(() => sum(failed(4, 4)))
+  await rejectionOf(own.synchronize())
+  expect(own.memory().held).toBe(0)
+})
+
+test('clipNorm over a failed gradient leaves all as they were', async () => {
+  const good = row(3, 4)
+  const total = clipNorm([good, failed(1, 2)], 1)
+  expect((await rejectionOf(total.item())).message).toMatch(/^fill\(/)
+  expect(await values(good)).toEqual([[3, 4]])
+  expect(await clipNorm([good], 1).item()).toBe(5)
+  expect((await good.toArray())[0]).toBeCloseTo(0.6, 5)
+})
+
+test('clipNorm that itself fails leaves all as they were', async () => {
+  const good = row(3, 4)
+  // All memory but the block of `good`: powers of two, which the allocator does not round.
+  const rest = Array.from({ length: 14 }, (_, i) => zeros([2 ** (17 - i)], { device: own }))
+  const total = clipNorm([good], 1)
+  expect((await rejectionOf(total.item())).message).toMatch(/^clipNorm\(\): wanted 64 bytes/)
+  expect(await values(good)).toEqual([[3, 4]])
+  for (const one of rest) one.dispose()
+  expect(await clipNorm([good], 1).item()).toBe(5)
+})
+
+test('sgdStep with a failed gradient changes no parameter and no momentum', async () => {
+  const parameters = [row(1, 2), row(3)]
+  const momenta = [row(10, 20), row(30)]
+  const step = (gradients: Tensor<'float32'>[]) =>
+    sgdStep({ parameters, gradients, momenta, firstSteps: [false, false], learningRate: 1, momentum: 0.5 })
+  step([row(1, 1), failed(1, 1)])
+  expect(await values(...parameters, ...momenta)).toEqual([[1, 2], [3], [10, 20], [30]])
+  step([row(1, 1), row(1)])
+  expect(await values(...parameters, ...momenta)).toEqual([[-5, -9], [-13], [6, 11], [16]])
+})
+
+test('adamStep with a failed gradient changes no parameter and no state', async () => {
+  const parameters = [row(1, 2), row(3)]
+  const means = [row(0, 0), row(0)]
+  const variances = [row(0, 0), row(0)]
+  const step = (gradients: Tensor<'float32'>[]) => {
+    const rates = { learningRate: 0.5, beta1: 0.5, beta2: 0.75, epsilon: 0 }
+    adamStep({ parameters, gradients, means, variances, steps: [1, 1], ...rates })
+  }
+  step([row(2, 2), failed(1, 1)])
+  expect(await values(...parameters, ...means, ...variances)).toEqual([[1, 2], [3], [0, 0], [0], [0, 0], [0]])
+  step([row(2, 2), row(2)])
+  expect(await values(...parameters, ...means, ...variances)).toEqual([
+    [0.5, 1.5],
+    [2.5],
+    [1, 1],
+    [1],
+    [1, 1],
+    [1],
+  ])
+})
+
+test("a table's gradient fails with the rows that it is made of, and the table is as it was", async () => {
+  const weight = matrix(5, 3, 2)
+  const { saved } = embeddingForward(weight, new PackedIds([[4, 0, 4]]))
+  const dWeight = embeddingBackward(saved, failed(2, 3))
+  expect((await rejectionOf(dWeight.toArray())).message).toMatch(/^fill\(/)
+  expect(await sum(weight).item()).toBe(30)
+  expect(await sum(embeddingBackward(saved, matrix(2, 3, 1))).item()).toBe(6)
+})
+
+test('one batch that is too large costs a step and not the model', async () => {
+  const table = matrix(8, 4, 1)
+  const weight = tensor<2>(
+    Float32Array.from({ length: 12 }, (_, i) => i / 12),
+    [3, 4],
+    { device: own },
+  )
+  const parameters = [table, weight]
+  for (const parameter of parameters) parameter.requiresGrad = true
+  const train = (documents: number[][]) =>
+    scope(() => {
+      const rows = lastOutput(embedding(table, new PackedIds(documents)))
+      const loss = crossEntropy(
+        linear(rows, weight),
+        documents.map(() => 2),
+      )
+      loss.backward()
+      const gradients = parameters.map(parameter => parameter.grad!)
+      clipNorm(gradients, 1)
+      sgdStep({
+        parameters,
+        gradients,
+        momenta: [],
+        firstSteps: [false, false],
+        learningRate: 1,
+        momentum: 0,
+      })
+      for (const parameter of parameters) {
+        parameter.grad?.dispose()
+        parameter.grad = null
+      }
+      return loss
+    })
+  const before = await values(...parameters)
+  const large = train(Array.from({ length: LIMIT / 16 }, (_, i) => [i % 8]))
+  expect((await rejectionOf(large.item())).code).toBe('ERR_OUT_OF_MEMORY')
+  expect(await values(...parameters)).toEqual(before)
+  const [first, second] = [train([[1], [2, 3]]), train([[1], [2, 3]])]
+  expect(await second.item()).toBeLessThan(await first.item())
+})

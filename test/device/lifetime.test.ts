@@ -1,0 +1,203 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Device } from '../../src/device.js'
+import { add, relu, scale, sum } from '../../src/ops/elementwise.js'
+import { embeddingForward } from '../../src/ops/embedding.js'
+import { linear } from '../../src/ops/linear.js'
+import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
+import { PackedIds, packSequence } from '../../src/packed.js'
+import { full, memory, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { BLOCK, occupy, ownDevice, rejectionOf, thrownBy } from './own.js'
+
+let own: Device
+beforeEach(() => {
+  own = ownDevice()
+})
+
+const vector = (...values: number[]) => tensor(values, [values.length], { device: own })
+
+const MEGABYTE = 2 ** 20
+
+describe('dispose', () => {
+  test('lets go of the memory, and is harmless twice', async () => {
+    const before = memory().tensors
+    const x = zeros([BLOCK / 4], { device: own })
+    const y = zeros([BLOCK / 4], { device: own })
+    await own.synchronize()
+    expect([own.memory().held, memory().tensors]).toEqual([2 * BLOCK, before + 2])
+    x.dispose()
+    x.dispose()
+    expect(x.disposed).toBe(true)
+    expect([own.memory().held, memory().tensors]).toEqual([BLOCK, before + 1])
+    y.dispose()
+    expect([own.memory().held, memory().tensors]).toEqual([0, before])
+  })
+
+  test('`using` disposes at the end of the block, also when it throws', async () => {
+    const before = memory().tensors
+    expect(() => {
+      using x = vector(1)
+      using packed = packSequence([Float32Array.of(1, 2)], { inputSize: 1, device: own })
+      expect([x.size, packed.sequences.rows]).toEqual([1, 2])
+      throw new RangeError('out of the block')
+    }).toThrow('out of the block')
+    expect(memory().tensors).toBe(before)
+    await own.synchronize()
+    expect(own.memory().held).toBe(0)
+  })
+
+  test('once the value is there: the op that read it holds nothing any more', async () => {
+    for (let i = 0; i < 500; i++) {
+      const x = vector(i)
+      await x.toArray()
+      x.dispose()
+      expect(own.memory().held).toBe(0)
+    }
+  })
+
+  test('right after `toArray` is called, before the value is there', async () => {
+    occupy(own).dispose()
+    const x = vector(1, 2, 3)
+    const values = x.toArray()
+    x.dispose()
+    expect(await values).toEqual(Float32Array.of(1, 2, 3))
+  })
+
+  test('right after an op that reads the tensor: the op keeps the memory until it has run', async () => {
+    const x = vector(1, -2, 3)
+    await own.synchronize()
+    occupy(own).dispose()
+    using y = relu(x)
+    x.dispose()
+    expect(own.memory().held, 'of x, and of what occupies').toBeGreaterThanOrEqual(BLOCK)
+    // They would get the memory of x, if it were free.
+    const others = Array.from({ length: 8 }, () => full([3], 9, { device: own }))
+    expect(await y.toArray()).toEqual(Float32Array.of(1, 0, 3))
+    await own.synchronize()
+    expect(own.memory().held).toBe((1 + others.length) * BLOCK)
+  })
+
+  test('of the result, before the op has run', async () => {
+    occupy(own).dispose()
+    relu(vector(1)).dispose()
+    const other = vector(2)
+    expect(await relu(other).item()).toBe(2)
+  })
+
+  test('of a packed sequence is of all it holds', async () => {
+    const before = memory().tensors
+    const weight = zeros<2>([4, 2], { device: own })
+    const { output, saved } = embeddingForward(weight, new PackedIds([[1, 2], [], [1]]))
+    output.dispose()
+    saved.rows.dispose()
+    weight.dispose()
+    expect(memory().tensors).toBe(before)
+    await own.synchronize()
+    expect(own.memory().held).toBe(0)
+  })
+
+  test('of what `lstmForward` saved, used up or not, leaves nothing', async () => {
+    const before = memory().tensors
+    const make = (...shape: [number, number]) => full<2>(shape, 0.5, { device: own })
+    for (const useUp of [true, false]) {
+      const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1, device: own })
+      const weights = [
+        { wIh: make(8, 1), wHh: make(8, 2) },
+        { wIh: make(8, 2), wHh: make(8, 2) },
+      ]
+      const { output, hN, cN, saved } = lstmForward(x, weights, { hiddenSize: 2, numLayers: 2 })
+      const results: { dispose(): void }[] = [
+        x,
+        output,
+        hN,
+        cN,
+        ...weights.flatMap(each => [each.wIh, each.wHh]),
+      ]
+      if (useUp) {
+        const { dInput, dWeights, dH0, dC0 } = lstmBackward(saved, { dHN: hN })
+        results.push(dInput!, dH0, dC0, ...dWeights.flatMap(each => [each.wIh, each.wHh]))
+      } else {
+        saved.dispose()
+        expect(thrownBy(() => lstmBackward(saved, {})).code).toBe('ERR_GRAPH_FREED')
+      }
+      for (const result of results) result.dispose()
+      expect(memory().tensors).toBe(before)
+    }
+    await own.synchronize()
+    expect(own.memory().held).toBe(0)
+  })
+
+  test('use afterwards names the op and the argument', async () => {
+    const gone = zeros<2>([2, 2], { device: own })
+    const there = zeros<2>([2, 2], { device: own })
+    gone.dispose()
+    const uses: [string, () => unknown][] = [
+      ['relu: x', () => relu(gone)],
+      ['scale: x', () => scale(gone, 2)],
+      ['sum: x', () => sum(gone)],
+      ['add: a', () => add(gone, there)],
+      ['add: b', () => add(there, gone)],
+      ['linear: x', () => linear(gone, there)],
+      ['linear: weight', () => linear(there, gone)],
+      ['embedding: weight', () => embeddingForward(gone, new PackedIds([[0]]))],
+    ]
+    for (const [where, use] of uses) {
+      const { code, message } = thrownBy(use)
+      expect(code).toBe('ERR_DISPOSED')
+      expect(message).toBe(`${where}: wanted a tensor, got a disposed one`)
+    }
+    expect(await rejectionOf(gone.toArray())).toMatchObject({
+      code: 'ERR_DISPOSED',
+      message: 'toArray: tensor: wanted a tensor, got a disposed one',
+    })
+  })
+})
+
+describe('what nobody disposed', () => {
+  test('is freed when it is garbage', async () => {
+    let tensors: Tensor[] | null = Array.from({ length: 8 }, () => zeros([MEGABYTE / 4], { device: own }))
+    await own.synchronize()
+    expect(own.memory().held).toBe(tensors.length * MEGABYTE)
+    tensors = null
+    await collected(() => own.memory().held === 0)
+  })
+
+  test('makes V8 collect garbage: it is told of device memory', async () => {
+    own = ownDevice(2 ** 33)
+    for (let megabytes = 0; megabytes < 2048; megabytes += 16) {
+      dropTensors(16)
+      await turns(1)
+    }
+    await own.synchronize()
+    expect(own.memory().held).toBeLessThan(1024 * MEGABYTE)
+  })
+
+  test('is freed with a tape that no backward pass went through', async () => {
+    const weight = full<2>([2, 2], 1, { device: own, requiresGrad: true })
+    dropLoss(weight)
+    await own.synchronize()
+    await collected(() => own.memory().held === BLOCK)
+    expect(weight.grad).toBeNull()
+  })
+
+  // In functions of their own, so that no register or stack slot of the test still refers to a tensor.
+  function dropTensors(megabytes: number): void {
+    for (let i = 0; i < megabytes; i++) zeros([MEGABYTE / 4], { device: own })
+  }
+  function dropLoss(weight: Tensor<'float32', 2>): void {
+    sum(linear(full<2>([512, 2], 1, { device: own }), weight))
+  }
+})
+
+/** Collects garbage until `done`; finalizers run in turns of the event loop. */
+async function collected(done: () => boolean): Promise<void> {
+  expect(global.gc, 'vitest.config.ts runs the tests with --expose-gc').toBeTypeOf('function')
+  for (let attempt = 0; attempt < 50 && !done(); attempt++) {
+    global.gc!()
+    await turns(2)
+  }
+  expect(done()).toBe(true)
+}
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
+}

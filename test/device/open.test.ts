@@ -1,0 +1,113 @@
+import { availableParallelism } from 'node:os'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { device, devices } from '../../src/device.js'
+import { linear } from '../../src/ops/linear.js'
+import { Generator } from '../../src/random.js'
+import { tensor } from '../../src/tensor.js'
+import { ownDevice, thrownBy } from './own.js'
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+test('the same kind and options are the same device', () => {
+  expect(device('cpu', { threads: 2 })).toBe(device('cpu', { threads: 2 }))
+  expect(device('cpu', { threads: 2 })).not.toBe(device('cpu', { threads: 1 }))
+  expect(device('cpu', { threads: 2 })).not.toBe(device('cpu', { threads: 2, memoryLimit: 1 }))
+  expect(device()).toBe(device('cpu', { threads: Math.min(availableParallelism(), 256), memoryLimit: 0 }))
+})
+
+test('a device says what it is', () => {
+  const two = device('cpu', { threads: 2, memoryLimit: 1024 })
+  expect(two).toMatchObject({ kind: 'cpu', threads: 2, name: 'cpu (2 threads, at most 1024 bytes)' })
+  expect(two.memory()).toEqual({ held: 0, cached: 0 })
+  expect(device('cpu', { threads: 1 }).name).toBe('cpu (1 thread)')
+  expect(devices()).toEqual([{ kind: 'cpu', threads: device().threads, instructions: device().instructions }])
+})
+
+test.each([0, 257, 1.5, -1, Number.NaN])('%d threads are refused', threads => {
+  const { code, message } = thrownBy(() => device('cpu', { threads }))
+  expect(code).toBe('ERR_OUT_OF_RANGE')
+  expect(message).toBe(`device: threads: wanted an integer from 1 to 256, got ${threads}`)
+})
+
+test('256 threads are not', async () => {
+  const most = device('cpu', { threads: 256 })
+  expect(await tensor([1], [1], { device: most }).item()).toBe(1)
+})
+
+test.each([-1, 0.5, Number.POSITIVE_INFINITY])('a memory limit of %d is refused', memoryLimit => {
+  expect(thrownBy(() => device('cpu', { memoryLimit }))).toMatchObject({
+    code: 'ERR_OUT_OF_RANGE',
+    message: expect.stringContaining('device: memoryLimit: wanted an integer'),
+  })
+})
+
+test('an unknown kind is refused', () => {
+  const { code, message } = thrownBy(() => device('tpu'))
+  expect(code).toBe('ERR_INVALID_ARGUMENT')
+  expect(message).toBe("device: kind: wanted 'cpu', got tpu")
+})
+
+test('PACKED_RNN_DEVICE says which kind where the caller does not', () => {
+  vi.stubEnv('PACKED_RNN_DEVICE', 'cpu')
+  expect(device().kind).toBe('cpu')
+  vi.stubEnv('PACKED_RNN_DEVICE', 'tpu')
+  expect(thrownBy(() => device())).toMatchObject({
+    code: 'ERR_INVALID_ARGUMENT',
+    message: "device: PACKED_RNN_DEVICE: wanted 'cpu', got tpu",
+  })
+  expect(device('cpu').kind).toBe('cpu')
+})
+
+// The variable is read when a device is opened for the first time, and each test opens one of its own.
+describe('PACKED_RNN_CPU', () => {
+  const generator = new Generator(1)
+  const draw = (size: number) => Float32Array.from({ length: size }, () => generator.uniform())
+  const [x, weight] = [draw(5 * 37), draw(19 * 37)]
+  const product = (on = ownDevice()) => {
+    const options = { device: on }
+    return linear(tensor(x, [5, 37], options), tensor(weight, [19, 37], options)).toArray()
+  }
+
+  test('portable runs everywhere', async () => {
+    vi.stubEnv('PACKED_RNN_CPU', 'portable')
+    const portable = ownDevice()
+    expect(portable.instructions).toBe('portable')
+    vi.unstubAllEnvs()
+    const [values, expected] = await Promise.all([product(portable), product()])
+    values.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i]!, 5)
+    })
+  })
+
+  test.each(['avx2', 'avx512'])('%s is used, or refused where this CPU lacks it', async name => {
+    vi.stubEnv('PACKED_RNN_CPU', name)
+    let forced = null
+    try {
+      forced = ownDevice()
+    } catch (error) {
+      expect(error).toMatchObject({
+        code: 'ERR_DEVICE_UNAVAILABLE',
+        message: expect.stringMatching(`^PACKED_RNN_CPU: (this CPU has no ${name}|wanted .* got ${name})$`),
+      })
+      return
+    }
+    expect(forced.instructions).toBe(name)
+    vi.unstubAllEnvs()
+    const [values, expected] = await Promise.all([product(forced), product()])
+    values.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i]!, 5)
+    })
+  })
+
+  test('another name is refused, and what is open stays so', () => {
+    const open = ownDevice()
+    vi.stubEnv('PACKED_RNN_CPU', 'mmx')
+    expect(thrownBy(() => ownDevice())).toMatchObject({
+      code: 'ERR_DEVICE_UNAVAILABLE',
+      message: 'PACKED_RNN_CPU: wanted avx512, avx2 or portable, got mmx',
+    })
+    expect(open.instructions).not.toBe('mmx')
+  })
+})

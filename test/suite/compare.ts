@@ -1,0 +1,71 @@
+import { expect } from 'vitest'
+import type { Device } from '../../src/device.js'
+import type { Target } from './target.js'
+
+/** Results by name. */
+export type Numbers<A extends ArrayLike<number> = Float32Array> = Record<string, A>
+
+/**
+ * The largest |actual - expected|, relative to the largest |expected|: a whole array has one scale, so that an element
+ * that happens to cancel to nothing does not ask for digits that nobody has. NaN where an error is NaN.
+ */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [error, scale] = [0, 0]
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!)
+    // Not Math.max: NaN must stay.
+    if (!(difference <= error)) error = difference
+    scale = Math.max(scale, Math.abs(expected[i]!))
+    if (Number.isNaN(error)) return error
+  }
+  return error === 0 ? 0 : error / scale
+}
+
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  name = 'values',
+): void {
+  expect(actual.length, `${name}: how many`).toBe(expected.length)
+  expect(relativeError(actual, expected), `${name}: relative error`).toBeLessThanOrEqual(tolerance)
+}
+
+/** Everything that `expected` names. */
+export function expectAllClose(
+  actual: Numbers,
+  expected: Numbers<ArrayLike<number>>,
+  tolerance: number,
+): void {
+  for (const [name, values] of Object.entries(expected)) {
+    expect(actual, name).toHaveProperty([name])
+    expectClose(actual[name]!, values, tolerance, name)
+  }
+}
+
+export function expectSameBits(actual: Float32Array, expected: Float32Array, name = 'values'): void {
+  expect(actual.length, `${name}: how many`).toBe(expected.length)
+  const [a, e] = [bits(actual), bits(expected)]
+  expect(
+    a.findIndex((word, i) => word !== e[i]),
+    `${name}: the first index where bits differ`,
+  ).toBe(-1)
+}
+
+export function expectAllSameBits(actual: Numbers, expected: Numbers): void {
+  expect(Object.keys(actual)).toEqual(Object.keys(expected))
+  for (const [name, values] of Object.entries(expected)) expectSameBits(actual[name]!, values, name)
+}
+
+function bits(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length)
+}
+
+/** Two runs give the same bits, and so does any number of threads. */
+export async function expectReproducible(
+  target: Target,
+  run: (device: Device) => Promise<Numbers>,
+): Promise<void> {
+  const first = await run(target.open(1))
+  for (const threads of [1, 2, 3]) expectAllSameBits(await run(target.open(threads)), first)
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
+import { packedRows } from '../../src/ops/rows.js'
+import { packSequence } from '../../src/packed.js'
+import { Generator } from '../../src/random.js'
+import { scope, tensor } from '../../src/tensor.js'
+import { embeddingReference, embeddingReferenceBackward } from '../reference/ops.js'
+import { expectClose, expectSameBits } from './compare.js'
+import { fixtureTensor, readFixtures } from './fixtures.js'
+import { expectOpReproducible, testOp } from './op.js'
+import { type Target, type Tolerance, UNIT } from './target.js'
+
+/** Values are copies. */
+const EXACT: Tolerance = { float32: 0 }
+/** Sums of up to four numbers near 1. */
+const FEW: Tolerance = { float32: 4 * UNIT }
+
+export function embeddingSuite(target: Target): void {
+  describe(`embedding on ${target.name}`, () => {
+    testOp(target, {
+      name: 'rows of a table by id, with duplicates, empty documents and unused rows',
+      run: input => {
+        const ids = packSequence([[2, 0, 2], [], [2, 4], []])
+        return packedRows(embedding(input('table', [5, 3]), ids))
+      },
+      reference: value => embeddingReference(value('table'), [2, 0, 2, 2, 4], 3),
+      value: EXACT,
+      gradient: FEW,
+    })
+
+    test.each(readFixtures('ops.json').embedding)('PyTorch: padding_idx $paddingIdx', async fixture => {
+      await scope(async () => {
+        const table = fixtureTensor(target, fixture.weight, 2)
+        const rows = packedRows(embedding(table, packSequence([fixture.ids])))
+        rows.backward(fixtureTensor(target, fixture.dOutput, 2))
+        expectSameBits(await rows.toArray(), Float32Array.from(fixture.output.data))
+        const dTable = await table.grad!.toArray()
+        // Sequences are not padded here, so no row is set apart for it: PyTorch gives that one no gradient.
+        if (fixture.paddingIdx !== null) dTable.fill(0, 3 * fixture.paddingIdx, 3 * fixture.paddingIdx + 3)
+        expectClose(dTable, fixture.dWeight.data, FEW[target.precision])
+      })
+    })
+
+    test('holds each distinct row once, and takes the gradient of each once', async () => {
+      const device = target.open()
+      const table = tensor<2>(
+        Array.from({ length: 8 }, (_, i) => i),
+        [4, 2],
+        { device },
+      )
+      const { output, saved } = embeddingForward(table, packSequence([[3, 1, 3], [1], [3]]))
+      expect([...(await output.data.toArray())]).toEqual([6, 7, 2, 3])
+      expect([...(await output.index!.index.toArray())]).toEqual([0, 1, 0, 1, 0])
+      expect([...(await output.index!.starts.toArray())]).toEqual([0, 3, 5])
+      expect([...(await output.index!.order.toArray())]).toEqual([0, 2, 4, 1, 3])
+      const dTable = embeddingBackward(saved, tensor([1, 2, 3, 4], [2, 2], { device }))
+      expect([...(await dTable.toArray())]).toEqual([0, 0, 3, 4, 0, 0, 1, 2])
+    })
+
+    test('the float64 reference: 1,000 tokens of 50 words', async () => {
+      const generator = new Generator(1)
+      const [words, width, tokens] = [50, 37, 1000]
+      const draw = (n: number) => Float32Array.from({ length: n }, () => generator.uniform(-1, 1))
+      const ids = Int32Array.from({ length: tokens }, () => generator.below(words))
+      const [table, dRows] = [draw(words * width), draw(tokens * width)]
+      const device = target.open()
+      await scope(async () => {
+        const weight = tensor<2>(table, [words, width], { device, requiresGrad: true })
+        const rows = packedRows(embedding(weight, packSequence([ids])))
+        rows.backward(tensor(dRows, [tokens, width], { device }))
+        expectSameBits(
+          await rows.toArray(),
+          Float32Array.from(embeddingReference(Float64Array.from(table), ids, width)),
+        )
+        // About 20 roundings of partial sums that are no larger than the result's scale.
+        expectClose(
+          await weight.grad!.toArray(),
+          embeddingReferenceBackward(Float64Array.from(dRows), ids, width, words),
+          { float32: 10 * UNIT }[target.precision],
+        )
+      })
+    })
+
+    test('documents of no tokens', async () => {
+      const device = target.open()
+      const table = tensor<2>([1, 2], [1, 2], { device, requiresGrad: true })
+      const output = embedding(table, packSequence([[], []]))
+      expect(output.data.shape).toEqual([0, 2])
+      output.data.backward(tensor(new Float32Array(0), [0, 2], { device }))
+      expect(await table.grad!.toArray()).toEqual(new Float32Array(2))
+    })
+
+    test('an id outside the table is refused at the door', () => {
+      const table = tensor<2>([1, 2], [1, 2], { device: target.open() })
+      expect(() => embedding(table, packSequence([[0, 1]]))).toThrow(
+        'embedding: ids[1]: wanted an integer from 0 to 0, got 1',
+      )
+    })
+
+    test('the same bits with any number of threads where there is work for them', () =>
+      expectOpReproducible(target, {
+        name: 'embedding',
+        run: input => {
+          const ids = Int32Array.from({ length: 3000 }, (_, n) => (n * n) % 331)
+          return packedRows(embedding(input('table', [331, 33]), packSequence([ids])))
+        },
+      }))
+  })
+}

@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+import { ranked, type Tensor, tensor } from '../../src/tensor.js'
+import type { Target } from './target.js'
+
+/** What test/fixtures/write_fixtures.py wrote: the values of PyTorch in float64, with 12 digits. */
+
+export interface Fixture {
+  shape: number[]
+  data: number[]
+}
+
+export interface OpsFixtures {
+  embedding: {
+    ids: number[]
+    paddingIdx: number | null
+    weight: Fixture
+    output: Fixture
+    dOutput: Fixture
+    dWeight: Fixture
+  }[]
+  linear: {
+    input: Fixture
+    weight: Fixture
+    bias: Fixture | null
+    output: Fixture
+    dOutput: Fixture
+    dInput: Fixture
+    dWeight: Fixture
+    dBias: Fixture | null
+  }[]
+  crossEntropy: {
+    reduction: 'mean' | 'sum'
+    logits: Fixture
+    labels: number[]
+    loss: number
+    dLogits: Fixture
+  }[]
+  clipGradNorm: { maxNorm: number; gradients: Fixture[]; totalNorm: number; clipped: Fixture[] }[]
+}
+
+export interface OptimFixtures {
+  cases: {
+    optimizer: 'SGD' | 'Adam'
+    options: { lr: number; momentum?: number }
+    start: Fixture
+    gradients: Fixture[]
+    after: Fixture[]
+  }[]
+}
+
+export interface PackedFixtures {
+  cases: {
+    lengths: number[]
+    input: Fixture
+    data: Fixture
+    batchSizes: number[]
+    sortedIndices: number[]
+    unsortedIndices: number[]
+    padded: { batchFirst: boolean; paddingValue: number; totalLength: number | null; output: Fixture }[]
+  }[]
+}
+
+export interface LstmFixtures {
+  cases: {
+    name: string
+    inputSize: number
+    hiddenSize: number
+    numLayers: number
+    bidirectional: boolean
+    bias: boolean
+    lengths: number[]
+    parameters: Record<string, Fixture>
+    input: Fixture
+    h0: Fixture
+    c0: Fixture
+    output: Fixture
+    hN: Fixture
+    cN: Fixture
+    loss: number
+    dParameters: Record<string, Fixture>
+    dInput: Fixture
+    dH0: Fixture
+    dC0: Fixture
+  }[]
+}
+
+interface Files {
+  'lstm.json': LstmFixtures
+  'ops.json': OpsFixtures
+  'optim.json': OptimFixtures
+  'packed.json': PackedFixtures
+}
+
+export function readFixtures<Name extends keyof Files>(name: Name): Files[Name] {
+  return JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'))
+}
+
+/** The fixture on the target's device, requiring a gradient. */
+export function fixtureTensor<R extends number>(
+  target: Target,
+  { shape, data }: Fixture,
+  rank: R,
+): Tensor<'float32', R> {
+  return ranked(tensor<number>(data, shape, { device: target.open(), requiresGrad: true }), rank)
+}

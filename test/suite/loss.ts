@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import { crossEntropy, crossEntropyForward } from '../../src/ops/loss.js'
+import { Generator } from '../../src/random.js'
+import { scope, tensor, zeros } from '../../src/tensor.js'
+import { G8 } from '../reference/golden.js'
+import { crossEntropyReference } from '../reference/ops.js'
+import { expectClose } from './compare.js'
+import { fixtureTensor, readFixtures } from './fixtures.js'
+import { expectOpReproducible, testOp } from './op.js'
+import { type Target, type Tolerance, UNIT } from './target.js'
+
+/** An exponential, a logarithm and a quotient, each to an ulp or two, and the sums of a few of them. */
+const SMALL: Tolerance = { float32: 8 * UNIT }
+/** The noise of finite differences is 1.8e-6 of the loss, and the loss up to 10 times the largest gradient. */
+const DIFFERENCES: Tolerance = { float32: 4e-5 }
+/** Where 200 is subtracted from logits near 200: float32 holds their difference exactly, so the same. */
+const LARGE: Tolerance = SMALL
+
+export function lossSuite(target: Target): void {
+  const solve = (logits: Float32Array, labels: readonly number[], reduction: 'mean' | 'sum') =>
+    scope(async () => {
+      const shape = [labels.length, logits.length / labels.length] as const
+      const z = tensor<2>(logits, shape, { device: target.open(), requiresGrad: true })
+      const loss = crossEntropy(z, labels, { reduction })
+      loss.backward()
+      return { loss: await loss.item(), dLogits: await z.grad!.toArray() }
+    })
+
+  describe(`cross entropy on ${target.name}`, () => {
+    const labels = [2, 0, 3, 1, 1]
+    for (const reduction of ['mean', 'sum'] as const) {
+      testOp(target, {
+        name: reduction,
+        run: input => crossEntropy(input('logits', [5, 4]), labels, { reduction }),
+        reference: value =>
+          Float64Array.of(crossEntropyReference(value('logits'), labels, { reduction }).loss),
+        value: SMALL,
+        gradient: SMALL,
+        differences: DIFFERENCES,
+      })
+    }
+
+    test('G8', async () => {
+      const { loss, dLogits } = await solve(Float32Array.from(G8.logits), G8.labels, 'mean')
+      expectClose([loss], [G8.loss], SMALL[target.precision], 'loss')
+      expectClose(dLogits, G8.dLogits, SMALL[target.precision], 'dLogits')
+    })
+
+    test.each(readFixtures('ops.json').crossEntropy)('PyTorch: $reduction', async fixture => {
+      await scope(async () => {
+        const logits = fixtureTensor(target, fixture.logits, 2)
+        const loss = crossEntropy(logits, fixture.labels, { reduction: fixture.reduction })
+        loss.backward()
+        expectClose([await loss.item()], [fixture.loss], LARGE[target.precision], 'loss')
+        expectClose(await logits.grad!.toArray(), fixture.dLogits.data, LARGE[target.precision], 'dLogits')
+      })
+    })
+
+    test.each([
+      [1, 1],
+      [3000, 9],
+      [7, 1000],
+    ])('the float64 reference: %i rows of %i classes', async (rows, classes) => {
+      const generator = new Generator(rows)
+      const logits = Float32Array.from({ length: rows * classes }, () => 4 * generator.normal())
+      const labels = Array.from({ length: rows }, () => generator.below(classes))
+      const { loss, dLogits } = await solve(logits, labels, 'mean')
+      const expected = crossEntropyReference(Float64Array.from(logits), labels)
+      // A row's exponentials are summed one after the other, their roundings in all directions: √classes of them.
+      const tolerance = { float32: (8 + Math.sqrt(classes)) * UNIT }[target.precision]
+      expectClose([loss], [expected.loss], tolerance, 'loss')
+      expectClose(dLogits, expected.dLogits, tolerance, 'dLogits')
+    })
+
+    test('logits that overflow an exponential', async () => {
+      const { loss, dLogits } = await solve(Float32Array.of(1e4, -1e4, 3e38, -3e38), [0, 0], 'mean')
+      expect(loss).toBe(0)
+      expect([...dLogits]).toEqual([0, 0, 0, 0])
+      expect((await solve(Float32Array.of(1e4, -1e4), [1], 'sum')).loss).toBe(2e4)
+      expect((await solve(Float32Array.of(0, -Infinity), [0], 'sum')).loss).toBe(0)
+    })
+
+    test('a NaN reaches the loss', async () => {
+      for (const logits of [
+        [NaN, 1, 2],
+        [1, NaN, 2],
+        [1, 2, NaN],
+      ])
+        expect((await solve(Float32Array.from(logits), [0], 'mean')).loss).toBeNaN()
+    })
+
+    test('labels as a tensor; nothing saved without training', async () => {
+      const device = target.open()
+      const logits = tensor<2>([1, 2, 3, 4], [2, 2], { device })
+      const expected = await crossEntropyForward(logits, [1, 0]).loss.item()
+      const given = tensor(Int32Array.of(1, 0), [2], { device })
+      const { loss, saved } = crossEntropyForward(logits, given, { train: false })
+      expect(await loss.item()).toBe(expected)
+      expect(saved).toBeNull()
+    })
+
+    test('labels outside the classes and batches of nothing are refused', () => {
+      const device = target.open()
+      const logits = tensor<2>([1, 2], [1, 2], { device })
+      expect(() => crossEntropy(logits, [2])).toThrow(
+        'crossEntropy: labels[0]: wanted an integer from 0 to 1, got 2',
+      )
+      expect(() => crossEntropy(zeros([0, 2], { device }), [])).toThrow('at least one row')
+    })
+
+    test('the same bits with any number of threads where there is work for them', () =>
+      expectOpReproducible(target, {
+        name: 'cross entropy',
+        run: input =>
+          crossEntropy(
+            input('logits', [5000, 9]),
+            Array.from({ length: 5000 }, (_, n) => n % 9),
+          ),
+      }))
+  })
+}

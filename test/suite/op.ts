@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest'
+import { noGrad } from '../../src/autograd.js'
+import type { Device } from '../../src/device.js'
+import { add, multiply, sum } from '../../src/ops/elementwise.js'
+import { Generator } from '../../src/random.js'
+import { type Shape, scope, sizeOf, type Tensor, tensor } from '../../src/tensor.js'
+import { finiteDifference } from '../reference/gradient.js'
+import { expectClose, expectReproducible, type Numbers } from './compare.js'
+import type { Target, Tolerance } from './target.js'
+
+/**
+ * What every op has to prove: its value and its gradients, on the tape, against the float64 reference and against
+ * finite differences of itself; and the same bits whenever and on however many threads it runs.
+ */
+
+type Float<R extends number = number> = Tensor<'float32', R>
+
+/** Gives an op its arguments: tensors of drawn values that require a gradient. */
+export type Input = <R extends number>(name: string, shape: Shape<R>) => Float<R>
+
+export interface Op {
+  name: string
+  run(input: Input): Float | readonly Float[]
+  /** Of the gradients, against finite differences. */
+  differences?: Tolerance
+  /** One value of an input; the default is uniform from -1 to 1. A multiple of 2⁻¹², so that a step from it is exact. */
+  draw?(generator: Generator): number
+}
+
+export interface ReferencedOp extends Op {
+  /** The same in float64, with the inputs by name. */
+  reference(value: (name: string) => Float64Array): Float64Array | readonly Float64Array[]
+  value: Tolerance
+  gradient: Tolerance
+}
+
+/**
+ * Four points, f(x ± h) and f(x ± 2h) with h = 2⁻⁵, leave an error of h⁴ f⁽⁵⁾ / 30: below 1e-6 for the functions at
+ * hand (tanh: f⁽⁵⁾ ≤ 16). The float32 noise of values near 1 is 2⁻²⁴ · 11.4 / 12h = 1.8e-6 for each output that an
+ * input moves, so a gradient near 1 is good to 1e-5.
+ */
+const STEP = 2 ** -5
+const DIFFERENCES: Tolerance = { float32: 1e-5 }
+
+type Values = Map<string, Float32Array>
+
+export function testOp(target: Target, op: ReferencedOp): void {
+  describe(op.name, () => {
+    test('values and gradients of the float64 reference', async () => {
+      const values: Values = new Map()
+      const { outputs, gradients, weights } = await withGradients(op, target.open(), values)
+      const exact = new Map([...values].map(([name, value]) => [name, Float64Array.from(value)]))
+      const reference = (changed?: { name: string; x: Float64Array }) =>
+        [op.reference(name => (changed?.name === name ? changed.x : exact.get(name)!))].flat()
+      reference().forEach((expected, i) => {
+        expectClose(outputs[`output ${i}`]!, expected, op.value[target.precision], `output ${i}`)
+      })
+      for (const [name, x] of exact) {
+        const loss = (moved: Float64Array) => inner(reference({ name, x: moved }), weights)
+        const expected = finiteDifference(loss, x)
+        expectClose(gradients[`d ${name}`]!, expected, op.gradient[target.precision], `d ${name}`)
+      }
+    })
+
+    testDifferences(target, op)
+    test('the same bits twice and with 1, 2 and 3 threads', () => expectOpReproducible(target, op))
+  })
+}
+
+/** The part of `testOp` that needs no reference. */
+export function testDifferences(target: Target, op: Op): void {
+  test('gradients are finite differences of the op', async () => {
+    const tolerance = (op.differences ?? DIFFERENCES)[target.precision]
+    const device = target.open()
+    const values: Values = new Map()
+    const { gradients, weights } = await withGradients(op, device, values)
+    const loss = async (name: string, x: Float32Array) =>
+      inner(await valuesOf(op, device, new Map([...values, [name, x]])), weights)
+    for (const [name, x] of values) {
+      const differences = new Float64Array(x.length)
+      for (let i = 0; i < x.length; i++) {
+        const at = [-2, -1, 1, 2].map(n => loss(name, x.with(i, x[i]! + n * STEP)))
+        const [farBelow = NaN, below = NaN, above = NaN, farAbove = NaN] = await Promise.all(at)
+        differences[i] = (8 * (above - below) - (farAbove - farBelow)) / (12 * STEP)
+      }
+      expectClose(gradients[`d ${name}`]!, differences, tolerance, `d ${name}`)
+    }
+  })
+}
+
+/** Values and gradients have the same bits; give it a size at which there is work for all threads. */
+export function expectOpReproducible(target: Target, op: Op): Promise<void> {
+  return expectReproducible(target, async device => {
+    const { outputs, gradients } = await withGradients(op, device, new Map())
+    return { ...outputs, ...gradients }
+  })
+}
+
+/** A function that draws `length` values, the same for the same op. */
+function drawing(op: Op): (length: number) => Float32Array {
+  const generator = new Generator(1)
+  const draw = op.draw ?? (g => g.uniform(-1, 1))
+  return length => Float32Array.from({ length }, () => Math.round(draw(generator) * 4096) / 4096)
+}
+
+/** Runs the op on `values`, to which it adds what the op asks for and they lack. */
+function apply(op: Op, device: Device, values: Values, draw: (length: number) => Float32Array) {
+  const inputs = new Map<string, Float>()
+  const result = op.run(<R extends number>(name: string, shape: Shape<R>) => {
+    const value = values.get(name) ?? draw(sizeOf(shape))
+    values.set(name, value)
+    const made = tensor<R>(value, shape, { device, requiresGrad: true })
+    inputs.set(name, made)
+    return made
+  })
+  return { inputs, outputs: [result].flat() }
+}
+
+function valuesOf(op: Op, device: Device, values: Values): Promise<Float32Array[]> {
+  return scope(() =>
+    noGrad(() => Promise.all(apply(op, device, values, drawing(op)).outputs.map(y => y.toArray()))),
+  )
+}
+
+/** The values, and the gradients of Σ weights · values. */
+function withGradients(
+  op: Op,
+  device: Device,
+  values: Values,
+): Promise<{ outputs: Numbers; gradients: Numbers; weights: Float32Array[] }> {
+  return scope(async () => {
+    const draw = drawing(op)
+    const { inputs, outputs } = apply(op, device, values, draw)
+    const weights = outputs.map(y => draw(y.size))
+    const parts = outputs.map((y, i) => sum(multiply(y, tensor(weights[i]!, y.shape, { device }))))
+    parts.reduce(add).backward()
+    const found: { outputs: Numbers; gradients: Numbers } = { outputs: {}, gradients: {} }
+    for (const [i, y] of outputs.entries()) found.outputs[`output ${i}`] = await y.toArray()
+    for (const [name, { grad }] of inputs) {
+      if (grad === null) return expect.unreachable(`${name} has no gradient`)
+      found.gradients[`d ${name}`] = await grad.toArray()
+      grad.dispose()
+    }
+    return { ...found, weights }
+  })
+}
+
+function inner(values: readonly ArrayLike<number>[], weights: readonly Float32Array[]): number {
+  return values.reduce((total, value, i) => total + dot(value, weights[i]!), 0)
+}
+
+function dot(a: ArrayLike<number>, b: Float32Array): number {
+  return b.reduce((total, value, i) => total + value * a[i]!, 0)
+}
