@@ -48,7 +48,7 @@ struct Op {
   std::vector<BufferPointer> writes;   // allocated before the op runs, failed with it
   std::vector<BufferPointer> updates;  // read and written in place: an op that fails leaves them as they
                                        // were; zeros the first time
-  std::size_t hostBytes = 0;  // held by the op itself
+  std::size_t hostBytes = 0;           // held by the op itself
   std::function<void(Backend&)> run;
   std::function<void(const FailurePointer&)> done;  // optional; null: it succeeded. On the device's thread
 };
