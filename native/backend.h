@@ -140,53 +140,66 @@ struct CrossEntropy {
   float* gradient;  // [rows, classes]: of the loss in the logits; optional
 };
 
-// One direction of one LSTM layer; gates in the order i, f, g, o.
-struct LstmWeights {
-  const float* wIh;  // [4H, I]
-  const float* wHh;  // [4H, H]
-  const float* bIh;  // [4H], optional
-  const float* bHh;  // [4H], optional
+enum class Cell : std::int32_t {
+  lstm,           // gates i, f, g, o
+  gru,            // gates r, z, n; the reset gate acts after the product, as in PyTorch
+  resetFirstGru,  // gates r, z, n; it acts before
+  elmanTanh,      // one
+  elmanRelu,      // one
 };
-struct LstmGradients {
-  float* wIh;  // [4H, I], optional like all of these
-  float* wHh;  // [4H, H]
-  float* bIh;  // [4H]
-  float* bHh;  // [4H]
+
+// One direction of one layer. G is the cell's number of gates; R, the size of h, is P where there is a
+// projection (LSTM alone) and H where there is none.
+struct RecurrentWeights {
+  const float* wIh;  // [G·H, I]
+  const float* wHh;  // [G·H, R]
+  const float* bIh;  // [G·H], optional
+  const float* bHh;  // [G·H], optional
+  const float* wHr;  // [P, H], null unless projectionSize is not 0
+};
+struct RecurrentGradients {
+  float* wIh;  // [G·H, I], optional like all of these
+  float* wHh;  // [G·H, R]
+  float* bIh;  // [G·H]
+  float* bHh;  // [G·H]
+  float* wHr;  // [P, H]
 };
 
 // One layer, one or two directions, over packed rows. Direction 1 reads each sequence from its end.
-struct LstmShape {
-  std::int64_t inputSize, hiddenSize, directions;  // I, H, D
-  std::int64_t rows, distinctRows;                 // N, U; equal where the rows are not indexed
-  Sequences sequences;                             // B of them
+struct RecurrentShape {
+  Cell cell;
+  std::int64_t inputSize, hiddenSize, projectionSize, directions;  // I, H, P (0: none), D
+  std::int64_t rows, distinctRows;  // N, U; equal where the rows are not indexed
+  Sequences sequences;              // B of them
   RowIndex index;
 };
-struct LstmForward {
-  LstmShape shape;
+// Of a cell without c (all but the LSTM) c0, cN and their gradients are null.
+struct RecurrentForward {
+  RecurrentShape shape;
   const float* x;  // [U, I]
-  LstmWeights weights[2];
-  const float* h0;  // [D, B, H], optional: zeros
+  RecurrentWeights weights[2];
+  const float* h0;  // [D, B, R], optional: zeros
   const float* c0;  // [D, B, H], optional: zeros
-  float* output;    // [N, D·H]
-  float* hN;        // [D, B, H]
+  float* output;    // [N, D·R]
+  float* hN;        // [D, B, R]
   float* cN;        // [D, B, H]
-  float*
-      saved;  // [lstmSavedCount], what a backward pass needs, in the backend's own layout; null: none follows
+  float* saved;  // [recurrentSavedCount], what a backward pass needs, in the backend's own layout; null: none
+                 // follows
 };
-struct LstmBackward {
-  LstmShape shape;
+struct RecurrentBackward {
+  RecurrentShape shape;
   const float* x;  // as in the forward pass, like every field down to saved
-  LstmWeights weights[2];
+  RecurrentWeights weights[2];
   const float* h0;
   const float* c0;
   const float* output;
   float* saved;          // consumed: gate gradients overwrite the gates
-  const float* dOutput;  // [N, D·H], optional: zeros; so are dHN and dCN
-  const float* dHN;      // [D, B, H]
+  const float* dOutput;  // [N, D·R], optional: zeros; so are dHN and dCN
+  const float* dHN;      // [D, B, R]
   const float* dCN;      // [D, B, H]
   float* dX;             // [U, I], optional
-  LstmGradients gradients[2];
-  float* dH0;  // [D, B, H], optional
+  RecurrentGradients gradients[2];
+  float* dH0;  // [D, B, R], optional
   float* dC0;  // [D, B, H], optional
 };
 
@@ -241,15 +254,14 @@ struct Backend {
   virtual void sum(const Sum&) = 0;
   virtual void dropout(const Dropout&) = 0;
   virtual void crossEntropy(const CrossEntropy&) = 0;
-  virtual void lstmForward(const LstmForward&) = 0;
-  virtual void lstmBackward(const LstmBackward&) = 0;
+  virtual void recurrentForward(const RecurrentForward&) = 0;
+  virtual void recurrentBackward(const RecurrentBackward&) = 0;
   virtual void clipNorm(const Norm&) = 0;
   virtual void sgdStep(const SgdStep&) = 0;
   virtual void adamStep(const AdamStep&) = 0;
 
-  // Floats in LstmForward::saved. Any thread.
-  virtual std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize,
-                                      std::int64_t directions) const = 0;
+  // Floats in RecurrentForward::saved. Any thread.
+  virtual std::int64_t recurrentSavedCount(const RecurrentShape&) const = 0;
 };
 
 }  // namespace packed_rnn

@@ -24,14 +24,31 @@ export {
 } from './ops/packing.js'
 export { lastHidden, lastOutput } from './ops/pooling.js'
 export {
+  gru,
+  gruBackward,
+  gruForward,
   type LstmGradients,
   type LstmOutputGradients,
   type LstmResult,
   lstm,
   lstmBackward,
   lstmForward,
+  type RecurrentGradients,
+  type RecurrentOutputGradients,
+  type RecurrentResult,
+  rnn,
+  rnnBackward,
+  rnnForward,
 } from './ops/recurrent.js'
-export type { LstmOptions, LstmSaved, LstmWeights } from './ops/recurrentInput.js'
+export type {
+  GruOptions,
+  LstmOptions,
+  LstmWeights,
+  RecurrentOptions,
+  RecurrentSaved,
+  RecurrentWeights,
+  RnnOptions,
+} from './ops/recurrentInput.js'
 export { packedRows } from './ops/rows.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'

@@ -44,14 +44,20 @@ export interface GatherRows {
   destination: NativeBuffer
 }
 
-export interface LstmLayer {
+/** `enum class Cell` in native/backend.h. */
+export const cells = { lstm: 0, gru: 1, resetFirstGru: 2, elmanTanh: 3, elmanRelu: 4 } as const
+
+export interface RecurrentLayer {
+  cell: number
   rows: number
   distinctRows: number
   inputSize: number
   hiddenSize: number
+  projectionSize: number
   directions: number
-  /** Where this layer's states begin in the states of all layers, in numbers. */
-  stateOffset: number
+  /** Where this layer's states begin in the h and the c of all layers, in numbers. */
+  hOffset: number
+  cOffset: number
   offsets: Int32Array
   x: NativeBuffer
   index: Optional
@@ -61,18 +67,19 @@ export interface LstmLayer {
   wHh: NativeBuffer[]
   bIh: NativeBuffer[] | null
   bHh: NativeBuffer[] | null
+  wHr: NativeBuffer[] | null
   h0: Optional
   c0: Optional
 }
 
-export interface LstmLayerForward extends LstmLayer {
+export interface RecurrentLayerForward extends RecurrentLayer {
   output: NativeBuffer
   hN: NativeBuffer
-  cN: NativeBuffer
+  cN: Optional
   saved: Optional
 }
 
-export interface LstmLayerBackward extends LstmLayer {
+export interface RecurrentLayerBackward extends RecurrentLayer {
   output: NativeBuffer
   saved: NativeBuffer
   dOutput: Optional
@@ -81,10 +88,11 @@ export interface LstmLayerBackward extends LstmLayer {
   dX: Optional
   dH0: Optional
   dC0: Optional
-  dWIh: NativeBuffer[] | null
-  dWHh: NativeBuffer[] | null
+  dWIh: NativeBuffer[]
+  dWHh: NativeBuffer[]
   dBIh: NativeBuffer[] | null
   dBHh: NativeBuffer[] | null
+  dWHr: NativeBuffer[] | null
 }
 
 /** The order of `enum class Elementwise` in native/backend.h. */
@@ -156,8 +164,8 @@ export interface Native {
     loss: NativeBuffer
     gradient: Optional
   }>
-  lstmForward: Op<LstmLayerForward>
-  lstmBackward: Op<LstmLayerBackward>
+  recurrentForward: Op<RecurrentLayerForward>
+  recurrentBackward: Op<RecurrentLayerBackward>
   clipNorm: Op<{ maxNorm: number; values: NativeBuffer[]; total: NativeBuffer }>
   sgdStep: Op<{
     learningRate: number
@@ -178,7 +186,8 @@ export interface Native {
     variances: NativeBuffer[]
     steps: number[]
   }>
-  lstmSavedCount(device: NativeDevice, rows: number, hiddenSize: number, directions: number): number
+  /** Numbers that a layer's forward pass saves; only its shape is read. */
+  recurrentSavedCount(device: NativeDevice, layer: RecurrentLayer): number
 }
 
 function load(): Native {

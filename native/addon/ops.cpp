@@ -58,9 +58,8 @@ void addRows(Queue& queue, Call& call) {
   AddRows a{};
   a.rows = call.integer("rows");
   a.columns = call.integer("columns");
-  const Argument source = call.read("source"), index = call.read("index");
-  // A gradient in the making, and no parameter: without its source it fails instead of staying as it was.
-  const Argument destination = call.write("destination");
+  const Argument source = call.read("source"), index = call.read("index"),
+                 destination = call.update("destination");
   call.submit(queue, [=](Backend& backend) mutable {
     a.source = source.floats();
     a.index = index.integers();
@@ -152,9 +151,26 @@ void crossEntropy(Queue& queue, Call& call) {
   });
 }
 
+RecurrentShape recurrentShape(Call& call) {
+  RecurrentShape shape{};
+  shape.cell = static_cast<Cell>(call.integer("cell"));
+  shape.rows = call.integer("rows");
+  shape.distinctRows = call.integer("distinctRows");
+  shape.inputSize = call.integer("inputSize");
+  shape.hiddenSize = call.integer("hiddenSize");
+  shape.projectionSize = call.integer("projectionSize");
+  shape.directions = call.integer("directions");
+  return shape;
+}
+
+// One parameter, or its gradient, of each direction; absent where the list is empty.
+float* ofDirection(const std::vector<Argument>& list, std::size_t direction) {
+  return list.empty() ? nullptr : list[direction].floats();
+}
+
 // What the forward and the backward op of a layer are both given.
-struct LstmInput {
-  explicit LstmInput(Call& call)
+struct RecurrentInput {
+  explicit RecurrentInput(Call& call)
       : offsets(call.integers32("offsets")),
         x(call.read("x")),
         index(call.read("index")),
@@ -164,20 +180,16 @@ struct LstmInput {
         wHh(call.readAll("wHh")),
         bIh(call.readAll("bIh")),
         bHh(call.readAll("bHh")),
+        wHr(call.readAll("wHr")),
         h0(call.read("h0")),
-        c0(call.read("c0")) {
-    shape.rows = call.integer("rows");
-    shape.distinctRows = call.integer("distinctRows");
-    shape.inputSize = call.integer("inputSize");
-    shape.hiddenSize = call.integer("hiddenSize");
-    shape.directions = call.integer("directions");
-    stateOffset = call.integer("stateOffset");
-  }
+        c0(call.read("c0")),
+        shape(recurrentShape(call)),
+        hOffset(call.integer("hOffset")),
+        cOffset(call.integer("cOffset")) {}
 
-  // A layer's part of the states of all layers, [L · D, B, H].
-  float* state(const Argument& states) const {
-    return states.floats() == nullptr ? nullptr : states.floats() + stateOffset;
-  }
+  // A layer's part of the states of all layers.
+  float* h(const Argument& states) const { return part(states, hOffset); }
+  float* c(const Argument& states) const { return part(states, cOffset); }
   template <class Layer>
   void fill(Layer& layer) const {
     layer.shape = shape;
@@ -185,59 +197,65 @@ struct LstmInput {
     layer.shape.index = {index.integers(), starts.integers(), order.integers()};
     layer.x = x.floats();
     for (std::size_t d = 0; d < wIh.size(); d++) {
-      layer.weights[d] = {wIh[d].floats(), wHh[d].floats(), bIh.empty() ? nullptr : bIh[d].floats(),
-                          bHh.empty() ? nullptr : bHh[d].floats()};
+      layer.weights[d] = {wIh[d].floats(), wHh[d].floats(), ofDirection(bIh, d), ofDirection(bHh, d),
+                          ofDirection(wHr, d)};
     }
-    layer.h0 = state(h0);
-    layer.c0 = state(c0);
+    layer.h0 = h(h0);
+    layer.c0 = c(c0);
   }
 
   std::vector<std::int32_t> offsets;
   Argument x, index, starts, order;
-  std::vector<Argument> wIh, wHh, bIh, bHh;
+  std::vector<Argument> wIh, wHh, bIh, bHh, wHr;
   Argument h0, c0;
-  LstmShape shape{};
-  std::int64_t stateOffset = 0;
+  RecurrentShape shape;
+  std::int64_t hOffset, cOffset;
+
+ private:
+  static float* part(const Argument& states, std::int64_t offset) {
+    return states.floats() == nullptr ? nullptr : states.floats() + offset;
+  }
 };
 
-void lstmForward(Queue& queue, Call& call) {
-  const LstmInput input(call);
+void recurrentForward(Queue& queue, Call& call) {
+  const RecurrentInput input(call);
   const Argument output = call.write("output"), hN = call.write("hN"), cN = call.write("cN"),
                  saved = call.write("saved");
   call.submit(queue, [=](Backend& backend) {
-    LstmForward a{};
+    RecurrentForward a{};
     input.fill(a);
     a.output = output.floats();
-    a.hN = input.state(hN);
-    a.cN = input.state(cN);
+    a.hN = input.h(hN);
+    a.cN = input.c(cN);
     a.saved = saved.floats();
-    backend.lstmForward(a);
+    backend.recurrentForward(a);
   });
 }
 
-void lstmBackward(Queue& queue, Call& call) {
-  const LstmInput input(call);
+void recurrentBackward(Queue& queue, Call& call) {
+  const RecurrentInput input(call);
   const Argument output = call.read("output"), saved = call.update("saved");
   const Argument dOutput = call.read("dOutput"), dHN = call.read("dHN"), dCN = call.read("dCN");
   const Argument dX = call.write("dX"), dH0 = call.write("dH0"), dC0 = call.write("dC0");
   const std::vector<Argument> wIh = call.writeAll("dWIh"), wHh = call.writeAll("dWHh");
-  const std::vector<Argument> bIh = call.writeAll("dBIh"), bHh = call.writeAll("dBHh");
+  const std::vector<Argument> bIh = call.writeAll("dBIh"), bHh = call.writeAll("dBHh"),
+                              wHr = call.writeAll("dWHr");
   call.submit(queue, [=](Backend& backend) {
-    LstmBackward a{};
+    RecurrentBackward a{};
     input.fill(a);
     a.output = output.floats();
     a.saved = saved.floats();
     a.dOutput = dOutput.floats();
-    a.dHN = input.state(dHN);
-    a.dCN = input.state(dCN);
+    a.dHN = input.h(dHN);
+    a.dCN = input.c(dCN);
     a.dX = dX.floats();
     for (std::size_t d = 0; d < input.wIh.size(); d++) {
-      a.gradients[d] = {wIh.empty() ? nullptr : wIh[d].floats(), wHh.empty() ? nullptr : wHh[d].floats(),
-                        bIh.empty() ? nullptr : bIh[d].floats(), bHh.empty() ? nullptr : bHh[d].floats()};
+      a.gradients[d] = {ofDirection(wIh, d), ofDirection(wHh, d), ofDirection(bIh, d), ofDirection(bHh, d),
+                        ofDirection(wHr, d)};
     }
-    a.dH0 = input.state(dH0);
-    a.dC0 = input.state(dC0);
-    backend.lstmBackward(a);
+    a.dH0 = input.h(dH0);
+    a.dC0 = input.c(dC0);
+    backend.recurrentBackward(a);
   });
 }
 
@@ -314,10 +332,10 @@ void define(Napi::Env env, Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New(env, callback, name, const_cast<char*>(name)));
 }
 
-Napi::Value lstmSavedCount(const Napi::CallbackInfo& info) {
-  const auto integer = [&](std::size_t i) { return info[i].As<Napi::Number>().Int64Value(); };
-  return Napi::Number::New(info.Env(), static_cast<double>(queueOf(info[0]).backend().lstmSavedCount(
-                                           integer(1), integer(2), integer(3))));
+Napi::Value recurrentSavedCount(const Napi::CallbackInfo& info) {
+  Call call("recurrentSavedCount", info[1]);
+  const std::int64_t count = queueOf(info[0]).backend().recurrentSavedCount(recurrentShape(call));
+  return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
 }  // namespace
@@ -333,12 +351,12 @@ void defineOps(Napi::Env env, Napi::Object exports) {
   define<sum>(env, exports, "sum");
   define<dropout>(env, exports, "dropout");
   define<crossEntropy>(env, exports, "crossEntropy");
-  define<lstmForward>(env, exports, "lstmForward");
-  define<lstmBackward>(env, exports, "lstmBackward");
+  define<recurrentForward>(env, exports, "recurrentForward");
+  define<recurrentBackward>(env, exports, "recurrentBackward");
   define<clipNorm>(env, exports, "clipNorm");
   define<sgdStep>(env, exports, "sgdStep");
   define<adamStep>(env, exports, "adamStep");
-  exports.Set("lstmSavedCount", Napi::Function::New(env, lstmSavedCount, "lstmSavedCount"));
+  exports.Set("recurrentSavedCount", Napi::Function::New(env, recurrentSavedCount, "recurrentSavedCount"));
 }
 
 }  // namespace packed_rnn

@@ -20,16 +20,11 @@ void CpuBackend::download(void* host, const void* source, std::size_t bytes) {
 }
 void CpuBackend::synchronize() {}
 
-std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int64_t directions,
-                                      std::int32_t* places) {
-  const auto batch = static_cast<std::int32_t>(sequences.count);
-  const auto length = [&](std::int32_t place) {
-    const std::int32_t b = place % batch;
-    return sequences.offsets[b + 1] - sequences.offsets[b];
-  };
+std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int32_t* places) {
+  const auto length = [&](std::int32_t b) { return sequences.offsets[b + 1] - sequences.offsets[b]; };
   std::int64_t count = 0;
-  for (std::int32_t place = 0; place < static_cast<std::int32_t>(directions) * batch; place++) {
-    if (length(place) > 0) places[count++] = place;
+  for (std::int32_t b = 0; b < static_cast<std::int32_t>(sequences.count); b++) {
+    if (length(b) > 0) places[count++] = b;
   }
   std::sort(places, places + count, [&](std::int32_t a, std::int32_t b) {
     return length(a) != length(b) ? length(a) > length(b) : a < b;

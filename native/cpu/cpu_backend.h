@@ -26,9 +26,9 @@ class CpuBackend : public Backend {
   void synchronize() override;
 
   Team& team() { return team_; }
-  // Sequence places (direction · B + b) of all directions, the longest first, so that the last to start is
-  // the shortest. Empty sequences are left out. Returns how many were written to `places` [directions · B].
-  static std::int64_t longestFirst(const Sequences& sequences, std::int64_t directions, std::int32_t* places);
+  // The sequences that are not empty, the longest first, so that the last to start is the shortest; of equals
+  // the earlier. Returns how many were written to `places` [B].
+  static std::int64_t longestFirst(const Sequences& sequences, std::int32_t* places);
   // Throws ERR_OUT_OF_RANGE unless low <= value < high for each value.
   static void checkRange(const char* what, const std::int32_t* values, std::int64_t count, std::int64_t low,
                          std::int64_t high);

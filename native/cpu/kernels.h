@@ -20,13 +20,12 @@ class Kernels final : public CpuBackend {
   void sum(const Sum&) override;
   void dropout(const Dropout&) override;
   void crossEntropy(const CrossEntropy&) override;
-  void lstmForward(const LstmForward&) override;
-  void lstmBackward(const LstmBackward&) override;
+  void recurrentForward(const RecurrentForward&) override;
+  void recurrentBackward(const RecurrentBackward&) override;
   void clipNorm(const Norm&) override;
   void sgdStep(const SgdStep&) override;
   void adamStep(const AdamStep&) override;
-  std::int64_t lstmSavedCount(std::int64_t rows, std::int64_t hiddenSize,
-                              std::int64_t directions) const override;
+  std::int64_t recurrentSavedCount(const RecurrentShape&) const override;
 };
 
 PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) {

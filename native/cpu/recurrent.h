@@ -1,9 +1,9 @@
 // How a layer lies in memory, and the walk over its sequences: what the forward and the backward pass share.
 //
-// Units are padded to whole vectors (Hp) and the four gates of kLanes units lie side by side: gate q of unit
-// u is column (u / kLanes) · 4 kLanes + q kLanes + u % kLanes of G = 4 Hp. So four adjacent vectors are i, f,
-// g, o of the same units and the cell update stays in registers. Padding units have zero weights and compute
-// harmless constants.
+// Units are padded to whole vectors (Hp), and the columns of kLanes units lie side by side: column q of unit
+// u stands at (u / kLanes) · Q kLanes + q kLanes + u % kLanes of C = Q Hp, where Q is the cell's number of
+// columns. So adjacent vectors belong to the same units and the cell update stays in registers. Padding units
+// have zero weights and compute harmless constants.
 #pragma once
 
 #include "cells.h"
@@ -11,32 +11,76 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-constexpr int kGateVectors = 4 * kLanes;  // floats of a block: four gates of kLanes units
-constexpr int kSlots = 12;                // sequences in lock step: each load of a weight serves them all
+constexpr int kSlots = 12;  // sequences in lock step: each load of a weight serves them all
 constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // of them in one register tile of four vectors
+constexpr int kMostColumns = 4;
+
+// Which gate of the parameters a column takes its input weights and its recurrent weights from; -1: from
+// none. A column's bias is the sum of its gates' biases.
+struct Columns {
+  int count;
+  int input[kMostColumns];
+  int hidden[kMostColumns];
+};
+constexpr PACKED_RNN_INLINE Columns columnsOf(Cell cell) {
+  switch (cell) {
+    case Cell::lstm:
+      return {4, {0, 1, 2, 3}, {0, 1, 2, 3}};
+    case Cell::gru:
+      // The reset gate multiplies the recurrent part of n alone, so the two parts are two columns.
+      return {4, {0, 1, 2, -1}, {0, 1, -1, 2}};
+    case Cell::resetFirstGru:
+      return {3, {0, 1, 2}, {0, 1, 2}};
+    default:
+      return {1, {0}, {0}};
+  }
+}
 
 struct Layout {
-  std::int64_t hidden, blocks, padded, gates;  // H, Hp / kLanes, Hp, G
+  Columns columns;
+  std::int64_t hidden, blocks, padded, width;    // H, Hp / kLanes, Hp, C
+  std::int64_t state, stateBlocks, statePadded;  // R, Rp / kLanes, Rp
+  bool hasC, projected;
+  std::int64_t extra;  // floats a row is saved with besides its columns
 
-  explicit Layout(std::int64_t h)
-      : hidden(h), blocks((h + kLanes - 1) / kLanes), padded(blocks * kLanes), gates(4 * padded) {}
+  explicit Layout(const RecurrentShape& shape)
+      : columns(columnsOf(shape.cell)),
+        hidden(shape.hiddenSize),
+        blocks((hidden + kLanes - 1) / kLanes),
+        padded(blocks * kLanes),
+        width(columns.count * padded),
+        state(shape.projectionSize > 0 ? shape.projectionSize : hidden),
+        stateBlocks((state + kLanes - 1) / kLanes),
+        statePadded(stateBlocks * kLanes),
+        hasC(shape.cell == Cell::lstm),
+        projected(shape.projectionSize > 0),
+        // c, and with a projection what is projected; r h₋₁.
+        extra(hasC                                ? (projected ? 2 * padded : padded)
+              : shape.cell == Cell::resetFirstGru ? padded
+                                                  : 0) {}
 
-  // The row of a [4H, *] parameter that column `column` comes from, or -1 for padding.
-  std::int64_t parameterRow(std::int64_t column) const {
-    const std::int64_t unit = column / kGateVectors * kLanes + column % kLanes;
-    return unit < hidden ? column % kGateVectors / kLanes * hidden + unit : -1;
+  // The row of a [G·H, *] parameter that a column takes from the gates in `gate`, or -1.
+  std::int64_t parameterRow(std::int64_t column, const int* gate) const {
+    const std::int64_t group = columns.count * kLanes;
+    const std::int64_t unit = column / group * kLanes + column % kLanes;
+    const int from = gate[column % group / kLanes];
+    return unit < hidden && from >= 0 ? from * hidden + unit : -1;
   }
-  // Lanes of block j that are units.
+  // Lanes of block j that are units, and of a block of the state.
   int live(std::int64_t j) const { return static_cast<int>(smaller(kLanes, hidden - j * kLanes)); }
+  int liveState(std::int64_t j) const { return static_cast<int>(smaller(kLanes, state - j * kLanes)); }
 };
 
 // The parts of `saved` that belong to one direction.
 struct Saved {
-  float* gates;  // [N, G]
-  float* cells;  // [N, Hp]
-  Saved(float* saved, const Layout& layout, std::int64_t rows, std::int64_t direction)
-      : gates(saved + direction * rows * (layout.gates + layout.padded)),
-        cells(gates + rows * layout.gates) {}
+  float* columns;      // [N, C]
+  float* extra;        // [N, Hp]: c, or r h₋₁
+  float* unprojected;  // [N, Hp]: o tanh(c) before the projection
+  Saved(float* saved, const Layout& layout, std::int64_t rows, std::int64_t direction) {
+    columns = saved + direction * rows * (layout.width + layout.extra);
+    extra = columns + rows * layout.width;
+    unprojected = extra + rows * layout.padded;
+  }
 };
 
 // A row, or null, as a vector of block j.
@@ -48,12 +92,28 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
   live == kLanes ? store(row + j * kLanes, v) : storeFirst(row + j * kLanes, v, live);
 }
 
-// wIh and the biases in column order: weights [G, I], bias [G].
-void packInputWeights(const LstmWeights& weights, const Layout& layout, std::int64_t inputSize, float* packed,
-                      float* bias);
+// wIh and the biases in column order: weights [C, I], bias [C].
+void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std::int64_t inputSize,
+                      float* packed, float* bias);
+
+// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows. w is packed in panels of four vectors of
+// outputs, the last one narrower: [depth][width] each. packPanels makes them of element(k, i), i below
+// `outputs`, else 0.
+void slotProduct(const float* w, std::int64_t depth, std::int64_t blocks, const float* x,
+                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate);
+template <class Element>
+void packPanels(std::int64_t depth, std::int64_t blocks, std::int64_t outputs, Element element,
+                float* packed) {
+  for (std::int64_t first = 0; first < blocks * kLanes; first += 4 * kLanes) {
+    const std::int64_t width = smaller(4 * kLanes, blocks * kLanes - first);
+    for (std::int64_t k = 0; k < depth; k++) {
+      for (std::int64_t i = 0; i < width; i++) *packed++ = first + i < outputs ? element(k, first + i) : 0.0f;
+    }
+  }
+}
 
 struct Slot {
-  std::int64_t place;  // b, and in a state [D, B, H] its row is d · B + b
+  std::int64_t place;  // b
   std::int64_t row;    // of the next token
   std::int64_t left;   // tokens still to do, this one included
 };
@@ -62,14 +122,13 @@ struct Slot {
 // which sequence depends on timing; what is computed for a sequence does not.
 class Agenda {
  public:
-  Agenda(CpuBackend& backend, const LstmShape& shape);
-  std::int64_t directions() const { return shape_.directions; }
+  Agenda(CpuBackend& backend, const RecurrentShape& shape);
   int slots() const { return slots_; }
   // The next sequence of a direction, at its first token (`fromEnd`: at its last). False where there is none.
   bool take(std::int64_t direction, bool fromEnd, Slot& slot);
 
  private:
-  const LstmShape& shape_;
+  const RecurrentShape& shape_;
   Scratch<std::int32_t> places_;
   std::int64_t count_;
   int slots_;
@@ -113,5 +172,8 @@ void walkAll(CpuBackend& backend, std::int64_t directions, Run run) {
   };
   parallel(backend, backend.team().size(), task);
 }
+
+// The state of an empty sequence passes through, from `from` (null: zeros) to `to`, both [D, B, size].
+void passEmptyThrough(const RecurrentShape& shape, std::int64_t size, const float* from, float* to);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -1,194 +1,264 @@
-// The LSTM layer, backward: the recurrence in reverse writes the gradients of all gate pre-activations over
-// the saved gates; then the gradients of the weights and of the input are products over all rows at once.
+// A recurrent layer, backward: the recurrence in reverse writes the gradients of all pre-activations over the
+// saved columns; then the gradients of the weights and of the input are products over all rows at once.
 #include "cpu/recurrent.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr int kWide = 4;  // vectors of units in one tile
+// One sequence at one token.
+struct Token {
+  float* columns;          // [C]: gates in, gradients of the pre-activations out
+  const float* extra;      // [Hp]: c, or r h₋₁
+  const float* previousC;  // [H] or [Hp]: c₋₁, or null for zeros
+  const float* previousH;  // [R]: h₋₁, or null for zeros
+  const float* dOutput;    // [R], or null for zeros
+  float* dProjected;       // [Rp]: dh, saved for the gradient of a projection, or null
+};
 
-// wHh for dh = delta · wHh: blocks of kWide vectors of units (the last may be narrower), each [G][width].
-void packTransposed(const LstmWeights& weights, const Layout& layout, float* packed) {
-  for (std::int64_t first = 0; first < layout.padded; first += kWide * kLanes) {
-    const std::int64_t width = smaller(kWide * kLanes, layout.padded - first);
-    for (std::int64_t column = 0; column < layout.gates; column++, packed += width) {
-      const std::int64_t row = layout.parameterRow(column);
-      for (std::int64_t i = 0; i < width; i++) {
-        const std::int64_t unit = first + i;
-        packed[i] = row < 0 || unit >= layout.hidden ? 0.0f : weights.wHh[row * layout.hidden + unit];
-      }
-    }
-  }
-}
+// The gradients of a worker's slots.
+struct Gradients {
+  float* dh;     // [kSlots, Rp]: in h of this step from the next; then in h₋₁
+  float* dc;     // [kSlots, Hp]
+  float* aside;  // [kSlots, Hp]: in o tanh(c) before a projection; in r h₋₁
+  float* delta;  // [kSlots, C]: in the pre-activations
+};
 
-// dh [R, width] = delta [R, G] · w [G, width], width = NV vectors
-template <int R, int NV>
-__attribute__((noinline)) void stateTile(const float* w, const Layout& layout, const float* delta,
-                                         float* dh) {
-  V acc[R][NV] = {};
-  for (std::int64_t k = 0; k < layout.gates; k++, w += NV * kLanes) {
-    V panel[NV];
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) panel[v] = load(w + v * kLanes);
-#pragma GCC unroll 6
-    for (int r = 0; r < R; r++) {
-      const V x = splat(delta[r * layout.gates + k]);
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[r][v] = fma(x, panel[v], acc[r][v]);
-    }
-  }
-#pragma GCC unroll 6
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) store(dh + r * layout.padded + v * kLanes, acc[r][v]);
-}
-
-template <int R>
-void stateTiles(const float* w, const Layout& layout, const float* delta, float* dh) {
-  std::int64_t j = 0;
-  for (; j + kWide <= layout.blocks; j += kWide, w += layout.gates * kWide * kLanes) {
-    stateTile<R, kWide>(w, layout, delta, dh + j * kLanes);
-  }
-  switch (layout.blocks - j) {
-    case 1:
-      stateTile<R, 1>(w, layout, delta, dh + j * kLanes);
-      break;
-    case 2:
-      stateTile<R, 2>(w, layout, delta, dh + j * kLanes);
-      break;
-    case 3:
-      stateTile<R, 3>(w, layout, delta, dh + j * kLanes);
-      break;
-    default:
-      break;
+// For slot s and the units of block j, given dh, the gradient of the cell's output: the columns' gradients,
+// to the token and to `delta`. Returns what of dh reaches h₋₁ around the gates.
+template <Cell cell>
+PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, const Token& token,
+                                 const Gradients& gradients, V dh) {
+  constexpr int count = columnsOf(cell).count;
+  const int live = layout.live(j);
+  float* columns = token.columns + j * count * kLanes;
+  float* delta = gradients.delta + s * layout.width + j * count * kLanes;
+  const auto put = [&](int column, V gradient) {
+    store(columns + column * kLanes, gradient);
+    store(delta + column * kLanes, gradient);
+  };
+  const auto gate = [&](int column) { return load(columns + column * kLanes); };
+  if constexpr (cell == Cell::lstm) {
+    float* dc = gradients.dc + s * layout.padded + j * kLanes;
+    LstmCellBackward<Simd> unit{gate(0), gate(1), gate(2), gate(3), load(dc)};
+    unit.backward(load(token.extra + j * kLanes), loadUnits(token.previousC, j, live), dh);
+    store(dc, unit.dc);
+    put(0, unit.i);
+    put(1, unit.f);
+    put(2, unit.g);
+    put(3, unit.o);
+    return V{};
+  } else if constexpr (cell == Cell::gru) {
+    GruCellBackward<Simd> unit{gate(0), gate(1), gate(2), gate(3), dh};
+    unit.backward(loadUnits(token.previousH, j, live));
+    put(0, unit.r);
+    put(1, unit.z);
+    put(2, unit.n);
+    put(3, unit.q);
+    return unit.dh;
+  } else if constexpr (cell == Cell::resetFirstGru) {
+    V dZ, dN;
+    ResetFirstGruCell<Simd>::backward(gate(1), gate(2), loadUnits(token.previousH, j, live), dh, dZ, dN);
+    put(1, dZ);
+    put(2, dN);
+    // r waits for the gradient of r h₋₁; until then the product must not see what this slot had.
+    store(delta, V{});
+    return dh;
+  } else {
+    put(0, ElmanCell<Simd, cell == Cell::elmanRelu>::backward(gate(0), dh));
+    return V{};
   }
 }
 
 // One worker in one direction; see walk().
+template <Cell cell>
 struct BackwardPass {
-  const LstmBackward& a;
+  const RecurrentBackward& a;
   const Layout& layout;
   std::int64_t direction;
-  const float* weights;  // packTransposed
+  const float* weights;       // wHh, packed for delta · wHh; of a reset-first GRU that of r and z
+  const float* resetWeights;  // and that of n
+  const float* projection;    // wHr, packed for dh · wHr
   Saved saved;
-  float *dh, *dc;  // [kSlots, Hp]
-  float* delta;    // [kSlots, G]
+  float* dProjected;  // [N, Rp] or null
+  Gradients gradients;
 
-  std::int64_t state(const Slot& slot) const {
-    return (direction * a.shape.sequences.count + slot.place) * layout.hidden;
-  }
-  const float* initial(const float* states, const Slot& slot) const {
-    return states == nullptr ? nullptr : states + state(slot);
+  const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
+    return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
   }
 
   void open(const Slot& slot, int s) {
+    const float* dHN = initial(a.dHN, slot, layout.state);
+    for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+      store(gradients.dh + s * layout.statePadded + j * kLanes, loadUnits(dHN, j, layout.liveState(j)));
+    }
+    const float* dCN = initial(a.dCN, slot, layout.hidden);
     for (std::int64_t j = 0; j < layout.blocks; j++) {
-      const int live = layout.live(j);
-      store(dh + s * layout.padded + j * kLanes, loadUnits(initial(a.dHN, slot), j, live));
-      store(dc + s * layout.padded + j * kLanes, loadUnits(initial(a.dCN, slot), j, live));
+      store(gradients.dc + s * layout.padded + j * kLanes, loadUnits(dCN, j, layout.live(j)));
     }
   }
 
-  void cell(const Slot& slot, int s) {
+  Token tokenOf(const Slot& slot) const {
     const std::int64_t n = slot.row;
-    const bool first = slot.left == 1;
-    float* gates = saved.gates + n * layout.gates;
-    const float* c = saved.cells + n * layout.padded;
     // The previous token of the forward pass lies one row earlier, or later in the reverse direction.
-    const float* previous = c + (direction == 1 ? layout.padded : -layout.padded);
-    const float* c0 = initial(a.c0, slot);
-    const float* dOutput =
-        a.dOutput == nullptr ? nullptr
-                             : a.dOutput + n * a.shape.directions * layout.hidden + direction * layout.hidden;
-    for (std::int64_t j = 0; j < layout.blocks; j++, gates += kGateVectors) {
-      const int live = layout.live(j);
-      const std::int64_t at = s * layout.padded + j * kLanes;
-      const V previousC = first ? loadUnits(c0, j, live) : load(previous + j * kLanes);
-      const V dhTotal = load(dh + at) + loadUnits(dOutput, j, live);
-      LstmCellBackward<Simd> unit{load(gates), load(gates + kLanes), load(gates + 2 * kLanes),
-                                  load(gates + 3 * kLanes), load(dc + at)};
-      unit.backward(load(c + j * kLanes), previousC, dhTotal);
-      store(dc + at, unit.dc);
-      float* to = delta + s * layout.gates + j * kGateVectors;
-      const V deltas[4] = {unit.i, unit.f, unit.g, unit.o};
-#pragma GCC unroll 4
-      for (int q = 0; q < 4; q++) {
-        store(gates + q * kLanes, deltas[q]);
-        store(to + q * kLanes, deltas[q]);
-      }
-    }
+    const std::int64_t previous = direction == 1 ? n + 1 : n - 1;
+    const bool first = slot.left == 1;
+    const std::int64_t outputs = a.shape.directions * layout.state;
+    const std::int64_t half = direction * layout.state;
+    const float* previousC = nullptr;
+    if (layout.hasC)
+      previousC = first ? initial(a.c0, slot, layout.hidden) : saved.extra + previous * layout.padded;
+    return {saved.columns + n * layout.width,
+            saved.extra + n * layout.padded,
+            previousC,
+            first ? initial(a.h0, slot, layout.state) : a.output + previous * outputs + half,
+            a.dOutput == nullptr ? nullptr : a.dOutput + n * outputs + half,
+            dProjected == nullptr ? nullptr : dProjected + n * layout.statePadded};
   }
 
   void step(const Slot* slots, int live) {
-    for (int s = 0; s < live; s++) cell(slots[s], s);
-    for (int s = 0; s < live; s += kSlotRows) {
-      const float* from = delta + s * layout.gates;
-      float* to = dh + s * layout.padded;
-      switch (smaller(kSlotRows, live - s)) {
-        case 1:
-          stateTiles<1>(weights, layout, from, to);
-          break;
-        case 2:
-          stateTiles<2>(weights, layout, from, to);
-          break;
-        case 3:
-          stateTiles<3>(weights, layout, from, to);
-          break;
-        case 4:
-          stateTiles<4>(weights, layout, from, to);
-          break;
-        case 5:
-          stateTiles<5>(weights, layout, from, to);
-          break;
-        default:
-          stateTiles<6>(weights, layout, from, to);
-          break;
+    Token tokens[kSlots];
+    for (int s = 0; s < live; s++) {
+      tokens[s] = tokenOf(slots[s]);
+      float* dh = gradients.dh + s * layout.statePadded;
+      for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+        const V total = load(dh + j * kLanes) + loadUnits(tokens[s].dOutput, j, layout.liveState(j));
+        store(dh + j * kLanes, total);
+        if (tokens[s].dProjected != nullptr) store(tokens[s].dProjected + j * kLanes, total);
       }
+    }
+    if (layout.projected) {
+      slotProduct(projection, layout.state, layout.blocks, gradients.dh, layout.statePadded, gradients.aside,
+                  layout.padded, live, false);
+    }
+    for (int s = 0; s < live; s++) {
+      for (std::int64_t j = 0; j < layout.blocks; j++) {
+        float* dh = gradients.dh + s * layout.statePadded + j * kLanes;
+        const float* own = layout.projected ? gradients.aside + s * layout.padded + j * kLanes : dh;
+        const V around = backwardCell<cell>(layout, j, s, tokens[s], gradients, load(own));
+        if (!layout.projected) store(dh, around);
+      }
+    }
+    if constexpr (cell == Cell::resetFirstGru) {
+      slotProduct(resetWeights, layout.width, layout.blocks, gradients.delta, layout.width, gradients.aside,
+                  layout.padded, live, false);
+      for (int s = 0; s < live; s++) reset(tokens[s], s);
+    }
+    slotProduct(weights, layout.width, layout.stateBlocks, gradients.delta, layout.width, gradients.dh,
+                layout.statePadded, live, !layout.projected);
+  }
+
+  // The half of a reset-first GRU that needs the gradient of r h₋₁.
+  void reset(const Token& token, int s) {
+    for (std::int64_t j = 0; j < layout.blocks; j++) {
+      float* columns = token.columns + j * 3 * kLanes;
+      float* dhAt = gradients.dh + s * layout.statePadded + j * kLanes;
+      V dh = load(dhAt);
+      const V dR =
+          ResetFirstGruCell<Simd>::backwardReset(load(columns), loadUnits(token.previousH, j, layout.live(j)),
+                                                 load(gradients.aside + s * layout.padded + j * kLanes), dh);
+      store(dhAt, dh);
+      store(columns, dR);
+      store(gradients.delta + s * layout.width + j * 3 * kLanes, dR);
     }
   }
 
   void close(const Slot& slot, int s) {
-    for (std::int64_t j = 0; j < layout.blocks; j++) {
-      const std::int64_t at = s * layout.padded + j * kLanes;
-      if (a.dH0 != nullptr) storeUnits(a.dH0 + state(slot), j, layout.live(j), load(dh + at));
-      if (a.dC0 != nullptr) storeUnits(a.dC0 + state(slot), j, layout.live(j), load(dc + at));
+    const std::int64_t place = direction * a.shape.sequences.count + slot.place;
+    for (std::int64_t j = 0; a.dH0 != nullptr && j < layout.stateBlocks; j++) {
+      storeUnits(a.dH0 + place * layout.state, j, layout.liveState(j),
+                 load(gradients.dh + s * layout.statePadded + j * kLanes));
+    }
+    for (std::int64_t j = 0; a.dC0 != nullptr && j < layout.blocks; j++) {
+      storeUnits(a.dC0 + place * layout.hidden, j, layout.live(j),
+                 load(gradients.dc + s * layout.padded + j * kLanes));
     }
   }
 
   void move(int from, int to) {
+    for (std::int64_t i = 0; i < layout.statePadded; i++) {
+      gradients.dh[to * layout.statePadded + i] = gradients.dh[from * layout.statePadded + i];
+    }
     for (std::int64_t i = 0; i < layout.padded; i++) {
-      dh[to * layout.padded + i] = dh[from * layout.padded + i];
-      dc[to * layout.padded + i] = dc[from * layout.padded + i];
+      gradients.dc[to * layout.padded + i] = gradients.dc[from * layout.padded + i];
     }
   }
 };
 
-void passEmptyThrough(const LstmBackward& a) {
-  const Sequences& sequences = a.shape.sequences;
-  for (std::int64_t row = 0; row < a.shape.directions * sequences.count; row++) {
-    const std::int64_t b = row % sequences.count;
-    if (sequences.offsets[b] != sequences.offsets[b + 1]) continue;
-    for (std::int64_t i = row * a.shape.hiddenSize; i < (row + 1) * a.shape.hiddenSize; i++) {
-      if (a.dH0 != nullptr) a.dH0[i] = a.dHN == nullptr ? 0.0f : a.dHN[i];
-      if (a.dC0 != nullptr) a.dC0[i] = a.dCN == nullptr ? 0.0f : a.dCN[i];
-    }
+// The packed weights of one direction; see BackwardPass.
+struct Panels {
+  float *weights, *resetWeights, *projection;
+
+  static std::int64_t count(const Layout& layout, bool halves) {
+    return layout.width * layout.statePadded * (halves ? 2 : 1) + layout.state * layout.padded;
   }
+  Panels(float* memory, const RecurrentWeights& given, const Layout& layout, bool halves) {
+    weights = memory;
+    resetWeights = weights + layout.width * layout.statePadded;
+    projection = halves ? resetWeights + layout.width * layout.statePadded : resetWeights;
+    // `reset`: of the columns of n alone, or of all others.
+    const auto pack = [&](bool reset, float* to) {
+      const auto element = [&](std::int64_t column, std::int64_t unit) {
+        const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
+        const bool taken = !halves || (row >= 2 * layout.hidden) == reset;
+        return row < 0 || !taken ? 0.0f : given.wHh[row * layout.state + unit];
+      };
+      packPanels(layout.width, layout.stateBlocks, layout.state, element, to);
+    };
+    pack(false, weights);
+    if (halves) pack(true, resetWeights);
+    if (!layout.projected) return;
+    const auto element = [&](std::int64_t k, std::int64_t unit) {
+      return given.wHr[k * layout.hidden + unit];
+    };
+    packPanels(layout.state, layout.blocks, layout.hidden, element, projection);
+  }
+};
+
+template <Cell cell>
+void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
+                 float* const* dProjected) {
+  constexpr bool halves = cell == Cell::resetFirstGru;
+  const std::int64_t panels = Panels::count(layout, halves);
+  const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
+  Scratch<float> memory(backend, a.shape.directions * panels);
+  Scratch<float> states(backend, backend.team().size() * perWorker);
+  const Panels weights[2] = {Panels(memory, a.weights[0], layout, halves),
+                             Panels(a.shape.directions == 2 ? memory + panels : memory,
+                                    a.weights[a.shape.directions - 1], layout, halves)};
+  Agenda agenda(backend, a.shape);
+  walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
+    float* dh = states + worker * perWorker;
+    float* dc = dh + kSlots * layout.statePadded;
+    float* aside = dc + kSlots * layout.padded;
+    const Panels& own = weights[d];
+    BackwardPass<cell> pass{a,
+                            layout,
+                            d,
+                            own.weights,
+                            own.resetWeights,
+                            own.projection,
+                            Saved(a.saved, layout, a.shape.rows, d),
+                            dProjected[d],
+                            {dh, dc, aside, aside + kSlots * layout.padded}};
+    walk(agenda, d, true, pass);
+  });
 }
 
-// From column order [G, width] to a parameter's [4H, width].
-void unpackRows(const float* packed, const Layout& layout, std::int64_t width, float* parameter) {
-  for (std::int64_t column = 0; column < layout.gates; column++) {
-    const std::int64_t row = layout.parameterRow(column);
+// From column order [C, width] to a parameter's [G·H, width]; `gate` says which columns are its own.
+void unpackRows(const float* packed, const Layout& layout, const int* gate, std::int64_t width,
+                float* parameter) {
+  for (std::int64_t column = 0; column < layout.width; column++) {
+    const std::int64_t row = layout.parameterRow(column, gate);
     if (row < 0) continue;
     for (std::int64_t i = 0; i < width; i++) parameter[row * width + i] = packed[column * width + i];
   }
 }
 
 // dwHh = Σ delta[n] ⊗ h before token n: the output one row earlier in the walk, or h0 at a sequence's first
-// token.
-void recurrentWeightGradient(CpuBackend& backend, const LstmBackward& a, const Layout& layout,
-                             std::int64_t direction, const float* deltas, float* gradient) {
+// token. The gate n of a reset-first GRU was given r h₋₁ instead.
+void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
+                             std::int64_t direction, const Saved& saved, float* gradient) {
   const Sequences& sequences = a.shape.sequences;
   const std::int64_t rows = a.shape.rows;
   Scratch<std::int32_t> before(backend, larger(1, rows));
@@ -200,78 +270,95 @@ void recurrentWeightGradient(CpuBackend& backend, const LstmBackward& a, const L
     for (std::int32_t n = begin; n < end; n++)
       before[n] = n == firsts[b] ? -1 : (direction == 1 ? n + 1 : n - 1);
   }
-  Scratch<float> packed(backend, layout.gates * layout.hidden);
-  gemm(backend,
-       {layout.gates, layout.hidden, rows, Operand{deltas, layout.gates, nullptr, true},
-        Operand{a.output + direction * layout.hidden, a.shape.directions * layout.hidden, before, false},
-        packed, layout.hidden, nullptr, false});
+  const Operand deltas{saved.columns, layout.width, nullptr, true};
+  const Operand outputs{a.output + direction * layout.state, a.shape.directions * layout.state, before,
+                        false};
+  Scratch<float> packed(backend, layout.width * layout.state);
+  gemm(backend, {layout.width, layout.state, rows, deltas, outputs, packed, layout.state, nullptr, false});
   if (a.h0 != nullptr) {
-    gemm(backend, {layout.gates, layout.hidden, sequences.count, Operand{deltas, layout.gates, firsts, true},
-                   Operand{a.h0 + direction * sequences.count * layout.hidden, layout.hidden, nullptr, false},
-                   packed, layout.hidden, nullptr, true});
+    gemm(backend,
+         {layout.width, layout.state, sequences.count, Operand{saved.columns, layout.width, firsts, true},
+          Operand{a.h0 + direction * sequences.count * layout.state, layout.state, nullptr, false}, packed,
+          layout.state, nullptr, true});
   }
-  unpackRows(packed, layout, layout.hidden, gradient);
+  unpackRows(packed, layout, layout.columns.hidden, layout.state, gradient);
+  if (a.shape.cell != Cell::resetFirstGru) return;
+  gemm(backend, {layout.width, layout.state, rows, deltas,
+                 Operand{saved.extra, layout.padded, nullptr, false}, packed, layout.state, nullptr, false});
+  const int onlyN[kMostColumns] = {-1, -1, 2};
+  unpackRows(packed, layout, onlyN, layout.state, gradient);
+}
+
+void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout& layout, std::int64_t d,
+                     const float* dProjected) {
+  const std::int64_t inputs = a.shape.inputSize;
+  const std::int64_t rows = a.shape.rows;
+  const std::int64_t distinct = a.shape.distinctRows;
+  const RecurrentGradients& gradients = a.gradients[d];
+  const Saved saved(a.saved, layout, rows, d);
+  if (gradients.wHh != nullptr) recurrentWeightGradient(backend, a, layout, d, saved, gradients.wHh);
+  if (gradients.wHr != nullptr) {
+    gemm(backend, {layout.state, layout.hidden, rows, Operand{dProjected, layout.statePadded, nullptr, true},
+                   Operand{saved.unprojected, layout.padded, nullptr, false}, gradients.wHr, layout.hidden,
+                   nullptr, false});
+  }
+  // From here on a distinct row counts once, with the sum of the gradients of all its places.
+  const bool indexed = a.shape.index.index != nullptr;
+  Scratch<float> sums(backend, indexed ? distinct * layout.width : 0);
+  const float* deltas = saved.columns;
+  if (indexed) {
+    backend.sumRows({distinct, layout.width, deltas, a.shape.index.starts, a.shape.index.order, sums});
+    deltas = sums;
+  }
+  Scratch<float> packed(backend, layout.width * inputs);
+  if (gradients.wIh != nullptr) {
+    gemm(backend, {layout.width, inputs, distinct, Operand{deltas, layout.width, nullptr, true},
+                   Operand{a.x, inputs, nullptr, false}, packed, inputs, nullptr, false});
+    unpackRows(packed, layout, layout.columns.input, inputs, gradients.wIh);
+  }
+  if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
+    Scratch<float> bias(backend, layout.width);
+    sumColumns(backend, deltas, distinct, layout.width, layout.width, bias, false);
+    if (gradients.bIh != nullptr) unpackRows(bias, layout, layout.columns.input, 1, gradients.bIh);
+    if (gradients.bHh != nullptr) unpackRows(bias, layout, layout.columns.hidden, 1, gradients.bHh);
+  }
+  if (a.dX != nullptr) {
+    packInputWeights(a.weights[d], layout, inputs, packed, nullptr);
+    gemm(backend, {distinct, inputs, layout.width, Operand{deltas, layout.width, nullptr, false},
+                   Operand{packed, inputs, nullptr, false}, a.dX, inputs, nullptr, d > 0});
+  }
 }
 
 }  // namespace
 
-void Kernels::lstmBackward(const LstmBackward& a) {
-  const Layout layout(a.shape.hiddenSize);
-  const std::int64_t inputs = a.shape.inputSize;
-  const std::int64_t rows = a.shape.rows;
-  const std::int64_t distinct = a.shape.distinctRows;
-  const std::int64_t panel = layout.gates * layout.padded;
-  const std::int64_t state = kSlots * (2 * layout.padded + layout.gates);
-  {
-    Scratch<float> weights(*this, a.shape.directions * panel);
-    Scratch<float> states(*this, team().size() * state);
-    for (std::int64_t d = 0; d < a.shape.directions; d++)
-      packTransposed(a.weights[d], layout, weights + d * panel);
-    passEmptyThrough(a);
-    Agenda agenda(*this, a.shape);
-    walkAll(*this, a.shape.directions, [&](std::int64_t d, int worker) {
-      float* dh = states + worker * state;
-      BackwardPass pass{a,
-                        layout,
-                        d,
-                        weights + d * panel,
-                        Saved(a.saved, layout, rows, d),
-                        dh,
-                        dh + kSlots * layout.padded,
-                        dh + 2 * kSlots * layout.padded};
-      walk(agenda, d, true, pass);
-    });
+void Kernels::recurrentBackward(const RecurrentBackward& a) {
+  const Layout layout(a.shape);
+  const std::int64_t projectedRows = layout.projected ? a.shape.rows * layout.statePadded : 0;
+  Scratch<float> projectedMemory(*this, a.shape.directions * projectedRows);
+  float* dProjected[2] = {};
+  for (std::int64_t d = 0; layout.projected && d < a.shape.directions; d++) {
+    dProjected[d] = projectedMemory + d * projectedRows;
   }
-  Scratch<float> inputWeights(*this, layout.gates * inputs);
-  Scratch<float> packed(*this, layout.gates * inputs);
-  Scratch<float> bias(*this, layout.gates);
-  const bool indexed = a.shape.index.index != nullptr;
-  Scratch<float> sums(*this, indexed ? distinct * layout.gates : 0);
-  for (std::int64_t d = 0; d < a.shape.directions; d++) {
-    float* deltas = Saved(a.saved, layout, rows, d).gates;
-    const LstmGradients& gradients = a.gradients[d];
-    if (gradients.wHh != nullptr) recurrentWeightGradient(*this, a, layout, d, deltas, gradients.wHh);
-    // From here on a distinct row counts once, with the sum of the gradients of all its places.
-    if (indexed) {
-      sumRows({distinct, layout.gates, deltas, a.shape.index.starts, a.shape.index.order, sums});
-      deltas = sums;
-    }
-    if (gradients.wIh != nullptr) {
-      gemm(*this, {layout.gates, inputs, distinct, Operand{deltas, layout.gates, nullptr, true},
-                   Operand{a.x, inputs, nullptr, false}, packed, inputs, nullptr, false});
-      unpackRows(packed, layout, inputs, gradients.wIh);
-    }
-    if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
-      PACKED_RNN_ISA::sumColumns(*this, deltas, distinct, layout.gates, layout.gates, bias, false);
-      if (gradients.bIh != nullptr) unpackRows(bias, layout, 1, gradients.bIh);
-      if (gradients.bHh != nullptr) unpackRows(bias, layout, 1, gradients.bHh);
-    }
-    if (a.dX != nullptr) {
-      packInputWeights(a.weights[d], layout, inputs, inputWeights, nullptr);
-      gemm(*this, {distinct, inputs, layout.gates, Operand{deltas, layout.gates, nullptr, false},
-                   Operand{inputWeights, inputs, nullptr, false}, a.dX, inputs, nullptr, d > 0});
-    }
+  passEmptyThrough(a.shape, layout.state, a.dHN, a.dH0);
+  passEmptyThrough(a.shape, layout.hidden, a.dCN, a.dC0);
+  switch (a.shape.cell) {
+    case Cell::lstm:
+      runBackward<Cell::lstm>(*this, a, layout, dProjected);
+      break;
+    case Cell::gru:
+      runBackward<Cell::gru>(*this, a, layout, dProjected);
+      break;
+    case Cell::resetFirstGru:
+      runBackward<Cell::resetFirstGru>(*this, a, layout, dProjected);
+      break;
+    case Cell::elmanTanh:
+      runBackward<Cell::elmanTanh>(*this, a, layout, dProjected);
+      break;
+    case Cell::elmanRelu:
+      runBackward<Cell::elmanRelu>(*this, a, layout, dProjected);
+      break;
   }
+  for (std::int64_t d = 0; d < a.shape.directions; d++) weightGradients(*this, a, layout, d, dProjected[d]);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -105,6 +105,8 @@ struct Simd {
   static PACKED_RNN_INLINE V splat(float x) { return PACKED_RNN_ISA::splat(x); }
   static PACKED_RNN_INLINE V fma(V a, V b, V c) { return PACKED_RNN_ISA::fma(a, b, c); }
   static PACKED_RNN_INLINE V sqrt(V x) { return squareRoot(x); }
+  // A NaN in a stays one.
+  static PACKED_RNN_INLINE V positive(V a, V b) { return a <= 0.0f ? V{} : b; }
   static PACKED_RNN_INLINE V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
   // An odd polynomial where 1 - 2 / (e²ˣ + 1) would cancel, so that the relative error stays below 4 ulp
   // everywhere.

@@ -1,111 +1,141 @@
 import { isRecorded, record } from '../autograd.js'
 import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { type LstmLayer, native } from '../native.js'
+import { native, type RecurrentLayer } from '../native.js'
 import { PackedSequence, type RowIndex } from '../packed.js'
 import { empty, outlive, ranked, type Tensor } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
 import {
-  checkLstm,
+  checkRecurrent,
+  type GruOptions,
+  gruKind,
+  type Kind,
   type Layer,
   type LstmOptions,
-  LstmSaved,
-  type LstmShape,
   type LstmWeights,
+  lstmKind,
+  type RecurrentOptions,
+  RecurrentSaved,
+  type RecurrentShape,
+  type RecurrentWeights,
+  type RnnOptions,
+  rnnKind,
 } from './recurrentInput.js'
 
 type Matrix = Tensor<'float32', 2>
 type States = Tensor<'float32', 3>
 
+export interface RecurrentResult {
+  /** The hidden state after each token: rows of D·R numbers, forward direction first. */
+  output: PackedSequence
+  /** The last states [L·D, B, R], row layer · D + direction; an empty sequence's are its initial ones. */
+  hN: States
+}
+
+export interface LstmResult extends RecurrentResult {
+  /** The last cell states [L·D, B, H]. */
+  cN: States
+}
+
+/** The gradients in a layer's results; those left out are zeros. */
+export interface RecurrentOutputGradients {
+  /** [N, D·R] */
+  dOutput?: Matrix | null
+  /** [L·D, B, R] */
+  dHN?: States | null
+}
+
+export interface LstmOutputGradients extends RecurrentOutputGradients {
+  /** [L·D, B, H] */
+  dCN?: States | null
+}
+
+export interface RecurrentGradients {
+  /** [N, I], or for an indexed input [U, I]: a distinct row's sum over all its places. */
+  dInput: Matrix | null
+  /** In the order and shapes of the weights. */
+  dWeights: RecurrentWeights[]
+  /** [L·D, B, R] */
+  dH0: States
+}
+
+export interface LstmGradients extends RecurrentGradients {
+  dWeights: LstmWeights[]
+  /** [L·D, B, H] */
+  dC0: States
+}
+
 /** The arguments that the forward and the backward op of layer l share. */
 function layerArguments(
-  shape: LstmShape,
+  shape: RecurrentShape,
   weights: readonly LstmWeights[],
   l: number,
   input: Matrix,
   index: RowIndex | null,
-  states: { h0: States | null; c0: States | null },
-): LstmLayer {
-  const { sequences, hiddenSize, directions } = shape
+  { h0, c0 }: { h0: States | null; c0: States | null },
+): RecurrentLayer {
+  const { kind, sequences, hiddenSize, stateSize, directions, bias } = shape
   const own = weights.slice(l * directions, (l + 1) * directions)
-  const biases = (name: 'bIh' | 'bHh') => own.flatMap(weight => weight[name]?.buffer ?? [])
+  const all = (name: keyof LstmWeights) => own.flatMap(weight => weight[name]?.buffer ?? [])
+  const before = l * directions * sequences.batchSize
   return {
+    cell: kind.cell,
     rows: sequences.rows,
     distinctRows: input.shape[0],
     inputSize: input.shape[1],
     hiddenSize,
+    projectionSize: kind.projSize,
     directions,
-    stateOffset: l * directions * sequences.batchSize * hiddenSize,
+    hOffset: before * stateSize,
+    cOffset: before * hiddenSize,
     offsets: sequences.offsets,
     x: input.buffer,
     index: index?.index.buffer ?? null,
     starts: index?.starts.buffer ?? null,
     order: index?.order.buffer ?? null,
-    wIh: own.map(weight => weight.wIh.buffer),
-    wHh: own.map(weight => weight.wHh.buffer),
-    bIh: shape.bias ? biases('bIh') : null,
-    bHh: shape.bias ? biases('bHh') : null,
-    h0: states.h0?.buffer ?? null,
-    c0: states.c0?.buffer ?? null,
+    wIh: all('wIh'),
+    wHh: all('wHh'),
+    bIh: bias ? all('bIh') : null,
+    bHh: bias ? all('bHh') : null,
+    wHr: kind.projSize > 0 ? all('wHr') : null,
+    h0: h0?.buffer ?? null,
+    c0: c0?.buffer ?? null,
   }
 }
 
-export interface LstmResult {
-  /** The hidden state after each token: rows of D·H numbers, forward direction first. */
+interface Forward {
   output: PackedSequence
-  /** The last states [L·D, B, H], row layer · D + direction; an empty sequence's are its initial ones. */
   hN: States
-  cN: States
+  cN: States | null
+  saved: RecurrentSaved | null
 }
 
-/**
- * A stack of LSTM layers over packed sequences (torch.nn.LSTM's equations and weights), without a tape:
- * i, f, o = σ(W x + U h + b), g = tanh(…), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
- *
- * @param x rows of I numbers, one a token; or indexed, as from `embedding`: then each distinct row is projected once.
- * @param weights for each layer and direction, in the order layer · D + direction.
- * @returns `output`, `hN`, `cN` and `saved`, for one `lstmBackward`; null with `train: false`.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_OUT_OF_RANGE.
- */
-export function lstmForward(
+function forward(
+  kind: Kind,
   x: PackedSequence,
   weights: readonly LstmWeights[],
-  options: LstmOptions & { train: false },
-): LstmResult & { saved: null }
-export function lstmForward(
-  x: PackedSequence,
-  weights: readonly LstmWeights[],
-  options: LstmOptions & { train?: true },
-): LstmResult & { saved: LstmSaved }
-export function lstmForward(
-  x: PackedSequence,
-  weights: readonly LstmWeights[],
-  options: LstmOptions,
-): LstmResult & { saved: LstmSaved | null }
-export function lstmForward(
-  x: PackedSequence,
-  weights: readonly LstmWeights[],
-  options: LstmOptions,
-): LstmResult & { saved: LstmSaved | null } {
-  const shape = checkLstm(x, weights, options)
-  const { sequences, hiddenSize, numLayers, directions } = shape
+  options: RecurrentOptions,
+): Forward {
+  const shape = checkRecurrent(kind, x, weights, options)
+  const { sequences, hiddenSize, stateSize, numLayers, directions } = shape
   const { device } = x.data
-  const { train = true, dropout = 0, mask, h0 = null, c0 = null } = options
-  const hN = empty<3>(device, [numLayers * directions, sequences.batchSize, hiddenSize])
-  const cN = empty<3>(device, hN.shape)
+  const { train = true, dropout = 0, mask, h0 = null } = options
+  const states = numLayers * directions
+  const hN = empty<3>(device, [states, sequences.batchSize, stateSize])
+  const cN = kind.name === 'lstm' ? empty<3>(device, [states, sequences.batchSize, hiddenSize]) : null
   const layers: Layer[] = []
   const between: Matrix[] = []
   let input = x.data
   let index = x.index
   for (let l = 0; l < numLayers; l++) {
-    const output = empty<2>(device, [sequences.rows, directions * hiddenSize])
-    const size = native.lstmSavedCount(device.queue, sequences.rows, hiddenSize, directions)
-    const saved = train ? outlive(empty<1>(device, [size])) : null
-    native.lstmForward(device.queue, {
-      ...layerArguments(shape, weights, l, input, index, { h0, c0 }),
+    const args = layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 })
+    const output = empty<2>(device, [sequences.rows, directions * stateSize])
+    const saved = train ? outlive(empty<1>(device, [native.recurrentSavedCount(device.queue, args)])) : null
+    native.recurrentForward(device.queue, {
+      ...args,
       output: output.buffer,
       hN: hN.buffer,
-      cN: cN.buffer,
+      cN: cN?.buffer ?? null,
       saved: saved?.buffer ?? null,
     })
     const masked = train && dropout > 0 && mask !== undefined && l < numLayers - 1
@@ -115,71 +145,49 @@ export function lstmForward(
     between.push(...new Set([output, input]))
     index = null
   }
-  const saved = train ? new LstmSaved(shape, weights, h0, c0, layers, dropout) : null
+  const saved = train ? new RecurrentSaved(shape, weights, h0, layers, dropout) : null
   for (const tensor of between) if (tensor !== input) tensor.dispose()
   return { output: new PackedSequence(input, sequences), hN, cN, saved }
 }
 
-/** The gradients in an LSTM's results; those left out are zeros. */
-export interface LstmOutputGradients {
-  /** [N, D·H] */
-  dOutput?: Matrix | null
-  /** [L·D, B, H] */
-  dHN?: States | null
-  dCN?: States | null
-}
-
-export interface LstmGradients {
-  /** [N, I], or for an indexed input [U, I]: a distinct row's sum over all its places. */
-  dInput: Matrix | null
-  /** In the order and shapes of the weights. */
-  dWeights: LstmWeights[]
-  /** [L·D, B, H] */
-  dH0: States
-  dC0: States
-}
-
-/**
- * The backward pass of `lstmForward`, by back-propagation through time over whole sequences.
- *
- * @param saved of a forward pass; it is used up.
- * @param wanted `input: false` leaves `dInput` out, as for a frozen embedding.
- * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
- */
-export function lstmBackward(
-  saved: LstmSaved,
+function backward(
+  name: Kind['name'],
+  saved: RecurrentSaved,
   gradients: LstmOutputGradients,
-  wanted: { input?: boolean } = {},
-): LstmGradients {
-  const op = 'lstmBackward'
-  const { shape, weights, layers, h0, c0 } = saved
-  const { sequences, hiddenSize, numLayers, directions } = shape
-  const states = [numLayers * directions, sequences.batchSize, hiddenSize] as const
+  wanted: { input?: boolean },
+): RecurrentGradients & { dWeights: LstmWeights[]; dC0: States | null } {
+  const op = `${name}Backward`
+  if (!(saved instanceof RecurrentSaved)) throw badArgument(op, 'saved', `what ${name}Forward saved`, saved)
+  const { shape, weights, layers } = saved
+  const { sequences, hiddenSize, stateSize, numLayers, directions, bias, kind } = shape
   const { dOutput = null, dHN = null, dCN = null } = gradients
-  const first = layers[0]
-  if (first === undefined) throw badArgument(op, 'saved', 'at least one layer', layers.length)
-  const { device } = first.input
-  const width = directions * hiddenSize
-  if (dOutput)
-    checkTensor(op, 'dOutput', dOutput, { dtype: 'float32', shape: [sequences.rows, width], device })
-  if (dHN) checkTensor(op, 'dHN', dHN, { dtype: 'float32', shape: states, device })
-  if (dCN) checkTensor(op, 'dCN', dCN, { dtype: 'float32', shape: states, device })
-  saved.use()
-  const dH0 = empty<3>(device, states)
-  const dC0 = empty<3>(device, states)
-  const dWeights = weights.map(({ wIh, wHh, bIh, bHh }) => ({
+  saved.use(name)
+  const { device } = layers[0]!.input
+  const hShape = [numLayers * directions, sequences.batchSize, stateSize] as const
+  const cShape = [numLayers * directions, sequences.batchSize, hiddenSize] as const
+  if (dOutput) {
+    const wantedShape = [sequences.rows, directions * stateSize]
+    checkTensor(op, 'dOutput', dOutput, { dtype: 'float32', shape: wantedShape, device })
+  }
+  if (dHN) checkTensor(op, 'dHN', dHN, { dtype: 'float32', shape: hShape, device })
+  if (dCN) checkTensor(op, 'dCN', dCN, { dtype: 'float32', shape: cShape, device })
+  const dH0 = empty<3>(device, hShape)
+  const dC0 = kind.name === 'lstm' ? empty<3>(device, cShape) : null
+  const dWeights = weights.map(({ wIh, wHh, bIh, bHh, wHr }) => ({
     wIh: empty<2>(device, wIh.shape),
     wHh: empty<2>(device, wHh.shape),
     bIh: bIh ? empty<1>(device, bIh.shape) : null,
     bHh: bHh ? empty<1>(device, bHh.shape) : null,
+    wHr: wHr ? empty<2>(device, wHr.shape) : null,
   }))
   let above = dOutput
   for (let l = numLayers - 1; l >= 0; l--) {
     const layer = layers[l]!
     const dX = l > 0 || wanted.input !== false ? empty<2>(device, layer.input.shape) : null
     const own = dWeights.slice(l * directions, (l + 1) * directions)
-    native.lstmBackward(device.queue, {
-      ...layerArguments(shape, weights, l, layer.input, layer.index, { h0, c0 }),
+    const all = (part: keyof LstmWeights) => own.flatMap(gradient => gradient[part]?.buffer ?? [])
+    native.recurrentBackward(device.queue, {
+      ...layerArguments(shape, weights, l, layer.input, layer.index, saved),
       output: layer.output.buffer,
       saved: layer.saved.buffer,
       dOutput: above?.buffer ?? null,
@@ -187,11 +195,12 @@ export function lstmBackward(
       dCN: dCN?.buffer ?? null,
       dX: dX?.buffer ?? null,
       dH0: dH0.buffer,
-      dC0: dC0.buffer,
-      dWIh: own.map(gradient => gradient.wIh.buffer),
-      dWHh: own.map(gradient => gradient.wHh.buffer),
-      dBIh: shape.bias ? own.flatMap(gradient => gradient.bIh?.buffer ?? []) : null,
-      dBHh: shape.bias ? own.flatMap(gradient => gradient.bHh?.buffer ?? []) : null,
+      dC0: dC0?.buffer ?? null,
+      dWIh: all('wIh'),
+      dWHh: all('wHh'),
+      dBIh: bias ? all('bIh') : null,
+      dBHh: bias ? all('bHh') : null,
+      dWHr: kind.projSize > 0 ? all('wHr') : null,
     })
     if (above !== dOutput) above?.dispose()
     const place = layers[l - 1]?.mask
@@ -202,15 +211,21 @@ export function lstmBackward(
   return { dInput: above, dWeights, dH0, dC0 }
 }
 
-/** `lstmForward` on the tape. */
-export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options: LstmOptions): LstmResult {
-  const { h0 = null, c0 = null } = options
-  const flat = weights.flatMap(({ wIh, wHh, bIh, bHh }) => (bIh && bHh ? [wIh, wHh, bIh, bHh] : [wIh, wHh]))
-  const inputs = [x.data, h0, c0, ...flat]
+/** A forward pass on the tape. */
+function recorded(
+  kind: Kind,
+  x: PackedSequence,
+  weights: readonly LstmWeights[],
+  options: RecurrentOptions,
+): Forward {
+  const { h0 = null } = options
+  const flat = weights.flatMap(partsOf)
+  const inputs = [x.data, h0, kind.c0, ...flat]
   const train = options.train !== false && isRecorded(inputs)
-  const { output, hN, cN, saved } = lstmForward(x, weights, { ...options, train })
-  if (saved === null) return { output, hN, cN }
-  record('lstm', inputs, [output.data, hN, cN], keeper => {
+  const result = forward(kind, x, weights, { ...options, train })
+  const { output, hN, cN, saved } = result
+  if (saved === null) return result
+  record(kind.name, inputs, cN === null ? [output.data, hN] : [output.data, hN, cN], keeper => {
     const held = keeper.own(saved)
     for (const input of inputs) if (input !== null) keeper.hold<'float32', number>(input)
     return ([dOutput, dHN, dCN], [wantsInput = false, wantsH0, wantsC0]) => {
@@ -219,16 +234,144 @@ export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options
         dHN: dHN ? ranked(dHN, 3) : null,
         dCN: dCN ? ranked(dCN, 3) : null,
       }
-      const { dInput, dWeights, dH0, dC0 } = lstmBackward(held, given, { input: wantsInput })
+      const { dInput, dWeights, dH0, dC0 } = backward(kind.name, held, given, { input: wantsInput })
       if (!wantsH0) dH0.dispose()
-      if (!wantsC0) dC0.dispose()
-      const ofWeights = dWeights.flatMap(({ wIh, wHh, bIh, bHh }) => [
-        wIh,
-        wHh,
-        ...(bIh && bHh ? [bIh, bHh] : []),
-      ])
-      return [dInput, wantsH0 ? dH0 : null, wantsC0 ? dC0 : null, ...ofWeights]
+      if (!wantsC0) dC0?.dispose()
+      return [dInput, wantsH0 ? dH0 : null, wantsC0 ? dC0 : null, ...dWeights.flatMap(partsOf)]
     }
   })
-  return { output, hN, cN }
+  return result
+}
+
+function partsOf({ wIh, wHh, bIh, bHh, wHr }: LstmWeights): Tensor<'float32'>[] {
+  return [wIh, wHh, bIh ?? [], bHh ?? [], wHr ?? []].flat()
+}
+
+type Saved<T extends boolean | undefined> = T extends false ? null : RecurrentSaved
+
+/** `saved` where a backward pass was asked for, which is the default. */
+function withSaved<R extends object, T extends boolean | undefined>(
+  result: R,
+  saved: RecurrentSaved | null,
+): R & { saved: Saved<T> } {
+  return { ...result, saved: saved as Saved<T> }
+}
+
+function withC(cN: States | null): States {
+  if (cN === null) throw badArgument('lstm', 'cN', 'cell states', cN)
+  return cN
+}
+
+/**
+ * A stack of LSTM layers over packed sequences (torch.nn.LSTM's equations and weights), without a tape:
+ * i, f, o = σ(W x + U h + b), g = tanh(…), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), projected by wHr if `projSize` says so.
+ *
+ * @param x rows of I numbers, one a token; or indexed, as from `embedding`: then each distinct row is projected once.
+ * @param weights for each layer and direction, in the order layer · D + direction.
+ * @returns `output`, `hN`, `cN` and `saved`, for one `lstmBackward`; null with `train: false`.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_OUT_OF_RANGE.
+ */
+export function lstmForward<const T extends boolean | undefined = undefined>(
+  x: PackedSequence,
+  weights: readonly LstmWeights[],
+  options: LstmOptions & { train?: T },
+): LstmResult & { saved: Saved<T> } {
+  const { output, hN, cN, saved } = forward(lstmKind(options), x, weights, options)
+  return withSaved({ output, hN, cN: withC(cN) }, saved)
+}
+
+/**
+ * The backward pass of `lstmForward`, by back-propagation through time over whole sequences.
+ *
+ * @param saved of a forward pass; it is used up.
+ * @param wanted `input: false` leaves `dInput` out, as for a frozen embedding.
+ * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ */
+export function lstmBackward(
+  saved: RecurrentSaved,
+  gradients: LstmOutputGradients,
+  wanted: { input?: boolean } = {},
+): LstmGradients {
+  const { dC0, ...rest } = backward('lstm', saved, gradients, wanted)
+  return { ...rest, dC0: withC(dC0) }
+}
+
+/** `lstmForward` on the tape. */
+export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options: LstmOptions): LstmResult {
+  const { output, hN, cN } = recorded(lstmKind(options), x, weights, options)
+  return { output, hN, cN: withC(cN) }
+}
+
+/**
+ * A stack of GRU layers over packed sequences (torch.nn.GRU's equations and weights), without a tape:
+ * r, z = σ(W x + U h + b), n = tanh(W x + b + r ⊙ (U h + b')), h = (1 − z) ⊙ n + z ⊙ h.
+ *
+ * @param x as for `lstmForward`. @param weights gates in the order r, z, n.
+ * @returns `output`, `hN` and `saved`, for one `gruBackward`; null with `train: false`.
+ * @throws PackedRnnError as `lstmForward`.
+ */
+export function gruForward<const T extends boolean | undefined = undefined>(
+  x: PackedSequence,
+  weights: readonly RecurrentWeights[],
+  options: GruOptions & { train?: T },
+): RecurrentResult & { saved: Saved<T> } {
+  const { output, hN, saved } = forward(gruKind(options), x, weights, options)
+  return withSaved({ output, hN }, saved)
+}
+
+/** The backward pass of `gruForward`; see `lstmBackward`. */
+export function gruBackward(
+  saved: RecurrentSaved,
+  gradients: RecurrentOutputGradients,
+  wanted: { input?: boolean } = {},
+): RecurrentGradients {
+  const { dInput, dWeights, dH0 } = backward('gru', saved, gradients, wanted)
+  return { dInput, dWeights, dH0 }
+}
+
+/** `gruForward` on the tape. */
+export function gru(
+  x: PackedSequence,
+  weights: readonly RecurrentWeights[],
+  options: GruOptions,
+): RecurrentResult {
+  const { output, hN } = recorded(gruKind(options), x, weights, options)
+  return { output, hN }
+}
+
+/**
+ * A stack of Elman layers over packed sequences (torch.nn.RNN's equations and weights), without a tape:
+ * h = φ(W x + b + U h + b'), φ = tanh or relu.
+ *
+ * @param x as for `lstmForward`.
+ * @returns `output`, `hN` and `saved`, for one `rnnBackward`; null with `train: false`.
+ * @throws PackedRnnError as `lstmForward`; ERR_INVALID_ARGUMENT for another nonlinearity.
+ */
+export function rnnForward<const T extends boolean | undefined = undefined>(
+  x: PackedSequence,
+  weights: readonly RecurrentWeights[],
+  options: RnnOptions & { train?: T },
+): RecurrentResult & { saved: Saved<T> } {
+  const { output, hN, saved } = forward(rnnKind(options), x, weights, options)
+  return withSaved({ output, hN }, saved)
+}
+
+/** The backward pass of `rnnForward`; see `lstmBackward`. */
+export function rnnBackward(
+  saved: RecurrentSaved,
+  gradients: RecurrentOutputGradients,
+  wanted: { input?: boolean } = {},
+): RecurrentGradients {
+  const { dInput, dWeights, dH0 } = backward('rnn', saved, gradients, wanted)
+  return { dInput, dWeights, dH0 }
+}
+
+/** `rnnForward` on the tape. */
+export function rnn(
+  x: PackedSequence,
+  weights: readonly RecurrentWeights[],
+  options: RnnOptions,
+): RecurrentResult {
+  const { output, hN } = recorded(rnnKind(options), x, weights, options)
+  return { output, hN }
 }

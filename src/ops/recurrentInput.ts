@@ -1,5 +1,6 @@
 import { checkInteger, checkNumber, checkTensor } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
+import { cells } from '../native.js'
 import type { PackedSequence, RowIndex, Sequences } from '../packed.js'
 import { outlive, type Tensor } from '../tensor.js'
 import type { DropoutPlace } from './dropout.js'
@@ -11,19 +12,28 @@ type Vector = Tensor<'float32', 1>
 type Matrix = Tensor<'float32', 2>
 type States = Tensor<'float32', 3>
 
-/** The weights of one layer and direction; gates in the order i, f, g, o. I is 300 for layer 0, then D·H. */
-export interface LstmWeights {
-  /** [4H, I] */
+/**
+ * The weights of one layer and direction. G is the number of gates: 4 (i, f, g, o) of an LSTM, 3 (r, z, n) of a GRU,
+ * 1 of an Elman layer. R, the size of h, is H, or P where there is a projection. I is R·D from the second layer on.
+ */
+export interface RecurrentWeights {
+  /** [G·H, I] */
   wIh: Matrix
-  /** [4H, H] */
+  /** [G·H, R] */
   wHh: Matrix
-  /** [4H]; all layers have both biases, or none has any. */
+  /** [G·H]; all layers have both biases, or none has any. */
   bIh?: Vector | null
-  /** [4H] */
+  /** [G·H] */
   bHh?: Vector | null
 }
 
-export interface LstmOptions {
+/** The weights of one layer and direction of an LSTM. */
+export interface LstmWeights extends RecurrentWeights {
+  /** [P, H], of an LSTM with `projSize` P. */
+  wHr?: Matrix | null
+}
+
+export interface RecurrentOptions {
   /** H */
   hiddenSize: number
   /** L, default 1 */
@@ -34,11 +44,73 @@ export interface LstmOptions {
   dropout?: number
   /** Which mask; wanted where `dropout` is not 0. */
   mask?: Pick<DropoutPlace, 'seed' | 'step'>
-  /** Initial states [L·D, B, H], row layer · D + direction; default zeros. */
+  /** Initial states [L·D, B, R], row layer · D + direction; default zeros. */
   h0?: States | null
-  c0?: States | null
   /** Whether a backward pass will follow; default true. Without, nothing is saved and there is no dropout. */
   train?: boolean
+}
+
+export interface LstmOptions extends RecurrentOptions {
+  /** Initial cell states [L·D, B, H]; default zeros. */
+  c0?: States | null
+  /** P: h is wHr (o ⊙ tanh c), of this size; default 0, no projection. */
+  projSize?: number
+}
+
+export interface GruOptions extends RecurrentOptions {
+  /**
+   * Where the reset gate acts: n = tanh(W x + b + r ⊙ (U h + b')) if true (PyTorch's, the default), or
+   * n = tanh(W x + b + U (r ⊙ h) + b') if false (the original paper's).
+   */
+  resetAfter?: boolean
+}
+
+export interface RnnOptions extends RecurrentOptions {
+  /** Default 'tanh'. */
+  nonlinearity?: 'tanh' | 'relu'
+}
+
+/** @internal */
+export interface Kind {
+  name: 'lstm' | 'gru' | 'rnn'
+  cell: number
+  gates: number
+  /** P, or 0 */
+  projSize: number
+  c0: States | null
+}
+
+/** @internal */
+export function lstmKind({ projSize = 0, hiddenSize, c0 = null }: LstmOptions): Kind {
+  checkInteger('lstmForward', 'projSize', projSize, 0, Math.max(0, hiddenSize - 1))
+  return { name: 'lstm', cell: cells.lstm, gates: 4, projSize, c0 }
+}
+
+/** @internal */
+export function gruKind({ resetAfter = true }: GruOptions): Kind {
+  return { name: 'gru', cell: resetAfter ? cells.gru : cells.resetFirstGru, gates: 3, projSize: 0, c0: null }
+}
+
+/** @internal */
+export function rnnKind({ nonlinearity = 'tanh' }: RnnOptions): Kind {
+  if (nonlinearity !== 'tanh' && nonlinearity !== 'relu') {
+    throw badArgument('rnnForward', 'nonlinearity', "'tanh' or 'relu'", nonlinearity)
+  }
+  const cell = nonlinearity === 'tanh' ? cells.elmanTanh : cells.elmanRelu
+  return { name: 'rnn', cell, gates: 1, projSize: 0, c0: null }
+}
+
+/** @internal */
+export interface RecurrentShape {
+  kind: Kind
+  sequences: Sequences
+  inputSize: number
+  hiddenSize: number
+  /** R */
+  stateSize: number
+  numLayers: number
+  directions: 1 | 2
+  bias: boolean
 }
 
 /** @internal */
@@ -46,15 +118,15 @@ export interface Layer {
   input: Matrix
   index: RowIndex | null
   output: Matrix
-  saved: Tensor<'float32', 1>
+  saved: Vector
   /** The mask on the output, of every layer but the last. */
   mask: DropoutPlace | null
 }
 
-/** What `lstmBackward` needs of a forward pass. It holds memory until it is used or disposed. */
-export class LstmSaved {
+/** What a backward pass needs of its forward pass. It holds memory until it is used or disposed. */
+export class RecurrentSaved {
   /** @internal */
-  readonly shape: LstmShape
+  readonly shape: RecurrentShape
   /** @internal */
   readonly weights: readonly LstmWeights[]
   /** @internal */
@@ -69,23 +141,23 @@ export class LstmSaved {
 
   /** @internal Holds what it is given, also when the caller disposes it. */
   constructor(
-    shape: LstmShape,
+    shape: RecurrentShape,
     weights: readonly LstmWeights[],
     h0: States | null,
-    c0: States | null,
     layers: readonly Layer[],
     dropout: number,
   ) {
     this.shape = shape
     this.dropout = dropout
-    this.weights = weights.map(({ wIh, wHh, bIh, bHh }) => ({
+    this.weights = weights.map(({ wIh, wHh, bIh, bHh, wHr }) => ({
       wIh: hold(wIh),
       wHh: hold(wHh),
       bIh: bIh ? hold(bIh) : null,
       bHh: bHh ? hold(bHh) : null,
+      wHr: wHr ? hold(wHr) : null,
     }))
     this.h0 = h0 && hold(h0)
-    this.c0 = c0 && hold(c0)
+    this.c0 = shape.kind.c0 && hold(shape.kind.c0)
     this.layers = layers.map(layer => ({
       ...layer,
       input: hold(layer.input),
@@ -99,19 +171,25 @@ export class LstmSaved {
   }
 
   /** @internal */
-  use(): void {
-    if (this.#used) {
-      throw new PackedRnnError(
-        'ERR_GRAPH_FREED',
-        'lstmBackward: saved: wanted a fresh forward pass, got one used before',
+  use(name: string): void {
+    if (this.shape.kind.name !== name) {
+      throw badArgument(
+        `${name}Backward`,
+        'saved',
+        `what ${name}Forward saved`,
+        `${this.shape.kind.name}Forward's`,
       )
+    }
+    if (this.#used) {
+      const message = `${name}Backward: saved: wanted a fresh forward pass, got one used before`
+      throw new PackedRnnError('ERR_GRAPH_FREED', message)
     }
     this.#used = true
   }
 
   dispose(): void {
     this.#used = true
-    for (const { wIh, wHh, bIh, bHh } of this.weights) disposeAll(wIh, wHh, bIh, bHh)
+    for (const { wIh, wHh, bIh, bHh, wHr } of this.weights) disposeAll(wIh, wHh, bIh, bHh, wHr)
     disposeAll(this.h0, this.c0)
     for (const { input, index, output, saved } of this.layers) {
       disposeAll(input, index?.index, index?.starts, index?.order, output, saved)
@@ -132,24 +210,16 @@ function disposeAll(...things: (Tensor | null | undefined)[]): void {
 }
 
 /** @internal */
-export interface LstmShape {
-  sequences: Sequences
-  inputSize: number
-  hiddenSize: number
-  numLayers: number
-  directions: 1 | 2
-  bias: boolean
-}
-
-/** @internal */
-export function checkLstm(
+export function checkRecurrent(
+  kind: Kind,
   x: PackedSequence,
   weights: readonly LstmWeights[],
-  options: LstmOptions,
-): LstmShape {
-  const op = 'lstmForward'
+  options: RecurrentOptions,
+): RecurrentShape {
+  const op = `${kind.name}Forward`
   checkPacked(op, 'x', x)
-  const { hiddenSize, numLayers = 1, bidirectional = false, dropout = 0, mask } = options
+  const { hiddenSize, numLayers = 1, bidirectional = false, dropout = 0, mask, h0 } = options
+  const { gates, projSize, c0 } = kind
   checkInteger(op, 'hiddenSize', hiddenSize, 1, 2 ** 24)
   checkInteger(op, 'numLayers', numLayers, 1, 512)
   checkNumber(op, 'dropout', dropout, 0, 1)
@@ -157,6 +227,7 @@ export function checkLstm(
     throw badArgument(op, 'mask', 'a seed and a step for dropout', mask)
   }
   const directions = bidirectional ? 2 : 1
+  const stateSize = projSize > 0 ? projSize : hiddenSize
   const { device } = x.data
   const { sequences, width: inputSize } = x
   if (weights.length !== numLayers * directions) {
@@ -170,25 +241,27 @@ export function checkLstm(
   }
   const bias = weights[0]?.bIh != null
   weights.forEach((weight, i) => {
-    const inputs = i < directions ? inputSize : directions * hiddenSize
-    const check = (name: 'wIh' | 'wHh' | 'bIh' | 'bHh', shape: number[]) => {
+    const inputs = i < directions ? inputSize : directions * stateSize
+    const check = (name: keyof LstmWeights, shape: number[], wanted: boolean, without: string) => {
       const value = weight[name]
-      const wanted = shape.length === 2 || bias
+      const argument = `weights[${i}].${name}`
       if (!wanted && value == null) return
-      if (!wanted) throw badArgument(op, `weights[${i}].${name}`, 'no bias, as weights[0] has none', value)
-      if (value == null)
-        throw badArgument(op, `weights[${i}].${name}`, `shape [${shape.join(', ')}]`, value, 'ERR_SHAPE')
-      checkTensor<'float32', number>(op, `weights[${i}].${name}`, value, { dtype: 'float32', shape, device })
+      if (!wanted) throw badArgument(op, argument, without, value)
+      if (value == null) throw badArgument(op, argument, `shape [${shape.join(', ')}]`, value, 'ERR_SHAPE')
+      checkTensor<'float32', number>(op, argument, value, { dtype: 'float32', shape, device })
     }
-    check('wIh', [4 * hiddenSize, inputs])
-    check('wHh', [4 * hiddenSize, hiddenSize])
-    check('bIh', [4 * hiddenSize])
-    check('bHh', [4 * hiddenSize])
+    check('wIh', [gates * hiddenSize, inputs], true, '')
+    check('wHh', [gates * hiddenSize, stateSize], true, '')
+    check('bIh', [gates * hiddenSize], bias, 'no bias, as weights[0] has none')
+    check('bHh', [gates * hiddenSize], bias, 'no bias, as weights[0] has none')
+    check('wHr', [projSize, hiddenSize], projSize > 0, 'no projection without projSize')
   })
-  const shape = [numLayers * directions, sequences.batchSize, hiddenSize]
-  for (const name of ['h0', 'c0'] as const) {
-    const state = options[name]
-    if (state != null) checkTensor(op, name, state, { dtype: 'float32', shape, device })
+  const states = numLayers * directions
+  if (h0 != null) {
+    checkTensor(op, 'h0', h0, { dtype: 'float32', shape: [states, sequences.batchSize, stateSize], device })
   }
-  return { sequences, inputSize, hiddenSize, numLayers, directions, bias }
+  if (c0 != null) {
+    checkTensor(op, 'c0', c0, { dtype: 'float32', shape: [states, sequences.batchSize, hiddenSize], device })
+  }
+  return { kind, sequences, inputSize, hiddenSize, stateSize, numLayers, directions, bias }
 }

@@ -1,0 +1,337 @@
+// A recurrent layer, forward: one product for the projection of all distinct rows, then the recurrence, in
+// which a worker walks whole sequences from end to end and no worker waits for another.
+#include "cpu/recurrent.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+namespace {
+
+// One sequence at one token.
+struct Token {
+  const float* x;      // the projected row, [C]
+  float* columns;      // where the columns are saved, [C], or null; may be x
+  float* extra;        // and c, or r h₋₁, [Hp]
+  float* unprojected;  // and o tanh(c) before a projection, [Hp]
+  float* output;       // [R]
+};
+
+// The states of a worker's slots.
+struct States {
+  float* h;      // [kSlots, Rp]
+  float* next;   // [kSlots, Rp]: h after this step, while h is still read
+  float* c;      // [kSlots, Hp]: c; the reset-first GRU's z between its two halves
+  float* aside;  // [kSlots, Hp]: o tanh(c) before a projection; r h₋₁
+};
+
+// A tile covers columns [first, first + count) of a cell: all of them, but for the cell whose second half
+// needs its first.
+template <Cell cell>
+constexpr bool kHasHalves = cell == Cell::resetFirstGru;
+
+// From pre-activations to the new state, for slot s and the units of block j.
+template <Cell cell, int first>
+PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j, int s, const States& states,
+                              const Token& token) {
+  const int live = layout.live(j);
+  const std::int64_t at = s * layout.padded + j * kLanes;
+  const std::int64_t stateAt = s * layout.statePadded + j * kLanes;
+  float* columns = token.columns == nullptr ? nullptr : token.columns + j * layout.columns.count * kLanes;
+  const auto save = [&](int column, V value) {
+    if (columns != nullptr) store(columns + column * kLanes, value);
+  };
+  const auto emit = [&](V h) {
+    store(states.next + stateAt, h);
+    storeUnits(token.output, j, live, h);
+  };
+  if constexpr (cell == Cell::lstm) {
+    LstmCell<Simd> unit{acc[0], acc[1], acc[2], acc[3], load(states.c + at), V{}};
+    unit.forward();
+    store(states.c + at, unit.c);
+    save(0, unit.i);
+    save(1, unit.f);
+    save(2, unit.g);
+    save(3, unit.o);
+    if (columns != nullptr) store(token.extra + j * kLanes, unit.c);
+    if (!layout.projected) return emit(unit.h);
+    store(states.aside + at, unit.h);
+    if (columns != nullptr) store(token.unprojected + j * kLanes, unit.h);
+  } else if constexpr (cell == Cell::gru) {
+    GruCell<Simd> unit{acc[0], acc[1], acc[2], acc[3], load(states.h + stateAt)};
+    unit.forward();
+    save(0, unit.r);
+    save(1, unit.z);
+    save(2, unit.n);
+    save(3, unit.q);
+    emit(unit.h);
+  } else if constexpr (cell == Cell::resetFirstGru && first == 0) {
+    const V r = Simd::sigmoid(acc[0]);
+    const V z = Simd::sigmoid(acc[1]);
+    const V reset = r * load(states.h + stateAt);
+    save(0, r);
+    save(1, z);
+    if (columns != nullptr) store(token.extra + j * kLanes, reset);
+    store(states.c + at, z);
+    store(states.aside + at, reset);
+  } else if constexpr (cell == Cell::resetFirstGru) {
+    const V n = Simd::tanh(acc[0]);
+    save(2, n);
+    emit(ResetFirstGruCell<Simd>::newState(n, load(states.c + at), load(states.h + stateAt)));
+  } else {
+    const V h = ElmanCell<Simd, cell == Cell::elmanRelu>::forward(acc[0]);
+    save(0, h);
+    emit(h);
+  }
+}
+
+// One step of R sequences for the kLanes units of block j: `count` columns from `first` are x + w · operand,
+// then the cell. w is [depth][count kLanes], operand [R, stride].
+template <Cell cell, int first, int count, int R>
+__attribute__((noinline)) void columnTile(const float* w, const Layout& layout, std::int64_t j,
+                                          const float* operand, std::int64_t stride, int s,
+                                          const States& states, const Token* tokens) {
+  // The GRU's column 2 is the input's part of n alone.
+  constexpr auto recurs = [](int q) { return cell != Cell::gru || q != 2; };
+  constexpr int columns = cell == Cell::resetFirstGru ? 3 : count;
+  V acc[R][count];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int q = 0; q < count; q++) acc[r][q] = load(tokens[s + r].x + (j * columns + first + q) * kLanes);
+  for (std::int64_t k = 0; k < layout.state; k++, w += count * kLanes) {
+    V panel[count];
+#pragma GCC unroll 4
+    for (int q = 0; q < count; q++) {
+      if (recurs(q)) panel[q] = load(w + q * kLanes);
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < R; r++) {
+      const V factor = splat(operand[r * stride + k]);
+#pragma GCC unroll 4
+      for (int q = 0; q < count; q++) {
+        if (recurs(q)) acc[r][q] = fma(factor, panel[q], acc[r][q]);
+      }
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < R; r++) finish<cell, first>(acc[r], layout, j, s + r, states, tokens[s + r]);
+}
+
+// All blocks and slots of one (half) step. w is [blocks][depth][count kLanes], operand [kSlots, stride].
+template <Cell cell, int first, int count>
+void columnTiles(const float* w, const Layout& layout, const float* operand, std::int64_t stride, int live,
+                 const States& states, const Token* tokens) {
+  for (std::int64_t j = 0; j < layout.blocks; j++, w += layout.state * count * kLanes) {
+    for (int s = 0; s < live; s += kSlotRows) {
+      const auto run = [&](auto tile) {
+        tile(w, layout, j, operand + s * stride, stride, s, states, tokens);
+      };
+      switch (smaller(kSlotRows, live - s)) {
+        case 1:
+          run(columnTile<cell, first, count, 1>);
+          break;
+        case 2:
+          run(columnTile<cell, first, count, 2>);
+          break;
+        case 3:
+          run(columnTile<cell, first, count, 3>);
+          break;
+        case 4:
+          run(columnTile<cell, first, count, 4>);
+          break;
+        case 5:
+          run(columnTile<cell, first, count, 5>);
+          break;
+        default:
+          run(columnTile<cell, first, count, 6>);
+          break;
+      }
+    }
+  }
+}
+
+// The recurrent weights of columns [first, first + count) as columnTiles reads them.
+void packColumns(const RecurrentWeights& weights, const Layout& layout, int first, int count, float* packed) {
+  for (std::int64_t j = 0; j < layout.blocks; j++) {
+    for (std::int64_t k = 0; k < layout.state; k++) {
+      for (std::int64_t i = 0; i < count * kLanes; i++) {
+        const std::int64_t column = (j * layout.columns.count + first) * kLanes + i;
+        const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
+        *packed++ = row < 0 ? 0.0f : weights.wHh[row * layout.state + k];
+      }
+    }
+  }
+}
+
+// The weights of a direction, packed: all columns or the first half, the second half, the projection.
+struct Panels {
+  float *first, *second, *projection;
+
+  static std::int64_t count(const Layout& layout) {
+    return layout.width * layout.state + (layout.projected ? layout.hidden * layout.statePadded : 0);
+  }
+  Panels(float* memory, const RecurrentWeights& weights, const Layout& layout, bool halves) {
+    const int columns = layout.columns.count;
+    const int half = halves ? 2 : columns;
+    first = memory;
+    second = first + layout.padded * half * layout.state;
+    projection = first + layout.width * layout.state;
+    packColumns(weights, layout, 0, half, first);
+    if (halves) packColumns(weights, layout, half, columns - half, second);
+    if (!layout.projected) return;
+    const auto element = [&](std::int64_t k, std::int64_t i) { return weights.wHr[i * layout.hidden + k]; };
+    packPanels(layout.hidden, layout.stateBlocks, layout.state, element, projection);
+  }
+};
+
+// One worker in one direction; see walk().
+template <Cell cell>
+struct ForwardPass {
+  const RecurrentForward& a;
+  const Layout& layout;
+  std::int64_t direction;
+  const Panels& weights;
+  const float* projected;  // [U, C]
+  Saved saved;             // columns null: nothing is saved
+  States states;
+
+  const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
+    return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
+  }
+  float* final(float* to, const Slot& slot, std::int64_t size) const {
+    return to + (direction * a.shape.sequences.count + slot.place) * size;
+  }
+
+  void open(const Slot& slot, int s) {
+    const float* h0 = initial(a.h0, slot, layout.state);
+    for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+      store(states.h + s * layout.statePadded + j * kLanes, loadUnits(h0, j, layout.liveState(j)));
+    }
+    if (!layout.hasC) return;
+    const float* c0 = initial(a.c0, slot, layout.hidden);
+    for (std::int64_t j = 0; j < layout.blocks; j++) {
+      store(states.c + s * layout.padded + j * kLanes, loadUnits(c0, j, layout.live(j)));
+    }
+  }
+
+  void step(const Slot* slots, int live) {
+    Token tokens[kSlots];
+    const bool saves = saved.columns != nullptr;
+    const std::int64_t outputs = a.shape.directions * layout.state;
+    for (int s = 0; s < live; s++) {
+      const std::int64_t n = slots[s].row;
+      const std::int64_t u = a.shape.index.index == nullptr ? n : a.shape.index.index[n];
+      tokens[s] = {projected + u * layout.width, saves ? saved.columns + n * layout.width : nullptr,
+                   saves ? saved.extra + n * layout.padded : nullptr,
+                   saves ? saved.unprojected + n * layout.padded : nullptr,
+                   a.output + n * outputs + direction * layout.state};
+    }
+    if constexpr (kHasHalves<cell>) {
+      columnTiles<cell, 0, 2>(weights.first, layout, states.h, layout.statePadded, live, states, tokens);
+      columnTiles<cell, 2, 1>(weights.second, layout, states.aside, layout.padded, live, states, tokens);
+    } else {
+      constexpr int count = columnsOf(cell).count;
+      columnTiles<cell, 0, count>(weights.first, layout, states.h, layout.statePadded, live, states, tokens);
+    }
+    if (layout.projected) project(tokens, live);
+    float* held = states.h;
+    states.h = states.next;
+    states.next = held;
+  }
+
+  // h = wHr · o tanh(c)
+  void project(const Token* tokens, int live) {
+    slotProduct(weights.projection, layout.hidden, layout.stateBlocks, states.aside, layout.padded,
+                states.next, layout.statePadded, live, false);
+    for (int s = 0; s < live; s++) {
+      for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+        const V h = load(states.next + s * layout.statePadded + j * kLanes);
+        storeUnits(tokens[s].output, j, layout.liveState(j), h);
+      }
+    }
+  }
+
+  void close(const Slot& slot, int s) {
+    float* hN = final(a.hN, slot, layout.state);
+    for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+      storeUnits(hN, j, layout.liveState(j), load(states.h + s * layout.statePadded + j * kLanes));
+    }
+    if (!layout.hasC) return;
+    float* cN = final(a.cN, slot, layout.hidden);
+    for (std::int64_t j = 0; j < layout.blocks; j++) {
+      storeUnits(cN, j, layout.live(j), load(states.c + s * layout.padded + j * kLanes));
+    }
+  }
+
+  void move(int from, int to) {
+    for (std::int64_t i = 0; i < layout.statePadded; i++) {
+      states.h[to * layout.statePadded + i] = states.h[from * layout.statePadded + i];
+    }
+    for (std::int64_t i = 0; i < layout.padded; i++) {
+      states.c[to * layout.padded + i] = states.c[from * layout.padded + i];
+    }
+  }
+};
+
+template <Cell cell>
+void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& layout,
+                float* const* projected) {
+  const std::int64_t panels = Panels::count(layout);
+  const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
+  Scratch<float> memory(backend, a.shape.directions * panels);
+  Scratch<float> states(backend, backend.team().size() * perWorker);
+  const Panels weights[2] = {Panels(memory, a.weights[0], layout, kHasHalves<cell>),
+                             Panels(a.shape.directions == 2 ? memory + panels : memory,
+                                    a.weights[a.shape.directions - 1], layout, kHasHalves<cell>)};
+  Agenda agenda(backend, a.shape);
+  walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
+    float* h = states + worker * perWorker;
+    float* c = h + 2 * kSlots * layout.statePadded;
+    Saved saved(a.saved, layout, a.shape.rows, d);
+    if (a.saved == nullptr) saved.columns = nullptr;
+    ForwardPass<cell> pass{a,
+                           layout,
+                           d,
+                           weights[d],
+                           projected[d],
+                           saved,
+                           {h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded}};
+    walk(agenda, d, false, pass);
+  });
+}
+
+}  // namespace
+
+void Kernels::recurrentForward(const RecurrentForward& a) {
+  const Layout layout(a.shape);
+  const std::int64_t inputs = a.shape.inputSize;
+  const std::int64_t distinct = a.shape.distinctRows;
+  // Rows that are not indexed are projected to where their columns will be saved.
+  const bool inPlace = a.saved != nullptr && a.shape.index.index == nullptr;
+  Scratch<float> inputWeights(*this, layout.width * inputs);
+  Scratch<float> bias(*this, layout.width);
+  Scratch<float> table(*this, inPlace ? 0 : a.shape.directions * distinct * layout.width);
+  float* projected[2] = {};
+  for (std::int64_t d = 0; d < a.shape.directions; d++) {
+    projected[d] =
+        inPlace ? Saved(a.saved, layout, a.shape.rows, d).columns : table + d * distinct * layout.width;
+    packInputWeights(a.weights[d], layout, inputs, inputWeights, bias);
+    gemm(*this, {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false},
+                 Operand{inputWeights, inputs, nullptr, true}, projected[d], layout.width, bias, false});
+  }
+  passEmptyThrough(a.shape, layout.state, a.h0, a.hN);
+  passEmptyThrough(a.shape, layout.hidden, a.c0, a.cN);
+  switch (a.shape.cell) {
+    case Cell::lstm:
+      return runForward<Cell::lstm>(*this, a, layout, projected);
+    case Cell::gru:
+      return runForward<Cell::gru>(*this, a, layout, projected);
+    case Cell::resetFirstGru:
+      return runForward<Cell::resetFirstGru>(*this, a, layout, projected);
+    case Cell::elmanTanh:
+      return runForward<Cell::elmanTanh>(*this, a, layout, projected);
+    case Cell::elmanRelu:
+      return runForward<Cell::elmanRelu>(*this, a, layout, projected);
+  }
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA
