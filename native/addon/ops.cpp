@@ -58,8 +58,9 @@ void addRows(Queue& queue, Call& call) {
   AddRows a{};
   a.rows = call.integer("rows");
   a.columns = call.integer("columns");
-  const Argument source = call.read("source"), index = call.read("index"),
-                 destination = call.update("destination");
+  const Argument source = call.read("source"), index = call.read("index");
+  // A gradient in the making, and no parameter: without its source it fails instead of staying as it was.
+  const Argument destination = call.write("destination");
   call.submit(queue, [=](Backend& backend) mutable {
     a.source = source.floats();
     a.index = index.integers();

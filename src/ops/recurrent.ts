@@ -161,7 +161,7 @@ function backward(
   const { shape, weights, layers } = saved
   const { sequences, hiddenSize, stateSize, numLayers, directions, bias, kind } = shape
   const { dOutput = null, dHN = null, dCN = null } = gradients
-  saved.use(name)
+  saved.check(name)
   const { device } = layers[0]!.input
   const hShape = [numLayers * directions, sequences.batchSize, stateSize] as const
   const cShape = [numLayers * directions, sequences.batchSize, hiddenSize] as const

@@ -171,7 +171,7 @@ export class RecurrentSaved {
   }
 
   /** @internal */
-  use(name: string): void {
+  check(name: string): void {
     if (this.shape.kind.name !== name) {
       throw badArgument(
         `${name}Backward`,
@@ -184,7 +184,6 @@ export class RecurrentSaved {
       const message = `${name}Backward: saved: wanted a fresh forward pass, got one used before`
       throw new PackedRnnError('ERR_GRAPH_FREED', message)
     }
-    this.#used = true
   }
 
   dispose(): void {
