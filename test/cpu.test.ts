@@ -1,4 +1,5 @@
 import { device } from '../src/device.js'
+import { cellsSuite } from './suite/cells.js'
 import { dropoutSuite } from './suite/dropout.js'
 import { elementwiseSuite } from './suite/elementwise.js'
 import { embeddingSuite } from './suite/embedding.js'
@@ -23,6 +24,7 @@ const suites = [
   dropoutSuite,
   packingSuite,
   recurrentSuite,
+  cellsSuite,
   optimSuite,
 ]
 for (const suite of suites) suite(cpu)

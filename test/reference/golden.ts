@@ -2,6 +2,7 @@
  * Inputs and known results, as data: the reference reproduces them in float64 and the product to its own tolerance.
  * Results are rounded to the digits shown; compare with a tolerance of 1e-8 at best.
  */
+import { type CellCase, gatesOf } from './cells.js'
 import type { LstmCase, LstmOutputGradients } from './lstm.js'
 import type { AdamCase, SgdCase } from './ops.js'
 
@@ -170,3 +171,114 @@ export const G10 = {
 weighted avg       0.79      0.75      0.75         8
 `,
 }
+
+/** The inputs of G3 to G6 for one more cell: the same formulas, other sizes. */
+function cellCase(
+  sizes: Pick<CellCase, 'cell' | 'inputSize' | 'hiddenSize' | 'projSize' | 'bidirectional'> & {
+    lengths: number[]
+  },
+) {
+  const { cell, inputSize, hiddenSize: H, projSize, bidirectional, lengths } = sizes
+  const [B, T, D] = [lengths.length, Math.max(...lengths), bidirectional ? 2 : 1]
+  const R = projSize > 0 ? projSize : H
+  const G = gatesOf[cell]
+  const rows = (width: number, formula: (n: number) => number) =>
+    lengths.map((length, b) =>
+      Array.from({ length }, (_, t) =>
+        Array.from({ length: width }, (_, k) => formula((b * T + t) * width + k)),
+      ),
+    )
+  const parts = projSize > 0 ? 5 : 4
+  const weights = Array.from({ length: D }, (_, d) => ({
+    wIh: g3Parameter(G * H * inputSize, parts * d),
+    wHh: g3Parameter(G * H * R, parts * d + 1),
+    bIh: g3Parameter(G * H, parts * d + 2),
+    bHh: g3Parameter(G * H, parts * d + 3),
+    ...(projSize > 0 && { wHr: g3Parameter(projSize * H, parts * d + 4) }),
+  }))
+  const layer: CellCase = {
+    ...{ cell, inputSize, hiddenSize: H, projSize, bidirectional, weights, numLayers: 1 },
+    inputs: rows(inputSize, n => Math.cos(0.3 * n)),
+    h0: fill(D * B * R, n => 0.1 * Math.sin(n + 1)),
+    c0: fill(D * B * H, n => 0.2 * Math.cos(n + 1)),
+  }
+  const gradients = {
+    dOutput: rows(D * R, n => Math.sin(1 + n)),
+    dHN: fill(D * B * R, Math.cos),
+    dCN: cell === 'lstm' ? fill(D * B * H, n => Math.cos(2 + n)) : new Float64Array(D * B * H),
+  }
+  return { layer, gradients }
+}
+
+const g2Bias = fill(9, n => [-1, 1, -0.5, 2][n % 4]!)
+
+/** One GRU layer 2→3 over seven steps from a zero state. */
+export const G2 = {
+  layer: {
+    cell: 'gru',
+    inputs: [[3, 1, 4, 1, 5, 9, 2].map(v => [v, v / 2])],
+    weights: [{ wIh: fill(18, Math.cos), wHh: fill(27, Math.sin), bIh: g2Bias, bHh: g2Bias.map(Math.cos) }],
+    ...{ inputSize: 2, hiddenSize: 3, projSize: 0, numLayers: 1, bidirectional: false },
+    h0: new Float64Array(3),
+    c0: new Float64Array(3),
+  } satisfies CellCase,
+  hN: [0.05787938, 0.88361404, -0.99907977],
+}
+
+/** A projected LSTM, a bidirectional GRU and an Elman layer, forward and backward. */
+export const G4toG6 = [
+  {
+    name: 'G4',
+    ...cellCase({
+      cell: 'lstm',
+      inputSize: 2,
+      hiddenSize: 3,
+      projSize: 2,
+      bidirectional: false,
+      lengths: [3, 1, 2],
+    }),
+    sums: { output: -0.6281485147, hN: -0.2473828316, cN: 2.7163043926, dInput: 0.3141480678 },
+    sumSquaredOutput: 0.1890505929,
+    norms: { dInput: 0.2287941682, dH0: 0.1781538656, dC0: 0.4696806462 },
+    normDWeights: 1.6817614381,
+    normsByPlace: [{ wIh: 0.67315957, wHh: 0.1570344, bIh: 1.01677381, bHh: 1.01677381, wHr: 0.53184582 }],
+    dInput00: [0.0263545879, 0.0688570369],
+  },
+  {
+    name: 'G5',
+    ...cellCase({
+      cell: 'gru',
+      inputSize: 3,
+      hiddenSize: 2,
+      projSize: 0,
+      bidirectional: true,
+      lengths: [2, 4, 1],
+    }),
+    sums: { output: -3.8208690352, hN: -2.5974912048, dInput: 0.583094491 },
+    sumSquaredOutput: 2.9818793997,
+    norms: { dInput: 0.7093636153, dH0: 1.7447907427 },
+    normDWeights: 1.2091604329,
+    normsByPlace: [
+      { wIh: 0.85928955, wHh: 0.52872581, bIh: 0.39209964, bHh: 0.27010733 },
+      { wIh: 0.38811065, wHh: 0.04848192, bIh: 0.19300231, bHh: 0.16495172 },
+    ],
+    dInput00: [],
+  },
+  {
+    name: 'G6',
+    ...cellCase({
+      cell: 'tanh',
+      inputSize: 3,
+      hiddenSize: 2,
+      projSize: 0,
+      bidirectional: false,
+      lengths: [2, 4, 1],
+    }),
+    sums: { output: 6.0325121849, hN: 3.673742304, dInput: -1.1668210024 },
+    sumSquaredOutput: 4.848375839,
+    norms: { dInput: 1.1418692441, dH0: 0.9722257045 },
+    normDWeights: 2.6249733271,
+    normsByPlace: [{ wIh: 1.74971367, wHh: 0.70545895, bIh: 1.29060349, bHh: 1.29060349 }],
+    dInput00: [0.3861790019, 0.223897081, -0.0436871356],
+  },
+]

@@ -84,7 +84,16 @@ export interface LstmFixtures {
   }[]
 }
 
+export interface CellFixture extends Omit<LstmFixtures['cases'][number], 'c0' | 'cN' | 'dC0'> {
+  cell: 'lstm' | 'gru' | 'tanh' | 'relu'
+  projSize: number
+  c0: Fixture | null
+  cN: Fixture | null
+  dC0: Fixture | null
+}
+
 interface Files {
+  'cells.json': { cases: CellFixture[] }
   'lstm.json': LstmFixtures
   'ops.json': OpsFixtures
   'optim.json': OptimFixtures
