@@ -92,8 +92,52 @@ export interface CellFixture extends Omit<LstmFixtures['cases'][number], 'c0' | 
   dC0: Fixture | null
 }
 
+export interface LossFixtures {
+  cases: {
+    reduction: 'mean' | 'sum'
+    ignoreIndex: number
+    labelSmoothing: number
+    weight: Fixture | null
+    logits: Fixture
+    labels: number[]
+    loss: number
+    dLogits: Fixture
+  }[]
+}
+
+export interface ModuleFixtures {
+  modules: {
+    module: 'LSTM' | 'GRU' | 'RNN'
+    options: {
+      inputSize: number
+      hiddenSize: number
+      numLayers: number
+      bidirectional: boolean
+      projSize?: number
+      nonlinearity?: 'tanh' | 'relu'
+    }
+    parameters: Record<string, Fixture>
+    cases: {
+      form: 'packed' | 'timeFirst' | 'batchFirst' | 'alone'
+      lengths: number[]
+      input: Fixture
+      h0: Fixture
+      c0: Fixture | null
+      output: Fixture
+      hN: Fixture
+      cN: Fixture | null
+      dInput: Fixture
+      dH0: Fixture
+      dC0: Fixture | null
+      dParameters: Record<string, Fixture> | null
+    }[]
+  }[]
+}
+
 interface Files {
   'cells.json': { cases: CellFixture[] }
+  'loss.json': LossFixtures
+  'modules.json': ModuleFixtures
   'lstm.json': LstmFixtures
   'ops.json': OpsFixtures
   'optim.json': OptimFixtures
