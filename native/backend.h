@@ -130,11 +130,16 @@ struct Dropout {
   float* y;        // [rows, columns], may be x
 };
 
-// loss = the mean or the sum over rows of -log softmax(logits)[label]
+// loss = Σ over rows and classes of -target log softmax(logits), where a row's targets are s / classes for
+// every class and 1 - s more for its label, each times the weight of the class; s = labelSmoothing. A row
+// with the label `ignoreIndex` counts for nothing. `mean` divides by the sum of the weights of the labels.
 struct CrossEntropy {
   std::int64_t rows, classes;
   const float* logits;         // [rows, classes]
-  const std::int32_t* labels;  // [rows], each in [0, classes)
+  const std::int32_t* labels;  // [rows], each in [0, classes) or ignoreIndex
+  const float* weight;         // [classes], optional: ones
+  std::int32_t ignoreIndex;
+  float labelSmoothing;  // in [0, 1]
   bool mean;
   float* loss;      // [1]
   float* gradient;  // [rows, classes]: of the loss in the logits; optional

@@ -159,8 +159,11 @@ export interface Native {
     rows: number
     classes: number
     mean: boolean
+    ignoreIndex: number
+    labelSmoothing: number
     logits: NativeBuffer
     labels: NativeBuffer
+    weight: Optional
     loss: NativeBuffer
     gradient: Optional
   }>

@@ -140,12 +140,15 @@ void crossEntropy(Queue& queue, Call& call) {
   CrossEntropy a{};
   a.rows = call.integer("rows");
   a.classes = call.integer("classes");
+  a.ignoreIndex = static_cast<std::int32_t>(call.number("ignoreIndex"));
+  a.labelSmoothing = static_cast<float>(call.number("labelSmoothing"));
   a.mean = call.flag("mean");
-  const Argument logits = call.read("logits"), labels = call.read("labels");
+  const Argument logits = call.read("logits"), labels = call.read("labels"), weight = call.read("weight");
   const Argument loss = call.write("loss"), gradient = call.write("gradient");
   call.submit(queue, [=](Backend& backend) mutable {
     a.logits = logits.floats();
     a.labels = labels.integers();
+    a.weight = weight.floats();
     a.loss = loss.floats();
     a.gradient = gradient.floats();
     backend.crossEntropy(a);

@@ -33,9 +33,9 @@ std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int32_t* 
 }
 
 void CpuBackend::checkRange(const char* what, const std::int32_t* values, std::int64_t count,
-                            std::int64_t low, std::int64_t high) {
+                            std::int64_t low, std::int64_t high, std::int64_t except) {
   for (std::int64_t i = 0; i < count; i++) {
-    if (values[i] >= low && values[i] < high) continue;
+    if ((values[i] >= low && values[i] < high) || values[i] == except) continue;
     Error failure{"ERR_OUT_OF_RANGE", {}};
     std::snprintf(failure.message, sizeof failure.message,
                   "%s[%lld]: wanted an integer from %lld to %lld, got %d", what, static_cast<long long>(i),

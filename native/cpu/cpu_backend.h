@@ -29,9 +29,9 @@ class CpuBackend : public Backend {
   // The sequences that are not empty, the longest first, so that the last to start is the shortest; of equals
   // the earlier. Returns how many were written to `places` [B].
   static std::int64_t longestFirst(const Sequences& sequences, std::int32_t* places);
-  // Throws ERR_OUT_OF_RANGE unless low <= value < high for each value.
+  // Throws ERR_OUT_OF_RANGE unless low <= value < high for each value but `except`.
   static void checkRange(const char* what, const std::int32_t* values, std::int64_t count, std::int64_t low,
-                         std::int64_t high);
+                         std::int64_t high, std::int64_t except = INT64_MIN);
 
  private:
   Allocator allocator_;

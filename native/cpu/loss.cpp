@@ -4,30 +4,51 @@
 namespace packed_rnn::PACKED_RNN_ISA {
 
 void Kernels::crossEntropy(const CrossEntropy& a) {
-  checkRange("labels", a.labels, a.rows, 0, a.classes);
+  checkRange("labels", a.labels, a.rows, 0, a.classes, a.ignoreIndex);
+  const auto weight = [&](std::int64_t c) { return a.weight == nullptr ? 1.0f : a.weight[c]; };
+  double divisor = a.mean ? 0 : 1;
+  for (std::int64_t r = 0; a.mean && r < a.rows; r++) {
+    if (a.labels[r] != a.ignoreIndex) divisor += static_cast<double>(weight(a.labels[r]));
+  }
+  const float scale = 1.0f / static_cast<float>(divisor);
+  const float share = a.labelSmoothing / static_cast<float>(a.classes);
   Scratch<float> losses(*this, a.rows);
-  const float scale = a.mean ? 1.0f / static_cast<float>(a.rows) : 1.0f;
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       const float* z = a.logits + r * a.classes;
+      float* gradient = a.gradient == nullptr ? nullptr : a.gradient + r * a.classes;
+      const std::int64_t label = a.labels[r];
+      losses[r] = 0;
+      if (label == a.ignoreIndex) {
+        for (std::int64_t c = 0; gradient != nullptr && c < a.classes; c++) gradient[c] = 0;
+        continue;
+      }
       float largest = z[0];
       // A NaN must reach the loss: it fails every comparison, so the sum below carries it.
       for (std::int64_t c = 1; c < a.classes; c++) largest = z[c] > largest ? z[c] : largest;
       float total = 0;
       for (std::int64_t c = 0; c < a.classes; c++) total += __builtin_expf(z[c] - largest);
-      losses[r] = __builtin_logf(total) - (z[a.labels[r]] - largest);
-      if (a.gradient == nullptr) continue;
-      float* gradient = a.gradient + r * a.classes;
-      for (std::int64_t c = 0; c < a.classes; c++) {
+      const float logTotal = __builtin_logf(total);
+      const auto target = [&](std::int64_t c) {
+        return (c == label ? share + (1.0f - a.labelSmoothing) : share) * weight(c);
+      };
+      // A class without a target is left out and not multiplied by 0: its logit may be -∞.
+      float targets = 0;
+      for (std::int64_t c = share > 0 ? 0 : label; c < (share > 0 ? a.classes : label + 1); c++) {
+        if (target(c) == 0.0f) continue;
+        targets += target(c);
+        losses[r] += target(c) * (logTotal - (z[c] - largest));
+      }
+      for (std::int64_t c = 0; gradient != nullptr && c < a.classes; c++) {
         const float probability = __builtin_expf(z[c] - largest) / total;
-        gradient[c] = (probability - (c == a.labels[r] ? 1.0f : 0.0f)) * scale;
+        gradient[c] = (targets * probability - target(c)) * scale;
       }
     }
   };
   parallelChunks(*this, a.rows, larger(1, 16384 / a.classes), body);
   double total = 0;
   for (std::int64_t r = 0; r < a.rows; r++) total += static_cast<double>(losses[r]);
-  a.loss[0] = static_cast<float>(a.mean ? total / static_cast<double>(a.rows) : total);
+  a.loss[0] = static_cast<float>(total / divisor);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

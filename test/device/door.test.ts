@@ -138,6 +138,37 @@ refuses('crossEntropy', [
     () => crossEntropy(x, [0, 1], { reduction: untyped('none') }),
   ],
   [
+    'ERR_OUT_OF_RANGE',
+    'crossEntropy: labels[1]: wanted an integer from 0 to 2 or ignoreIndex 9, got -100',
+    () => crossEntropy(x, labels(9, -100), { ignoreIndex: 9 }),
+  ],
+  [
+    'ERR_OUT_OF_RANGE',
+    'crossEntropy: labels[0]: wanted an integer from 0 to 2, got 0.5',
+    () => crossEntropy(x, [0.5, 0]),
+  ],
+  ['ERR_SHAPE', 'crossEntropy: labels: wanted 2 labels, got 3', () => crossEntropy(x, [0, 0, 0])],
+  [
+    'ERR_OUT_OF_RANGE',
+    'crossEntropy: ignoreIndex: wanted an integer from -2147483648 to 2147483647, got 0.5',
+    () => crossEntropy(x, [0, 1], { ignoreIndex: 0.5 }),
+  ],
+  [
+    'ERR_OUT_OF_RANGE',
+    'crossEntropy: labelSmoothing: wanted a number from 0 to 1, got 1.5',
+    () => crossEntropy(x, [0, 1], { labelSmoothing: 1.5 }),
+  ],
+  [
+    'ERR_SHAPE',
+    'crossEntropy: weight: wanted shape [3], got [2]',
+    () => crossEntropy(x, [0, 1], { weight: vector(2) }),
+  ],
+  [
+    'ERR_DEVICE',
+    `crossEntropy: weight: wanted ${ELSEWHERE}`,
+    () => crossEntropy(x, [0, 1], { weight: vector(3, other) }),
+  ],
+  [
     'ERR_SHAPE',
     'crossEntropyBackward: dLoss: wanted shape [], got [2]',
     () => crossEntropyBackward(x, vector(2)),
