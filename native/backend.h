@@ -68,7 +68,7 @@ struct SumRows {
   float* destination;          // [rows, columns]
 };
 
-// destination[index[r]] += source[r]; the indices are distinct
+// destination[index[r]] += source[r] where index[r] >= 0; such indices are distinct
 struct AddRows {
   std::int64_t rows, columns;
   const float* source;        // [rows, columns]

@@ -5,7 +5,13 @@ export { type HostTensor, readSafetensors, writeSafetensors } from './formats/sa
 export * as nn from './nn/index.js'
 export { type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
 export { add, multiply, relu, scale, sigmoid, sum, tanh } from './ops/elementwise.js'
-export { embedding, embeddingBackward, embeddingForward } from './ops/embedding.js'
+export {
+  type EmbeddingOptions,
+  type EmbeddingSaved,
+  embedding,
+  embeddingBackward,
+  embeddingForward,
+} from './ops/embedding.js'
 export { linear, linearBackward, linearForward } from './ops/linear.js'
 export {
   type CrossEntropyOptions,

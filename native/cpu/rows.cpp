@@ -56,6 +56,7 @@ void Kernels::sumRows(const SumRows& a) {
 void Kernels::addRows(const AddRows& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
+      if (a.index[r] < 0) continue;
       addRow(a.source + r * a.columns, a.columns, a.destination + a.index[r] * a.columns);
     }
   };

@@ -10,22 +10,30 @@ export interface EmbeddingOptions extends ModuleOptions {
   numEmbeddings: number
   /** I */
   embeddingDim: number
+  /** The id whose row starts as zeros, unless values are given, and has no gradient; default none. */
+  paddingIdx?: number | null
 }
 
 /** A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal. */
 export class Embedding extends Module {
   readonly weight: Tensor<'float32', 2>
+  readonly paddingIdx: number | null
 
   constructor(options: EmbeddingOptions & { values?: Float32Array; freeze?: boolean }) {
     super(options)
-    const { numEmbeddings, embeddingDim, values, freeze = false } = options
+    const { numEmbeddings, embeddingDim, values, freeze = false, paddingIdx = null } = options
     checkInteger('nn.Embedding', 'numEmbeddings', numEmbeddings, 1)
     checkInteger('nn.Embedding', 'embeddingDim', embeddingDim, 1)
+    if (paddingIdx !== null) checkInteger('nn.Embedding', 'paddingIdx', paddingIdx, 0, numEmbeddings - 1)
     const size = numEmbeddings * embeddingDim
     if (values !== undefined && values.length !== size) {
       throw badArgument('nn.Embedding', 'values', `${size} values`, values.length, 'ERR_SHAPE')
     }
     const initial = values ?? Float32Array.from({ length: size }, () => this.generator.normal())
+    if (values === undefined && paddingIdx !== null) {
+      initial.fill(0, paddingIdx * embeddingDim, (paddingIdx + 1) * embeddingDim)
+    }
+    this.paddingIdx = paddingIdx
     this.weight = this.parameter<2>('weight', [numEmbeddings, embeddingDim], initial)
     this.weight.requiresGrad = !freeze
   }
@@ -39,7 +47,7 @@ export class Embedding extends Module {
   static fromPretrained(
     values: Float32Array,
     embeddingDim: number,
-    options: ModuleOptions & { freeze?: boolean } = {},
+    options: ModuleOptions & Pick<EmbeddingOptions, 'paddingIdx'> & { freeze?: boolean } = {},
   ): Embedding {
     checkInteger('nn.Embedding.fromPretrained', 'embeddingDim', embeddingDim, 1)
     const { freeze = true } = options
@@ -54,6 +62,6 @@ export class Embedding extends Module {
 
   /** The rows of packed ids, indexed: each distinct id's row once. */
   forward(ids: PackedIds): PackedSequence {
-    return embedding(this.weight, ids)
+    return embedding(this.weight, ids, { paddingIdx: this.paddingIdx })
   }
 }

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { any, checkIndices, checkTensor } from '../check.js'
+import { any, checkIndices, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { PackedIds, PackedSequence } from '../packed.js'
@@ -41,6 +41,19 @@ function distinctIds(ids: Int32Array, vocabularySize: number): DistinctIds {
   return { ids: Int32Array.from(found), index, starts, order }
 }
 
+export interface EmbeddingOptions {
+  /** The id, if any, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
+  paddingIdx?: number | null
+}
+
+/** What `embeddingBackward` needs. */
+export interface EmbeddingSaved {
+  /** [U]: the table's row of each distinct row, -1 where it has no gradient. */
+  rows: Tensor<'int32', 1>
+  /** V */
+  vocabularySize: number
+}
+
 /**
  * Rows of a table by id, without a tape: each distinct id's row once.
  *
@@ -50,17 +63,23 @@ function distinctIds(ids: Int32Array, vocabularySize: number): DistinctIds {
 export function embeddingForward(
   weight: Matrix,
   ids: PackedIds,
-): { output: PackedSequence; saved: { rows: Tensor<'int32', 1>; vocabularySize: number } } {
+  { paddingIdx = null }: EmbeddingOptions = {},
+): { output: PackedSequence; saved: EmbeddingSaved } {
   const op = 'embedding'
   checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
   if (!(ids instanceof PackedIds)) throw badArgument(op, 'ids', 'packed ids', ids)
   const [vocabularySize, width] = weight.shape
   const { device } = weight
   checkIndices(op, 'ids', ids.ids, vocabularySize)
+  if (paddingIdx !== null) checkInteger(op, 'paddingIdx', paddingIdx, 0, vocabularySize - 1)
   const distinct = distinctIds(ids.ids, vocabularySize)
   const onDevice = (values: Int32Array) => tensor(values, [values.length], { device })
-  const rows = onDevice(distinct.ids)
+  let rows = onDevice(distinct.ids)
   const data = takeRows<2>(weight, rows, width, [rows.size, width])
+  if (paddingIdx !== null && distinct.ids.includes(paddingIdx)) {
+    rows.dispose()
+    rows = onDevice(distinct.ids.map(id => (id === paddingIdx ? -1 : id)))
+  }
   const index = {
     index: onDevice(distinct.index),
     starts: onDevice(distinct.starts),
@@ -75,18 +94,15 @@ export function embeddingForward(
  * @param dRows [U, I]: the gradient in each distinct row, as the recurrent ops return it
  * @returns dWeight [V, I]
  */
-export function embeddingBackward(
-  saved: { rows: Tensor<'int32', 1>; vocabularySize: number },
-  dRows: Matrix,
-): Matrix {
-  checkTensor('embeddingBackward', 'dRows', dRows, { dtype: 'float32', shape: [saved.rows.size, any] })
+export function embeddingBackward({ rows: table, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
+  checkTensor('embeddingBackward', 'dRows', dRows, { dtype: 'float32', shape: [table.size, any] })
   const [rows, columns] = dRows.shape
-  const dWeight = filled<2>(dRows.device, [saved.vocabularySize, columns], 0)
+  const dWeight = filled<2>(dRows.device, [vocabularySize, columns], 0)
   native.addRows(dRows.device.queue, {
     rows,
     columns,
     source: dRows.buffer,
-    index: saved.rows.buffer,
+    index: table.buffer,
     destination: dWeight.buffer,
   })
   return dWeight
@@ -97,10 +113,10 @@ export function embeddingBackward(
  * each once.
  *
  * @param weight [V, I] @param ids each from 0 to V - 1
- * @throws PackedRnnError ERR_OUT_OF_RANGE for an id outside; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or `paddingIdx` outside; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
  */
-export function embedding(weight: Matrix, ids: PackedIds): PackedSequence {
-  const { output, saved } = embeddingForward(weight, ids)
+export function embedding(weight: Matrix, ids: PackedIds, options: EmbeddingOptions = {}): PackedSequence {
+  const { output, saved } = embeddingForward(weight, ids, options)
   record('embedding', [weight], [output.data], keeper => {
     const held = { ...saved, rows: keeper.hold(saved.rows) }
     return ([dRows]) => [dRows ? embeddingBackward(held, ranked(dRows, 2)) : null]

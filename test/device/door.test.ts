@@ -99,6 +99,11 @@ refuses('embedding', [
     () => embedding(untyped(vector(5)), new PackedIds([[0]])),
   ],
   [
+    'ERR_OUT_OF_RANGE',
+    'embedding: paddingIdx: wanted an integer from 0 to 4, got 5',
+    () => embedding(table, new PackedIds([[0]]), { paddingIdx: 5 }),
+  ],
+  [
     'ERR_SHAPE',
     'embeddingBackward: dRows: wanted shape [2, *], got [3, 3]',
     () => embeddingBackward(saved, matrix(3, 3)),
