@@ -83,6 +83,46 @@ struct SumColumns {
   float* sums;          // [columns]
 };
 
+// destination[r][destinationOffset + c] = source[r][sourceOffset + c]; what lies beside it stays
+struct CopyColumns {
+  std::int64_t rows, columns;
+  std::int64_t sourceStride, sourceOffset;            // the width of a row, and where the columns begin in it
+  std::int64_t destinationStride, destinationOffset;  //
+  const float* source;                                // [rows, sourceStride]
+  float* destination;                                 // [rows, destinationStride], partly written
+};
+
+// pooled[b] = the largest of the rows of sequence b, column by column; 0 where it is empty. Of equals the
+// first is taken, and a NaN is larger than every number.
+struct MaxPool {
+  Sequences sequences;  // B of N rows
+  std::int64_t columns;
+  const float* rows;     // [N, columns]
+  float* pooled;         // [B, columns]
+  std::int32_t* places;  // [B, columns]: the row that it was taken from, -1 for none
+};
+struct MaxPoolBackward {
+  Sequences sequences;
+  std::int64_t columns;
+  const std::int32_t* places;  // [B, columns]
+  const float* dPooled;        // [B, columns]
+  float* dRows;                // [N, columns]
+};
+
+// pooled[b] = the mean of the rows of sequence b; 0 where it is empty
+struct MeanPool {
+  Sequences sequences;
+  std::int64_t columns;
+  const float* rows;  // [N, columns]
+  float* pooled;      // [B, columns]
+};
+struct MeanPoolBackward {
+  Sequences sequences;
+  std::int64_t columns;
+  const float* dPooled;  // [B, columns]
+  float* dRows;          // [N, columns]
+};
+
 enum class Elementwise : std::int32_t {
   copy,             // a
   add,              // a + b
@@ -254,6 +294,11 @@ struct Backend {
   virtual void sumRows(const SumRows&) = 0;
   virtual void addRows(const AddRows&) = 0;
   virtual void sumColumns(const SumColumns&) = 0;
+  virtual void copyColumns(const CopyColumns&) = 0;
+  virtual void maxPool(const MaxPool&) = 0;
+  virtual void maxPoolBackward(const MaxPoolBackward&) = 0;
+  virtual void meanPool(const MeanPool&) = 0;
+  virtual void meanPoolBackward(const MeanPoolBackward&) = 0;
   virtual void elementwise(const ApplyElementwise&) = 0;
   virtual void fill(const Fill&) = 0;
   virtual void sum(const Sum&) = 0;

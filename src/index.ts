@@ -3,6 +3,7 @@ export { type Device, type DeviceOptions, device, devices } from './device.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
 export { type HostTensor, readSafetensors, writeSafetensors } from './formats/safetensors.js'
 export * as nn from './nn/index.js'
+export { concatColumns } from './ops/columns.js'
 export { type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
 export { add, multiply, relu, scale, sigmoid, sum, tanh } from './ops/elementwise.js'
 export {
@@ -28,7 +29,7 @@ export {
   type TimeMajor,
   toTimeMajor,
 } from './ops/packing.js'
-export { lastHidden, lastOutput } from './ops/pooling.js'
+export { lastHidden, lastOutput, maxPool, meanPool } from './ops/pooling.js'
 export {
   gru,
   gruBackward,
@@ -55,6 +56,7 @@ export type {
   RecurrentWeights,
   RnnOptions,
 } from './ops/recurrentInput.js'
+export { reshape } from './ops/reshape.js'
 export { packedRows } from './ops/rows.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'

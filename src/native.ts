@@ -44,6 +44,17 @@ export interface GatherRows {
   destination: NativeBuffer
 }
 
+export interface CopyColumns {
+  rows: number
+  columns: number
+  sourceStride: number
+  sourceOffset: number
+  destinationStride: number
+  destinationOffset: number
+  source: NativeBuffer
+  destination: NativeBuffer
+}
+
 /** `enum class Cell` in native/backend.h. */
 export const cells = { lstm: 0, gru: 1, resetFirstGru: 2, elmanTanh: 3, elmanRelu: 4 } as const
 
@@ -140,6 +151,25 @@ export interface Native {
     destination: NativeBuffer
   }>
   sumColumns: Op<{ rows: number; columns: number; source: NativeBuffer; sums: NativeBuffer }>
+  copyColumns: Op<CopyColumns>
+  maxPool: Op<{
+    columns: number
+    offsets: Int32Array
+    rows: NativeBuffer
+    pooled: NativeBuffer
+    /** int32 */
+    places: NativeBuffer
+  }>
+  maxPoolBackward: Op<{
+    columns: number
+    offsets: Int32Array
+    /** int32 */
+    places: NativeBuffer
+    dPooled: NativeBuffer
+    dRows: NativeBuffer
+  }>
+  meanPool: Op<{ columns: number; offsets: Int32Array; rows: NativeBuffer; pooled: NativeBuffer }>
+  meanPoolBackward: Op<{ columns: number; offsets: Int32Array; dPooled: NativeBuffer; dRows: NativeBuffer }>
   elementwise: Op<{ function: number; count: number; a: NativeBuffer; b: Optional; out: NativeBuffer }>
   fill: Op<{ count: number; value: number; from: Optional; out: NativeBuffer }>
   sum: Op<{ count: number; values: NativeBuffer; out: NativeBuffer }>

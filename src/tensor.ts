@@ -287,6 +287,13 @@ export function empty<R extends number>(device: Device, shape: Shape<R>): Tensor
   return new Tensor(device, 'float32', shape, new Storage(buffer))
 }
 
+/** The same for int32. @internal */
+export function emptyIntegers<R extends number>(device: Device, shape: Shape<R>): Tensor<'int32', R> {
+  checkShape('empty', shape)
+  const buffer = native.allocate(device.queue, 4 * sizeOf(shape))
+  return new Tensor(device, 'int32', shape, new Storage(buffer))
+}
+
 /** @internal */
 export function filled<R extends number>(
   device: Device,

@@ -7,6 +7,7 @@ import { linearSuite } from './suite/linear.js'
 import { lossSuite } from './suite/loss.js'
 import { optimSuite } from './suite/optim.js'
 import { packingSuite } from './suite/packing.js'
+import { poolingSuite } from './suite/pooling.js'
 import { recurrentSuite } from './suite/recurrent.js'
 import type { Target } from './suite/target.js'
 
@@ -23,6 +24,7 @@ const suites = [
   lossSuite,
   dropoutSuite,
   packingSuite,
+  poolingSuite,
   recurrentSuite,
   cellsSuite,
   optimSuite,

@@ -81,6 +81,80 @@ void sumColumns(Queue& queue, Call& call) {
   });
 }
 
+void copyColumns(Queue& queue, Call& call) {
+  CopyColumns a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  a.sourceStride = call.integer("sourceStride");
+  a.sourceOffset = call.integer("sourceOffset");
+  a.destinationStride = call.integer("destinationStride");
+  a.destinationOffset = call.integer("destinationOffset");
+  const Argument source = call.read("source"), destination = call.write("destination");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.source = source.floats();
+    a.destination = destination.floats();
+    backend.copyColumns(a);
+  });
+}
+
+Sequences sequencesOf(const std::vector<std::int32_t>& offsets) {
+  return {offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1};
+}
+
+void maxPool(Queue& queue, Call& call) {
+  MaxPool a{};
+  a.columns = call.integer("columns");
+  const std::vector<std::int32_t> offsets = call.integers32("offsets");
+  const Argument rows = call.read("rows"), pooled = call.write("pooled"), places = call.write("places");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.sequences = sequencesOf(offsets);
+    a.rows = rows.floats();
+    a.pooled = pooled.floats();
+    a.places = places.integers();
+    backend.maxPool(a);
+  });
+}
+
+void maxPoolBackward(Queue& queue, Call& call) {
+  MaxPoolBackward a{};
+  a.columns = call.integer("columns");
+  const std::vector<std::int32_t> offsets = call.integers32("offsets");
+  const Argument places = call.read("places"), dPooled = call.read("dPooled"), dRows = call.write("dRows");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.sequences = sequencesOf(offsets);
+    a.places = places.integers();
+    a.dPooled = dPooled.floats();
+    a.dRows = dRows.floats();
+    backend.maxPoolBackward(a);
+  });
+}
+
+void meanPool(Queue& queue, Call& call) {
+  MeanPool a{};
+  a.columns = call.integer("columns");
+  const std::vector<std::int32_t> offsets = call.integers32("offsets");
+  const Argument rows = call.read("rows"), pooled = call.write("pooled");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.sequences = sequencesOf(offsets);
+    a.rows = rows.floats();
+    a.pooled = pooled.floats();
+    backend.meanPool(a);
+  });
+}
+
+void meanPoolBackward(Queue& queue, Call& call) {
+  MeanPoolBackward a{};
+  a.columns = call.integer("columns");
+  const std::vector<std::int32_t> offsets = call.integers32("offsets");
+  const Argument dPooled = call.read("dPooled"), dRows = call.write("dRows");
+  call.submit(queue, [=](Backend& backend) mutable {
+    a.sequences = sequencesOf(offsets);
+    a.dPooled = dPooled.floats();
+    a.dRows = dRows.floats();
+    backend.meanPoolBackward(a);
+  });
+}
+
 void elementwise(Queue& queue, Call& call) {
   ApplyElementwise a{};
   a.function = static_cast<Elementwise>(call.integer("function"));
@@ -129,7 +203,7 @@ void dropout(Queue& queue, Call& call) {
   const std::vector<std::int32_t> offsets = call.integers32("offsets");
   const Argument x = call.read("x"), y = call.write("y");
   call.submit(queue, [=](Backend& backend) mutable {
-    if (!offsets.empty()) a.sequences = {offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1};
+    if (!offsets.empty()) a.sequences = sequencesOf(offsets);
     a.x = x.floats();
     a.y = y.floats();
     backend.dropout(a);
@@ -197,7 +271,7 @@ struct RecurrentInput {
   template <class Layer>
   void fill(Layer& layer) const {
     layer.shape = shape;
-    layer.shape.sequences = {offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1};
+    layer.shape.sequences = sequencesOf(offsets);
     layer.shape.index = {index.integers(), starts.integers(), order.integers()};
     layer.x = x.floats();
     for (std::size_t d = 0; d < wIh.size(); d++) {
@@ -350,6 +424,11 @@ void defineOps(Napi::Env env, Napi::Object exports) {
   define<sumRows>(env, exports, "sumRows");
   define<addRows>(env, exports, "addRows");
   define<sumColumns>(env, exports, "sumColumns");
+  define<copyColumns>(env, exports, "copyColumns");
+  define<maxPool>(env, exports, "maxPool");
+  define<maxPoolBackward>(env, exports, "maxPoolBackward");
+  define<meanPool>(env, exports, "meanPool");
+  define<meanPoolBackward>(env, exports, "meanPoolBackward");
   define<elementwise>(env, exports, "elementwise");
   define<fill>(env, exports, "fill");
   define<sum>(env, exports, "sum");

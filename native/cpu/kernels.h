@@ -15,6 +15,11 @@ class Kernels final : public CpuBackend {
   void sumRows(const SumRows&) override;
   void addRows(const AddRows&) override;
   void sumColumns(const SumColumns&) override;
+  void copyColumns(const CopyColumns&) override;
+  void maxPool(const MaxPool&) override;
+  void maxPoolBackward(const MaxPoolBackward&) override;
+  void meanPool(const MeanPool&) override;
+  void meanPoolBackward(const MeanPoolBackward&) override;
   void elementwise(const ApplyElementwise&) override;
   void fill(const Fill&) override;
   void sum(const Sum&) override;

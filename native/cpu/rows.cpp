@@ -1,4 +1,4 @@
-// Rows by index, and sums over rows.
+// Rows by index, columns by offset, and sums over rows.
 #include "cpu/kernels.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -86,6 +86,16 @@ void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std
 
 void Kernels::sumColumns(const SumColumns& a) {
   PACKED_RNN_ISA::sumColumns(*this, a.source, a.rows, a.columns, a.columns, a.sums, false);
+}
+
+void Kernels::copyColumns(const CopyColumns& a) {
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; r++) {
+      copyRow(a.source + r * a.sourceStride + a.sourceOffset, a.columns,
+              a.destination + r * a.destinationStride + a.destinationOffset);
+    }
+  };
+  parallelChunks(*this, a.rows, kChunk, body);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

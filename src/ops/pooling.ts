@@ -1,8 +1,12 @@
+import { record } from '../autograd.js'
 import { any, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
+import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
-import type { Tensor } from '../tensor.js'
+import { empty, emptyIntegers, type Tensor } from '../tensor.js'
 import { packedRows, selectRows } from './rows.js'
+
+/** From the outputs of a recurrent layer to one row for each sequence. An empty sequence's row is zeros. */
 
 /**
  * The last states of the last layer, both directions side by side: the state after a sequence's last token, and for
@@ -39,4 +43,71 @@ export function lastOutput(output: PackedSequence): Tensor<'float32', 2> {
     sequences.length(b) === 0 ? -1 : sequences.offsets[b + 1]! - 1,
   )
   return selectRows<2>(op, rows, index, width, [sequences.batchSize, width])
+}
+
+/**
+ * The largest number of each column over a sequence's rows. The gradient goes to the row that it was taken from, of
+ * equals to the first; a NaN is larger than every number.
+ *
+ * @param output rows of C numbers.
+ * @returns [B, C]
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED.
+ */
+export function maxPool(output: PackedSequence): Tensor<'float32', 2> {
+  const op = 'maxPool'
+  const rows = packedRows(output, op, 'output')
+  const { device } = rows
+  const { batchSize, offsets } = output.sequences
+  const [count, columns] = rows.shape
+  const pooled = empty<2>(device, [batchSize, columns])
+  const places = emptyIntegers<2>(device, [batchSize, columns])
+  native.maxPool(device.queue, {
+    columns,
+    offsets,
+    rows: rows.buffer,
+    pooled: pooled.buffer,
+    places: places.buffer,
+  })
+  record(op, [rows], [pooled], keeper => {
+    const held = keeper.hold(places)
+    return ([dPooled]) => {
+      if (!dPooled) return [null]
+      const dRows = empty<2>(device, [count, columns])
+      native.maxPoolBackward(device.queue, {
+        columns,
+        offsets,
+        places: held.buffer,
+        dPooled: dPooled.buffer,
+        dRows: dRows.buffer,
+      })
+      return [dRows]
+    }
+  })
+  places.dispose()
+  return pooled
+}
+
+/**
+ * The mean of a sequence's rows.
+ *
+ * @param output rows of C numbers.
+ * @returns [B, C]
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED.
+ */
+export function meanPool(output: PackedSequence): Tensor<'float32', 2> {
+  const op = 'meanPool'
+  const rows = packedRows(output, op, 'output')
+  const { device } = rows
+  const { batchSize, offsets } = output.sequences
+  const [count, columns] = rows.shape
+  const pooled = empty<2>(device, [batchSize, columns])
+  native.meanPool(device.queue, { columns, offsets, rows: rows.buffer, pooled: pooled.buffer })
+  record(op, [rows], [pooled], () => ([dPooled]) => {
+    if (!dPooled) return [null]
+    const dRows = empty<2>(device, [count, columns])
+    const buffers = { dPooled: dPooled.buffer, dRows: dRows.buffer }
+    native.meanPoolBackward(device.queue, { columns, offsets, ...buffers })
+    return [dRows]
+  })
+  return pooled
 }

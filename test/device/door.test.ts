@@ -1,9 +1,11 @@
+import { concatColumns } from '../../src/ops/columns.js'
 import { dropout } from '../../src/ops/dropout.js'
 import { add, multiply, relu, scale } from '../../src/ops/elementwise.js'
 import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
 import { linear, linearBackward } from '../../src/ops/linear.js'
 import { crossEntropy, crossEntropyBackward } from '../../src/ops/loss.js'
 import { adamStep, clipNorm, sgdStep } from '../../src/ops/optimizer.js'
+import { reshape } from '../../src/ops/reshape.js'
 import { PackedIds, Sequences } from '../../src/packed.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { argument, cpu, cube, ELSEWHERE, matrix, other, refuses, untyped, vector } from './refuses.js'
@@ -178,6 +180,34 @@ refuses('crossEntropy', [
     'crossEntropyBackward: dLoss: wanted shape [], got [2]',
     () => crossEntropyBackward(x, vector(2)),
   ],
+])
+
+refuses('concatColumns and reshape', [
+  [
+    'ERR_INVALID_ARGUMENT',
+    'concatColumns: tensors: wanted at least one tensor, got []',
+    () => concatColumns(),
+  ],
+  [
+    'ERR_SHAPE',
+    'concatColumns: tensors[1]: wanted shape [2, *], got [3, 2]',
+    () => concatColumns(x, matrix(3, 2)),
+  ],
+  [
+    'ERR_SHAPE',
+    'concatColumns: tensors[0]: wanted shape [*, *], got [3]',
+    () => concatColumns(untyped(vector(3))),
+  ],
+  ['ERR_DTYPE', 'concatColumns: tensors[0]: wanted dtype float32, got int32', () => concatColumns(ints)],
+  ['ERR_DEVICE', `concatColumns: tensors[1]: wanted ${ELSEWHERE}`, () => concatColumns(x, elsewhere)],
+  [
+    'ERR_DISPOSED',
+    'concatColumns: tensors[0]: wanted a tensor, got a disposed one',
+    () => concatColumns(gone),
+  ],
+  ['ERR_SHAPE', 'reshape: shape: wanted 6 elements, got [5]', () => reshape(x, [5])],
+  ['ERR_SHAPE', 'reshape: shape: wanted 6 elements, got [-2, -3]', () => reshape(x, [-2, -3])],
+  ['ERR_DISPOSED', 'reshape: x: wanted a tensor, got a disposed one', () => reshape(gone, [6])],
 ])
 
 const place = { seed: 1, step: 0 }

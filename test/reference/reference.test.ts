@@ -22,6 +22,8 @@ import {
   sgdReference,
 } from './ops.js'
 
+import { concatColumnsReference, maxPoolReference, meanPoolReference } from './pooling.js'
+
 /** What eight printed decimals allow. */
 const PRINTED = 1e-8
 /** What central differences of these small sums allow. */
@@ -253,4 +255,12 @@ describe('ops', () => {
       PRINTED,
     )
   })
+})
+
+test('pooling and columns by hand: sequences of 2, 0 and 1 rows', () => {
+  const rows = Float64Array.of(1, -2, 3, -4, -5, 6)
+  expect([...maxPoolReference(rows, [2, 0, 1], 2)]).toEqual([3, -2, 0, 0, -5, 6])
+  expect([...meanPoolReference(rows, [2, 0, 1], 2)]).toEqual([2, -3, 0, 0, -5, 6])
+  const parts = [Float64Array.of(1, 2), Float64Array.of(3, 4, 5, 6)]
+  expect([...concatColumnsReference(parts, 2)]).toEqual([1, 3, 4, 2, 5, 6])
 })

@@ -1,0 +1,62 @@
+import { record } from '../autograd.js'
+import { any, checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { native } from '../native.js'
+import { empty, type Tensor } from '../tensor.js'
+
+type Matrix = Tensor<'float32', 2>
+
+/** Copies columns between matrices of as many rows; an offset is the first column on that side. */
+function copyColumns(
+  source: Tensor<'float32'>,
+  destination: Matrix,
+  sourceStride: number,
+  at: { sourceOffset: number; destinationOffset: number; columns: number },
+): void {
+  const [rows, destinationStride] = destination.shape
+  native.copyColumns(destination.device.queue, {
+    ...at,
+    rows,
+    sourceStride,
+    destinationStride,
+    source: source.buffer,
+    destination: destination.buffer,
+  })
+}
+
+/**
+ * Matrices side by side, as torch.cat(tensors, 1).
+ *
+ * @param tensors [N, C₁], [N, C₂], …; at least one.
+ * @returns [N, C₁ + C₂ + …]
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for none; ERR_SHAPE where the rows differ; ERR_DTYPE, ERR_DEVICE,
+ * ERR_DISPOSED.
+ */
+export function concatColumns(...tensors: readonly Matrix[]): Matrix {
+  const op = 'concatColumns'
+  const [first] = tensors
+  if (first === undefined) throw badArgument(op, 'tensors', 'at least one tensor', tensors)
+  tensors.forEach((tensor, i) => {
+    const like = i === 0 ? { shape: [any, any] } : { shape: [first.shape[0], any], device: first.device }
+    checkTensor(op, `tensors[${i}]`, tensor, { dtype: 'float32', ...like })
+  })
+  const { device } = first
+  const rows = first.shape[0]
+  const widths = tensors.map(tensor => tensor.shape[1])
+  const offsets = widths.map((_, i) => widths.slice(0, i).reduce((sum, width) => sum + width, 0))
+  const total = widths.reduce((sum, width) => sum + width, 0)
+  const y = empty<2>(device, [rows, total])
+  tensors.forEach((tensor, i) => {
+    const columns = widths[i]!
+    copyColumns(tensor, y, columns, { sourceOffset: 0, destinationOffset: offsets[i]!, columns })
+  })
+  record(op, tensors, [y], () => ([dY], wanted) => {
+    return widths.map((columns, i) => {
+      if (!dY || !wanted[i]) return null
+      const part = empty<2>(device, [rows, columns])
+      copyColumns(dY, part, total, { sourceOffset: offsets[i]!, destinationOffset: 0, columns })
+      return part
+    })
+  })
+  return y
+}

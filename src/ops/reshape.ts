@@ -1,0 +1,33 @@
+import { record } from '../autograd.js'
+import { checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { type Shape, sizeOf, Tensor } from '../tensor.js'
+
+type Float<R extends number = number> = Tensor<'float32', R>
+
+/** The same memory in another shape, without a record. */
+function view<R extends number>(x: Float, shape: Shape<R>): Float<R> {
+  return new Tensor(x.device, 'float32', shape, x.storage.retain())
+}
+
+/**
+ * The same numbers, row-major, in another shape. Nothing is copied: both tensors hold the memory, until the last of
+ * them is disposed.
+ *
+ * @param shape of as many elements.
+ * @throws PackedRnnError ERR_SHAPE for another number of elements; ERR_DTYPE, ERR_DISPOSED.
+ */
+export function reshape<const S extends Shape>(x: Float, shape: S): Float<S['length']>
+export function reshape<R extends number>(x: Float, shape: Shape<R>): Float<R>
+export function reshape(x: Float, shape: Shape): Float {
+  const op = 'reshape'
+  checkTensor(op, 'x', x, { dtype: 'float32' })
+  const whole = shape.every(n => Number.isInteger(n) && n >= 0)
+  if (!whole || sizeOf(shape) !== x.size) {
+    throw badArgument(op, 'shape', `${x.size} elements`, shape, 'ERR_SHAPE')
+  }
+  const y = view(x, [...shape])
+  const from: Shape = x.shape
+  record(op, [x], [y], () => ([dY]) => [dY ? view(dY, from) : null])
+  return y
+}
