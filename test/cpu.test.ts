@@ -5,6 +5,7 @@ import { elementwiseSuite } from './suite/elementwise.js'
 import { embeddingSuite } from './suite/embedding.js'
 import { linearSuite } from './suite/linear.js'
 import { lossSuite } from './suite/loss.js'
+import { modulesSuite } from './suite/modules.js'
 import { optimSuite } from './suite/optim.js'
 import { packingSuite } from './suite/packing.js'
 import { poolingSuite } from './suite/pooling.js'
@@ -27,6 +28,7 @@ const suites = [
   poolingSuite,
   recurrentSuite,
   cellsSuite,
+  modulesSuite,
   optimSuite,
 ]
 for (const suite of suites) suite(cpu)

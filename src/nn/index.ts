@@ -1,5 +1,18 @@
 export { Dropout } from './dropout.js'
 export { Embedding, type EmbeddingOptions } from './embedding.js'
 export { Linear, type LinearOptions } from './linear.js'
-export { LSTM, type LstmModuleOptions, LstmOutput } from './lstm.js'
 export { Module, type ModuleOptions, type Parameter, type StateEntry } from './module.js'
+export {
+  GRU,
+  type GruModuleOptions,
+  LSTM,
+  type LstmModuleOptions,
+  type LstmState,
+  RecurrentModule,
+  type RecurrentModuleOptions,
+  type RecurrentState,
+  RNN,
+  type RnnModuleOptions,
+} from './recurrent.js'
+export { LstmOutput, RecurrentOutput } from './recurrentOutput.js'
+export type { SequenceBatch } from './sequenceBatch.js'

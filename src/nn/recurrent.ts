@@ -1,0 +1,241 @@
+import { checkInteger, checkNumber, checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { gru, lstm, type RecurrentResult, rnn } from '../ops/recurrent.js'
+import type { GruOptions, LstmOptions, LstmWeights, RnnOptions } from '../ops/recurrentInput.js'
+import type { PackedSequence } from '../packed.js'
+import type { Tensor } from '../tensor.js'
+import { MaskCounter } from './dropout.js'
+import { Module, type ModuleOptions } from './module.js'
+import { LstmOutput, type OutputForm, RecurrentOutput } from './recurrentOutput.js'
+import {
+  batchedStates,
+  batchSizeOf,
+  checkBatch,
+  inFormOf,
+  isAlone,
+  type SequenceBatch,
+  statesInFormOf,
+  withPacked,
+} from './sequenceBatch.js'
+
+type Matrix = Tensor<'float32', 2>
+type Cube = Tensor<'float32', 3>
+
+export interface RecurrentModuleOptions extends ModuleOptions {
+  /** I */
+  inputSize: number
+  /** H */
+  hiddenSize: number
+  /** L, default 1 */
+  numLayers?: number
+  /** D is 2 if true; default false. */
+  bidirectional?: boolean
+  /** Default true. */
+  bias?: boolean
+  /** Probability of dropping an element between layers while training; default 0. */
+  dropout?: number
+  /** Whether a padded batch, in and out, is [B, T, …] rather than [T, B, …]; default false. States never are. */
+  batchFirst?: boolean
+}
+
+export interface LstmModuleOptions extends RecurrentModuleOptions {
+  /** P, below H: h is projected to this size; default 0, no projection. */
+  projSize?: number
+}
+
+export interface GruModuleOptions extends RecurrentModuleOptions, Pick<GruOptions, 'resetAfter'> {}
+
+export interface RnnModuleOptions extends RecurrentModuleOptions, Pick<RnnOptions, 'nonlinearity'> {}
+
+/** Initial states, in the form of the input; those left out are zeros. */
+export interface RecurrentState<R extends 2 | 3 = 3> {
+  /** [L·D, B, R], or [L·D, R] for one sequence alone. */
+  h0?: Tensor<'float32', R> | null
+}
+
+export interface LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
+  /** [L·D, B, H], or [L·D, H] for one sequence alone. */
+  c0?: Tensor<'float32', R> | null
+}
+
+/**
+ * What the three modules share: PyTorch's parameter names (`weight_ih_l0`, `weight_hh_l0_reverse`, …) in PyTorch's
+ * order, all uniform on ±1/√H to begin with; and the forms of a batch.
+ */
+export abstract class RecurrentModule extends Module {
+  readonly inputSize: number
+  readonly hiddenSize: number
+  readonly numLayers: number
+  readonly bidirectional: boolean
+  readonly dropout: number
+  readonly batchFirst: boolean
+  /** In the order layer · D + direction; `wHr` in an LSTM with a projection alone. */
+  readonly weights: readonly LstmWeights[]
+  readonly masks: MaskCounter
+  readonly #op: string
+  /** R: P where there is a projection, else H. */
+  readonly #stateSize: number
+
+  /** @internal */
+  constructor(op: string, gates: number, options: RecurrentModuleOptions, projSize = 0) {
+    super(options)
+    const { inputSize, hiddenSize, numLayers = 1, bidirectional = false, bias = true, dropout = 0 } = options
+    checkInteger(op, 'inputSize', inputSize, 1)
+    checkInteger(op, 'hiddenSize', hiddenSize, 1)
+    checkInteger(op, 'numLayers', numLayers, 1, 512)
+    checkNumber(op, 'dropout', dropout, 0, 1)
+    checkInteger(op, 'projSize', projSize, 0, hiddenSize - 1)
+    if (dropout > 0 && numLayers === 1) {
+      process.emitWarning(`${op}: dropout acts between layers, and there is one layer: it has no effect`)
+    }
+    this.inputSize = inputSize
+    this.hiddenSize = hiddenSize
+    this.numLayers = numLayers
+    this.bidirectional = bidirectional
+    this.dropout = dropout
+    this.batchFirst = options.batchFirst ?? false
+    this.#op = op
+    const stateSize = projSize > 0 ? projSize : hiddenSize
+    this.#stateSize = stateSize
+    const rows = gates * hiddenSize
+    const bound = 1 / Math.sqrt(hiddenSize)
+    const suffixes = bidirectional ? ['', '_reverse'] : ['']
+    this.weights = Array.from({ length: numLayers }, (_, l) =>
+      suffixes.map(suffix => {
+        const inputs = l === 0 ? inputSize : suffixes.length * stateSize
+        return {
+          wIh: this.uniform<2>(`weight_ih_l${l}${suffix}`, [rows, inputs], bound),
+          wHh: this.uniform<2>(`weight_hh_l${l}${suffix}`, [rows, stateSize], bound),
+          bIh: bias ? this.uniform<1>(`bias_ih_l${l}${suffix}`, [rows], bound) : null,
+          bHh: bias ? this.uniform<1>(`bias_hh_l${l}${suffix}`, [rows], bound) : null,
+          wHr:
+            projSize > 0 ? this.uniform<2>(`weight_hr_l${l}${suffix}`, [projSize, hiddenSize], bound) : null,
+        }
+      }),
+    ).flat()
+    this.masks = new MaskCounter(this.generator)
+  }
+
+  /** Each module's own `forward`, for code that takes any of them. */
+  abstract forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
+  abstract forward(x: Cube, state?: RecurrentState): RecurrentOutput<Cube>
+  abstract forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
+
+  /** @internal */
+  protected get form(): OutputForm {
+    return { directions: this.bidirectional ? 2 : 1, batchFirst: this.batchFirst }
+  }
+
+  /** One call of the module's op, `run`, on the packed form of x; its output in the form of x. @internal */
+  protected call<T extends RecurrentResult>(
+    x: SequenceBatch,
+    { h0 = null, c0 = null }: LstmState<2 | 3>,
+    run: (packed: PackedSequence, options: LstmOptions) => T,
+  ): { result: T; output: SequenceBatch } {
+    const { hiddenSize, numLayers, bidirectional, batchFirst } = this
+    checkBatch(this.#op, x, this.inputSize, this.device)
+    this.#checkState('h0', h0, x, this.#stateSize)
+    this.#checkState('c0', c0, x, hiddenSize)
+    using h = h0 && batchedStates(h0)
+    using c = c0 && batchedStates(c0)
+    const dropout = this.training && numLayers > 1 ? this.dropout : 0
+    const mask = dropout > 0 ? { mask: this.masks.next() } : {}
+    const options = { hiddenSize, numLayers, bidirectional, dropout, ...mask, h0: h, c0: c }
+    const result = withPacked(x, batchFirst, packed => run(packed, options))
+    return { result, output: inFormOf(x, batchFirst, result.output) }
+  }
+
+  #checkState(name: string, state: Tensor<'float32', 2 | 3> | null, x: SequenceBatch, size: number): void {
+    if (state === null) return
+    const states = this.weights.length
+    const shape = isAlone(x) ? [states, size] : [states, batchSizeOf(x, this.batchFirst), size]
+    checkTensor(this.#op, name, state, { dtype: 'float32', shape, device: this.device })
+  }
+}
+
+/** A stack of LSTM layers, as torch.nn.LSTM: gate order i, f, g, o, and `weight_hr_l0` [P, H], … with `projSize`. */
+export class LSTM extends RecurrentModule {
+  /** P, or 0 */
+  readonly projSize: number
+
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range. */
+  constructor(options: LstmModuleOptions) {
+    const { projSize = 0 } = options
+    super('nn.LSTM', 4, options, projSize)
+    this.projSize = projSize
+  }
+
+  /**
+   * @param x rows of `inputSize` numbers: packed, an embedding's indexed rows among them; padded; or one sequence.
+   * @param state initial states; the last ones of the call before to go on where it ended.
+   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+   */
+  override forward(x: PackedSequence, state?: LstmState): LstmOutput
+  override forward(x: Cube, state?: LstmState): LstmOutput<Cube>
+  override forward(x: Matrix, state?: LstmState<2>): LstmOutput<Matrix, 2>
+  override forward(x: SequenceBatch, state: LstmState<2 | 3> = {}): LstmOutput<SequenceBatch, 2 | 3> {
+    const { projSize, weights } = this
+    const { result, output } = this.call(x, state, (packed, options) =>
+      lstm(packed, weights, { ...options, projSize }),
+    )
+    const hN = statesInFormOf(x, result.hN)
+    const cN = statesInFormOf(x, result.cN)
+    return new LstmOutput({ output, hN, cN }, this.form)
+  }
+}
+
+/** A stack of GRU layers, as torch.nn.GRU: gate order r, z, n. */
+export class GRU extends RecurrentModule {
+  readonly resetAfter: boolean
+
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range. */
+  constructor(options: GruModuleOptions) {
+    super('nn.GRU', 3, options)
+    this.resetAfter = options.resetAfter ?? true
+  }
+
+  /** As `LSTM.forward`, without cell states. */
+  override forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
+  override forward(x: Cube, state?: RecurrentState): RecurrentOutput<Cube>
+  override forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
+  override forward(
+    x: SequenceBatch,
+    state: RecurrentState<2 | 3> = {},
+  ): RecurrentOutput<SequenceBatch, 2 | 3> {
+    const { resetAfter, weights } = this
+    const { result, output } = this.call(x, state, (packed, options) =>
+      gru(packed, weights, { ...options, resetAfter }),
+    )
+    return new RecurrentOutput({ output, hN: statesInFormOf(x, result.hN) }, this.form)
+  }
+}
+
+/** A stack of Elman layers, as torch.nn.RNN. */
+export class RNN extends RecurrentModule {
+  readonly nonlinearity: 'tanh' | 'relu'
+
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for another nonlinearity. */
+  constructor(options: RnnModuleOptions) {
+    const { nonlinearity = 'tanh' } = options
+    if (nonlinearity !== 'tanh' && nonlinearity !== 'relu') {
+      throw badArgument('nn.RNN', 'nonlinearity', "'tanh' or 'relu'", nonlinearity)
+    }
+    super('nn.RNN', 1, options)
+    this.nonlinearity = nonlinearity
+  }
+
+  /** As `LSTM.forward`, without cell states. */
+  override forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
+  override forward(x: Cube, state?: RecurrentState): RecurrentOutput<Cube>
+  override forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
+  override forward(
+    x: SequenceBatch,
+    state: RecurrentState<2 | 3> = {},
+  ): RecurrentOutput<SequenceBatch, 2 | 3> {
+    const { nonlinearity, weights } = this
+    const { result, output } = this.call(x, state, (packed, options) =>
+      rnn(packed, weights, { ...options, nonlinearity }),
+    )
+    return new RecurrentOutput({ output, hN: statesInFormOf(x, result.hN) }, this.form)
+  }
+}

@@ -1,0 +1,80 @@
+import { concatColumns } from '../ops/columns.js'
+import { lastHidden, lastOutput, maxPool, meanPool } from '../ops/pooling.js'
+import type { PackedSequence } from '../packed.js'
+import type { Tensor } from '../tensor.js'
+import { batchedStates, type SequenceBatch, withPacked } from './sequenceBatch.js'
+
+type Matrix = Tensor<'float32', 2>
+
+/** How the numbers of an output lie. @internal */
+export interface OutputForm {
+  directions: 1 | 2
+  batchFirst: boolean
+}
+
+/**
+ * What a recurrent module gives, in the form O of its input, and the ways to one vector for each sequence: [B, C], where
+ * B is 1 for one sequence alone. An empty sequence has its initial state, and zeros of everything else.
+ */
+export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends 2 | 3 = 3> {
+  /** The hidden state after each token: D·R numbers, forward direction first. */
+  readonly output: O
+  /** The last states, [L·D, B, R] or [L·D, R], row layer · D + direction. */
+  readonly hN: Tensor<'float32', R>
+  readonly #form: OutputForm
+
+  /** @internal */
+  constructor({ output, hN }: { output: O; hN: Tensor<'float32', R> }, form: OutputForm) {
+    this.output = output
+    this.hN = hN
+    this.#form = form
+  }
+
+  /** The final states of the last layer, both directions side by side: [B, D·R]. */
+  lastHidden(): Matrix {
+    using states = batchedStates(this.hN)
+    return lastHidden(states, this.#form.directions)
+  }
+
+  /** The output at each sequence's last token, [B, D·R]; its reverse half has seen that token only. */
+  lastOutput(): Matrix {
+    return this.#pool(lastOutput)
+  }
+
+  /** The largest number of each column over a sequence's tokens: [B, D·R]. */
+  maxPool(): Matrix {
+    return this.#pool(maxPool)
+  }
+
+  /** The mean over a sequence's tokens: [B, D·R]. */
+  meanPool(): Matrix {
+    return this.#pool(meanPool)
+  }
+
+  /** Last hidden state, maximum and mean side by side, [B, 3·D·R] (Howard and Ruder 2018, ULMFiT). */
+  concatPool(): Matrix {
+    using last = this.lastHidden()
+    using largest = this.maxPool()
+    using mean = this.meanPool()
+    return concatColumns(last, largest, mean)
+  }
+
+  #pool(pool: (output: PackedSequence) => Matrix): Matrix {
+    return withPacked(this.output, this.#form.batchFirst, pool)
+  }
+}
+
+/** What an LSTM gives. */
+export class LstmOutput<
+  O extends SequenceBatch = PackedSequence,
+  R extends 2 | 3 = 3,
+> extends RecurrentOutput<O, R> {
+  /** The last cell states, [L·D, B, H] or [L·D, H]. */
+  readonly cN: Tensor<'float32', R>
+
+  /** @internal */
+  constructor(result: { output: O; hN: Tensor<'float32', R>; cN: Tensor<'float32', R> }, form: OutputForm) {
+    super(result, form)
+    this.cN = result.cN
+  }
+}

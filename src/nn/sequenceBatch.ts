@@ -1,0 +1,87 @@
+import { any, checkTensor } from '../check.js'
+import type { Device } from '../device.js'
+import { badArgument } from '../errors.js'
+import { reshape } from '../ops/reshape.js'
+import { checkPacked, selectRows } from '../ops/rows.js'
+import { PackedSequence, Sequences } from '../packed.js'
+import { Tensor } from '../tensor.js'
+
+/**
+ * What a recurrent module reads, and gives back in the same form: packed sequences; a padded batch [T, B, I], or
+ * [B, T, I] with `batchFirst`, in which every sequence has length T; or one sequence alone, [T, I]. The first two have
+ * states of rank 3, [L·D, B, R], whatever `batchFirst` says; the last of rank 2, [L·D, R].
+ */
+export type SequenceBatch = PackedSequence | Tensor<'float32', 3> | Tensor<'float32', 2>
+
+type Float = Tensor<'float32'>
+
+/** @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT; all name `op` and x. */
+export function checkBatch(op: string, x: SequenceBatch, width: number, device: Device): void {
+  if (x instanceof PackedSequence) {
+    checkPacked(op, 'x', x)
+    checkTensor(op, 'x.data', x.data, { dtype: 'float32', shape: [any, width], device })
+    return
+  }
+  if (!(x instanceof Tensor)) throw badArgument(op, 'x', 'a packed sequence or a tensor', x)
+  const rank: number = x.shape.length
+  if (rank !== 2 && rank !== 3) throw badArgument(op, 'x', '2 or 3 dimensions', x.shape, 'ERR_SHAPE')
+  const shape = rank === 3 ? [any, any, width] : [any, width]
+  checkTensor<'float32', number>(op, 'x', x, { dtype: 'float32', shape, device })
+}
+
+function isCube(x: Float): x is Tensor<'float32', 3> {
+  return x.shape.length === 3
+}
+
+/** Whether a batch is one sequence, without a dimension for the batch. */
+export function isAlone(x: SequenceBatch): boolean {
+  return !(x instanceof PackedSequence || isCube(x))
+}
+
+export function batchSizeOf(x: SequenceBatch, batchFirst: boolean): number {
+  if (x instanceof PackedSequence) return x.sequences.batchSize
+  return isCube(x) ? x.shape[batchFirst ? 0 : 1] : 1
+}
+
+/** Where element [i, j] of a [rows, columns] matrix stands in its transpose. */
+function transposed(rows: number, columns: number): Int32Array {
+  return Int32Array.from({ length: rows * columns }, (_, n) => (n % columns) * rows + Math.floor(n / columns))
+}
+
+/** `run` on the packed form of x. Rows that stand in another order are copied; that copy is let go of after. */
+export function withPacked<T>(x: SequenceBatch, batchFirst: boolean, run: (packed: PackedSequence) => T): T {
+  if (x instanceof PackedSequence) return run(x)
+  if (!isCube(x)) return run(new PackedSequence(x, new Sequences([x.shape[0]])))
+  const [first, second, width] = x.shape
+  const [batchSize, steps] = batchFirst ? [first, second] : [second, first]
+  const shape = [batchSize * steps, width] as const
+  using rows = batchFirst
+    ? reshape(x, shape)
+    : selectRows<2>('pack', x, transposed(batchSize, steps), width, shape)
+  return run(new PackedSequence(rows, new Sequences(new Int32Array(batchSize).fill(steps))))
+}
+
+/** The packed rows of an output in the form of the input x; they belong to what comes back. */
+export function inFormOf(x: SequenceBatch, batchFirst: boolean, output: PackedSequence): SequenceBatch {
+  if (x instanceof PackedSequence) return output
+  if (!isCube(x)) return output.data
+  using rows = output.data
+  const [first, second] = x.shape
+  const shape = [first, second, output.width] as const
+  return batchFirst
+    ? reshape(rows, shape)
+    : selectRows<3>('pad', rows, transposed(first, second), output.width, shape)
+}
+
+/** States [L·D, B, R] as the input x has them: without B where it is alone. They belong to what comes back. */
+export function statesInFormOf(x: SequenceBatch, states: Tensor<'float32', 3>): Tensor<'float32', 2 | 3> {
+  if (!isAlone(x)) return states
+  using given = states
+  return reshape(given, [states.shape[0], states.shape[2]])
+}
+
+/** States of either rank as [L·D, B, R], in a handle of its own. */
+export function batchedStates(states: Tensor<'float32', 2 | 3>): Tensor<'float32', 3> {
+  const { shape } = states
+  return reshape(states, shape.length === 2 ? [shape[0], 1, shape[1]] : shape)
+}
