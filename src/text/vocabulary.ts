@@ -1,6 +1,6 @@
 import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
-import type { WordVectors } from './vectors.js'
+import type { WordVectors } from './vectorTable.js'
 
 /** The id of every word that a vocabulary does not hold. The course notebook pads with it too. */
 export const UNK = 0

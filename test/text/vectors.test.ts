@@ -132,6 +132,160 @@ describe('readWordVectors', () => {
   })
 })
 
+describe('word vectors without a header', () => {
+  const rows = small.slice(small.indexOf('\n') + 1)
+
+  it.each([
+    ['plain', 'glove.txt', rows],
+    ['gzipped', 'glove.txt.gz', gzipSync(rows)],
+  ])('are read as they come, %s', async (_, name, content) => {
+    expect(await readWordVectors(await file(name, content), { noHeader: true })).toEqual(read)
+  })
+
+  it('are kept, limited, and warned of, by the line', async () => {
+    const warnings: string[] = []
+    const onWarning = (warning: string) => warnings.push(warning)
+    const name = await file('glove.txt', 'a 1\nb 2\na 3\nc 4\n')
+    const options = { noHeader: true, keep: new Set(['a', 'c']), limit: 3, onWarning }
+    expect(await readWordVectors(name, options)).toEqual({ words: ['a'], dim: 1, data: Float32Array.of(1) })
+    expect(warnings).toEqual([expect.stringMatching(/glove\.txt:3: .*'a' has a vector already/)])
+  })
+
+  it('grow past the first guess', async () => {
+    const many = Array.from({ length: 5000 }, (_, i) => `w${i} ${i}\n`).join('')
+    const { words, data } = await readWordVectors(await file('glove.txt', many), { noHeader: true })
+    expect([words.length, data.length, data[4999]]).toEqual([5000, 5000, 4999])
+  })
+
+  it.each([
+    ['an empty file', '', 'glove.txt: wanted rows, got an empty file'],
+    ['a word alone', 'a\n', 'glove.txt:1: wanted a word and numbers'],
+    ['rows of different lengths', 'a 1 2\nb 3\n', 'glove.txt:2: wanted 3 parts, got 2'],
+  ])('are refused: %s', async (_, content, message) => {
+    await expect(readWordVectors(await file('glove.txt', content), { noHeader: true })).rejects.toMatchObject(
+      {
+        code: 'ERR_FILE_FORMAT',
+        message: expect.stringContaining(message),
+      },
+    )
+  })
+})
+
+describe("word2vec's binary format", () => {
+  /** `end` is the newline after each row that the C program writes and gensim does not. */
+  function binary(
+    rows: readonly (readonly [string, ...number[]])[],
+    end = '\n',
+    promised = rows.length,
+  ): Buffer {
+    const dim = rows[0]!.length - 1
+    const parts = rows.map(([word, ...numbers]) => {
+      const vector = Buffer.alloc(4 * dim)
+      for (const [i, number] of numbers.entries()) vector.writeFloatLE(number, 4 * i)
+      return Buffer.concat([Buffer.from(`${word} `), vector, Buffer.from(end)])
+    })
+    return Buffer.concat([Buffer.from(`${promised} ${dim}\n`), ...parts])
+  }
+  const rows = [
+    ['der', 0.5, -1],
+    ['Brand', 0.01, 0.25],
+    ['glöst', 3, 4],
+  ] as const
+
+  it.each([
+    ['with newlines', 'a.bin', binary(rows)],
+    ['without', 'a.bin', binary(rows, '')],
+    ['gzipped', 'a.bin.gz', gzipSync(binary(rows))],
+  ])('is found out and read %s', async (_, name, content) => {
+    const bin = await file(name, content)
+    expect(await readWordVectors(bin)).toEqual(read)
+    expect(await readWordVectors(bin, { format: 'binary' })).toEqual(read)
+  })
+
+  it('may hold any byte, over many chunks', async () => {
+    const dim = 200
+    const numbers = (i: number) => Array.from({ length: dim }, (_, d) => Math.fround(Math.sin(i * dim + d)))
+    const many = Array.from({ length: 2000 }, (_, i) => [`w${i}`, ...numbers(i)] as const)
+    const { words, data } = await readWordVectors(await file('many.bin', binary(many)))
+    expect(words).toEqual(many.map(([word]) => word))
+    expect(data).toEqual(Float32Array.from(many.flatMap(([, ...row]) => row)))
+  })
+
+  it('is told from text by its first numbers alone', () => {
+    // String(-0) is '0'.
+    const number = fc.float({ noNaN: true, noDefaultInfinity: true }).map(value => value + 0)
+    const row = fc.tuple(
+      fc.constantFrom('a', 'ö', '\u00a0'),
+      fc.array(number, { minLength: 8, maxLength: 8 }),
+    )
+    const property = fc.asyncProperty(row, fc.boolean(), async ([word, numbers], inText) => {
+      const other = `${word}2`
+      const name = await file(
+        'either.vec',
+        inText
+          ? Buffer.from(`2 8\n${word} ${numbers.join(' ')}\n${other} ${numbers.join(' ')}\n`)
+          : binary([
+              [word, ...numbers],
+              [other, ...numbers],
+            ]),
+      )
+      const data = Float32Array.from([...numbers, ...numbers])
+      expect(await readWordVectors(name)).toEqual({ words: [word, other], dim: 8, data })
+    })
+    return fc.assert(property, { numRuns: 300 })
+  })
+
+  it('is kept, limited, and warned of, by the row', async () => {
+    const warnings: string[] = []
+    const onWarning = (warning: string) => warnings.push(warning)
+    const twice = [
+      ['a', 1],
+      ['b', 2],
+      ['a', 3],
+      ['c', Number.NaN],
+      ['d', 5],
+    ] as const
+    const name = await file('twice.bin', binary(twice, '\n', 4))
+    const keep = new Set(['a', 'b', 'd'])
+    const vectors = { words: ['a', 'b'], dim: 1, data: Float32Array.of(1, 2) }
+    expect(await readWordVectors(name, { keep, onWarning })).toEqual(vectors)
+    expect(warnings).toEqual([
+      expect.stringMatching(/twice\.bin: row 3: .*'a' has a vector already/),
+      expect.stringMatching(/twice\.bin: passed over what follows the 4 rows promised/),
+    ])
+    expect(await readWordVectors(name, { limit: 2 })).toEqual(vectors)
+  })
+
+  it.each([
+    ['a file cut inside a row', binary(rows).subarray(0, -4), 'bad.bin: wanted 3 rows, got 2'],
+    ['a file cut inside the first row', binary(rows).subarray(0, 12), 'bad.bin: wanted 3 rows, got 0'],
+    ['NaN', binary([['a', 1, Number.NaN]]), 'bad.bin: row 1: wanted a finite number, got NaN'],
+    [
+      'infinity',
+      binary([['a', Number.POSITIVE_INFINITY]]),
+      'bad.bin: row 1: wanted a finite number, got Infinity',
+    ],
+    [
+      'a word that is not UTF-8',
+      Buffer.from('1 1\n\xfc \0\0\0\0', 'latin1'),
+      "bad.bin: row 1: wanted a word in UTF-8, got '\ufffd'",
+    ],
+    ['a word without end', Buffer.from(`1 1\n${'a'.repeat(1 << 17)}`), 'bad.bin: wanted words of at most'],
+  ])('refuses %s', async (_, content, message) => {
+    await expect(readWordVectors(await file('bad.bin', content))).rejects.toMatchObject({
+      code: 'ERR_FILE_FORMAT',
+      message: expect.stringContaining(message),
+    })
+  })
+
+  it('refuses a .gz cut after the last row, and to do without a header', async () => {
+    const cut = await file('cut.bin.gz', gzipSync(binary(rows)).subarray(0, -6))
+    await expect(readWordVectors(cut)).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' })
+    const options = { noHeader: true, format: 'binary' } as const
+    await expect(readWordVectors(cut, options)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+  })
+})
+
 describe('parseDecimal', () => {
   const parse = (text: string): number => parseDecimal(Buffer.from(`<${text}>`), 1, text.length + 1)
 
