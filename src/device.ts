@@ -88,3 +88,8 @@ export function devices(): { kind: 'cpu'; threads: number; instructions: string 
   const cpu = device('cpu')
   return [{ kind: 'cpu', threads: cpu.threads, instructions: cpu.instructions }]
 }
+
+/** The instruction sets that the CPU backend has code for and this CPU supports, the best first. */
+export function instructionSets(): string[] {
+  return native.instructionSets()
+}

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { addonFile } from './addon.js'
 import { type ErrorCode, PackedRnnError } from './errors.js'
 
 /**
@@ -124,6 +124,8 @@ type Op<Arguments> = (device: NativeDevice, args: Arguments) => void
 
 export interface Native {
   openDevice(threads: number, memoryLimit: number): NativeDevice
+  /** Those that this CPU supports, the best first. */
+  instructionSets(): string[]
   deviceInfo(device: NativeDevice): { instructions: string; threads: number }
   deviceMemory(device: NativeDevice): { held: number; cached: number }
   synchronize(device: NativeDevice): Promise<void>
@@ -224,18 +226,14 @@ export interface Native {
 }
 
 function load(): Native {
-  const root = fileURLToPath(new URL('..', import.meta.url))
-  const require = createRequire(import.meta.url)
+  const file = addonFile()
   try {
-    const loadAddon: (directory: string) => Native = require('node-gyp-build')
-    return loadAddon(root)
+    return createRequire(import.meta.url)(file)
   } catch (cause) {
-    throw new PackedRnnError(
-      'ERR_DEVICE_UNAVAILABLE',
-      `packed-rnn has no native addon for ${process.platform}-${process.arch}: ` +
-        'run `npm run build:addon` in a checkout, which needs a C++ compiler and cmake',
-      { cause },
-    )
+    // The loader's message may list every path it tried; its first line is the reason.
+    const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+    const message = `packed-rnn cannot load its native addon: ${reason}`
+    throw new PackedRnnError('ERR_DEVICE_UNAVAILABLE', message, { cause })
   }
 }
 

@@ -69,6 +69,15 @@ Napi::Value deviceInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// instructionSets(): those that this CPU supports, the best first
+Napi::Value instructionSets(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (int i = 0; i < kCpuCandidateCount; ++i) {
+    if (kCpuCandidates[i].supported()) names.Set(names.Length(), kCpuCandidates[i].name);
+  }
+  return names;
+}
+
 Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   const MemoryUse use = queueOf(info[0]).backend().memory();
   Napi::Object result = Napi::Object::New(info.Env());
@@ -143,6 +152,7 @@ Queue& queueOf(const Napi::Value& device) { return deviceOf(device).queue; }
 
 void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("openDevice", Napi::Function::New(env, openDevice, "openDevice"));
+  exports.Set("instructionSets", Napi::Function::New(env, instructionSets, "instructionSets"));
   exports.Set("deviceInfo", Napi::Function::New(env, deviceInfo, "deviceInfo"));
   exports.Set("deviceMemory", Napi::Function::New(env, deviceMemory, "deviceMemory"));
   exports.Set("synchronize", Napi::Function::New(env, synchronize, "synchronize"));

@@ -9,7 +9,7 @@ namespace packed_rnn {
 // The queue behind the opaque object that `openDevice` returned.
 Queue& queueOf(const Napi::Value& device);
 
-// openDevice, deviceInfo, deviceMemory, synchronize, allocate, upload, download, release
+// openDevice, instructionSets, deviceInfo, deviceMemory, synchronize, allocate, upload, download, release
 void defineDevice(Napi::Env env, Napi::Object exports);
 // every op of backend.h
 void defineOps(Napi::Env env, Napi::Object exports);
