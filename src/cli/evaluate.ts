@@ -1,25 +1,28 @@
 import { writeFile } from 'node:fs/promises'
 import { device as openDevice } from '../device.js'
+import { readArticles } from '../text/gnad.js'
 import { classificationMetrics } from '../training/metrics.js'
 import { classificationReport } from '../training/report.js'
 import { loadRun } from '../training/run.js'
 import { evaluate } from '../training/trainer.js'
-import { articlesOf, encodeArticles } from './data.js'
+import { encodeArticles } from './data.js'
 import { onePositional, parse, UsageError } from './options.js'
 
 export const usage = `packed-rnn evaluate RUN --test FILE [--json FILE]
 
-Prints the report of a trained model on articles in 10kGNAD's format, plain or .gz.
+Prints the report of a trained model on articles in 10kGNAD's format, plain or .gz, read in the dialect
+that it was trained on.
 
   RUN          a directory that train --out wrote
   --json FILE  where to write the figures`
 
-export async function evaluateRun(args: string[], signal: AbortSignal): Promise<void> {
+export async function execute(args: string[], signal: AbortSignal): Promise<void> {
   const { values, positionals } = parse(args, { test: { type: 'string' }, json: { type: 'string' } })
   const directory = onePositional('a run', positionals)
   if (values.test === undefined) throw new UsageError('wanted --test FILE')
   const run = await loadRun(directory, { device: openDevice() })
-  const data = encodeArticles(run, await articlesOf(values.test, signal))
+  const articles = await readArticles(values.test, { dialect: run.dialect, signal })
+  const data = encodeArticles(run, articles)
   const { loss, predicted } = await evaluate(run.model, data, { signal })
   const all = { labels: run.labels.classes.map((_, i) => i) }
   process.stdout.write(classificationReport(data.labels, predicted, run.labels.classes, all))

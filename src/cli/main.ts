@@ -1,26 +1,23 @@
 #!/usr/bin/env node
-import { evaluateRun, usage as evaluateUsage } from './evaluate.js'
 import { describe, UsageError } from './options.js'
-import { predict, usage as predictUsage } from './predict.js'
-import { split, usage as splitUsage } from './split.js'
-import { train, usage as trainUsage } from './train.js'
 
 interface Command {
-  run(args: string[], signal: AbortSignal): Promise<void>
   usage: string
+  execute(args: string[], signal: AbortSignal): Promise<void>
 }
 
-const commands: Record<string, Command> = {
-  train: { run: train, usage: trainUsage },
-  evaluate: { run: evaluateRun, usage: evaluateUsage },
-  predict: { run: predict, usage: predictUsage },
-  split: { run: split, usage: splitUsage },
+/** Each is loaded when it is asked for: most need the native addon, and those that do not work without it. */
+const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
+  train: { summary: 'trains a classifier of news articles', load: () => import('./train.js') },
+  evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
+  predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
+  split: { summary: 'divides articles into training and test articles', load: () => import('./split.js') },
 }
 
 const overview = `packed-rnn COMMAND
 
-${Object.values(commands)
-  .map(({ usage }) => usage.split('\n\n', 1)[0])
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
   .join('\n')}
 
 packed-rnn COMMAND --help tells more.`
@@ -32,20 +29,20 @@ async function main([name, ...args]: string[]): Promise<number> {
     process.stdout.write(`${overview}\n`)
     return 0
   }
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command === undefined) {
+  const found = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (found === undefined) {
     process.stderr.write(`packed-rnn: wanted one of ${Object.keys(commands).join(', ')}, got ${name}\n`)
     return 2
-  }
-  if (args.some(arg => wantsHelp(arg))) {
-    process.stdout.write(`${command.usage}\n`)
-    return 0
   }
   const interrupt = new AbortController()
   // Once: a second Ctrl-C ends the process at once.
   process.once('SIGINT', () => interrupt.abort(new Error('interrupted')))
+  let usage = ''
   try {
-    await command.run(args, interrupt.signal)
+    const command = await found.load()
+    usage = command.usage
+    if (args.some(arg => wantsHelp(arg))) process.stdout.write(`${usage}\n`)
+    else await command.execute(args, interrupt.signal)
     return 0
   } catch (error) {
     if (interrupt.signal.aborted) {
@@ -54,7 +51,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     }
     process.stderr.write(`packed-rnn ${name}: ${describe(error)}\n`)
     if (!(error instanceof UsageError)) return 1
-    process.stderr.write(`\n${command.usage}\n`)
+    process.stderr.write(`\n${usage}\n`)
     return 2
   }
 }

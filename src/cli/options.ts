@@ -35,6 +35,22 @@ export function integerOption(name: string, text: string | undefined, fallback: 
   return value
 }
 
+/** A whole number given as text, undefined where there is none. */
+export function optionalInteger(name: string, text: string | undefined, low: number): number | undefined {
+  return text === undefined ? undefined : integerOption(name, text, low, low)
+}
+
+/** One of some words, the first where none is given. */
+export function choiceOption<T extends string>(
+  name: string,
+  text: string | undefined,
+  choices: readonly [T, ...T[]],
+): T {
+  const found = text === undefined ? choices[0] : choices.find(choice => choice === text)
+  if (found === undefined) throw new UsageError(`--${name}: wanted ${choices.join(' or ')}, got ${text}`)
+  return found
+}
+
 /** The one positional argument, or a usage error. */
 export function onePositional(what: string, positionals: string[]): string {
   const [first, ...rest] = positionals

@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { device as openDevice } from '../device.js'
-import { fileFailure } from '../text/file.js'
+import { readText } from '../text/file.js'
 import { encode, loadRun, type Run } from '../training/run.js'
 import { evaluate } from '../training/trainer.js'
 import { parse, UsageError } from './options.js'
@@ -12,22 +12,22 @@ Reads an article a line and prints a line for each: its category, and all catego
 probabilities, the most probable first, separated by tabs.
 
   RUN   a directory that train --out wrote
-  FILE  a text file; - or nothing is standard input`
+  FILE  a text file, plain or .gz; - or nothing is standard input`
 
 /** Lines that are put through the model together. */
 const BATCH = 32
 
-export async function predict(args: string[], signal: AbortSignal): Promise<void> {
+export async function execute(args: string[], signal: AbortSignal): Promise<void> {
   const { positionals } = parse(args, {})
   const [directory, file = '-', ...rest] = positionals
   if (directory === undefined || rest.length > 0) throw new UsageError('wanted a run and at most one file')
   const run = await loadRun(directory, { device: openDevice() })
-  const input: NodeJS.ReadableStream = file === '-' ? process.stdin : createReadStream(file)
+  const input = file === '-' ? process.stdin : Readable.from(readText(file, signal))
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal })
   // readline does not pass its input's errors on.
   let failure: unknown
   input.on('error', error => {
-    failure = fileFailure(file, error)
+    failure = error
     lines.close()
   })
   let batch: string[] = []

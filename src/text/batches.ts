@@ -1,9 +1,9 @@
-import { badArgument } from '../errors.js'
+import { badArgument, PackedRnnError } from '../errors.js'
 import { PackedIds } from '../packed.js'
 import { Generator } from '../random.js'
-import { batchOrder } from './order.js'
+import { type BatchOrderOptions, batchOrder } from './order.js'
 
-/** Documents as ids, with the number of each one's category. */
+/** Documents as ids, with the number of each one's category. A document may be empty. */
 export interface LabelledDocuments {
   documents: readonly Int32Array[]
   labels: Int32Array
@@ -15,22 +15,16 @@ export interface Batch {
   labels: Int32Array
 }
 
-export interface BatchesOptions {
-  batchSize: number
+export interface BatchesOptions extends Omit<BatchOrderOptions, 'generator'> {
   /** A new order in every epoch, by this seed; without it the order of the file. */
   shuffleSeed?: number
-  /** Documents of similar length share a batch; default false. */
-  bucketByLength?: boolean
-  /** Leaves out what does not fill a batch; default false. */
-  dropLast?: boolean
 }
 
 /** Batches packed straight from documents: no padded matrix is ever made. */
 export class Batches {
   readonly data: LabelledDocuments
   readonly options: BatchesOptions
-  /** Of all documents. */
-  readonly tokens: number
+  readonly #lengths: Int32Array
 
   /** @throws PackedRnnError ERR_EMPTY without documents, ERR_SHAPE for another number of labels. */
   constructor(data: LabelledDocuments, options: BatchesOptions) {
@@ -42,23 +36,44 @@ export class Batches {
     }
     this.data = data
     this.options = options
-    this.tokens = documents.reduce((sum, document) => sum + document.length, 0)
+    this.#lengths = Int32Array.from(documents, document => document.length)
   }
 
-  /** Batches in an epoch. */
-  get count(): number {
-    const { batchSize, dropLast = false } = this.options
-    const batches = this.data.documents.length / batchSize
-    return dropLast ? Math.floor(batches) : Math.ceil(batches)
-  }
-
-  /** The batches of an epoch, from 0; each epoch's order depends on the seed and its number alone. */
-  *epoch(number: number): IterableIterator<Batch> {
-    const { documents, labels } = this.data
+  /**
+   * The batches of an epoch, from 0; each epoch's order depends on the seed and its number alone.
+   * @throws PackedRnnError ERR_EMPTY where `dropLast` leaves nothing.
+   */
+  epoch(number: number): Epoch {
     const { shuffleSeed, ...options } = this.options
     const generator = shuffleSeed === undefined ? {} : { generator: new Generator(shuffleSeed, number + 1) }
-    const lengths = documents.map(document => document.length)
-    for (const batch of batchOrder(lengths, { ...options, ...generator })) {
+    const order = batchOrder(this.#lengths, { ...options, ...generator })
+    if (order.length === 0) {
+      throw new PackedRnnError('ERR_EMPTY', 'Batches: dropLast: wanted a full batch, got too few documents')
+    }
+    return new Epoch(this.data, order)
+  }
+}
+
+/** The batches of one epoch, each packed when its turn comes. */
+export class Epoch implements Iterable<Batch> {
+  /** How many batches; with `maxTokens` and a shuffled order another number in each epoch. */
+  readonly steps: number
+  /** Of all its batches; documents that `dropLast` leaves out do not count. */
+  readonly tokens: number
+  readonly #data: LabelledDocuments
+  readonly #order: readonly (readonly number[])[]
+
+  /** @internal Use `Batches.epoch`. */
+  constructor(data: LabelledDocuments, order: readonly (readonly number[])[]) {
+    this.steps = order.length
+    this.tokens = order.flat().reduce((sum, i) => sum + data.documents[i]!.length, 0)
+    this.#data = data
+    this.#order = order
+  }
+
+  *[Symbol.iterator](): IterableIterator<Batch> {
+    const { documents, labels } = this.#data
+    for (const batch of this.#order) {
       yield {
         ids: new PackedIds(batch.map(i => documents[i]!)),
         labels: Int32Array.from(batch, i => labels[i]!),

@@ -11,12 +11,15 @@ export interface Article {
   text: string
 }
 
+/**
+ * How rows are read. `'csv'` as the format is meant. `'notebook'` as the course's loader did: each line is cut at its
+ * first `;`, quotes stay in the text, and so does the line end.
+ */
+export type Dialect = 'csv' | 'notebook'
+
 export interface ReadArticlesOptions {
-  /**
-   * `'csv'` (the default) reads the format as it is meant. `'notebook'` does what the course's loader did: each
-   * line is cut at its first `;`, quotes stay in the text, and so does the line end.
-   */
-  dialect?: 'csv' | 'notebook'
+  /** `'csv'` unless given. */
+  dialect?: Dialect
   /** Stops the reading; the promise then rejects with `signal.reason`. */
   signal?: AbortSignal
 }

@@ -1,9 +1,17 @@
-export { type Batch, Batches, type BatchesOptions, type LabelledDocuments } from './batches.js'
-export { type Article, type ReadArticlesOptions, readArticles, writeArticles } from './gnad.js'
+export { type Batch, Batches, type BatchesOptions, type Epoch, type LabelledDocuments } from './batches.js'
+export { type Article, type Dialect, type ReadArticlesOptions, readArticles, writeArticles } from './gnad.js'
 export { inventArticles } from './invented.js'
 export { LabelEncoder } from './labels.js'
 export { stratifiedSplit } from './split.js'
 export { type Tokenizer, tokenizers } from './tokenize.js'
 export { type ReadWordVectorsOptions, readWordVectors } from './vectors.js'
 export type { WordVectors } from './vectorTable.js'
-export { embeddingTable, UNK, Vocabulary } from './vocabulary.js'
+export {
+  type EmbeddingTableOptions,
+  embeddingTable,
+  type Padding,
+  UNK,
+  type UnknownRows,
+  Vocabulary,
+  type VocabularyOptions,
+} from './vocabulary.js'

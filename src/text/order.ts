@@ -9,24 +9,65 @@ export interface BatchOrderOptions {
    * Documents of similar length share a batch, shortest batch first, or in shuffled order if there is a `generator`.
    */
   bucketByLength?: boolean
-  /** Leaves out the documents that do not fill a batch: the last of the order, whatever their length. */
+  /**
+   * A batch ends where its next document would bring it above so many tokens. A longer document is a batch by itself.
+   */
+  maxTokens?: number
+  /**
+   * Leaves out the last documents of the order, whatever their length, where they do not fill a batch: they are fewer
+   * than `batchSize` and have fewer tokens than `maxTokens`.
+   */
   dropLast?: boolean
 }
 
-/** One epoch's batches, each a list of indices into `lengths`; the last may be smaller than `batchSize`. */
+/** One epoch's batches, each a list of indices into `lengths`; none has more than `batchSize`. */
 export function batchOrder(lengths: ArrayLike<number>, options: BatchOrderOptions): number[][] {
-  const { batchSize, generator, bucketByLength = false, dropLast = false } = options
+  const { batchSize, generator, bucketByLength = false, maxTokens = Infinity, dropLast = false } = options
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw badArgument('batchOrder', 'batchSize', 'a positive integer', batchSize)
   }
+  if (maxTokens !== Infinity && (!Number.isInteger(maxTokens) || maxTokens < 1)) {
+    throw badArgument('batchOrder', 'maxTokens', 'a positive integer', maxTokens)
+  }
   const order = Array.from({ length: lengths.length }, (_, i) => i)
   generator?.shuffle(order)
-  // Before the sort, so that chance leaves documents out and not their length.
-  if (dropLast) order.length -= order.length % batchSize
-  if (bucketByLength) order.sort((a, b) => lengths[a]! - lengths[b]!)
+  let batches = cut(order, lengths, batchSize, maxTokens)
+  const last = batches.at(-1)
+  if (dropLast && last && last.length < batchSize && tokensOf(last, lengths) < maxTokens) batches.pop()
+  if (!bucketByLength) return batches
 
+  // Sorted after the last are left out, so that chance leaves documents out and not their length.
+  batches = cut(
+    batches.flat().sort((a, b) => lengths[a]! - lengths[b]!),
+    lengths,
+    batchSize,
+    maxTokens,
+  )
+  return generator?.shuffle(batches) ?? batches
+}
+
+/** Cuts an order into batches within both bounds. */
+function cut(
+  order: readonly number[],
+  lengths: ArrayLike<number>,
+  batchSize: number,
+  maxTokens: number,
+): number[][] {
   const batches: number[][] = []
-  for (let at = 0; at < order.length; at += batchSize) batches.push(order.slice(at, at + batchSize))
-  if (bucketByLength) generator?.shuffle(batches)
-  return batches
+  let batch: number[] = []
+  let tokens = 0
+  for (const i of order) {
+    if (batch.length > 0 && (batch.length === batchSize || tokens + lengths[i]! > maxTokens)) {
+      batches.push(batch)
+      batch = []
+      tokens = 0
+    }
+    batch.push(i)
+    tokens += lengths[i]!
+  }
+  return batch.length > 0 ? [...batches, batch] : batches
+}
+
+function tokensOf(batch: readonly number[], lengths: ArrayLike<number>): number {
+  return batch.reduce((sum, i) => sum + lengths[i]!, 0)
 }

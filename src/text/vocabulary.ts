@@ -2,28 +2,49 @@ import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
 import type { WordVectors } from './vectorTable.js'
 
-/** The id of every word that a vocabulary does not hold. The course notebook pads with it too. */
+/** The id of every word that a vocabulary does not hold. */
 export const UNK = 0
 
-/** What `decode` answers for UNK. */
-const UNK_WORD = '<unk>'
+/**
+ * Which id stands for padding where somebody pads a batch. `'shared'`: UNK, as in the course notebook, so that padding
+ * and unknown words are one row of the embedding. `'own'`: 1, with a row that no word has; words begin at 2.
+ *
+ * Packed batches are never padded. So the choice changes no result, and a row of its own is neither read nor trained: it
+ * stays as it began, zeros in `embeddingTable`. It is there for other programs, in which the state's `embedding.weight`
+ * then fits an embedding with `padding_idx=1`.
+ */
+export type Padding = 'shared' | 'own'
 
-/** Words and their ids: UNK is 0, and the word at `words[i]` has id `i + 1`. Immutable. */
+export interface VocabularyOptions {
+  /** `'shared'` unless given. */
+  padding?: Padding
+}
+
+/** What `decode` answers for the ids before the first word's. */
+const SPECIAL_WORDS = ['<unk>', '<pad>']
+
+/** Words and their ids: UNK is 0, a padding of its own 1, and the words follow in their order. Immutable. */
 export class Vocabulary {
-  /** Without UNK, in the order of their ids. */
+  /** Without UNK and padding, in the order of their ids. */
   readonly words: readonly string[]
+  readonly padding: Padding
+  /** The id of the first word: 1, or 2 after a padding of its own. */
+  readonly firstId: number
   readonly #ids: ReadonlyMap<string, number>
 
-  private constructor(words: readonly string[]) {
+  private constructor(words: readonly string[], { padding = 'shared' }: VocabularyOptions) {
+    const firstId = padding === 'own' ? 2 : 1
     this.words = words
-    this.#ids = new Map(words.map((word, i) => [word, i + 1]))
+    this.padding = padding
+    this.firstId = firstId
+    this.#ids = new Map(words.map((word, i) => [word, firstId + i]))
   }
 
   /**
-   * Ids in the order given, so that row `i` of word vectors belongs to id `i + 1`. A word that comes twice is
+   * Ids in the order given, so that row `i` of word vectors belongs to id `firstId + i`. A word that comes twice is
    * ERR_INVALID_ARGUMENT: dropping it would shift every row after it.
    */
-  static fromWords(words: Iterable<string>): Vocabulary {
+  static fromWords(words: Iterable<string>, options: VocabularyOptions = {}): Vocabulary {
     const seen = new Set<string>()
     for (const word of words) {
       if (seen.has(word)) {
@@ -31,13 +52,13 @@ export class Vocabulary {
       }
       seen.add(word)
     }
-    return new Vocabulary([...seen])
+    return new Vocabulary([...seen], options)
   }
 
   /** The words that come at least `minCount` times (1 unless given), in the order of their first use. */
   static fromDocuments(
     documents: Iterable<readonly string[]>,
-    options: { minCount?: number } = {},
+    options: VocabularyOptions & { minCount?: number } = {},
   ): Vocabulary {
     const { minCount = 1 } = options
     if (!Number.isInteger(minCount) || minCount < 1) {
@@ -47,12 +68,18 @@ export class Vocabulary {
     for (const tokens of documents) {
       for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1)
     }
-    return new Vocabulary([...counts].filter(([, count]) => count >= minCount).map(([word]) => word))
+    const words = [...counts].filter(([, count]) => count >= minCount).map(([word]) => word)
+    return new Vocabulary(words, options)
   }
 
-  /** How many ids there are, UNK's among them: the rows of an embedding. */
+  /** How many ids there are, those of UNK and padding among them: the rows of an embedding. */
   get size(): number {
-    return this.words.length + 1
+    return this.firstId + this.words.length
+  }
+
+  /** The id to pad with: UNK if that is shared, else 1. */
+  get paddingId(): number {
+    return this.firstId - 1
   }
 
   has(word: string): boolean {
@@ -64,9 +91,9 @@ export class Vocabulary {
     return Int32Array.from(tokens, token => this.#ids.get(token) ?? UNK)
   }
 
-  /** The word of an id, `<unk>` for UNK. ERR_OUT_OF_RANGE if no word has it. */
+  /** The word of an id, `<unk>` for UNK and `<pad>` for a padding of its own. ERR_OUT_OF_RANGE if no word has it. */
   decode(id: number): string {
-    const word = id === UNK ? UNK_WORD : this.words[id - 1]
+    const word = id >= 0 && id < this.firstId ? SPECIAL_WORDS[id] : this.words[id - this.firstId]
     if (word === undefined) {
       throw badArgument('Vocabulary.decode', 'id', `an id below ${this.size}`, id, 'ERR_OUT_OF_RANGE')
     }
@@ -74,17 +101,23 @@ export class Vocabulary {
   }
 }
 
+/**
+ * What stands in the row of UNK, and of any word without a vector. `'uniform'`: draws from [0, 1) as in the course
+ * notebook, which is some ten times as long as a trained vector; `'zero'`; `'mean'`: the mean of all the vectors.
+ */
+export type UnknownRows = 'uniform' | 'zero' | 'mean'
+
 export interface EmbeddingTableOptions {
-  /**
-   * The row of UNK, and of any word without a vector. `'uniform'` (the default) draws from [0, 1) as the course
-   * notebook does, which is some ten times as long as a trained vector; `'mean'` is the mean of all the vectors.
-   */
-  unk?: 'uniform' | 'zero' | 'mean'
+  /** `'uniform'` unless given. */
+  unk?: UnknownRows
   /** For `'uniform'`; 0 unless given. */
   seed?: number
 }
 
-/** The weights `[vocabulary.size, vectors.dim]` of an embedding, row major: row `id` is the vector of that id. */
+/**
+ * The weights `[vocabulary.size, vectors.dim]` of an embedding, row major: row `id` is the vector of that id. A padding
+ * of its own is a row of zeros.
+ */
 export function embeddingTable(
   vocabulary: Vocabulary,
   vectors: WordVectors,
@@ -107,17 +140,16 @@ export function embeddingTable(
   table.set(makeRow(), UNK * dim)
   for (const [i, word] of vocabulary.words.entries()) {
     const row = rows.get(word)
-    table.set(row === undefined ? makeRow() : data.subarray(row * dim, (row + 1) * dim), (i + 1) * dim)
+    table.set(
+      row === undefined ? makeRow() : data.subarray(row * dim, (row + 1) * dim),
+      (vocabulary.firstId + i) * dim,
+    )
   }
   return table
 }
 
 /** Makes the rows that no vector fills. */
-function rowMaker(
-  unk: NonNullable<EmbeddingTableOptions['unk']>,
-  vectors: WordVectors,
-  seed: number,
-): () => Float64Array {
+function rowMaker(unk: UnknownRows, vectors: WordVectors, seed: number): () => Float64Array {
   const row = new Float64Array(vectors.dim)
   switch (unk) {
     case 'uniform': {

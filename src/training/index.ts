@@ -1,5 +1,6 @@
 export { Classifier, type ClassifierOptions } from './classifier.js'
 export { type ClassificationMetrics, classificationMetrics, confusionMatrix } from './metrics.js'
+export { type NotebookPrinterOptions, notebookPrinter } from './notebookProgress.js'
 export { type Preset, type PresetName, presets } from './presets.js'
 export { type ProgressPrinter, progressPrinter, type TrainingProgress } from './progress.js'
 export { classificationReport } from './report.js'

@@ -9,8 +9,12 @@ export interface TrainingProgress {
   /** Steps done in this epoch, from 1 to `steps`. */
   step: number
   steps: number
-  /** The epoch's mean loss so far. */
+  /** The mean loss of this step's documents. */
+  stepLoss: number
+  /** The mean loss of the epoch's documents so far. */
   loss: number
+  /** Trained on so far, in all epochs. */
+  tokens: number
   tokensPerSecond: number
   elapsedSeconds: number
   /** The estimate for the rest of the run; infinite or NaN where there is none yet. */
@@ -21,8 +25,6 @@ export interface TrainingProgress {
 export interface ProgressPrinterOptions {
   /** Where to print: a bar on a terminal, lines on anything else. */
   stream: NodeJS.WritableStream & { readonly isTTY?: boolean }
-  /** Steps of the whole run, all epochs together. */
-  totalSteps: number
   /** Prints nothing; the default is false. */
   quiet?: boolean
 }
@@ -41,7 +43,7 @@ export function progressPrinter(options: ProgressPrinterOptions): ProgressPrinte
   return options.stream.isTTY ? barPrinter(options) : linePrinter(options)
 }
 
-function barPrinter({ stream, totalSteps }: ProgressPrinterOptions): ProgressPrinter {
+function barPrinter({ stream }: ProgressPrinterOptions): ProgressPrinter {
   const bar = new cliProgress.SingleBar({
     stream,
     barsize: 10,
@@ -52,10 +54,11 @@ function barPrinter({ stream, totalSteps }: ProgressPrinterOptions): ProgressPri
   let started = false
   return {
     update(progress) {
-      const done = (progress.epoch - 1) * progress.steps + progress.step
+      // In epochs, because epochs may differ in their steps.
+      const done = progress.epoch - 1 + progress.step / progress.steps
       // Started late, because the bar draws itself at once and has no loss to show before the first event.
       if (started) bar.update(done, texts(progress))
-      else bar.start(totalSteps, done, texts(progress))
+      else bar.start(progress.epochs, done, texts(progress))
       started = true
     },
     stop() {

@@ -6,15 +6,18 @@ import { atomicWrite } from '../formats/files.js'
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
 import type { StateEntry } from '../nn/index.js'
 import { fileFailure } from '../text/file.js'
+import type { Dialect } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
-import { Vocabulary } from '../text/vocabulary.js'
+import { type Padding, Vocabulary } from '../text/vocabulary.js'
 import { Classifier } from './classifier.js'
 import { type PresetName, presetName, presets } from './presets.js'
 
 /** A trained model with what turns a text into its input and its output into a category. */
 export interface Run {
   preset: PresetName
+  /** How its articles were read. */
+  dialect: Dialect
   tokenizer: keyof typeof tokenizers
   vocabulary: Vocabulary
   labels: LabelEncoder
@@ -24,11 +27,13 @@ export interface Run {
 const MODEL = 'model.safetensors'
 const CONFIG = 'config.json'
 
-/** What config.json holds; the vocabulary without its first row, that of unknown words. */
+/** What config.json holds; the words without unknown ones and padding. */
 interface Config {
   format: 'packed-rnn run 1'
   preset: string
+  dialect: Dialect
   tokenizer: string
+  padding: Padding
   embeddingDim: number
   classes: string[]
   words: string[]
@@ -42,7 +47,7 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
 
 /** Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json. */
 export async function saveRun(run: Run, directory: string): Promise<void> {
-  const { preset, tokenizer, vocabulary, labels, model } = run
+  const { preset, dialect, tokenizer, vocabulary, labels, model } = run
   const state = await model.stateDict()
   const entries = [...state].map(([name, { shape, data }]) => ({
     name,
@@ -53,7 +58,9 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
   const config: Config = {
     format: 'packed-rnn run 1',
     preset,
+    dialect,
     tokenizer,
+    padding: vocabulary.padding,
     embeddingDim: model.embedding.weight.shape[1],
     classes: [...labels.classes],
     words: [...vocabulary.words],
@@ -72,7 +79,7 @@ export async function loadRun(directory: string, options: { device?: Device } = 
   const file = join(directory, MODEL)
   const { tensors } = readSafetensors(await read(file), file)
   const preset = presetName(config.preset)
-  const vocabulary = Vocabulary.fromWords(config.words)
+  const vocabulary = Vocabulary.fromWords(config.words, { padding: config.padding })
   const labels = new LabelEncoder(config.classes)
   const table = tensors.get('embedding.weight')
   const { embeddingDim } = config
@@ -94,7 +101,8 @@ export async function loadRun(directory: string, options: { device?: Device } = 
     state.set(name, entry)
   }
   model.loadStateDict(state)
-  return { preset, tokenizer: tokenizerName(config.tokenizer), vocabulary, labels, model }
+  const { dialect } = config
+  return { preset, dialect, tokenizer: tokenizerName(config.tokenizer), vocabulary, labels, model }
 }
 
 async function read(file: string): Promise<Buffer> {
@@ -125,7 +133,9 @@ function isConfig(value: unknown): value is Config {
   return (
     Reflect.get(value, 'format') === 'packed-rnn run 1' &&
     typeof Reflect.get(value, 'preset') === 'string' &&
+    ['csv', 'notebook'].includes(Reflect.get(value, 'dialect')) &&
     typeof Reflect.get(value, 'tokenizer') === 'string' &&
+    ['shared', 'own'].includes(Reflect.get(value, 'padding')) &&
     Number.isInteger(Reflect.get(value, 'embeddingDim')) &&
     strings('classes') &&
     strings('words')

@@ -3,17 +3,16 @@ import { checkInteger } from '../check.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
 import { scope, type Tensor } from '../tensor.js'
-import { type Batch, Batches, type LabelledDocuments } from '../text/batches.js'
+import { type Batch, Batches, type BatchesOptions, type LabelledDocuments } from '../text/batches.js'
 import type { Classifier } from './classifier.js'
 import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
 
 export type TrainingOptions = Pick<Preset, 'optimizer' | 'clip' | 'batchSize'>
 
-export interface FitOptions {
+/** How the documents are put into batches, besides their size, and how often. */
+export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
   epochs: number
-  /** Of the order of the documents, a new one in each epoch. Without it they keep the order of the file. */
-  shuffleSeed?: number
   /** Ends the run before the next step; the iterator then throws the signal's reason. */
   signal?: AbortSignal
 }
@@ -52,15 +51,15 @@ export class Trainer {
    * @throws PackedRnnError of the data or of a device that failed; the signal's reason when it is aborted.
    */
   async *fit(data: LabelledDocuments, options: FitOptions): AsyncGenerator<TrainingProgress, void, void> {
-    const { epochs, shuffleSeed, signal } = options
+    const { epochs, signal, ...order } = options
     checkInteger('fit', 'epochs', epochs, 1)
-    const { batchSize } = this.#options
-    const batches = new Batches(data, { batchSize, ...(shuffleSeed === undefined ? {} : { shuffleSeed }) })
-    const steps = batches.count
+    const batches = new Batches(data, { ...order, batchSize: this.#options.batchSize })
     const start = performance.now()
     let tokens = 0
     this.model.train()
     for (let epoch = 0; epoch < epochs; epoch++) {
+      const current = batches.epoch(epoch)
+      const tokensBefore = tokens
       let lossSum = 0
       let documents = 0
       let step = 0
@@ -68,24 +67,28 @@ export class Trainer {
       const finished = async (): Promise<TrainingProgress> => {
         const { loss, batch } = pending.shift()!
         const size = batch.labels.length
-        lossSum += (await loss) * size
+        const stepLoss = await loss
+        lossSum += stepLoss * size
         documents += size
         tokens += batch.ids.sequences.rows
         step++
         const elapsedSeconds = (performance.now() - start) / 1000
-        const remainingTokens = epochs * batches.tokens - tokens
+        // The epochs to come are taken to be as long as this one.
+        const remainingTokens = tokensBefore + (epochs - epoch) * current.tokens - tokens
         return {
           epoch: epoch + 1,
           epochs,
           step,
-          steps,
+          steps: current.steps,
+          stepLoss,
           loss: lossSum / documents,
+          tokens,
           tokensPerSecond: tokens / elapsedSeconds,
           elapsedSeconds,
           remainingSeconds: (remainingTokens * elapsedSeconds) / tokens,
         }
       }
-      for (const batch of batches.epoch(epoch)) {
+      for (const batch of current) {
         signal?.throwIfAborted()
         const loss = this.step(batch)
         pending.push({ loss: loss.item(), batch })

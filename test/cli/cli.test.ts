@@ -1,34 +1,15 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readArticles, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
+import { cli } from './command.js'
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 let folder: string
 const at = (name: string) => join(folder, name)
-
-interface Result {
-  code: number
-  stdout: string
-  stderr: string
-}
-
-/** Runs the command as a person would, from the built package. */
-function cli(args: string[], input?: string): Promise<Result> {
-  return new Promise(resolve => {
-    const child = execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
-      resolve({ code, stdout, stderr })
-    })
-    if (input !== undefined) child.stdin?.end(input)
-  })
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'packed-rnn-cli-'))
@@ -114,7 +95,7 @@ test('split, train, evaluate and predict, one after the other', async () => {
     .map(field => Number(field.split(' ')[1]))
   expect(probabilities).toEqual(probabilities.toSorted((a, b) => b - a))
   expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 3)
-  const piped = await cli(['predict', at('run'), '-'], `${testing[0]!.text}\n`)
+  const piped = await cli(['predict', at('run'), '-'], { input: `${testing[0]!.text}\n` })
   expect(piped.stdout).toBe(`${lines[0]}\n`)
 })
 
@@ -132,7 +113,12 @@ test('the same seed trains the same model, with quiet and without', async () => 
 describe('what cannot be understood or read', () => {
   const data = () => ['--train', at('all.csv'), '--test', at('all.csv')]
   test.each<[string, () => string[] | Promise<string[]>, number, RegExp]>([
-    ['an unknown command', () => ['fly'], 2, /wanted one of train, evaluate, predict, split, got fly/],
+    [
+      'an unknown command',
+      () => ['fly'],
+      2,
+      /wanted one of train, evaluate, predict, split, got fly/,
+    ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
     [
       'an unknown preset',
@@ -222,6 +208,6 @@ describe('what cannot be understood or read', () => {
       const { code, stdout } = await cli([name, '--help'])
       expect({ code, first: stdout.split(' ', 2) }).toEqual({ code: 0, first: ['packed-rnn', name] })
     }
-    expect((await cli([])).stdout).toMatch(/packed-rnn split FILE/)
+    expect((await cli([])).stdout).toMatch(/^ {2}split +divides articles/m)
   })
 })

@@ -60,6 +60,52 @@ describe('batchOrder', () => {
     expect(batchOrder(lengths, { batchSize: 3, generator })).not.toEqual(first)
   })
 
+  it('ends a batch where the next document would bring it above the tokens allowed', () => {
+    expect(batchOrder(lengths, { batchSize: 3, maxTokens: 7 })).toEqual([[0, 1], [2, 3], [4], [5], [6]])
+    expect(batchOrder(lengths, { batchSize: 2, maxTokens: 100 })).toEqual([[0, 1], [2, 3], [4, 5], [6]])
+    expect(batchOrder([0, 0, 9, 0], { batchSize: 3, maxTokens: 1 })).toEqual([[0, 1], [2], [3]])
+  })
+
+  it('leaves out a last batch that has neither the documents nor the tokens', () => {
+    const options = { batchSize: 3, maxTokens: 7, dropLast: true }
+    expect(batchOrder([5, 1, 4, 2], options)).toEqual([[0, 1]])
+    expect(batchOrder([5, 1, 4, 3], options)).toEqual([
+      [0, 1],
+      [2, 3],
+    ])
+    expect(batchOrder([5, 1, 1, 9], options)).toEqual([[0, 1, 2], [3]])
+    expect(batchOrder([1, 1], options)).toEqual([])
+  })
+
+  it('stays within both bounds, using every document once', () => {
+    const property = fc.property(
+      fc.array(fc.nat(20)),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.boolean(),
+      (some, batchSize, maxTokens, bucketByLength) => {
+        const batches = batchOrder(some, {
+          batchSize,
+          maxTokens,
+          bucketByLength,
+          generator: new Generator(1),
+        })
+        expect(batches.flat().toSorted((a, b) => a - b)).toEqual(some.map((_, i) => i))
+        for (const batch of batches) {
+          const tokens = batch.reduce((sum, i) => sum + some[i]!, 0)
+          expect(batch.length).toBeLessThanOrEqual(batchSize)
+          if (batch.length > 1) expect(tokens).toBeLessThanOrEqual(maxTokens)
+        }
+      },
+    )
+    fc.assert(property)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN])('refuses at most %s tokens', maxTokens => {
+    const refused = () => batchOrder(lengths, { batchSize: 1, maxTokens })
+    expect(refused).toThrow('maxTokens: wanted a positive integer')
+  })
+
   it.each([0, -1, 1.5, Number.NaN])('refuses a batch size of %s', batchSize => {
     expect(() => batchOrder(lengths, { batchSize })).toThrow('batchSize: wanted a positive integer')
   })

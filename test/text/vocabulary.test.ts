@@ -22,6 +22,16 @@ describe('Vocabulary', () => {
     expect(Vocabulary.fromDocuments(documents, { minCount: 4 }).size).toBe(1)
   })
 
+  it('keeps id 1 for a padding of its own', () => {
+    const vocabulary = Vocabulary.fromWords(['der', 'Brand'], { padding: 'own' })
+    expect([vocabulary.size, vocabulary.firstId, vocabulary.paddingId]).toEqual([4, 2, 1])
+    expect([...vocabulary.encode(['Brand', 'brand', 'der', '<pad>'])]).toEqual([3, UNK, 2, UNK])
+    expect([0, 1, 2, 3].map(id => vocabulary.decode(id))).toEqual(['<unk>', '<pad>', 'der', 'Brand'])
+    expect(Vocabulary.fromDocuments([['a']], { padding: 'own' }).size).toBe(3)
+    const shared = Vocabulary.fromWords(['der'])
+    expect([shared.padding, shared.paddingId]).toEqual(['shared', UNK])
+  })
+
   it('decodes what it encoded, also words that are names of object properties', () => {
     const words = fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor')))
     fc.assert(
@@ -59,6 +69,12 @@ describe('embeddingTable', () => {
   ] as const)('fills the rows of UNK and of words without a vector: %s', (unk, row) => {
     const table = embeddingTable(Vocabulary.fromWords(['Krull', 'der']), vectors, { unk })
     expect([...table]).toEqual([...row, ...row, 1, 2])
+  })
+
+  it('fills the row of a padding of its own with zeros, and shifts the others', () => {
+    const vocabulary = Vocabulary.fromWords(['Krull', 'der'], { padding: 'own' })
+    const table = embeddingTable(vocabulary, vectors, { unk: 'mean' })
+    expect([...table]).toEqual([3, 4, 0, 0, 3, 4, 1, 2])
   })
 
   it('draws those rows from [0, 1), one by one, by seed', () => {

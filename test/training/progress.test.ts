@@ -23,7 +23,9 @@ const first: TrainingProgress = {
   epochs: 100,
   step: 36,
   steps: 37,
+  stepLoss: 2,
   loss: 2.19722,
+  tokens: 53_000_000,
   tokensPerSecond: 1_234_567,
   elapsedSeconds: 42.9,
   remainingSeconds: 4203.5,
@@ -31,7 +33,7 @@ const first: TrainingProgress = {
 
 test('a terminal gets a bar with loss, speed, elapsed and remaining time', () => {
   const stream = new FakeStream(true)
-  const printer = progressPrinter({ stream, totalSteps: 3700 })
+  const printer = progressPrinter({ stream })
   printer.update(first)
   expect(stream.text).toContain(
     'epoch 1/100 [----------] 0%  loss 2.1972  1.23M tokens/s  0:00:42, 1:10:03 left',
@@ -45,7 +47,7 @@ test('a terminal gets a bar with loss, speed, elapsed and remaining time', () =>
 
 test('the bar draws nothing before the first event and changes no setting of the terminal', () => {
   const stream = new FakeStream(true)
-  const printer = progressPrinter({ stream, totalSteps: 3700 })
+  const printer = progressPrinter({ stream })
   expect(stream.text).toBe('')
   printer.update(first)
   printer.stop()
@@ -58,7 +60,7 @@ test('the bar draws nothing before the first event and changes no setting of the
 
 test('anything else gets one plain line an epoch', () => {
   const stream = new FakeStream(false)
-  const printer = progressPrinter({ stream, totalSteps: 3700 })
+  const printer = progressPrinter({ stream })
   printer.update(first)
   expect(stream.text).toBe('')
   printer.update({ ...first, step: 37, remainingSeconds: Number.NaN })
@@ -69,7 +71,7 @@ test('anything else gets one plain line an epoch', () => {
 
 test.each([true, false])('quiet prints nothing (terminal: %s)', isTTY => {
   const stream = new FakeStream(isTTY)
-  const printer = progressPrinter({ stream, totalSteps: 37, quiet: true })
+  const printer = progressPrinter({ stream, quiet: true })
   printer.update({ ...first, step: 37 })
   printer.stop()
   expect(stream.text).toBe('')
@@ -77,6 +79,6 @@ test.each([true, false])('quiet prints nothing (terminal: %s)', isTTY => {
 
 test('stopping before the first event prints nothing', () => {
   const stream = new FakeStream(true)
-  progressPrinter({ stream, totalSteps: 37 }).stop()
+  progressPrinter({ stream }).stop()
   expect(stream.text).toBe('')
 })
