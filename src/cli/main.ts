@@ -12,6 +12,14 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
   predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
   split: { summary: 'divides articles into training and test articles', load: () => import('./split.js') },
+  inspect: {
+    summary: 'counts articles, words and what padding would cost',
+    load: () => import('./inspect.js'),
+  },
+  doctor: {
+    summary: 'tells what this machine runs on, and what does not work',
+    load: () => import('./doctor.js'),
+  },
 }
 
 const overview = `packed-rnn COMMAND
@@ -56,4 +64,6 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2))
+const code = await main(process.argv.slice(2))
+// The doctor sets it itself: what does not work is its result, and no error of the command.
+if (code !== 0) process.exitCode = code

@@ -3,6 +3,14 @@ export { type Article, type Dialect, type ReadArticlesOptions, readArticles, wri
 export { inventArticles } from './invented.js'
 export { LabelEncoder } from './labels.js'
 export { stratifiedSplit } from './split.js'
+export {
+  type ArticleStatistics,
+  type InspectOptions,
+  inspectArticles,
+  paddingEfficiency,
+  type Quantiles,
+  type TokenStatistics,
+} from './statistics.js'
 export { type Tokenizer, tokenizers } from './tokenize.js'
 export { type ReadWordVectorsOptions, readWordVectors } from './vectors.js'
 export type { WordVectors } from './vectorTable.js'

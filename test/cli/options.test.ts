@@ -225,3 +225,70 @@ test('split takes .gz', async () => {
   expect(code).toBe(0)
   expect((await readFile(at('parts/test.csv'), 'utf8')).trimEnd().split('\n')).toHaveLength(18)
 })
+
+describe('inspect', () => {
+  const inspect = (...options: string[]) => cli(['inspect', '--train', at('articles.csv.gz'), ...options])
+
+  test('prints aligned tables, and --json the figures', async () => {
+    const { code, stdout, stderr } = await inspect('--json', at('inspect.json'))
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^90 articles in 9 categories\n/)
+    expect(stdout).toMatch(
+      /\n {2} +min +median +mean +p90 +p99 +max +all +distinct\n {2}whitespace +20 +20 +20 /,
+    )
+    expect(stdout).not.toContain('without a vector')
+    expect(stdout).toMatch(/there is no long article 13/)
+    const figures = await json('inspect.json')
+    expect(figures).toMatchObject({ articles: 90, long: { above: 100, count: 0, text: null } })
+    expect(figures.tokenizers[0]).toMatchObject({ tokens: 1800, unknown: null, padding: { all: 1 } })
+  })
+
+  test('--long and --nth', async () => {
+    const { stdout } = await inspect('--long', '19', '--nth', '2')
+    expect(stdout).toContain(
+      `90 of 90 articles (100.0 %) are above 19 tokens; number 2 of these, from 0:\n\n${articles[2]!.text}\n`,
+    )
+  })
+
+  test.each([
+    ['text', ['--vectors', 'vectors.vec']],
+    ['binary', ['--vectors', 'vectors.bin']],
+    ['no header', ['--vectors', 'glove.txt.gz', '--no-header']],
+  ])('--vectors: %s', async (_, [flag, file, ...more]) => {
+    const { stdout } = await inspect(flag!, at(file!), ...more, '--json', at('known.json'))
+    expect(stdout).toMatch(/\nwithout a vector\n\n {2} +tokens +distinct\n {2}whitespace +\d+\.\d % /)
+    const [whitespace] = (await json('known.json')).tokenizers
+    expect(whitespace.unknown.distinct).toBeCloseTo(1 - 300 / words.length, 10)
+  })
+
+  test('--limit', async () => {
+    await inspect('--vectors', at('vectors.vec'), '--limit', '100', '--json', at('known.json'))
+    const [whitespace] = (await json('known.json')).tokenizers
+    expect(whitespace.unknown.distinct).toBeCloseTo(1 - 100 / words.length, 10)
+  })
+
+  test('--dialect', async () => {
+    await writeArticles(at('quote.csv'), [{ category: 'Web', text: "er sagt 'ja'" }])
+    const { stdout } = await cli([
+      'inspect',
+      '--train',
+      at('quote.csv'),
+      '--dialect',
+      'notebook',
+      '--long',
+      '0',
+      '--nth',
+      '0',
+    ])
+    expect(stdout).toContain("\n'er sagt ''ja'''\n")
+  })
+
+  test.each([
+    [[], 'wanted --train FILE'],
+    [['--train', 'x', '--limit', '5'], '--limit: wanted --vectors too'],
+  ])('refuses %j', async (options, message) => {
+    const { code, stderr } = await cli(['inspect', ...options])
+    expect(code).toBe(2)
+    expect(stderr).toContain(`packed-rnn inspect: ${message}\n`)
+  })
+})

@@ -1,0 +1,68 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cli } from './command.js'
+
+let folder: string
+const at = (name: string) => join(folder, name)
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-rnn-doctor-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe('doctor', () => {
+  test('tells versions, the addon, instruction sets and devices', async () => {
+    const { code, stdout, stderr } = await cli(['doctor'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect(stdout).toMatch(new RegExp(`^packed-rnn +${version}\\n`))
+    expect(stdout).toContain(`${process.version}, Node-API ${process.versions.napi}\n`)
+    expect(stdout).toMatch(/\naddon +\S+\.node\n/)
+    expect(stdout).toMatch(/\nCPU supports +(\w+, )*portable\n/)
+    expect(stdout).toMatch(/\ndevice cpu +cpu \(\d+ threads?\)\n/)
+  })
+
+  test('--json, with an instruction set forced', async () => {
+    const { code, stdout } = await cli(['doctor', '--json'], { env: { PACKED_RNN_CPU: 'portable' } })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      platform: `${process.platform}-${process.arch}`,
+      addon: { file: expect.stringMatching(/\.node$/), reason: null },
+      instructionSets: {
+        supported: expect.arrayContaining(['portable']),
+        used: 'portable',
+        forced: 'portable',
+      },
+      devices: [{ kind: 'cpu', threads: expect.any(Number), reason: null }],
+    })
+  })
+
+  test('says why a device does not open', async () => {
+    const { stdout } = await cli(['doctor'], { env: { PACKED_RNN_CPU: 'mmx' } })
+    expect(stdout).toMatch(/\nPACKED_RNN_CPU +forces mmx\n/)
+    expect(stdout).toMatch(
+      /\ndevice cpu +does not open: PACKED_RNN_CPU: wanted avx512, avx2 or portable, got mmx\n/,
+    )
+  })
+
+  test.each([
+    ['is missing', false, /^packed-rnn has no native addon for \w+-\w+: run/],
+    ['is broken', true, /^packed-rnn cannot load its native addon: .*addon\.node/],
+  ])('exits with 1 and a sentence where the addon %s', async (name, broken, reason) => {
+    await mkdir(at(`${name}/build/Release`), { recursive: true })
+    if (broken) await writeFile(at(`${name}/build/Release/addon.node`), 'no library')
+    const env = { PACKED_RNN_PREBUILD: at(name) }
+    const { code, stdout, stderr } = await cli(['doctor', '--json'], { env })
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
+    const { addon, devices } = JSON.parse(stdout)
+    expect(addon.reason).toMatch(reason)
+    expect(addon.reason).not.toContain('\n')
+    expect(devices).toEqual([])
+    expect((await cli(['doctor'], { env })).stdout).toContain(`does not load: ${addon.reason}\n`)
+    const trained = await cli(['train'], { env })
+    expect(trained).toEqual({ code: 1, stdout: '', stderr: `packed-rnn train: ${addon.reason}\n` })
+    await writeFile(at('articles.csv'), 'Web;Der Krull glöste.\n')
+    expect((await cli(['inspect', '--train', at('articles.csv')], { env })).code).toBe(0)
+  })
+})
