@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { device as openDevice } from '../device.js'
 import { readArticles } from '../text/gnad.js'
+import { evaluate } from '../training/evaluate.js'
 import { classificationMetrics } from '../training/metrics.js'
 import { classificationReport } from '../training/report.js'
 import { loadRun } from '../training/run.js'
-import { evaluate } from '../training/trainer.js'
 import { encodeArticles } from './data.js'
 import { onePositional, parse, UsageError } from './options.js'
 

@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { device as openDevice } from '../device.js'
 import { readText } from '../text/file.js'
+import { evaluate } from '../training/evaluate.js'
 import { encode, loadRun, type Run } from '../training/run.js'
-import { evaluate } from '../training/trainer.js'
 import { parse, UsageError } from './options.js'
 
 export const usage = `packed-rnn predict RUN [FILE | -]

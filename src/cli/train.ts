@@ -8,15 +8,18 @@ import { LabelEncoder } from '../text/labels.js'
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
 import { embeddingTable, Vocabulary } from '../text/vocabulary.js'
+import { saveCheckpoint } from '../training/checkpoint.js'
 import { Classifier } from '../training/classifier.js'
+import { evaluate } from '../training/evaluate.js'
 import { classificationMetrics } from '../training/metrics.js'
 import { notebookPrinter } from '../training/notebookProgress.js'
 import { progressPrinter } from '../training/progress.js'
 import { classificationReport } from '../training/report.js'
+import { rulesOf } from '../training/rules.js'
 import { saveRun } from '../training/run.js'
-import { evaluate, Trainer } from '../training/trainer.js'
+import { Trainer } from '../training/trainer.js'
 import { encodeArticles } from './data.js'
-import { type TrainOptions, trainOptions } from './trainOptions.js'
+import { readCommandLine, type TrainOptions } from './trainOptions.js'
 
 export { usage } from './trainOptions.js'
 
@@ -28,8 +31,8 @@ const EMBEDDING_DIM = 300
 const MIN_COUNT = 2
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const options = trainOptions(args)
-  const { name, preset, dialect, tokenizer, seed } = options
+  const { options, args: whole, state } = await readCommandLine(args)
+  const { name, preset, dialect, tokenizer, seed, pooling } = options
   const device = openDevice(options.device, options.threads === undefined ? {} : { threads: options.threads })
   const say = (text: string) => {
     if (!options.quiet) process.stderr.write(`${text}\n`)
@@ -45,6 +48,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const testData = encodeArticles(parts, test)
   const model = new Classifier({
     preset,
+    pooling,
     device,
     generator,
     vocabularySize: source.vocabulary.size,
@@ -57,9 +61,14 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
       `${source.vocabulary.size} words, ${preset.epochs} epochs`,
   )
 
-  const trainer = new Trainer(model, preset)
-  const epochs = await runEpochs(trainer, trainingData, options, signal)
-  const { predicted } = await evaluate(model, testData, { signal })
+  const rules = rulesOf(options.loop, options.mode)
+  const trainer = new Trainer(model, { ...preset, rules })
+  if (state !== null) {
+    trainer.restore(state)
+    say(`${options.out}: goes on after ${state.position.epoch} epochs and ${state.position.step} steps`)
+  }
+  await runEpochs(trainer, trainingData, options, whole, signal)
+  const { predicted } = await evaluate(model, testData, { signal, dropout: rules.dropsInEvaluation })
   const all = { labels: labels.classes.map((_, i) => i) }
   const metrics = classificationMetrics(testData.labels, predicted, labels.classes, all)
   process.stdout.write(classificationReport(testData.labels, predicted, labels.classes, all))
@@ -72,7 +81,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
       precision: 'float32',
       threads: device.threads,
       seed,
-      epochs,
+      epochs: trainer.history,
       test: { accuracy, macro, weighted, perClass },
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     }
@@ -80,37 +89,38 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   }
 }
 
-interface EpochFigures {
-  loss: number
-  seconds: number
-  tokensPerSecond: number
-}
-
 async function runEpochs(
   trainer: Trainer,
   data: LabelledDocuments,
-  { preset, seed, batches, progress: style, quiet }: TrainOptions,
+  options: TrainOptions,
+  args: string[],
   signal: AbortSignal,
-): Promise<EpochFigures[]> {
+): Promise<void> {
+  const { preset, seed, batches, progress: style, quiet, loop, mode, out, checkpoint } = options
   const stream = process.stderr
+  const form = loop === 'document' ? 'iteration' : 'epoch'
   const printer =
-    style === 'notebook' && !quiet ? notebookPrinter({ stream }) : progressPrinter({ stream, quiet })
-  const epochs: EpochFigures[] = []
-  let before = { seconds: 0, tokens: 0 }
+    style === 'notebook' && !quiet ? notebookPrinter({ stream, form }) : progressPrinter({ stream, quiet })
+  const save = async () => {
+    if (out !== undefined) await saveCheckpoint(out, await trainer.state(), args)
+  }
+  const order = { ...batches, ...(rulesOf(loop, mode).shuffles ? { shuffleSeed: seed } : {}) }
   try {
-    const order = { ...batches, shuffleSeed: seed }
     for await (const progress of trainer.fit(data, { ...order, epochs: preset.epochs, signal })) {
       printer.update(progress)
-      if (progress.step < progress.steps) continue
-      const { elapsedSeconds, tokens, loss } = progress
-      const seconds = elapsedSeconds - before.seconds
-      epochs.push({ loss, seconds, tokensPerSecond: (tokens - before.tokens) / seconds })
-      before = { seconds: elapsedSeconds, tokens }
+      const due = checkpoint !== undefined && progress.step % checkpoint === 0
+      if (due || progress.step === progress.steps) await save()
     }
+  } catch (error) {
+    if (signal.aborted && out !== undefined) {
+      await save()
+      printer.stop()
+      stream.write(`packed-rnn: to go on: packed-rnn train --resume ${out}\n`)
+    }
+    throw error
   } finally {
     printer.stop()
   }
-  return epochs
 }
 
 async function readData({ data, dialect }: TrainOptions, signal: AbortSignal) {

@@ -1,8 +1,22 @@
+import { resolve } from 'node:path'
+import { badFile } from '../errors.js'
 import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
 import type { Padding, UnknownRows } from '../text/vocabulary.js'
+import { loadCheckpoint } from '../training/checkpoint.js'
 import { type Preset, type PresetName, presetName, presets } from '../training/presets.js'
+import {
+  DOCUMENTS_PER_STEP,
+  type Loop,
+  loops,
+  type Mode,
+  modes,
+  type Pooling,
+  poolingName,
+  rulesOf,
+} from '../training/rules.js'
 import { tokenizerName } from '../training/run.js'
+import type { TrainerState } from '../training/trainer.js'
 import { choiceOption, integerOption, optionalInteger, parse, UsageError } from './options.js'
 import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
 
@@ -19,14 +33,19 @@ ${vectorUsage}
   --unk NAME         words without a vector get uniform random numbers (default), zero, or the mean
   --padding NAME     shared (default): row 0 of the embedding is padding and unknown words, as in the
                      notebook; own: row 1 is kept for padding
+  --loop NAME        batched (default), or document: a step every 64 articles
+  --mode NAME        fixed (default), or notebook: every quirk of the course notebook
+  --pooling NAME     final (default), notebook-last (the notebook mode's), max, mean, or concat
   --epochs N         default the preset's ${presets['lstm64-adam'].epochs}; on invented articles 10
-  --batch-size N     default the preset's ${presets['lstm64-adam'].batchSize}; on invented articles 64
+  --batch-size N     default the preset's ${presets['lstm64-adam'].batchSize}; on invented articles, and by document, 64
   --max-tokens N     ends a batch also where its next article would bring it above N tokens
   --drop-last        leaves out the articles that do not fill a last batch
   --device NAME      default the best there is
   --threads N        default all cores
   --seed N           of initial values, order and dropout; default 1
-  --out DIR          where to write the model
+  --out DIR          where to write the model, and a checkpoint after each epoch and when interrupted
+  --checkpoint N     writes one after every N steps too
+  --resume DIR       goes on from DIR's checkpoint, with its options; those given beside it replace them
   --json FILE        where to write the figures
   --progress NAME    bar (default), or notebook: the lines that the notebook prints
   --quiet            no progress`
@@ -45,19 +64,23 @@ export interface TrainOptions {
   vectors: VectorFile | undefined
   unk: UnknownRows
   padding: Padding
+  loop: Loop
+  mode: Mode
+  pooling: Pooling
   /** `maxTokens` is infinite where there is no such bound. */
   batches: { maxTokens: number; dropLast: boolean }
   device: string | undefined
   threads: number | undefined
   seed: number
   out: string | undefined
+  /** Steps between checkpoints within an epoch; undefined: none. */
+  checkpoint: number | undefined
   json: string | undefined
   progress: 'bar' | 'notebook'
   quiet: boolean
 }
 
-/** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
-export function trainOptions(args: string[]): TrainOptions {
+function parseTrain(args: string[]) {
   const { values } = parse(args, {
     preset: { type: 'string', default: 'lstm64-adam' },
     train: { type: 'string' },
@@ -67,6 +90,9 @@ export function trainOptions(args: string[]): TrainOptions {
     ...vectorOptions,
     unk: { type: 'string' },
     padding: { type: 'string' },
+    loop: { type: 'string' },
+    mode: { type: 'string' },
+    pooling: { type: 'string' },
     epochs: { type: 'string' },
     'batch-size': { type: 'string' },
     'max-tokens': { type: 'string' },
@@ -75,28 +101,83 @@ export function trainOptions(args: string[]): TrainOptions {
     threads: { type: 'string' },
     seed: { type: 'string' },
     out: { type: 'string' },
+    checkpoint: { type: 'string' },
+    resume: { type: 'string' },
     json: { type: 'string' },
     progress: { type: 'string' },
     quiet: { type: 'boolean', default: false },
   })
+  return values
+}
+
+/** A command line as it was given, without `--resume`. */
+type Values = Omit<ReturnType<typeof parseTrain>, 'resume'>
+
+const FILES = ['train', 'test', 'vectors', 'out', 'json']
+
+/** The same command line for any folder that it is run from. */
+function absolute(values: Values): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    if (typeof value === 'boolean') return value ? [`--${name}`] : []
+    return value === undefined ? [] : [`--${name}`, FILES.includes(name) ? resolve(value) : value]
+  })
+}
+
+/**
+ * A command line and, where it says `--resume`, the state to go on from. `args` is what a later `--resume` needs.
+ * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none, ERR_FILE_FORMAT for a
+ * checkpoint that is none.
+ */
+export async function readCommandLine(
+  args: string[],
+): Promise<{ options: TrainOptions; args: string[]; state: TrainerState | null }> {
+  const { resume, ...values } = parseTrain(args)
+  if (resume === undefined) return { options: trainOptions(values), args: absolute(values), state: null }
+  const { state, about } = await loadCheckpoint(resume)
+  if (!Array.isArray(about) || !about.every(arg => typeof arg === 'string')) {
+    throw badFile(resume, null, 'a checkpoint of this command', 'another')
+  }
+  // Of an option that comes twice the last one counts.
+  const { resume: _, ...all } = parseTrain([...about, ...args, '--out', resume])
+  return { options: trainOptions(all), args: absolute(all), state }
+}
+
+/** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
+function trainOptions(values: Values): TrainOptions {
   const name = presetName(values.preset)
   const data = dataFiles(values.train, values.test)
   const vectors = vectorFile(values)
   if (vectors === undefined && values.unk !== undefined) throw new UsageError('--unk: wanted --vectors too')
   const defaults = data === 'invented' ? INVENTED : presets[name]
+  const loop = choiceOption('loop', values.loop, loops)
+  const mode = choiceOption('mode', values.mode, modes)
+  if (values.checkpoint !== undefined && values.out === undefined) {
+    throw new UsageError('--checkpoint: wanted --out too')
+  }
   return {
     name,
     preset: {
       ...presets[name],
       epochs: integerOption('epochs', values.epochs, defaults.epochs, 1),
-      batchSize: integerOption('batch-size', values['batch-size'], defaults.batchSize, 1),
+      batchSize: integerOption(
+        'batch-size',
+        values['batch-size'],
+        loop === 'document' ? DOCUMENTS_PER_STEP : defaults.batchSize,
+        1,
+      ),
     },
     data,
-    dialect: choiceOption('dialect', values.dialect, ['csv', 'notebook']),
+    dialect: choiceOption('dialect', values.dialect ?? (mode === 'notebook' ? mode : undefined), [
+      'csv',
+      'notebook',
+    ]),
     tokenizer: tokenizerName(values.tokenizer),
     vectors,
     unk: choiceOption('unk', values.unk, ['uniform', 'zero', 'mean']),
     padding: choiceOption('padding', values.padding, ['shared', 'own']),
+    loop,
+    mode,
+    pooling: values.pooling === undefined ? rulesOf(loop, mode).pooling : poolingName(values.pooling),
     batches: {
       maxTokens: optionalInteger('max-tokens', values['max-tokens'], 1) ?? Number.POSITIVE_INFINITY,
       dropLast: values['drop-last'],
@@ -105,6 +186,7 @@ export function trainOptions(args: string[]): TrainOptions {
     threads: optionalInteger('threads', values.threads, 1),
     seed: integerOption('seed', values.seed, 1, 0),
     out: values.out,
+    checkpoint: optionalInteger('checkpoint', values.checkpoint, 1),
     json: values.json,
     progress: choiceOption('progress', values.progress, ['bar', 'notebook']),
     quiet: values.quiet,

@@ -1,7 +1,14 @@
 export { Dropout } from './dropout.js'
 export { Embedding, type EmbeddingOptions } from './embedding.js'
 export { Linear, type LinearOptions } from './linear.js'
-export { Module, type ModuleOptions, type Parameter, type StateEntry } from './module.js'
+export {
+  type LoadOptions,
+  type LoadResult,
+  Module,
+  type ModuleOptions,
+  type Parameter,
+  type StateEntry,
+} from './module.js'
 export {
   GRU,
   type GruModuleOptions,

@@ -11,6 +11,18 @@ export interface StateEntry {
   data: Float32Array
 }
 
+export interface LoadOptions {
+  /** Whether the names must be exactly the module's; default true. */
+  strict?: boolean
+}
+
+export interface LoadResult {
+  /** The module's parameters that were left as they are. */
+  missing: string[]
+  /** Names of the state that the module does not have. */
+  unexpected: string[]
+}
+
 /** What every module is given. */
 export interface ModuleOptions {
   /** Where the parameters live; default `device()`. */
@@ -81,6 +93,14 @@ export abstract class Module {
     return this.train(false)
   }
 
+  /** Drops the gradients of all parameters. */
+  zeroGrad(): void {
+    for (const [, parameter] of this.namedParameters()) {
+      parameter.grad?.dispose()
+      parameter.grad = null
+    }
+  }
+
   /** Copies of all parameters, by name. */
   async stateDict(): Promise<Map<string, StateEntry>> {
     const named = this.namedParameters()
@@ -89,25 +109,35 @@ export abstract class Module {
   }
 
   /**
-   * Sets all parameters by name. All or none: everything is checked before anything changes.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a name too few or too many, ERR_SHAPE for another shape.
+   * Sets parameters by name. All or none: everything is checked before anything changes.
+   *
+   * @returns the names that `state` lacked, and those that it had beside; none where `strict`.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT where `strict` for a name too few or too many, ERR_SHAPE for another
+   * shape.
    */
-  loadStateDict(state: ReadonlyMap<string, StateEntry>): void {
+  loadStateDict(state: ReadonlyMap<string, StateEntry>, options: LoadOptions = {}): LoadResult {
     const op = 'loadStateDict'
+    const { strict = true } = options
     const named = new Map(this.namedParameters())
-    for (const name of state.keys()) {
-      if (!named.has(name)) throw badArgument(op, name, `one of ${[...named.keys()].join(', ')}`, name)
+    const missing = [...named.keys()].filter(name => !state.has(name))
+    const unexpected = [...state.keys()].filter(name => !named.has(name))
+    if (strict && unexpected[0] !== undefined) {
+      throw badArgument(op, unexpected[0], `one of ${[...named.keys()].join(', ')}`, unexpected[0])
     }
-    for (const [name, value] of named) {
+    if (strict && missing[0] !== undefined) throw badArgument(op, missing[0], 'a value', undefined)
+    const found = [...named].flatMap(([name, value]) => {
       const entry = state.get(name)
-      if (entry === undefined) throw badArgument(op, name, 'a value', entry)
+      return entry === undefined ? [] : [{ name, value, entry }]
+    })
+    for (const { name, value, entry } of found) {
       const same =
         entry.shape.length === value.shape.length && entry.shape.every((n, i) => n === value.shape[i])
       if (!same || entry.data.length !== value.size) {
         throw badArgument(op, name, `shape [${value.shape.join(', ')}]`, entry.shape, 'ERR_SHAPE')
       }
     }
-    for (const [name, value] of named) value.assign(state.get(name)!.data)
+    for (const { value, entry } of found) value.assign(entry.data)
+    return { missing, unexpected }
   }
 
   dispose(): void {

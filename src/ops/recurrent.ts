@@ -138,7 +138,7 @@ function forward(
       cN: cN?.buffer ?? null,
       saved: saved?.buffer ?? null,
     })
-    const masked = train && dropout > 0 && mask !== undefined && l < numLayers - 1
+    const masked = dropout > 0 && mask !== undefined && l < numLayers - 1
     const place = masked ? { ...mask, stream: l, sequences, directions } : null
     if (saved !== null) layers.push({ input, index, output, saved, mask: place })
     input = place === null ? output : dropoutForward(output, dropout, place)

@@ -46,7 +46,7 @@ export interface RecurrentOptions {
   mask?: Pick<DropoutPlace, 'seed' | 'step'>
   /** Initial states [L·D, B, R], row layer · D + direction; default zeros. */
   h0?: States | null
-  /** Whether a backward pass will follow; default true. Without, nothing is saved and there is no dropout. */
+  /** Whether a backward pass will follow; default true. Without, nothing is saved. */
   train?: boolean
 }
 
@@ -222,7 +222,7 @@ export function checkRecurrent(
   checkInteger(op, 'hiddenSize', hiddenSize, 1, 2 ** 24)
   checkInteger(op, 'numLayers', numLayers, 1, 512)
   checkNumber(op, 'dropout', dropout, 0, 1)
-  if (dropout > 0 && options.train !== false && numLayers > 1 && mask === undefined) {
+  if (dropout > 0 && numLayers > 1 && mask === undefined) {
     throw badArgument(op, 'mask', 'a seed and a step for dropout', mask)
   }
   const directions = bidirectional ? 2 : 1

@@ -1,7 +1,8 @@
-import { Embedding, Linear, LSTM, Module, type ModuleOptions } from '../nn/index.js'
-import type { PackedIds } from '../packed.js'
+import { Embedding, Linear, LSTM, type LstmOutput, Module, type ModuleOptions } from '../nn/index.js'
+import type { PackedIds, PackedSequence } from '../packed.js'
 import type { Tensor } from '../tensor.js'
 import type { Preset } from './presets.js'
+import type { Pooling } from './rules.js'
 
 export interface ClassifierOptions extends ModuleOptions {
   preset: Pick<Preset, 'hiddenSize' | 'numLayers' | 'bidirectional' | 'dropout' | 'tuneEmbedding'>
@@ -9,19 +10,23 @@ export interface ClassifierOptions extends ModuleOptions {
   vocabularySize: number
   classes: number
   embeddingDim: number
+  /** How the states of a document become one vector; default 'final'. */
+  pooling?: Pooling
   /** Word vectors [V, embeddingDim]; without, they start random and are trained. */
   vectors?: Float32Array
 }
 
-/** Word vectors, an LSTM, and a linear layer on its final state: a category for each document. */
+/** Word vectors, an LSTM, and a linear layer on what its states pool to: a category for each document. */
 export class Classifier extends Module {
   readonly embedding: Embedding
   readonly lstm: LSTM
   readonly classifier: Linear
+  readonly pooling: Pooling
 
   constructor(options: ClassifierOptions) {
     super(options)
-    const { preset, vocabularySize, classes, embeddingDim, vectors } = options
+    const { preset, vocabularySize, classes, embeddingDim, vectors, pooling = 'final' } = options
+    this.pooling = pooling
     const { hiddenSize, numLayers, bidirectional, dropout, tuneEmbedding } = preset
     const common = { device: this.device, generator: this.generator }
     this.embedding = this.child(
@@ -42,12 +47,27 @@ export class Classifier extends Module {
         dropout: numLayers > 1 ? dropout : 0,
       }),
     )
-    const inFeatures = bidirectional ? 2 * hiddenSize : hiddenSize
+    const inFeatures = (bidirectional ? 2 : 1) * (pooling === 'concat' ? 3 : 1) * hiddenSize
     this.classifier = this.child('classifier', new Linear({ ...common, inFeatures, outFeatures: classes }))
   }
 
   /** Logits [B, classes]. */
   forward(ids: PackedIds): Tensor<'float32', 2> {
-    return this.classifier.forward(this.lstm.forward(this.embedding.forward(ids)).lastHidden())
+    return this.classifier.forward(this.#pool(this.lstm.forward(this.embedding.forward(ids))))
+  }
+
+  #pool(states: LstmOutput<PackedSequence, 3>): Tensor<'float32', 2> {
+    switch (this.pooling) {
+      case 'final':
+        return states.lastHidden()
+      case 'notebook-last':
+        return states.lastOutput()
+      case 'max':
+        return states.maxPool()
+      case 'mean':
+        return states.meanPool()
+      case 'concat':
+        return states.concatPool()
+    }
   }
 }

@@ -1,17 +1,17 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Device } from '../device.js'
 import { badArgument, badFile } from '../errors.js'
 import { atomicWrite } from '../formats/files.js'
-import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
-import type { StateEntry } from '../nn/index.js'
-import { fileFailure } from '../text/file.js'
+import { readSafetensors } from '../formats/safetensors.js'
+import { readWhole, saveStateDict, stateOf } from '../formats/stateDict.js'
 import type { Dialect } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
 import { type Padding, Vocabulary } from '../text/vocabulary.js'
 import { Classifier } from './classifier.js'
 import { type PresetName, presetName, presets } from './presets.js'
+import { poolingName } from './rules.js'
 
 /** A trained model with what turns a text into its input and its output into a category. */
 export interface Run {
@@ -34,6 +34,7 @@ interface Config {
   dialect: Dialect
   tokenizer: string
   padding: Padding
+  pooling: string
   embeddingDim: number
   classes: string[]
   words: string[]
@@ -48,25 +49,19 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
 /** Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json. */
 export async function saveRun(run: Run, directory: string): Promise<void> {
   const { preset, dialect, tokenizer, vocabulary, labels, model } = run
-  const state = await model.stateDict()
-  const entries = [...state].map(([name, { shape, data }]) => ({
-    name,
-    dtype: 'float32' as const,
-    shape,
-    data,
-  }))
   const config: Config = {
     format: 'packed-rnn run 1',
     preset,
     dialect,
     tokenizer,
     padding: vocabulary.padding,
+    pooling: model.pooling,
     embeddingDim: model.embedding.weight.shape[1],
     classes: [...labels.classes],
     words: [...vocabulary.words],
   }
   await mkdir(directory, { recursive: true })
-  await atomicWrite(join(directory, MODEL), writeSafetensors(entries))
+  await saveStateDict(model, join(directory, MODEL))
   await atomicWrite(join(directory, CONFIG), Buffer.from(JSON.stringify(config)))
 }
 
@@ -75,9 +70,9 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
  * @throws PackedRnnError ERR_FILE_FORMAT naming the file and what is wrong with it.
  */
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
-  const config = parseConfig(join(directory, CONFIG), await read(join(directory, CONFIG)))
+  const config = parseConfig(join(directory, CONFIG), await readWhole(join(directory, CONFIG)))
   const file = join(directory, MODEL)
-  const { tensors } = readSafetensors(await read(file), file)
+  const { tensors } = readSafetensors(await readWhole(file), file)
   const preset = presetName(config.preset)
   const vocabulary = Vocabulary.fromWords(config.words, { padding: config.padding })
   const labels = new LabelEncoder(config.classes)
@@ -89,28 +84,16 @@ export async function loadRun(directory: string, options: { device?: Device } = 
   }
   const model = new Classifier({
     preset: presets[preset],
+    pooling: poolingName(config.pooling),
     vocabularySize: vocabulary.size,
     classes: labels.classes.length,
     embeddingDim,
     vectors: table.data,
     ...options,
   })
-  const state = new Map<string, StateEntry>()
-  for (const [name, entry] of tensors) {
-    if (entry.dtype !== 'float32') throw badFile(file, null, `float32 for ${name}`, entry.dtype)
-    state.set(name, entry)
-  }
-  model.loadStateDict(state)
+  model.loadStateDict(stateOf(tensors, file))
   const { dialect } = config
   return { preset, dialect, tokenizer: tokenizerName(config.tokenizer), vocabulary, labels, model }
-}
-
-async function read(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file)
-  } catch (error) {
-    throw fileFailure(file, error)
-  }
 }
 
 function parseConfig(file: string, bytes: Buffer): Config {
@@ -135,6 +118,7 @@ function isConfig(value: unknown): value is Config {
     typeof Reflect.get(value, 'preset') === 'string' &&
     ['csv', 'notebook'].includes(Reflect.get(value, 'dialect')) &&
     typeof Reflect.get(value, 'tokenizer') === 'string' &&
+    typeof Reflect.get(value, 'pooling') === 'string' &&
     ['shared', 'own'].includes(Reflect.get(value, 'padding')) &&
     Number.isInteger(Reflect.get(value, 'embeddingDim')) &&
     strings('classes') &&

@@ -1,5 +1,5 @@
-import { noGrad } from '../autograd.js'
 import { checkInteger } from '../check.js'
+import type { StateEntry } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
 import { scope, type Tensor } from '../tensor.js'
@@ -7,8 +7,12 @@ import { type Batch, Batches, type BatchesOptions, type LabelledDocuments } from
 import type { Classifier } from './classifier.js'
 import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
+import { type Rules, rulesOf } from './rules.js'
 
-export type TrainingOptions = Pick<Preset, 'optimizer' | 'clip' | 'batchSize'>
+export interface TrainingOptions extends Pick<Preset, 'optimizer' | 'clip' | 'batchSize'> {
+  /** What a step is; default the fixed batched loop's. */
+  rules?: Rules
+}
 
 /** How the documents are put into batches, besides their size, and how often. */
 export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
@@ -17,36 +21,82 @@ export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
   signal?: AbortSignal
 }
 
-export interface Evaluation {
-  /** Mean cross entropy over the documents. */
+/** An epoch that is over. */
+export interface EpochFigures {
+  /** The mean loss of its documents, or in the notebook's mode of its steps. */
   loss: number
-  /** [N]: the most probable category; the first of equals. */
-  predicted: Int32Array
-  /** [N, classes] */
-  probabilities: Float32Array
+  seconds: number
+  tokensPerSecond: number
+}
+
+/** How far a trainer is. */
+interface Position {
+  /** Epochs that are over. */
+  epoch: number
+  /** Steps of the current epoch. */
+  step: number
+  lossSum: number
+  /** What the sum of losses is divided by: documents, or steps. */
+  weight: number
+  /** Of all epochs. */
+  tokens: number
+  seconds: number
+  /** Those of the current epoch's first step. */
+  epochStart: { tokens: number; seconds: number }
+  history: EpochFigures[]
+}
+
+/** All that a run needs to go on with the same bits. */
+export interface TrainerState {
+  position: Position
+  /** Masks that dropout has drawn. */
+  masks: number
+  model: ReadonlyMap<string, StateEntry>
+  optimizer: Awaited<ReturnType<Adam['stateDict']>> | Awaited<ReturnType<SGD['stateDict']>>
 }
 
 /** Steps whose losses are not awaited yet: enough to keep the device busy, few enough to keep its queue short. */
 const STEPS_AHEAD = 3
 
-/** The batched training loop: forward, backward, clip the LSTM's gradients, step. */
+interface Pending {
+  loss: Promise<number>
+  documents: number
+  tokens: number
+}
+
+/** The training loop: forward, backward, clip the LSTM's gradients, step. */
 export class Trainer {
   readonly model: Classifier
   readonly optimizer: Adam | SGD
   readonly #options: TrainingOptions
+  readonly #rules: Rules
+  #position: Position = {
+    ...{ epoch: 0, step: 0, lossSum: 0, weight: 0, tokens: 0, seconds: 0, history: [] },
+    epochStart: { tokens: 0, seconds: 0 },
+  }
+  /** Issued, and not part of the position yet. */
+  readonly #pending: Pending[] = []
 
   constructor(model: Classifier, options: TrainingOptions) {
-    const { optimizer } = options
+    const { optimizer, rules = rulesOf('batched', 'fixed') } = options
     this.model = model
     this.#options = options
+    this.#rules = rules
+    const parameters = rules.trainsAll ? model.parameters() : model.lstm.parameters()
     this.optimizer =
       optimizer.kind === 'sgd'
-        ? new SGD(model.parameters(), { lr: optimizer.lr, momentum: optimizer.momentum })
-        : new Adam(model.parameters(), { lr: optimizer.lr })
+        ? new SGD(parameters, { lr: optimizer.lr, momentum: optimizer.momentum })
+        : new Adam(parameters, { lr: optimizer.lr })
+  }
+
+  /** The epochs that are over. */
+  get history(): readonly EpochFigures[] {
+    return this.#position.history
   }
 
   /**
-   * Trains, and tells after each step how far it is. Between steps the event loop is free.
+   * Trains until `epochs` are over, and tells after each step how far it is; after `restore` it goes on from there.
+   * Between steps the event loop is free.
    *
    * @throws PackedRnnError of the data or of a device that failed; the signal's reason when it is aborted.
    */
@@ -54,115 +104,121 @@ export class Trainer {
     const { epochs, signal, ...order } = options
     checkInteger('fit', 'epochs', epochs, 1)
     const batches = new Batches(data, { ...order, batchSize: this.#options.batchSize })
-    const start = performance.now()
-    let tokens = 0
+    const position = this.#position
+    const start = performance.now() - position.seconds * 1000
+    const clock = () => (performance.now() - start) / 1000
     this.model.train()
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      const current = batches.epoch(epoch)
-      const tokensBefore = tokens
-      let lossSum = 0
-      let documents = 0
-      let step = 0
-      const pending: { loss: Promise<number>; batch: Batch }[] = []
-      const finished = async (): Promise<TrainingProgress> => {
-        const { loss, batch } = pending.shift()!
-        const size = batch.labels.length
-        const stepLoss = await loss
-        lossSum += stepLoss * size
-        documents += size
-        tokens += batch.ids.sequences.rows
-        step++
-        const elapsedSeconds = (performance.now() - start) / 1000
-        // The epochs to come are taken to be as long as this one.
-        const remainingTokens = tokensBefore + (epochs - epoch) * current.tokens - tokens
-        return {
-          epoch: epoch + 1,
-          epochs,
-          step,
-          steps: current.steps,
-          stepLoss,
-          loss: lossSum / documents,
-          tokens,
-          tokensPerSecond: tokens / elapsedSeconds,
-          elapsedSeconds,
-          remainingSeconds: (remainingTokens * elapsedSeconds) / tokens,
-        }
-      }
+    while (position.epoch < epochs) {
+      const current = batches.epoch(position.epoch)
+      let done = position.step + this.#pending.length
       for (const batch of current) {
+        if (done-- > 0) continue
         signal?.throwIfAborted()
-        const loss = this.step(batch)
-        pending.push({ loss: loss.item(), batch })
-        loss.dispose()
-        if (pending.length > STEPS_AHEAD) yield await finished()
+        this.#issue(batch)
+        if (this.#pending.length > STEPS_AHEAD) yield await this.#advance(epochs, current, clock)
       }
-      while (pending.length > 0) {
+      while (this.#pending.length > 0) {
         signal?.throwIfAborted()
-        yield await finished()
+        yield await this.#advance(epochs, current, clock)
       }
+      // A state may have been taken when only the last losses of an epoch were missing.
+      if (position.step === current.steps) endEpoch(position)
     }
   }
 
-  /** One step on a batch; the batch's mean loss before it. */
+  #issue(batch: Batch): void {
+    const loss = this.step(batch)
+    const { ids, labels } = batch
+    this.#pending.push({ loss: loss.item(), documents: labels.length, tokens: ids.sequences.rows })
+    loss.dispose()
+  }
+
+  /** Waits for the oldest step that was issued, and moves the position past it. */
+  async #advance(epochs: number, { steps, tokens }: { steps: number; tokens: number }, clock: () => number) {
+    const position = this.#position
+    const [oldest] = this.#pending
+    const value = await oldest!.loss
+    this.#pending.shift()
+    const stepLoss = this.#rules.reduction === 'sum' ? value / oldest!.documents : value
+    this.#count(position, oldest!, value)
+    position.seconds = clock()
+    // The epochs to come are taken to be as long as this one.
+    const remaining = position.epochStart.tokens + (epochs - position.epoch) * tokens - position.tokens
+    const progress: TrainingProgress = {
+      epoch: position.epoch + 1,
+      epochs,
+      step: position.step,
+      steps,
+      stepLoss,
+      loss: position.lossSum / position.weight,
+      tokens: position.tokens,
+      tokensPerSecond: position.tokens / position.seconds,
+      elapsedSeconds: position.seconds,
+      remainingSeconds: (remaining * position.seconds) / position.tokens,
+    }
+    if (position.step === steps) endEpoch(position)
+    return progress
+  }
+
+  /** Counts a step, whose loss tensor had this value. */
+  #count(position: Position, { documents, tokens }: Pending, value: number): void {
+    const { reduction, weighsDocuments } = this.#rules
+    const mean = reduction === 'sum' ? value / documents : value
+    const weight = weighsDocuments ? documents : 1
+    position.lossSum += mean * weight
+    position.weight += weight
+    position.tokens += tokens
+    position.step++
+  }
+
+  /** One step on a batch: the mean, or by the rules the sum, of its losses before it. */
   step({ ids, labels }: Batch): Tensor<'float32', 0> {
+    const { reduction, stepsOnRest } = this.#rules
     return scope(() => {
-      const loss = crossEntropy(this.model.forward(ids), labels)
+      const loss = crossEntropy(this.model.forward(ids), labels, { reduction })
       loss.backward()
-      clipGradNorm(this.model.lstm.parameters(), this.#options.clip)
-      this.optimizer.step()
-      this.optimizer.zeroGrad()
+      if (stepsOnRest || labels.length === this.#options.batchSize) {
+        clipGradNorm(this.model.lstm.parameters(), this.#options.clip)
+        this.optimizer.step()
+      }
+      this.model.zeroGrad()
       return loss
     })
   }
-}
 
-/** Loss and predictions over documents, in evaluation mode and without a tape. The model's mode is as before after. */
-export async function evaluate(
-  model: Classifier,
-  data: LabelledDocuments,
-  options: { batchSize?: number; signal?: AbortSignal } = {},
-): Promise<Evaluation> {
-  const { batchSize = 32, signal } = options
-  const { training } = model
-  model.eval()
-  try {
-    const parts: { loss: number; logits: Float32Array; documents: number }[] = []
-    for (const { ids, labels } of new Batches(data, { batchSize }).epoch(0)) {
-      signal?.throwIfAborted()
-      const part = await scope(() =>
-        noGrad(async () => {
-          const logits = model.forward(ids)
-          const loss = crossEntropy(logits, labels)
-          return { loss: await loss.item(), logits: await logits.toArray(), documents: labels.length }
-        }),
-      )
-      parts.push(part)
-    }
-    const documents = data.documents.length
-    const loss = parts.reduce((sum, part) => sum + part.loss * part.documents, 0) / documents
-    const probabilities = Float32Array.from(parts.flatMap(part => softmaxRows(part.logits, part.documents)))
-    return { loss, predicted: argmaxRows(probabilities, documents), probabilities }
-  } finally {
-    model.train(training)
+  /** All that was issued so far, for `restore`. May be asked for between two events of `fit`. */
+  async state(): Promise<TrainerState> {
+    // What is read here is read in the device's order: after the steps that were issued, before any other.
+    const pending = [...this.#pending]
+    const position = structuredClone(this.#position)
+    const masks = this.model.lstm.masks.step
+    const [model, optimizer] = [this.model.stateDict(), this.optimizer.stateDict()]
+    for (const step of pending) this.#count(position, step, await step.loss)
+    return { position, masks, model: await model, optimizer: await optimizer }
+  }
+
+  /**
+   * Goes back to a state, of a trainer with the same model and options.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT or ERR_SHAPE where it is another's.
+   */
+  restore({ position, masks, model, optimizer }: TrainerState): void {
+    this.model.loadStateDict(model)
+    if (this.optimizer instanceof Adam)
+      this.optimizer.loadStateDict(optimizer as Parameters<Adam['loadStateDict']>[0])
+    else this.optimizer.loadStateDict(optimizer as Parameters<SGD['loadStateDict']>[0])
+    this.model.lstm.masks.step = masks
+    this.#position = structuredClone(position)
   }
 }
 
-function softmaxRows(logits: Float32Array, rows: number): number[] {
-  const classes = logits.length / rows
-  const result: number[] = []
-  for (let r = 0; r < rows; r++) {
-    const row = logits.subarray(r * classes, (r + 1) * classes)
-    const largest = row.reduce((a, b) => Math.max(a, b), -Infinity)
-    const powers = Array.from(row, z => Math.exp(z - largest))
-    const total = powers.reduce((a, b) => a + b, 0)
-    for (const power of powers) result.push(power / total)
-  }
-  return result
-}
-
-function argmaxRows(values: Float32Array, rows: number): Int32Array {
-  const columns = values.length / rows
-  return Int32Array.from({ length: rows }, (_, r) => {
-    const row = values.subarray(r * columns, (r + 1) * columns)
-    return row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))
+function endEpoch(position: Position): void {
+  const { lossSum, weight, tokens, seconds, epochStart, history } = position
+  const spent = seconds - epochStart.seconds
+  history.push({
+    loss: lossSum / weight,
+    seconds: spent,
+    tokensPerSecond: (tokens - epochStart.tokens) / spent,
   })
+  Object.assign(position, { epoch: position.epoch + 1, step: 0, lossSum: 0, weight: 0 })
+  position.epochStart = { tokens, seconds }
 }

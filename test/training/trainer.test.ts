@@ -1,42 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { device } from '../../src/device.js'
-import { Generator } from '../../src/random.js'
 import { memory } from '../../src/tensor.js'
 import { Batches, type LabelledDocuments } from '../../src/text/batches.js'
-import { inventArticles } from '../../src/text/invented.js'
-import { LabelEncoder } from '../../src/text/labels.js'
-import { tokenizers } from '../../src/text/tokenize.js'
-import { Vocabulary } from '../../src/text/vocabulary.js'
 import { Classifier } from '../../src/training/classifier.js'
+import { evaluate } from '../../src/training/evaluate.js'
 import { type PresetName, presets } from '../../src/training/presets.js'
 import type { TrainingProgress } from '../../src/training/progress.js'
-import { evaluate, Trainer } from '../../src/training/trainer.js'
+import { Trainer } from '../../src/training/trainer.js'
+import { data, labels, shortClassifier, vocabulary } from './short.js'
 
-/** Short articles: the first 40 words of invented ones. */
-function shortArticles(count: number, seed: number) {
-  const articles = inventArticles(count, seed)
-  const words = articles.map(({ text }) => tokenizers.whitespace(text).slice(0, 40))
-  const vocabulary = Vocabulary.fromDocuments(words)
-  const labels = LabelEncoder.fit(articles.map(({ category }) => category))
-  const data: LabelledDocuments = {
-    documents: words.map(document => vocabulary.encode(document)),
-    labels: labels.transform(articles.map(({ category }) => category)),
-  }
-  return { data, vocabulary, labels }
-}
-
-const { data, vocabulary, labels } = shortArticles(64, 5)
-
-function model(preset: PresetName, threads = 2): Classifier {
-  return new Classifier({
-    preset: presets[preset],
-    device: device('cpu', { threads }),
-    generator: new Generator(3),
-    vocabularySize: vocabulary.size,
-    classes: labels.classes.length,
-    embeddingDim: 20,
-  })
-}
+const model = (preset: PresetName, threads = 2) => shortClassifier(preset, { threads })
 
 async function run(
   preset: PresetName,

@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises'
+import { badFile } from '../errors.js'
+import type { LoadOptions, LoadResult, Module, StateEntry } from '../nn/module.js'
+import { fileFailure } from '../text/file.js'
+import { atomicWrite } from './files.js'
+import { type HostTensor, readSafetensors, writeSafetensors } from './safetensors.js'
+
+/** A state dict as entries of a safetensors file, with something before each name. */
+export function stateEntries(
+  state: ReadonlyMap<string, StateEntry>,
+  prefix = '',
+): (HostTensor & { name: string })[] {
+  return [...state].map(([name, { shape, data }]) => ({ name: prefix + name, dtype: 'float32', shape, data }))
+}
+
+/** The float32 tensors whose names begin with `prefix`, without it. @throws PackedRnnError ERR_FILE_FORMAT for int32. */
+export function stateOf(
+  tensors: ReadonlyMap<string, HostTensor>,
+  file: string,
+  prefix = '',
+): Map<string, StateEntry> {
+  const state = new Map<string, StateEntry>()
+  for (const [name, entry] of tensors) {
+    if (!name.startsWith(prefix)) continue
+    if (entry.dtype !== 'float32') throw badFile(file, null, `float32 for ${name}`, entry.dtype)
+    state.set(name.slice(prefix.length), entry)
+  }
+  return state
+}
+
+/** The bytes of a file. @throws PackedRnnError naming it. */
+export async function readWhole(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    throw fileFailure(file, error)
+  }
+}
+
+/** Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all. */
+export async function saveStateDict(module: Module, file: string): Promise<void> {
+  await atomicWrite(file, writeSafetensors(stateEntries(await module.stateDict())))
+}
+
+/**
+ * Sets a module's parameters from a safetensors file, as PyTorch's `load_state_dict`.
+ *
+ * @param options `strict`: whether names must agree; default true.
+ * @returns the names that the file lacked, and those that the module does not have.
+ * @throws PackedRnnError ERR_FILE_FORMAT naming the file; ERR_INVALID_ARGUMENT, ERR_SHAPE naming the parameter.
+ */
+export async function loadStateDict(
+  module: Module,
+  file: string,
+  options: LoadOptions = {},
+): Promise<LoadResult> {
+  const { tensors } = readSafetensors(await readWhole(file), file)
+  return module.loadStateDict(stateOf(tensors, file), options)
+}

@@ -1,0 +1,69 @@
+import { noGrad } from '../autograd.js'
+import { crossEntropy } from '../ops/loss.js'
+import { scope } from '../tensor.js'
+import { Batches, type LabelledDocuments } from '../text/batches.js'
+import type { Classifier } from './classifier.js'
+
+export interface Evaluation {
+  /** Mean cross entropy over the documents. */
+  loss: number
+  /** [N]: the most probable category; the first of equals. */
+  predicted: Int32Array
+  /** [N, classes] */
+  probabilities: Float32Array
+}
+
+/**
+ * Loss and predictions over documents, without a tape and in evaluation mode. The model's mode is as before after.
+ * @param options `dropout`: leaves dropout on, as the notebook does.
+ */
+export async function evaluate(
+  model: Classifier,
+  data: LabelledDocuments,
+  options: { batchSize?: number; signal?: AbortSignal; dropout?: boolean } = {},
+): Promise<Evaluation> {
+  const { batchSize = 32, signal, dropout = false } = options
+  const { training } = model
+  model.train(dropout)
+  try {
+    const parts: { loss: number; logits: Float32Array; documents: number }[] = []
+    for (const { ids, labels } of new Batches(data, { batchSize }).epoch(0)) {
+      signal?.throwIfAborted()
+      const part = await scope(() =>
+        noGrad(async () => {
+          const logits = model.forward(ids)
+          const loss = crossEntropy(logits, labels)
+          return { loss: await loss.item(), logits: await logits.toArray(), documents: labels.length }
+        }),
+      )
+      parts.push(part)
+    }
+    const documents = data.documents.length
+    const loss = parts.reduce((sum, part) => sum + part.loss * part.documents, 0) / documents
+    const probabilities = Float32Array.from(parts.flatMap(part => softmaxRows(part.logits, part.documents)))
+    return { loss, predicted: argmaxRows(probabilities, documents), probabilities }
+  } finally {
+    model.train(training)
+  }
+}
+
+function softmaxRows(logits: Float32Array, rows: number): number[] {
+  const classes = logits.length / rows
+  const result: number[] = []
+  for (let r = 0; r < rows; r++) {
+    const row = logits.subarray(r * classes, (r + 1) * classes)
+    const largest = row.reduce((a, b) => Math.max(a, b), -Infinity)
+    const powers = Array.from(row, z => Math.exp(z - largest))
+    const total = powers.reduce((a, b) => a + b, 0)
+    for (const power of powers) result.push(power / total)
+  }
+  return result
+}
+
+function argmaxRows(values: Float32Array, rows: number): Int32Array {
+  const columns = values.length / rows
+  return Int32Array.from({ length: rows }, (_, r) => {
+    const row = values.subarray(r * columns, (r + 1) * columns)
+    return row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))
+  })
+}

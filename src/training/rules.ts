@@ -1,0 +1,54 @@
+import { badArgument } from '../errors.js'
+
+/** How training goes through the documents: batches, or one document after the other with a step every 64. */
+export const loops = ['batched', 'document'] as const
+export type Loop = (typeof loops)[number]
+
+/** What the course notebook meant, or exactly what it does; docs/notebook.md has the differences. */
+export const modes = ['fixed', 'notebook'] as const
+export type Mode = (typeof modes)[number]
+
+/** From a document's states to one vector. */
+export const poolings = ['final', 'notebook-last', 'max', 'mean', 'concat'] as const
+export type Pooling = (typeof poolings)[number]
+
+/** Documents whose gradients the document loop adds up before it steps. */
+export const DOCUMENTS_PER_STEP = 64
+
+/** What a loop does in a mode. */
+export interface Rules {
+  /** A new order of the documents in each epoch. */
+  shuffles: boolean
+  /** Whether a step's gradient is the mean over its documents, or their sum. */
+  reduction: 'mean' | 'sum'
+  /** Whether all parameters are trained, or the LSTM's alone. */
+  trainsAll: boolean
+  /** Whether the documents that are left over at the end of an epoch make a step of their own. */
+  stepsOnRest: boolean
+  /** Whether an epoch's loss is the mean over its documents, or over its steps. */
+  weighsDocuments: boolean
+  /** Whether dropout stays on when the model is tested. */
+  dropsInEvaluation: boolean
+  pooling: Pooling
+}
+
+export function rulesOf(loop: Loop, mode: Mode): Rules {
+  const notebook = mode === 'notebook'
+  const strange = notebook && loop === 'document'
+  return {
+    shuffles: !notebook,
+    reduction: strange ? 'sum' : 'mean',
+    trainsAll: !strange,
+    stepsOnRest: !strange,
+    weighsDocuments: !notebook,
+    dropsInEvaluation: notebook,
+    pooling: notebook ? 'notebook-last' : 'final',
+  }
+}
+
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT for a name that is none. */
+export function poolingName(name: string): Pooling {
+  const found = poolings.find(pooling => pooling === name)
+  if (found === undefined) throw badArgument('pooling', 'name', poolings.join(', '), name)
+  return found
+}

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Article, writeArticles } from '../../src/text/gnad.js'
+import { inventArticles } from '../../src/text/invented.js'
+import { tokenizers } from '../../src/text/tokenize.js'
+import { presets } from '../../src/training/presets.js'
+import { cli } from './command.js'
+
+/** The loops, modes and poolings on the command line; checkpoints and going on from them. */
+
+let folder: string
+const at = (name: string) => join(folder, name)
+const bytes = (...path: string[]) => readFile(join(folder, ...path))
+
+const articles: Article[] = inventArticles(90, 8).map(({ category, text }) => ({
+  category,
+  text: tokenizers.whitespace(text).slice(0, 20).join(' '),
+}))
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-rnn-loops-'))
+  await writeArticles(at('articles.csv'), articles)
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const files = () => ['--train', at('articles.csv'), '--test', at('articles.csv')]
+
+async function train(...options: string[]) {
+  const result = await cli(['train', ...files(), '--batch-size', '30', '--json', at('t.json'), ...options])
+  expect(result).toMatchObject({ code: 0 })
+  const figures: { epochs: { loss: number }[] } = JSON.parse(await readFile(at('t.json'), 'utf8'))
+  return { ...result, losses: figures.epochs.map(({ loss }) => loss) }
+}
+
+describe('loops and modes', () => {
+  test('the notebook’s mode keeps the order of the file and averages batches', async () => {
+    const [fixed, notebook, again] = [
+      await train('--epochs', '1'),
+      await train('--epochs', '1', '--mode', 'notebook'),
+      await train('--epochs', '1', '--mode', 'notebook', '--dialect', 'csv', '--seed', '1'),
+    ]
+    expect(notebook.losses).not.toEqual(fixed.losses)
+    // Invented articles without quotes read alike in both dialects.
+    expect(again.losses).toEqual(notebook.losses)
+  })
+
+  test('the loop over documents prints a line a step in the notebook’s form', async () => {
+    const options = ['--loop', 'document', '--mode', 'notebook', '--epochs', '1', '--progress', 'notebook']
+    const { stderr } = await train(...options)
+    expect(stderr.match(/^iter \d \/ 3 .*$/gm)).toHaveLength(3)
+    const { stderr: byDefault } = await cli(['train', ...files(), ...options])
+    // 90 articles, and 64 of them a step.
+    expect(byDefault.match(/^iter \d \/ 2 .*$/gm)).toHaveLength(2)
+  })
+
+  test.each(['final', 'notebook-last', 'max', 'mean', 'concat'])(
+    '--pooling %s is part of the model',
+    async pooling => {
+      const options = [
+        '--preset',
+        'bilstm64x4-adam',
+        '--epochs',
+        '1',
+        '--pooling',
+        pooling,
+        '--out',
+        at(pooling),
+      ]
+      const { stdout } = await train(...options)
+      expect(JSON.parse(await readFile(at(`${pooling}/config.json`), 'utf8'))).toMatchObject({ pooling })
+      expect(await cli(['evaluate', at(pooling), '--test', at('articles.csv')])).toMatchObject({
+        code: 0,
+        stdout,
+      })
+    },
+  )
+
+  test.each([
+    ['--loop', 'random', /--loop: wanted batched or document, got random/],
+    ['--mode', 'x', /--mode: wanted fixed or notebook, got x/],
+    ['--pooling', 'x', /pooling: name: wanted final, .*, got x/],
+    ['--checkpoint', '5', /--checkpoint: wanted --out too/],
+    ['--resume', 'nowhere', /nowhere.checkpoint\.safetensors: ENOENT/],
+  ])('%s %s is refused', async (option, value, message) => {
+    const { code, stderr } = await cli(['train', ...files(), option, value])
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(message)
+  })
+})
+
+describe.each(Object.keys(presets))('%s, interrupted', preset => {
+  const options = () => [
+    ...files(),
+    '--preset',
+    preset,
+    '--epochs',
+    '40',
+    '--batch-size',
+    '30',
+    '--seed',
+    '5',
+  ]
+
+  test('goes on with --resume to the same bits', async () => {
+    await cli(['train', ...options(), '--epochs', '6', '--out', at(`${preset}-whole`)])
+    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+    const out = at(`${preset}-stopped`)
+    const args = [main, 'train', ...options(), '--out', out, '--checkpoint', '2']
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', chunk => {
+      stderr += chunk
+      // Somewhere in the first epochs of many.
+      if (/epoch 2\/40/.test(stderr)) child.kill('SIGINT')
+    })
+    const code = await new Promise(resolve => child.on('close', resolve))
+    expect({ code, stderr }).toEqual({ code: 130, stderr: expect.stringContaining(`train --resume ${out}`) })
+    // Told to end after six epochs, as the undisturbed run did.
+    const resumed = await cli(['train', '--resume', out, '--epochs', '6'])
+    expect(resumed).toMatchObject({ code: 0, stderr: expect.stringMatching(/goes on after \d+ epochs/) })
+    expect(await bytes(`${preset}-stopped`, 'model.safetensors')).toEqual(
+      await bytes(`${preset}-whole`, 'model.safetensors'),
+    )
+  })
+})

@@ -1,0 +1,91 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadStateDict, saveStateDict } from '../../src/formats/stateDict.js'
+import { Linear } from '../../src/nn/index.js'
+import { packSequence } from '../../src/packed.js'
+import { Classifier } from '../../src/training/classifier.js'
+import { presets } from '../../src/training/presets.js'
+
+const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
+const preset = { ...presets['bilstm64x4-adam'], hiddenSize: 4, numLayers: 2 }
+const newClassifier = () => new Classifier({ preset, vocabularySize: 12, embeddingDim: 5, classes: 3 })
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-rnn-state-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+interface Known {
+  documents: number[][]
+  logits: number[][]
+}
+const known = async (): Promise<Known> =>
+  JSON.parse(await readFile(join(fixtures, 'classifier.json'), 'utf8'))
+
+test('a state dict of PyTorch loads by name and predicts the same', async () => {
+  const { documents, logits } = await known()
+  const model = newClassifier().eval()
+  const result = await loadStateDict(model, join(fixtures, 'classifier.safetensors'))
+  expect(result).toEqual({ missing: [], unexpected: [] })
+  const found = await model.forward(packSequence(documents)).toArray()
+  logits.flat().forEach((logit, i) => {
+    // Both are float32, of logits below 1.
+    expect(found[i]).toBeCloseTo(logit, 6)
+  })
+})
+
+const python = spawnSync('/usr/bin/python3', ['-c', 'import torch']).status === 0
+
+test.skipIf(!python)(
+  'ours loads in PyTorch, strictly, and predicts the same (skipped without PyTorch)',
+  async () => {
+    const { documents } = await known()
+    const model = newClassifier().eval()
+    const file = join(folder, 'ours.safetensors')
+    await saveStateDict(model, file)
+    const script = join(fixtures, 'state_dict.py')
+    const logits: number[][] = JSON.parse(
+      execFileSync('/usr/bin/python3', [script, 'read', file], { encoding: 'utf8' }),
+    )
+    const found = await model.forward(packSequence(documents)).toArray()
+    logits.flat().forEach((logit, i) => {
+      expect(found[i]).toBeCloseTo(logit, 6)
+    })
+  },
+)
+
+describe('names that do not agree', () => {
+  const file = () => join(folder, 'linear.safetensors')
+  beforeAll(() => saveStateDict(new Linear({ inFeatures: 2, outFeatures: 3 }), file()))
+
+  test('are refused where it is strict, and nothing changes', async () => {
+    const model = newClassifier()
+    const before = await model.stateDict()
+    await expect(loadStateDict(model, file())).rejects.toThrow(
+      /loadStateDict: weight: wanted one of embedding\.weight/,
+    )
+    expect(await model.stateDict()).toEqual(before)
+  })
+
+  test('are told where it is not', async () => {
+    const model = new Linear({ inFeatures: 2, outFeatures: 3, bias: false })
+    const result = await loadStateDict(model, file(), { strict: false })
+    expect(result).toEqual({ missing: [], unexpected: ['bias'] })
+    const other = newClassifier()
+    const { missing, unexpected } = await loadStateDict(other, file(), { strict: false })
+    expect(unexpected).toEqual(['weight', 'bias'])
+    expect(missing).toContain('lstm.weight_hh_l1_reverse')
+  })
+
+  test('another shape is refused also where it is not strict', async () => {
+    const model = new Linear({ inFeatures: 4, outFeatures: 3 })
+    await expect(loadStateDict(model, file(), { strict: false })).rejects.toThrow(
+      /weight: wanted shape \[3, 4\], got \[3, 2\]/,
+    )
+  })
+})

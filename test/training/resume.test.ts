@@ -1,0 +1,97 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Generator } from '../../src/random.js'
+import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
+import { type PresetName, presets } from '../../src/training/presets.js'
+import { type Loop, type Mode, rulesOf } from '../../src/training/rules.js'
+import { Trainer } from '../../src/training/trainer.js'
+import { data, shortClassifier } from './short.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-rnn-resume-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const EPOCHS = 3
+const BATCH = 10
+const STEPS = Math.ceil(data.documents.length / BATCH)
+
+function newTrainer(preset: PresetName, loop: Loop = 'batched', mode: Mode = 'fixed') {
+  const model = shortClassifier(preset)
+  return new Trainer(model, { ...presets[preset], batchSize: BATCH, rules: rulesOf(loop, mode) })
+}
+
+/** Runs on, up to the event before which to stop; what was seen of losses, and whether the end was reached. */
+async function run(trainer: Trainer, stopAfter = Number.POSITIVE_INFINITY): Promise<void> {
+  let events = 0
+  if (stopAfter === 0) return
+  for await (const _ of trainer.fit(data, { epochs: EPOCHS, shuffleSeed: 9 })) {
+    if (++events === stopAfter) return
+  }
+}
+
+/** All that must be the same: parameters and the losses of the epochs, not the times. */
+async function outcome(trainer: Trainer) {
+  const { model, optimizer } = await trainer.state()
+  return { losses: trainer.history.map(({ loss }) => loss), model, tensors: optimizer.tensors }
+}
+
+describe.each(Object.keys(presets) as PresetName[])('%s, stopped and resumed', preset => {
+  test('gives the same bits, wherever it was stopped', async () => {
+    const whole = newTrainer(preset)
+    await run(whole)
+    const expected = await outcome(whole)
+    expect(expected.losses).toHaveLength(EPOCHS)
+    const generator = new Generator(preset.length)
+    // The first step, the end of an epoch, the last step, and somewhere.
+    for (const stop of [0, 1, STEPS, STEPS * EPOCHS - 1, 1 + generator.below(STEPS * EPOCHS - 1)]) {
+      const stopped = newTrainer(preset)
+      await run(stopped, stop)
+      await saveCheckpoint(folder, await stopped.state(), ['about', stop])
+      // What the stopped run does after its checkpoint must not matter.
+      await run(stopped, 2)
+      const { state, about } = await loadCheckpoint(folder)
+      expect(about).toEqual(['about', stop])
+      const resumed = newTrainer(preset)
+      resumed.restore(state)
+      await run(resumed)
+      expect(await outcome(resumed), `stopped after ${stop} steps`).toEqual(expected)
+    }
+  })
+})
+
+test('the notebook’s loop over documents resumes too', async () => {
+  const whole = newTrainer('lstm64-adam', 'document', 'notebook')
+  await run(whole)
+  const stopped = newTrainer('lstm64-adam', 'document', 'notebook')
+  await run(stopped, 5)
+  const resumed = newTrainer('lstm64-adam', 'document', 'notebook')
+  resumed.restore(await stopped.state())
+  await run(resumed)
+  expect(await outcome(resumed)).toEqual(await outcome(whole))
+})
+
+describe('a checkpoint that is none', () => {
+  test.each<[string, (file: string) => Promise<void>, RegExp]>([
+    ['missing', file => rm(file), /checkpoint\.safetensors.*ENOENT/],
+    [
+      'torn',
+      async file => writeFile(file, (await readFile(file)).subarray(0, 500)),
+      /checkpoint\.safetensors: wanted/,
+    ],
+    ['another file', file => writeFile(file, Buffer.from('\x02\0\0\0\0\0\0\0{}      ')), /wanted format/],
+  ])('%s', async (_, spoil, message) => {
+    const trainer = newTrainer('lstm64-sgd')
+    await saveCheckpoint(folder, await trainer.state(), null)
+    await spoil(join(folder, 'checkpoint.safetensors'))
+    await expect(loadCheckpoint(folder)).rejects.toThrow(message)
+  })
+
+  test('of another model', async () => {
+    const state = await newTrainer('lstm64-sgd').state()
+    expect(() => newTrainer('bilstm64x4-adam').restore(state)).toThrow(/loadStateDict/)
+  })
+})

@@ -1,0 +1,38 @@
+import { device } from '../../src/device.js'
+import { Generator } from '../../src/random.js'
+import type { LabelledDocuments } from '../../src/text/batches.js'
+import { inventArticles } from '../../src/text/invented.js'
+import { LabelEncoder } from '../../src/text/labels.js'
+import { tokenizers } from '../../src/text/tokenize.js'
+import { Vocabulary } from '../../src/text/vocabulary.js'
+import { Classifier } from '../../src/training/classifier.js'
+import { type PresetName, presets } from '../../src/training/presets.js'
+import type { Pooling } from '../../src/training/rules.js'
+
+const articles = inventArticles(64, 5)
+const words = articles.map(({ text }) => tokenizers.whitespace(text).slice(0, 40))
+export const vocabulary = Vocabulary.fromDocuments(words)
+export const labels = LabelEncoder.fit(articles.map(({ category }) => category))
+
+/** The first 40 words of 64 invented articles. */
+export const data: LabelledDocuments = {
+  documents: words.map(document => vocabulary.encode(document)),
+  labels: labels.transform(articles.map(({ category }) => category)),
+}
+
+/** A preset's classifier for them, with vectors of 20 numbers, the same each time. */
+export function shortClassifier(
+  preset: PresetName,
+  options: { threads?: number; pooling?: Pooling } = {},
+): Classifier {
+  const { threads = 2, ...rest } = options
+  return new Classifier({
+    ...rest,
+    preset: presets[preset],
+    device: device('cpu', { threads }),
+    generator: new Generator(3),
+    vocabularySize: vocabulary.size,
+    classes: labels.classes.length,
+    embeddingDim: 20,
+  })
+}
