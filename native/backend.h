@@ -248,32 +248,82 @@ struct RecurrentBackward {
   float* dC0;  // [D, B, H], optional
 };
 
-// Tensors that one op treats alike, all or none. Arrays are the host's.
-struct Norm {
+// Ops over many tensors at once: all change or none. Arrays are the host's, with one entry a tensor.
+
+// values *= min(1, maxNorm / (total + 1e-6)). NaN counts: a total with a NaN under it is NaN.
+struct ClipNorm {
   std::int64_t tensors;
   const std::int64_t* counts;  // host [tensors]
   float* const* values;        // host [tensors], each [counts[i]], updated
-  float maxNorm;               // values *= min(1, maxNorm / (total + 1e-6))
-  float* total;                // [1]: the 2-norm over all, before
+  float maxNorm;
+  bool largest;       // total is the largest |x|, and else the 2-norm
+  bool mustBeFinite;  // throws Error ERR_NON_FINITE for any other total, and changes nothing
+  float* total;       // [1]: the norm over all, before
 };
-struct SgdStep {
+// values = min(max(values, -limit), limit); NaN stays
+struct ClipValue {
   std::int64_t tensors;
-  const std::int64_t* counts;      // host [tensors]
-  float* const* parameters;        // host [tensors], updated
-  const float* const* gradients;   // host [tensors]
-  float* const* momenta;           // host [tensors], updated; null where momentum is 0
-  const std::int64_t* firstSteps;  // host [tensors]: 1 where the momentum buffer starts as the gradient
-  float learningRate, momentum;
+  const std::int64_t* counts;  // host [tensors]
+  float* const* values;        // host [tensors], each [counts[i]], updated
+  float limit;                 // at least 0
 };
-struct AdamStep {
+
+// What every optimiser steps: the parameters that have a gradient, of all its groups.
+struct Stepped {
   std::int64_t tensors;
   const std::int64_t* counts;     // host [tensors]
-  float* const* parameters;       // host [tensors], updated
-  const float* const* gradients;  // host [tensors]
-  float* const* means;            // host [tensors], updated: m
-  float* const* variances;        // host [tensors], updated: v
-  const std::int64_t* steps;      // host [tensors]: t of this step, from 1
-  double learningRate, beta1, beta2, epsilon;
+  float* const* parameters;       // host [tensors], each [counts[i]], updated
+  const float* const* gradients;  // host [tensors], each [counts[i]]
+  // host [tensors], each [1], updated: how many steps the parameter has taken, exact up to 2^24, where it
+  // stays. It is the device's, so that a step that fails is not counted. An entry is null where the rule does
+  // not ask.
+  float* const* steps;
+};
+
+// The rules are in cells.h. `options` has an entry for each tensor, that of its group.
+struct SgdOptions {
+  double learningRate, momentum, dampening, weightDecay;
+  bool nesterov;
+};
+struct SgdStep {
+  Stepped stepped;
+  const SgdOptions* options;  // host [tensors]
+  float* const* momenta;      // host [tensors], each [counts[i]], updated; null, like steps, without momentum
+};
+
+struct AdamOptions {
+  double learningRate, beta1, beta2, epsilon, weightDecay;
+  bool decoupled;  // AdamW: the decay acts on the parameter and not on the gradient
+  bool amsgrad;
+};
+struct AdamStep {
+  Stepped stepped;
+  const AdamOptions* options;  // host [tensors]
+  float* const* means;         // host [tensors], each [counts[i]], updated: m
+  float* const* variances;     // host [tensors], each [counts[i]], updated: v
+  float* const* maxima;  // host [tensors], each [counts[i]], updated: the largest v; null without amsgrad
+};
+
+struct AsgdOptions {
+  double learningRate, lambda, alpha, t0, weightDecay;
+};
+struct AsgdStep {
+  Stepped stepped;
+  const AsgdOptions* options;  // host [tensors]
+  float* const* averages;      // host [tensors], each [counts[i]], updated
+  float* const* rates;  // host [tensors], each [1], updated: η of the next step; not read by the first
+};
+
+// Adagrad, and RMSprop, where the sum decays.
+struct AdagradOptions {
+  double learningRate, rateDecay, epsilon, weightDecay;
+  double keep, add;  // sum = keep · sum + add · g²
+  double initial;    // the sum before the first step
+};
+struct AdagradStep {
+  Stepped stepped;
+  const AdagradOptions* options;  // host [tensors]
+  float* const* sums;             // host [tensors], each [counts[i]], updated; not read by the first step
 };
 
 struct Backend {
@@ -306,9 +356,12 @@ struct Backend {
   virtual void crossEntropy(const CrossEntropy&) = 0;
   virtual void recurrentForward(const RecurrentForward&) = 0;
   virtual void recurrentBackward(const RecurrentBackward&) = 0;
-  virtual void clipNorm(const Norm&) = 0;
+  virtual void clipNorm(const ClipNorm&) = 0;
+  virtual void clipValue(const ClipValue&) = 0;
   virtual void sgdStep(const SgdStep&) = 0;
   virtual void adamStep(const AdamStep&) = 0;
+  virtual void asgdStep(const AsgdStep&) = 0;
+  virtual void adagradStep(const AdagradStep&) = 0;
 
   // Floats in RecurrentForward::saved. Any thread.
   virtual std::int64_t recurrentSavedCount(const RecurrentShape&) const = 0;

@@ -1,11 +1,12 @@
 // The equations of the recurrent cells and of the optimisers, once, for every device.
 //
 // A math policy M says what a number is: M::V is a float in a CUDA thread and a SIMD vector on the CPU;
-// M::sigmoid, M::tanh, M::sqrt, M::splat and M::fma(a, b, c) = a b + c compute on it. Nothing is contracted
-// behind our back
+// M::sigmoid, M::tanh, M::sqrt, M::max, M::splat and M::fma(a, b, c) = a b + c compute on it; M::power and
+// M::root compute an optimiser's scalars in double precision. Nothing is contracted behind our back
 // (-ffp-contract=off), so these bits depend on M alone.
 #pragma once
 
+#include "backend.h"
 #include "philox.h"
 
 namespace packed_rnn {
@@ -136,18 +137,136 @@ struct ElmanCell {
   }
 };
 
-// Kingma and Ba 2015, in PyTorch's order of operations (torch.optim.Adam): the epsilon is added after the
-// bias correction. stepSize = lr / (1 - β₁ᵗ), rootCorrection = √(1 - β₂ᵗ).
+// The steps of optimisers on one parameter, in PyTorch's order of operations (torch.optim). `t` is the number
+// of the parameter's step, from 1. Flags are the same for a whole tensor, so a branch on one is free beside
+// the memory that a step reads and writes.
+
+// a + s b, but a where s is 0: there an infinite b would make it NaN. Weight decay is g + λ p. What shrinks p
+// is p - λ p and not (1 - λ) p, because 1 - λ rounds by more than a small λ is worth, and alike in each step.
+template <class M>
+PACKED_RNN_INLINE typename M::V addScaled(typename M::V a, float s, typename M::V b) {
+  return s == 0.0f ? a : M::fma(b, M::splat(s), a);
+}
+
+// Stochastic gradient descent with momentum (Polyak 1964; Nesterov's in the form of Sutskever et al. 2013):
+//   b = μ b + (1 - τ) g, the first time b = g    p -= lr b, or lr (g + μ b) for Nesterov, or lr g for μ = 0
+template <class M>
+struct SgdRule {
+  using V = typename M::V;
+  V descent, momentum, undampened;  // -lr, μ, 1 - τ
+  float weightDecay;
+  bool hasMomentum, nesterov, first;
+
+  PACKED_RNN_INLINE SgdRule(const SgdOptions& o, double t)
+      : descent(M::splat(static_cast<float>(-o.learningRate))),
+        momentum(M::splat(static_cast<float>(o.momentum))),
+        undampened(M::splat(static_cast<float>(1 - o.dampening))),
+        weightDecay(static_cast<float>(o.weightDecay)),
+        hasMomentum(o.momentum != 0),
+        nesterov(o.nesterov),
+        first(t == 1) {}
+
+  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& buffer) const {
+    V direction = addScaled<M>(gradient, weightDecay, parameter);
+    if (hasMomentum) {
+      buffer = first ? direction : M::fma(buffer, momentum, direction * undampened);
+      direction = nesterov ? M::fma(buffer, momentum, direction) : buffer;
+    }
+    parameter = M::fma(direction, descent, parameter);
+  }
+};
+
+// Kingma and Ba 2015: the epsilon is added after the bias correction. AMSGrad (Reddi et al. 2018) divides by
+// the largest v so far; AdamW (Loshchilov and Hutter 2019) shrinks p by lr λ first.
+//   m += (1 - β₁)(g - m)    v = β₂ v + (1 - β₂) g²    p -= lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
 template <class M>
 struct AdamRule {
   using V = typename M::V;
   V rate1, beta2, rate2;  // 1 - β₁, β₂, 1 - β₂
   V stepSize, rootCorrection, epsilon;
+  float weightDecay, growth;  // λ in the gradient; -lr λ where the decay is outside of it
+  bool amsgrad;
 
-  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& mean, V& variance) const {
+  PACKED_RNN_INLINE AdamRule(const AdamOptions& o, double t)
+      : rate1(M::splat(static_cast<float>(1 - o.beta1))),
+        beta2(M::splat(static_cast<float>(o.beta2))),
+        rate2(M::splat(static_cast<float>(1 - o.beta2))),
+        stepSize(M::splat(static_cast<float>(o.learningRate / (1 - M::power(o.beta1, t))))),
+        rootCorrection(M::splat(static_cast<float>(M::root(1 - M::power(o.beta2, t))))),
+        epsilon(M::splat(static_cast<float>(o.epsilon))),
+        weightDecay(o.decoupled ? 0.0f : static_cast<float>(o.weightDecay)),
+        growth(o.decoupled ? static_cast<float>(-o.learningRate * o.weightDecay) : 0.0f),
+        amsgrad(o.amsgrad) {}
+
+  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& mean, V& variance, V& maximum) const {
+    gradient = addScaled<M>(gradient, weightDecay, parameter);
     mean = M::fma(gradient - mean, rate1, mean);
     variance = M::fma(gradient * gradient, rate2, variance * beta2);
-    parameter = parameter - stepSize * mean / (M::sqrt(variance) / rootCorrection + epsilon);
+    V divisor = variance;
+    if (amsgrad) {
+      maximum = M::max(maximum, variance);
+      divisor = maximum;
+    }
+    parameter = addScaled<M>(parameter, growth, parameter);
+    parameter = parameter - stepSize * mean / (M::sqrt(divisor) / rootCorrection + epsilon);
+  }
+};
+
+// Averaged stochastic gradient descent (Polyak and Juditsky 1992, with the schedule of Bottou 2010):
+//   p = (1 - λ η) p - η g    a += μ (p - a)
+// after which η = lr / (1 + λ lr t)^α and μ = 1 / max(1, t - t₀); at first η = lr and μ = 1.
+template <class M>
+struct AsgdRule {
+  using V = typename M::V;
+  V descent, weight;          // -η, μ
+  float weightDecay, growth;  // growth: -λ η
+  bool averages;
+
+  // `rate` is nextRate of the step before.
+  PACKED_RNN_INLINE AsgdRule(const AsgdOptions& o, double t, float rate) {
+    const double eta = t == 1 ? o.learningRate : rate;
+    const double age = t - 1 - o.t0;
+    descent = M::splat(static_cast<float>(-eta));
+    weight = M::splat(static_cast<float>(1 / (age > 1 ? age : 1)));
+    weightDecay = static_cast<float>(o.weightDecay);
+    growth = static_cast<float>(-o.lambda * eta);
+    averages = age > 1;
+  }
+
+  static PACKED_RNN_INLINE float nextRate(const AsgdOptions& o, double t) {
+    return static_cast<float>(o.learningRate / M::power(1 + o.lambda * o.learningRate * t, o.alpha));
+  }
+
+  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& average) const {
+    gradient = addScaled<M>(gradient, weightDecay, parameter);
+    parameter = M::fma(gradient, descent, addScaled<M>(parameter, growth, parameter));
+    average = averages ? M::fma(parameter - average, weight, average) : parameter;
+  }
+};
+
+// Adagrad (Duchi et al. 2011), where keep and add are 1, and RMSprop (Tieleman and Hinton 2012), where they
+// are α and 1 - α:
+//   s = keep s + add g²    p -= lr / (1 + (t - 1) rateDecay) · g / (√s + ε)
+template <class M>
+struct AdagradRule {
+  using V = typename M::V;
+  V rate, keep, add, epsilon, initial;
+  float weightDecay;
+  bool first;
+
+  PACKED_RNN_INLINE AdagradRule(const AdagradOptions& o, double t)
+      : rate(M::splat(static_cast<float>(o.learningRate / (1 + (t - 1) * o.rateDecay)))),
+        keep(M::splat(static_cast<float>(o.keep))),
+        add(M::splat(static_cast<float>(o.add))),
+        epsilon(M::splat(static_cast<float>(o.epsilon))),
+        initial(M::splat(static_cast<float>(o.initial))),
+        weightDecay(static_cast<float>(o.weightDecay)),
+        first(t == 1) {}
+
+  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& sum) const {
+    gradient = addScaled<M>(gradient, weightDecay, parameter);
+    sum = M::fma(gradient * gradient, add, (first ? initial : sum) * keep);
+    parameter = parameter - rate * gradient / (M::sqrt(sum) + epsilon);
   }
 };
 

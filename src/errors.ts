@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'ERR_DEVICE_LOST'
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_OP_FAILED'
+  | 'ERR_NON_FINITE'
   | 'ERR_FILE_FORMAT'
   | 'ERR_UNKNOWN_LABEL'
   | 'ERR_EMPTY'

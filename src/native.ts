@@ -120,6 +120,53 @@ export const elementwiseFunctions = {
   reluBackward: 9,
 } as const
 
+/** A group of an optimiser: lists as long as that of its parameters, or empty where the rule reads none. */
+export interface NativeSteppedGroup {
+  parameters: NativeBuffer[]
+  gradients: NativeBuffer[]
+  steps: NativeBuffer[]
+}
+
+interface Rate {
+  lr: number
+  weightDecay: number
+}
+
+interface NativeSgdGroup extends NativeSteppedGroup, Rate {
+  momentum: number
+  dampening: number
+  nesterov: boolean
+  momenta: NativeBuffer[]
+}
+
+interface NativeAdamGroup extends NativeSteppedGroup, Rate {
+  beta1: number
+  beta2: number
+  eps: number
+  decoupled: boolean
+  amsgrad: boolean
+  means: NativeBuffer[]
+  variances: NativeBuffer[]
+  maxima: NativeBuffer[]
+}
+
+interface NativeAsgdGroup extends NativeSteppedGroup, Rate {
+  lambda: number
+  alpha: number
+  t0: number
+  averages: NativeBuffer[]
+  rates: NativeBuffer[]
+}
+
+interface NativeAdagradGroup extends NativeSteppedGroup, Rate {
+  lrDecay: number
+  eps: number
+  keep: number
+  add: number
+  initialAccumulator: number
+  sums: NativeBuffer[]
+}
+
 type Op<Arguments> = (device: NativeDevice, args: Arguments) => void
 
 export interface Native {
@@ -201,26 +248,18 @@ export interface Native {
   }>
   recurrentForward: Op<RecurrentLayerForward>
   recurrentBackward: Op<RecurrentLayerBackward>
-  clipNorm: Op<{ maxNorm: number; values: NativeBuffer[]; total: NativeBuffer }>
-  sgdStep: Op<{
-    learningRate: number
-    momentum: number
-    parameters: NativeBuffer[]
-    gradients: NativeBuffer[]
-    momenta: NativeBuffer[]
-    firstSteps: number[]
+  clipNorm: Op<{
+    maxNorm: number
+    largest: boolean
+    mustBeFinite: boolean
+    values: NativeBuffer[]
+    total: NativeBuffer
   }>
-  adamStep: Op<{
-    learningRate: number
-    beta1: number
-    beta2: number
-    epsilon: number
-    parameters: NativeBuffer[]
-    gradients: NativeBuffer[]
-    means: NativeBuffer[]
-    variances: NativeBuffer[]
-    steps: number[]
-  }>
+  clipValue: Op<{ limit: number; values: NativeBuffer[] }>
+  sgdStep: Op<{ groups: NativeSgdGroup[] }>
+  adamStep: Op<{ groups: NativeAdamGroup[] }>
+  asgdStep: Op<{ groups: NativeAsgdGroup[] }>
+  adagradStep: Op<{ groups: NativeAdagradGroup[] }>
   /** Numbers that a layer's forward pass saves; only its shape is read. */
   recurrentSavedCount(device: NativeDevice, layer: RecurrentLayer): number
 }

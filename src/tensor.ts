@@ -19,6 +19,12 @@ interface Ranks {
   4: readonly [number, number, number, number]
 }
 
+/** A float32 tensor's values on the host, row-major, as state dicts hold them. */
+export interface StateEntry {
+  shape: readonly number[]
+  data: Float32Array
+}
+
 /**
  * Device memory, counted by those who may still read it: tensors, and the tape. `version` counts changes in place, so
  * that a backward pass can tell that what it saved is no longer there.

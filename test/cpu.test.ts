@@ -1,12 +1,13 @@
 import { device } from '../src/device.js'
 import { cellsSuite } from './suite/cells.js'
+import { clippingSuite } from './suite/clipping.js'
 import { dropoutSuite } from './suite/dropout.js'
 import { elementwiseSuite } from './suite/elementwise.js'
 import { embeddingSuite } from './suite/embedding.js'
 import { linearSuite } from './suite/linear.js'
 import { lossSuite } from './suite/loss.js'
 import { modulesSuite } from './suite/modules.js'
-import { optimSuite } from './suite/optim.js'
+import { optimizersSuite } from './suite/optimizers.js'
 import { packingSuite } from './suite/packing.js'
 import { poolingSuite } from './suite/pooling.js'
 import { recurrentSuite } from './suite/recurrent.js'
@@ -29,6 +30,7 @@ const suites = [
   recurrentSuite,
   cellsSuite,
   modulesSuite,
-  optimSuite,
+  optimizersSuite,
+  clippingSuite,
 ]
 for (const suite of suites) suite(cpu)

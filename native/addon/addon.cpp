@@ -20,6 +20,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   packed_rnn::Environment::attach(env);
   packed_rnn::defineDevice(env, exports);
   packed_rnn::defineOps(env, exports);
+  packed_rnn::defineOptimizerOps(env, exports);
   return exports;
 }
 

@@ -84,15 +84,6 @@ std::vector<std::int32_t> Call::integers32(const char* name) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-std::vector<std::int64_t> Call::integers64(const char* name) {
-  std::vector<std::int64_t> values;
-  const auto array = get(name).As<Napi::Array>();
-  for (std::uint32_t i = 0; i < array.Length(); i++) {
-    values.push_back(array.Get(i).As<Napi::Number>().Int64Value());
-  }
-  return values;
-}
-
 void Call::submit(Queue& queue, std::function<void(Backend&)> run) {
   op_.run = std::move(run);
   queue.push(std::move(op_));

@@ -50,7 +50,18 @@ class Call {
   bool flag(const char* name) const { return get(name).ToBoolean().Value(); }
   bool has(const char* name) const;
   std::vector<std::int32_t> integers32(const char* name);  // an Int32Array, copied
-  std::vector<std::int64_t> integers64(const char* name);  // an array of numbers
+
+  // f() for each object of an array; meanwhile names are those of that object's properties.
+  template <class F>
+  void each(const char* name, F f) {
+    const auto objects = get(name).As<Napi::Array>();
+    const Napi::Object outer = arguments_;
+    for (std::uint32_t i = 0; i < objects.Length(); i++) {
+      arguments_ = objects.Get(i).As<Napi::Object>();
+      f();
+    }
+    arguments_ = outer;
+  }
 
   void submit(Queue& queue, std::function<void(Backend&)> run);
   Op& op() { return op_; }

@@ -11,7 +11,8 @@ Queue& queueOf(const Napi::Value& device);
 
 // openDevice, instructionSets, deviceInfo, deviceMemory, synchronize, allocate, upload, download, release
 void defineDevice(Napi::Env env, Napi::Object exports);
-// every op of backend.h
+// every op of backend.h; those over many tensors at once are the second's
 void defineOps(Napi::Env env, Napi::Object exports);
+void defineOptimizerOps(Napi::Env env, Napi::Object exports);
 
 }  // namespace packed_rnn

@@ -1,6 +1,5 @@
 // Each op of backend.h: its arguments by name, its buffers as read, written or updated, its call.
-#include "addon/call.h"
-#include "addon/device.h"
+#include "addon/ops.h"
 
 namespace packed_rnn {
 
@@ -337,79 +336,6 @@ void recurrentBackward(Queue& queue, Call& call) {
   });
 }
 
-// Host arrays of addresses and counts for the ops over many tensors.
-struct TensorList {
-  explicit TensorList(std::vector<Argument> arguments) : arguments_(std::move(arguments)) {}
-  void resolve() {
-    addresses_.clear();
-    counts_.clear();
-    for (const Argument& argument : arguments_) {
-      addresses_.push_back(argument.floats());
-      counts_.push_back(argument.count());
-    }
-  }
-  std::int64_t size() const { return static_cast<std::int64_t>(arguments_.size()); }
-  const std::int64_t* counts() const { return counts_.data(); }
-  float* const* addresses() const { return addresses_.data(); }
-
- private:
-  std::vector<Argument> arguments_;
-  std::vector<float*> addresses_;
-  std::vector<std::int64_t> counts_;
-};
-
-void clipNorm(Queue& queue, Call& call) {
-  TensorList values(call.updateAll("values"));
-  const Argument total = call.write("total");
-  const auto maxNorm = static_cast<float>(call.number("maxNorm"));
-  call.submit(queue, [=](Backend& backend) mutable {
-    values.resolve();
-    backend.clipNorm({values.size(), values.counts(), values.addresses(), maxNorm, total.floats()});
-  });
-}
-
-void sgdStep(Queue& queue, Call& call) {
-  TensorList parameters(call.updateAll("parameters")), gradients(call.readAll("gradients"));
-  TensorList momenta(call.updateAll("momenta"));
-  const std::vector<std::int64_t> firstSteps = call.integers64("firstSteps");
-  const auto learningRate = static_cast<float>(call.number("learningRate"));
-  const auto momentum = static_cast<float>(call.number("momentum"));
-  call.submit(queue, [=](Backend& backend) mutable {
-    parameters.resolve();
-    gradients.resolve();
-    momenta.resolve();
-    backend.sgdStep({parameters.size(), parameters.counts(), parameters.addresses(), gradients.addresses(),
-                     momenta.size() == 0 ? nullptr : momenta.addresses(), firstSteps.data(), learningRate,
-                     momentum});
-  });
-}
-
-void adamStep(Queue& queue, Call& call) {
-  TensorList parameters(call.updateAll("parameters")), gradients(call.readAll("gradients"));
-  TensorList means(call.updateAll("means")), variances(call.updateAll("variances"));
-  const std::vector<std::int64_t> steps = call.integers64("steps");
-  const double learningRate = call.number("learningRate"), epsilon = call.number("epsilon");
-  const double beta1 = call.number("beta1"), beta2 = call.number("beta2");
-  call.submit(queue, [=](Backend& backend) mutable {
-    parameters.resolve();
-    gradients.resolve();
-    means.resolve();
-    variances.resolve();
-    backend.adamStep({parameters.size(), parameters.counts(), parameters.addresses(), gradients.addresses(),
-                      means.addresses(), variances.addresses(), steps.data(), learningRate, beta1, beta2,
-                      epsilon});
-  });
-}
-
-template <void (*op)(Queue&, Call&)>
-void define(Napi::Env env, Napi::Object exports, const char* name) {
-  const auto callback = [](const Napi::CallbackInfo& info) {
-    Call call(static_cast<const char*>(info.Data()), info[1]);
-    op(queueOf(info[0]), call);
-  };
-  exports.Set(name, Napi::Function::New(env, callback, name, const_cast<char*>(name)));
-}
-
 Napi::Value recurrentSavedCount(const Napi::CallbackInfo& info) {
   Call call("recurrentSavedCount", info[1]);
   const std::int64_t count = queueOf(info[0]).backend().recurrentSavedCount(recurrentShape(call));
@@ -436,9 +362,6 @@ void defineOps(Napi::Env env, Napi::Object exports) {
   define<crossEntropy>(env, exports, "crossEntropy");
   define<recurrentForward>(env, exports, "recurrentForward");
   define<recurrentBackward>(env, exports, "recurrentBackward");
-  define<clipNorm>(env, exports, "clipNorm");
-  define<sgdStep>(env, exports, "sgdStep");
-  define<adamStep>(env, exports, "adamStep");
   exports.Set("recurrentSavedCount", Napi::Function::New(env, recurrentSavedCount, "recurrentSavedCount"));
 }
 

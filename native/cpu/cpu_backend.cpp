@@ -1,6 +1,7 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -42,6 +43,14 @@ void CpuBackend::checkRange(const char* what, const std::int32_t* values, std::i
                   static_cast<long long>(low), static_cast<long long>(high - 1), values[i]);
     throw failure;
   }
+}
+
+void CpuBackend::checkFinite(const char* what, float value) {
+  if (std::isfinite(value)) return;
+  Error failure{"ERR_NON_FINITE", {}};
+  std::snprintf(failure.message, sizeof failure.message, "%s: wanted a finite number, got %g", what,
+                static_cast<double>(value));
+  throw failure;
 }
 
 }  // namespace packed_rnn

@@ -27,9 +27,12 @@ class Kernels final : public CpuBackend {
   void crossEntropy(const CrossEntropy&) override;
   void recurrentForward(const RecurrentForward&) override;
   void recurrentBackward(const RecurrentBackward&) override;
-  void clipNorm(const Norm&) override;
+  void clipNorm(const ClipNorm&) override;
+  void clipValue(const ClipValue&) override;
   void sgdStep(const SgdStep&) override;
   void adamStep(const AdamStep&) override;
+  void asgdStep(const AsgdStep&) override;
+  void adagradStep(const AdagradStep&) override;
   std::int64_t recurrentSavedCount(const RecurrentShape&) const override;
 };
 

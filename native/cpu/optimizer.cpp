@@ -1,4 +1,4 @@
-// Steps over many tensors at once: clipping, SGD and Adam.
+// Steps over many tensors at once: clipping and the optimisers' rules of cells.h.
 #include "cells.h"
 #include "cpu/kernels.h"
 
@@ -27,79 +27,139 @@ void eachVector(std::int64_t begin, std::int64_t end, F f) {
   for (std::int64_t i = begin; i < end; i += kLanes) f(i, static_cast<int>(smaller(kLanes, end - i)));
 }
 
-PACKED_RNN_INLINE V loadSome(const float* p, int n) { return n == kLanes ? load(p) : loadFirst(p, n); }
-PACKED_RNN_INLINE void storeSome(float* p, V v, int n) { n == kLanes ? store(p, v) : storeFirst(p, v, n); }
+// n elements of a tensor; one that is absent reads as 0 and is not written.
+PACKED_RNN_INLINE V loadSome(const float* tensor, std::int64_t at, int n) {
+  if (tensor == nullptr) return V{};
+  return n == kLanes ? load(tensor + at) : loadFirst(tensor + at, n);
+}
+PACKED_RNN_INLINE void storeSome(float* tensor, std::int64_t at, V v, int n) {
+  if (tensor == nullptr) return;
+  n == kLanes ? store(tensor + at, v) : storeFirst(tensor + at, v, n);
+}
+
+// values[i] = f(values[i]) over all tensors
+template <class F>
+void replaceEach(CpuBackend& backend, std::int64_t tensors, const std::int64_t* counts, float* const* values,
+                 F f) {
+  auto body = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
+    eachVector(begin, end,
+               [&](std::int64_t at, int n) { storeSome(values[i], at, f(loadSome(values[i], at, n)), n); });
+  };
+  eachChunk(backend, tensors, counts, body);
+}
+
+// One step of all parameters: makeRule(tensor, t), then update(rule, tensor, at, n, parameter, gradient) for
+// n elements from `at`, which loads and stores their state.
+template <class MakeRule, class Update>
+void eachStep(CpuBackend& backend, const Stepped& s, MakeRule makeRule, Update update) {
+  auto body = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
+    const auto rule = makeRule(i, s.steps[i] == nullptr ? 1.0 : 1.0 + s.steps[i][0]);
+    eachVector(begin, end, [&](std::int64_t at, int n) {
+      V parameter = loadSome(s.parameters[i], at, n);
+      update(rule, i, at, n, parameter, loadSome(s.gradients[i], at, n));
+      storeSome(s.parameters[i], at, parameter, n);
+    });
+  };
+  eachChunk(backend, s.tensors, s.counts, body);
+  for (std::int64_t i = 0; i < s.tensors; i++) {
+    if (s.steps[i] != nullptr) s.steps[i][0] += 1;
+  }
+}
+
+PACKED_RNN_INLINE V magnitude(V x) { return x < 0.0f ? -x : x; }
+// A NaN in either stays one.
+PACKED_RNN_INLINE float larger(float a, float b) { return b > a || b != b ? b : a; }
 
 }  // namespace
 
-void Kernels::clipNorm(const Norm& a) {
+void Kernels::clipNorm(const ClipNorm& a) {
   std::int64_t chunks = 0;
   for (std::int64_t i = 0; i < a.tensors; i++) chunks += (a.counts[i] + kChunk - 1) / kChunk;
   Scratch<float> partial(*this, chunks);
-  auto squares = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t chunk) {
-    V sum = V{};
+  auto reduce = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t chunk) {
+    V lanes = V{};
     eachVector(begin, end, [&](std::int64_t at, int n) {
-      const V x = loadSome(a.values[i] + at, n);
-      sum = fma(x, x, sum);
+      const V x = loadSome(a.values[i], at, n);
+      lanes = a.largest ? Simd::max(lanes, magnitude(x)) : fma(x, x, lanes);
     });
-    partial[chunk] = sumOfLanes(sum);
+    if (a.largest) {
+      float most = 0;
+      for (int l = 0; l < kLanes; l++) most = larger(most, lanes[l]);
+      partial[chunk] = most;
+    } else {
+      partial[chunk] = sumOfLanes(lanes);
+    }
   };
-  eachChunk(*this, a.tensors, a.counts, squares);
-  double total = 0;
-  for (std::int64_t c = 0; c < chunks; c++) total += static_cast<double>(partial[c]);
-  const auto norm = static_cast<float>(__builtin_sqrt(total));
+  eachChunk(*this, a.tensors, a.counts, reduce);
+  float most = 0;
+  double squares = 0;
+  for (std::int64_t c = 0; c < chunks; c++) {
+    most = larger(most, partial[c]);
+    squares += static_cast<double>(partial[c]);
+  }
+  const float norm = a.largest ? most : static_cast<float>(__builtin_sqrt(squares));
+  if (a.mustBeFinite) checkFinite("the norm of the gradients", norm);
   a.total[0] = norm;
   // PyTorch's coefficient; NaN passes through the comparison, as it does there.
   float coefficient = a.maxNorm / (norm + 1e-6f);
   if (coefficient > 1.0f) coefficient = 1.0f;
-  auto scale = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
-    float* x = a.values[i];
-    eachVector(begin, end,
-               [&](std::int64_t at, int n) { storeSome(x + at, loadSome(x + at, n) * coefficient, n); });
-  };
-  eachChunk(*this, a.tensors, a.counts, scale);
+  replaceEach(*this, a.tensors, a.counts, a.values, [=](V x) { return x * coefficient; });
+}
+
+void Kernels::clipValue(const ClipValue& a) {
+  const V limit = splat(a.limit);
+  replaceEach(*this, a.tensors, a.counts, a.values, [=](V x) {
+    x = x > limit ? limit : x;
+    return x < -limit ? -limit : x;
+  });
 }
 
 void Kernels::sgdStep(const SgdStep& a) {
-  auto body = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
-    float* parameter = a.parameters[i];
-    const float* gradient = a.gradients[i];
-    float* momentum = a.momenta == nullptr ? nullptr : a.momenta[i];
-    const bool first = a.firstSteps[i] != 0;
-    eachVector(begin, end, [&](std::int64_t at, int n) {
-      V step = loadSome(gradient + at, n);
-      if (momentum != nullptr) {
-        if (!first) step = fma(loadSome(momentum + at, n), splat(a.momentum), step);
-        storeSome(momentum + at, step, n);
-      }
-      storeSome(parameter + at, fma(step, splat(-a.learningRate), loadSome(parameter + at, n)), n);
-    });
-  };
-  eachChunk(*this, a.tensors, a.counts, body);
+  eachStep(
+      *this, a.stepped, [&](std::int64_t i, double t) { return SgdRule<Simd>(a.options[i], t); },
+      [&](const SgdRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
+        V momentum = loadSome(a.momenta[i], at, n);
+        rule.step(parameter, gradient, momentum);
+        storeSome(a.momenta[i], at, momentum, n);
+      });
 }
 
 void Kernels::adamStep(const AdamStep& a) {
-  auto body = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
-    const auto t = static_cast<double>(a.steps[i]);
-    const double correction1 = 1 - __builtin_pow(a.beta1, t);
-    const double correction2 = 1 - __builtin_pow(a.beta2, t);
-    const AdamRule<Simd> rule{splat(static_cast<float>(1 - a.beta1)),
-                              splat(static_cast<float>(a.beta2)),
-                              splat(static_cast<float>(1 - a.beta2)),
-                              splat(static_cast<float>(a.learningRate / correction1)),
-                              splat(static_cast<float>(__builtin_sqrt(correction2))),
-                              splat(static_cast<float>(a.epsilon))};
-    eachVector(begin, end, [&](std::int64_t at, int n) {
-      V parameter = loadSome(a.parameters[i] + at, n);
-      V mean = loadSome(a.means[i] + at, n);
-      V variance = loadSome(a.variances[i] + at, n);
-      rule.step(parameter, loadSome(a.gradients[i] + at, n), mean, variance);
-      storeSome(a.parameters[i] + at, parameter, n);
-      storeSome(a.means[i] + at, mean, n);
-      storeSome(a.variances[i] + at, variance, n);
-    });
-  };
-  eachChunk(*this, a.tensors, a.counts, body);
+  eachStep(
+      *this, a.stepped, [&](std::int64_t i, double t) { return AdamRule<Simd>(a.options[i], t); },
+      [&](const AdamRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
+        V mean = loadSome(a.means[i], at, n);
+        V variance = loadSome(a.variances[i], at, n);
+        V maximum = loadSome(a.maxima[i], at, n);
+        rule.step(parameter, gradient, mean, variance, maximum);
+        storeSome(a.means[i], at, mean, n);
+        storeSome(a.variances[i], at, variance, n);
+        storeSome(a.maxima[i], at, maximum, n);
+      });
+}
+
+void Kernels::asgdStep(const AsgdStep& a) {
+  eachStep(
+      *this, a.stepped,
+      [&](std::int64_t i, double t) { return AsgdRule<Simd>(a.options[i], t, a.rates[i][0]); },
+      [&](const AsgdRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
+        V average = loadSome(a.averages[i], at, n);
+        rule.step(parameter, gradient, average);
+        storeSome(a.averages[i], at, average, n);
+      });
+  for (std::int64_t i = 0; i < a.stepped.tensors; i++) {
+    a.rates[i][0] = AsgdRule<Simd>::nextRate(a.options[i], a.stepped.steps[i][0]);
+  }
+}
+
+void Kernels::adagradStep(const AdagradStep& a) {
+  eachStep(
+      *this, a.stepped, [&](std::int64_t i, double t) { return AdagradRule<Simd>(a.options[i], t); },
+      [&](const AdagradRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
+        V sum = loadSome(a.sums[i], at, n);
+        rule.step(parameter, gradient, sum);
+        storeSome(a.sums[i], at, sum, n);
+      });
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -105,6 +105,10 @@ struct Simd {
   static PACKED_RNN_INLINE V splat(float x) { return PACKED_RNN_ISA::splat(x); }
   static PACKED_RNN_INLINE V fma(V a, V b, V c) { return PACKED_RNN_ISA::fma(a, b, c); }
   static PACKED_RNN_INLINE V sqrt(V x) { return squareRoot(x); }
+  // A NaN in either stays one.
+  static PACKED_RNN_INLINE V max(V a, V b) { return (b > a) | (b != b) ? b : a; }
+  static PACKED_RNN_INLINE double power(double x, double y) { return __builtin_pow(x, y); }
+  static PACKED_RNN_INLINE double root(double x) { return __builtin_sqrt(x); }
   // A NaN in a stays one.
   static PACKED_RNN_INLINE V positive(V a, V b) { return a <= 0.0f ? V{} : b; }
   static PACKED_RNN_INLINE V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }

@@ -1,3 +1,4 @@
+export type { StateEntry } from '../tensor.js'
 export { Dropout } from './dropout.js'
 export { Embedding, type EmbeddingOptions } from './embedding.js'
 export { Linear, type LinearOptions } from './linear.js'
@@ -7,7 +8,6 @@ export {
   Module,
   type ModuleOptions,
   type Parameter,
-  type StateEntry,
 } from './module.js'
 export {
   GRU,

@@ -1,15 +1,9 @@
 import { type Device, device as openDevice } from '../device.js'
 import { badArgument } from '../errors.js'
 import { defaultGenerator, type Generator } from '../random.js'
-import { outlive, type Shape, sizeOf, type Tensor, tensor } from '../tensor.js'
+import { outlive, type Shape, type StateEntry, sizeOf, type Tensor, tensor } from '../tensor.js'
 
 export type Parameter = Tensor<'float32'>
-
-/** A parameter's values on the host, row-major. */
-export interface StateEntry {
-  shape: readonly number[]
-  data: Float32Array
-}
 
 export interface LoadOptions {
   /** Whether the names must be exactly the module's; default true. */

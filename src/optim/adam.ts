@@ -1,59 +1,96 @@
 import { checkNumber } from '../check.js'
 import { adamStep } from '../ops/optimizer.js'
-import type { Tensor } from '../tensor.js'
-import { Optimizer, type Slot, stateLike } from './optimizer.js'
-
-interface State {
-  mean: Tensor<'float32'>
-  variance: Tensor<'float32'>
-  steps: number
-}
+import { type Grouped, Optimizer, type Slots } from './optimizer.js'
+import type { Kinds } from './state.js'
 
 export interface AdamOptions {
   /** Default 1e-3. */
-  lr?: number
-  /** Default [0.9, 0.999]. */
-  betas?: readonly [number, number]
-  /** Default 1e-8, added after the bias correction. */
-  eps?: number
+  lr: number
+  /** β₁ and β₂; default [0.9, 0.999]. */
+  betas: readonly [number, number]
+  /** ε; default 1e-8, added after the bias correction. */
+  eps: number
+  /** λ; default 0, of AdamW 0.01. */
+  weightDecay: number
+  /** Divides by the root of the largest v so far (Reddi et al. 2018); default false. */
+  amsgrad: boolean
+}
+
+type Name = 'step' | 'exp_avg' | 'exp_avg_sq' | 'max_exp_avg_sq'
+
+const defaultOptions: AdamOptions = {
+  lr: 1e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  amsgrad: false,
+}
+
+abstract class AdamFamily extends Optimizer<AdamOptions, Name> {
+  readonly #decoupled: boolean
+
+  constructor(op: string, parameters: Grouped<AdamOptions>, defaults: AdamOptions, decoupled: boolean) {
+    super(op, parameters, defaults)
+    this.#decoupled = decoupled
+  }
+
+  protected override check(op: string, at: string, { lr, betas, eps, weightDecay }: AdamOptions): void {
+    checkNumber(op, `${at}lr`, lr, 0)
+    checkNumber(op, `${at}betas[0]`, betas[0], 0, 1 - 2 ** -53)
+    checkNumber(op, `${at}betas[1]`, betas[1], 0, 1 - 2 ** -53)
+    checkNumber(op, `${at}eps`, eps, 0)
+    checkNumber(op, `${at}weightDecay`, weightDecay, 0)
+  }
+
+  protected override kinds({ amsgrad }: AdamOptions): Kinds<Name> {
+    const always: Kinds<Name> = [
+      ['step', 'scalar'],
+      ['exp_avg', 'parameter'],
+      ['exp_avg_sq', 'parameter'],
+    ]
+    return amsgrad ? [...always, ['max_exp_avg_sq', 'parameter']] : always
+  }
+
+  protected override apply(slots: readonly Slots<AdamOptions, Name>[]): void {
+    adamStep(
+      slots.map(({ options, parameters, gradients, state }) => ({
+        ...options,
+        beta1: options.betas[0],
+        beta2: options.betas[1],
+        decoupled: this.#decoupled,
+        parameters,
+        gradients,
+        steps: state('step'),
+        means: state('exp_avg'),
+        variances: state('exp_avg_sq'),
+        maxima: state('max_exp_avg_sq'),
+      })),
+    )
+  }
 }
 
 /**
- * Adam (Kingma and Ba 2015, as torch.optim.Adam): m += (1 − β₁)(g − m), v = β₂ v + (1 − β₂) g²,
- * p −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), where t counts a parameter's own steps.
+ * Adam (Kingma and Ba 2015, as torch.optim.Adam): g += λ p; m += (1 − β₁)(g − m); v = β₂ v + (1 − β₂) g²;
+ * p −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), where t counts a parameter's own steps. With `amsgrad` the largest v
+ * so far stands for v.
  */
-export class Adam extends Optimizer<State> {
-  readonly betas: readonly [number, number]
-  readonly eps: number
-
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate or epsilon, or a β outside [0, 1). */
-  constructor(parameters: readonly Tensor<'float32'>[], options: AdamOptions = {}) {
-    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8 } = options
-    checkNumber('optim.Adam', 'lr', lr, 0)
-    checkNumber('optim.Adam', 'betas[0]', betas[0], 0, 1 - 2 ** -53)
-    checkNumber('optim.Adam', 'betas[1]', betas[1], 0, 1 - 2 ** -53)
-    checkNumber('optim.Adam', 'eps', eps, 0)
-    super('optim.Adam', parameters, lr)
-    this.betas = betas
-    this.eps = eps
+export class Adam extends AdamFamily {
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or a β outside [0, 1);
+   * ERR_INVALID_ARGUMENT for no parameter or one that comes twice.
+   */
+  constructor(parameters: Grouped<AdamOptions>, defaults: Partial<AdamOptions> = {}) {
+    super('optim.Adam', parameters, { ...defaultOptions, ...defaults }, false)
   }
+}
 
-  protected override start(parameter: Tensor<'float32'>): State {
-    return { mean: stateLike(parameter), variance: stateLike(parameter), steps: 0 }
-  }
-
-  protected override apply(slots: readonly Slot<State>[]): void {
-    for (const { state } of slots) state.steps++
-    adamStep({
-      parameters: slots.map(slot => slot.parameter),
-      gradients: slots.map(slot => slot.gradient),
-      means: slots.map(slot => slot.state.mean),
-      variances: slots.map(slot => slot.state.variance),
-      steps: slots.map(slot => slot.state.steps),
-      learningRate: this.learningRate,
-      beta1: this.betas[0],
-      beta2: this.betas[1],
-      epsilon: this.eps,
-    })
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019, as torch.optim.AdamW): first p −= lr λ p, and g stays
+ * the gradient of the loss alone.
+ */
+export class AdamW extends AdamFamily {
+  /** @throws PackedRnnError as Adam does. */
+  constructor(parameters: Grouped<AdamOptions>, defaults: Partial<AdamOptions> = {}) {
+    super('optim.AdamW', parameters, { ...defaultOptions, weightDecay: 0.01, ...defaults }, true)
   }
 }

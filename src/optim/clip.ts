@@ -1,19 +1,39 @@
-import { clipNorm } from '../ops/optimizer.js'
+import { type ClipNormOptions, clipNorm, clipValue } from '../ops/clip.js'
 import { type Tensor, zeros } from '../tensor.js'
 
+export type ClipGradNormOptions = Partial<ClipNormOptions>
+
 /**
- * Scales the gradients of `parameters` in place so that their common 2-norm is at most `maxNorm`
+ * Scales the gradients of `parameters` in place so that their common norm is at most `maxNorm`
  * (torch.nn.utils.clip_grad_norm_): by min(1, maxNorm / (norm + 1e-6)).
  *
+ * Where the norm is infinite or NaN, the gradients become 0 or NaN, as in PyTorch, unless `errorIfNonfinite` is set.
+ * This call has then long returned, so the error goes where the gradients go: they fail, and the `step()` that follows
+ * changes nothing; the returned norm fails, and its `await`, or that of `device.synchronize()`, rejects with
+ * ERR_NON_FINITE. After `zeroGrad()` training goes on.
+ *
+ * @param options `normType`: 2 (the default), or Infinity for the largest magnitude; `errorIfNonfinite`: default false.
  * @returns the norm before, a tensor of no dimensions; 0 where no parameter has a gradient.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `maxNorm`.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `maxNorm`, ERR_INVALID_ARGUMENT for another `normType`.
  */
 export function clipGradNorm(
   parameters: readonly Tensor<'float32'>[],
   maxNorm: number,
+  options: ClipGradNormOptions = {},
 ): Tensor<'float32', 0> {
   const gradients = parameters.flatMap(parameter => parameter.grad ?? [])
   const [first] = parameters
   const on = first === undefined ? {} : { device: first.device }
-  return gradients.length === 0 ? zeros([], on) : clipNorm(gradients, maxNorm)
+  return gradients.length === 0 ? zeros([], on) : clipNorm(gradients, maxNorm, options)
+}
+
+/**
+ * Limits every element of the gradients of `parameters`, in place, to [−limit, limit]
+ * (torch.nn.utils.clip_grad_value_). NaN stays NaN.
+ *
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `limit`.
+ */
+export function clipGradValue(parameters: readonly Tensor<'float32'>[], limit: number): void {
+  const gradients = parameters.flatMap(parameter => parameter.grad ?? [])
+  if (gradients.length > 0) clipValue(gradients, limit)
 }

@@ -1,54 +1,199 @@
+import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { empty, outlive, type Tensor } from '../tensor.js'
+import { clipValue } from '../ops/clip.js'
+import { empty, outlive, type StateEntry, Tensor, tensor } from '../tensor.js'
+import {
+  type Group,
+  type Kinds,
+  type OptimizerState,
+  type Parameter,
+  type Place,
+  type StateKind,
+  savedGroups,
+  savedStates,
+  shapeOf,
+  stateKey,
+} from './state.js'
 
-type Parameter = Tensor<'float32'>
+/** Parameters with options of their own; the optimiser's defaults are the others. */
+export type ParameterGroup<Options> = Partial<Options> & { readonly parameters: readonly Parameter[] }
 
-/** A parameter with its gradient, as one step takes it. */
-export interface Slot<State> {
-  parameter: Parameter
-  gradient: Parameter
-  state: State
+/** What an optimiser is given to step: parameters, or groups of them. No parameter comes twice. */
+export type Grouped<Options> = readonly Parameter[] | readonly ParameterGroup<Options>[]
+
+/** The parameters of a group that have a gradient, as one step takes them. */
+export interface Slots<Options, Name> {
+  options: Group<Options>
+  parameters: Parameter[]
+  gradients: Parameter[]
+  /** The state of each parameter; empty where the options ask for none of this name. */
+  state(name: Name): Parameter[]
 }
 
-/** Parameters, the state kept for each, and the steps over those that have a gradient. */
-export abstract class Optimizer<State> {
-  readonly parameters: readonly Parameter[]
-  learningRate: number
-  readonly #states = new Map<Parameter, State>()
+/** Groups of parameters on one device, their state, and the steps over those that have a gradient. */
+export abstract class Optimizer<Options extends { lr: number }, Name extends string> {
+  readonly groups: readonly Group<Options>[]
+  readonly #op: string
+  readonly #states = new Map<Parameter, Map<string, Parameter>>()
 
-  constructor(op: string, parameters: readonly Parameter[], learningRate: number) {
-    if (parameters.length === 0) throw badArgument(op, 'parameters', 'at least one parameter', parameters)
-    this.parameters = parameters
-    this.learningRate = learningRate
+  constructor(op: string, given: Grouped<Options>, defaults: Options) {
+    this.#op = op
+    this.groups = areParameters(given)
+      ? [{ ...defaults, parameters: given }]
+      : given.map(group => ({ ...defaults, ...group }))
+    const seen = new Set<Parameter>()
+    this.groups.forEach(({ parameters }, i) => {
+      const name = `${this.#at(i)}parameters`
+      if (!Array.isArray(parameters)) throw badArgument(op, name, 'an array of parameters', parameters)
+      for (const [j, parameter] of parameters.entries()) {
+        const [first = parameter] = seen
+        checkTensor(op, `${name}[${j}]`, parameter, { dtype: 'float32', device: first.device })
+        if (seen.has(parameter)) throw badArgument(op, `${name}[${j}]`, 'each parameter once', 'one again')
+        seen.add(parameter)
+      }
+    })
+    if (seen.size === 0) throw badArgument(op, 'parameters', 'at least one parameter', given)
+    this.#checkOptions()
   }
 
-  /** The state of a parameter that has its first gradient. */
-  protected abstract start(parameter: Parameter): State
-  protected abstract apply(slots: readonly Slot<State>[]): void
+  /** Throws ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for a bad option; `at` goes before its name. */
+  protected abstract check(op: string, at: string, options: Options): void
+  /** The state that a step with these options needs. */
+  protected abstract kinds(options: Options): Kinds<Name>
+  /** Issues one op that steps them all. */
+  protected abstract apply(slots: readonly Slots<Options, Name>[]): void
 
-  /** One step over the parameters that have a gradient; the others, and their state, stay as they are. */
+  /**
+   * One step over the parameters that have a gradient; the others, and their state, stay as they are. All groups step
+   * or none: where a gradient failed, nothing changes and the step does not count.
+   *
+   * @throws PackedRnnError for an option that was set to something bad.
+   */
   step(): void {
-    const slots: Slot<State>[] = []
-    for (const parameter of this.parameters) {
-      const gradient = parameter.grad
-      if (gradient === null) continue
-      const state = this.#states.get(parameter) ?? this.start(parameter)
-      this.#states.set(parameter, state)
-      slots.push({ parameter, gradient, state })
-    }
-    this.apply(slots)
+    this.#checkOptions()
+    const slots = this.groups.flatMap(options => {
+      const parameters = options.parameters.filter(parameter => parameter.grad !== null)
+      if (parameters.length === 0) return []
+      const gradients = parameters.flatMap(parameter => parameter.grad ?? [])
+      const kinds = this.kinds(options)
+      const state = (wanted: Name) => {
+        const kind = kinds.find(([name]) => name === wanted)?.[1]
+        return kind === undefined ? [] : parameters.map(parameter => this.#state(parameter, wanted, kind))
+      }
+      return [{ options, parameters, gradients, state }]
+    })
+    if (slots.length > 0) this.apply(slots)
   }
 
   /** Drops all gradients: a parameter without one is not stepped. */
   zeroGrad(): void {
-    for (const parameter of this.parameters) {
+    for (const parameter of this.#parameters()) {
       parameter.grad?.dispose()
       parameter.grad = null
     }
   }
+
+  /** A copy of options and state as they are after the steps issued so far. */
+  async stateDict(): Promise<OptimizerState<Options>> {
+    const groups = this.groups.map(({ parameters, ...options }) => {
+      return { options: structuredClone(options), parameters: parameters.length }
+    })
+    const state = this.#places(this.groups).flatMap(({ parameter, kinds }, place) => {
+      if (!this.#states.has(parameter)) return []
+      return kinds.map(([name, kind]) => ({
+        key: stateKey(place, name),
+        value: this.#state(parameter, name, kind),
+      }))
+    })
+    // State whose first step failed has no memory yet; an op that updates it in place gives it its zeros.
+    const values = state.map(({ value }) => value)
+    if (values.length > 0) clipValue(values, Infinity)
+    const arrays = await Promise.all(values.map(value => value.toArray()))
+    const tensors = new Map<string, StateEntry>()
+    for (const [i, { key, value }] of state.entries())
+      tensors.set(key, { shape: value.shape, data: arrays[i]! })
+    return { groups, tensors }
+  }
+
+  /**
+   * Sets options and state to what `stateDict` returned for an optimiser of the same kind over parameters of the same
+   * shapes. All or nothing: everything is checked before anything changes.
+   *
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for other groups, options or names, ERR_SHAPE for another shape,
+   * ERR_OUT_OF_RANGE for a bad option.
+   */
+  loadStateDict(state: OptimizerState<Options>): void {
+    const op = `${this.#op}.loadStateDict`
+    const groups = savedGroups(op, this.groups, state.groups)
+    this.#checkOptions(groups)
+    const states = savedStates(op, this.#places(groups), state.tensors)
+    this.#clear()
+    this.groups.forEach((group, i) => {
+      Object.assign(group, groups[i])
+    })
+    for (const [parameter, entries] of states) {
+      const { device } = parameter
+      const made = new Map<string, Parameter>()
+      for (const [name, { shape, data }] of entries) {
+        made.set(name, outlive(tensor<number>(data, shape, { device })))
+      }
+      this.#states.set(parameter, made)
+    }
+  }
+
+  /** Lets go of the state. The parameters are the caller's; a later step starts anew. */
+  dispose(): void {
+    this.#clear()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** State of a parameter, or null where it has none of this name. The optimiser keeps it and changes it. */
+  protected stateOf(parameter: Parameter, name: Name): Parameter | null {
+    return this.#states.get(parameter)?.get(name) ?? null
+  }
+
+  /** Made without memory: it is zeros when the first step that has memory for it runs. It outlives every scope. */
+  #state(parameter: Parameter, name: Name, kind: StateKind): Parameter {
+    const states = this.#states.get(parameter) ?? new Map<string, Parameter>()
+    this.#states.set(parameter, states)
+    const state = states.get(name) ?? outlive(empty<number>(parameter.device, shapeOf(parameter, kind)))
+    states.set(name, state)
+    return state
+  }
+
+  #clear(): void {
+    for (const states of this.#states.values()) {
+      for (const state of states.values()) state.dispose()
+    }
+    this.#states.clear()
+  }
+
+  #parameters(): Parameter[] {
+    return this.groups.flatMap(({ parameters }) => parameters)
+  }
+
+  #places(groups: readonly Group<Options>[]): Place<Name>[] {
+    return groups.flatMap(group => {
+      const kinds = this.kinds(group)
+      return group.parameters.map(parameter => ({ parameter, kinds }))
+    })
+  }
+
+  /** What goes before an option's name in a message. */
+  #at(group: number): string {
+    return this.groups.length === 1 ? '' : `groups[${group}].`
+  }
+
+  #checkOptions(groups = this.groups): void {
+    groups.forEach((group, i) => {
+      this.check(this.#op, this.#at(i), group)
+    })
+  }
 }
 
-/** State like a parameter, which outlives every scope; it is zeros when the first step that has memory for it runs. */
-export function stateLike(parameter: Parameter): Parameter {
-  return outlive(empty(parameter.device, parameter.shape))
+function areParameters<Options>(given: Grouped<Options>): given is readonly Parameter[] {
+  return Array.isArray(given) && given.every(each => each instanceof Tensor)
 }

@@ -1,42 +1,71 @@
 import { checkNumber } from '../check.js'
+import { badArgument } from '../errors.js'
 import { sgdStep } from '../ops/optimizer.js'
-import type { Tensor } from '../tensor.js'
-import { Optimizer, type Slot, stateLike } from './optimizer.js'
+import { type Grouped, Optimizer, type Slots } from './optimizer.js'
+import type { Kinds } from './state.js'
 
-interface State {
-  momentum: Tensor<'float32'> | null
-  started: boolean
+export interface SgdOptions {
+  lr: number
+  /** μ; default 0. */
+  momentum: number
+  /** τ; default 0. */
+  dampening: number
+  /** Default false; wants momentum and no dampening. */
+  nesterov: boolean
+  /** λ in g + λ p; default 0. */
+  weightDecay: number
 }
 
+type Name = 'step' | 'momentum_buffer'
+
 /**
- * Stochastic gradient descent (torch.optim.SGD): buf = μ buf + g, the first time g; p −= lr buf. Without momentum
- * p −= lr g.
+ * Stochastic gradient descent (torch.optim.SGD): g += λ p; b = μ b + (1 − τ) g, the first time b = g; p −= lr b. With
+ * Nesterov's momentum (as in Sutskever et al. 2013) p −= lr (g + μ b), without momentum p −= lr g.
  */
-export class SGD extends Optimizer<State> {
-  readonly momentum: number
-
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a negative learning rate or momentum. */
-  constructor(parameters: readonly Tensor<'float32'>[], options: { lr: number; momentum?: number }) {
-    const { lr, momentum = 0 } = options
-    checkNumber('optim.SGD', 'lr', lr, 0)
-    checkNumber('optim.SGD', 'momentum', momentum, 0)
-    super('optim.SGD', parameters, lr)
-    this.momentum = momentum
-  }
-
-  protected override start(parameter: Tensor<'float32'>): State {
-    return { momentum: this.momentum === 0 ? null : stateLike(parameter), started: false }
-  }
-
-  protected override apply(slots: readonly Slot<State>[]): void {
-    sgdStep({
-      parameters: slots.map(slot => slot.parameter),
-      gradients: slots.map(slot => slot.gradient),
-      momenta: slots.flatMap(slot => slot.state.momentum ?? []),
-      firstSteps: slots.map(slot => !slot.state.started),
-      learningRate: this.learningRate,
-      momentum: this.momentum,
+export class SGD extends Optimizer<SgdOptions, Name> {
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, momentum or weight decay, ERR_INVALID_ARGUMENT for
+   * `nesterov` without momentum or with dampening, for no parameter or one that comes twice.
+   */
+  constructor(parameters: Grouped<SgdOptions>, defaults: Pick<SgdOptions, 'lr'> & Partial<SgdOptions>) {
+    super('optim.SGD', parameters, {
+      momentum: 0,
+      dampening: 0,
+      nesterov: false,
+      weightDecay: 0,
+      ...defaults,
     })
-    for (const { state } of slots) state.started = true
+  }
+
+  protected override check(op: string, at: string, options: SgdOptions): void {
+    const { lr, momentum, dampening, nesterov, weightDecay } = options
+    checkNumber(op, `${at}lr`, lr, 0)
+    checkNumber(op, `${at}momentum`, momentum, 0)
+    checkNumber(op, `${at}dampening`, dampening, -Infinity)
+    checkNumber(op, `${at}weightDecay`, weightDecay, 0)
+    if (nesterov && (momentum === 0 || dampening !== 0)) {
+      const got = `momentum ${momentum} and dampening ${dampening}`
+      throw badArgument(op, `${at}nesterov`, 'momentum above 0 and dampening 0', got)
+    }
+  }
+
+  protected override kinds({ momentum }: SgdOptions): Kinds<Name> {
+    if (momentum === 0) return []
+    return [
+      ['step', 'scalar'],
+      ['momentum_buffer', 'parameter'],
+    ]
+  }
+
+  protected override apply(slots: readonly Slots<SgdOptions, Name>[]): void {
+    sgdStep(
+      slots.map(({ options, parameters, gradients, state }) => ({
+        ...options,
+        parameters,
+        gradients,
+        steps: state('step'),
+        momenta: state('momentum_buffer'),
+      })),
+    )
   }
 }

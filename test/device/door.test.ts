@@ -1,11 +1,12 @@
 import { concatColumns } from '../../src/ops/columns.js'
+import { clipNorm, clipValue } from '../../src/ops/clip.js'
 import { dropout } from '../../src/ops/dropout.js'
 import { add, multiply, relu, scale } from '../../src/ops/elementwise.js'
 import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
 import { linear, linearBackward } from '../../src/ops/linear.js'
 import { crossEntropy, crossEntropyBackward } from '../../src/ops/loss.js'
-import { adamStep, clipNorm, sgdStep } from '../../src/ops/optimizer.js'
 import { reshape } from '../../src/ops/reshape.js'
+import { adamStep, sgdStep } from '../../src/ops/optimizer.js'
 import { PackedIds, Sequences } from '../../src/packed.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { argument, cpu, cube, ELSEWHERE, matrix, other, refuses, untyped, vector } from './refuses.js'
@@ -237,7 +238,11 @@ refuses('dropout', [
 ])
 
 const parameters = [x]
-const rates = { learningRate: 1, beta1: 0.9, beta2: 0.9, epsilon: 0, steps: [1] }
+const [gradients, steps] = [parameters, [argument(zeros([], { device: cpu }))]]
+const momentum = { lr: 1, weightDecay: 0, momentum: 1, dampening: 0, nesterov: false }
+const sgdGroup = { ...momentum, parameters, gradients, steps, momenta: [x] }
+const rates = { lr: 1, weightDecay: 0, beta1: 0.9, beta2: 0.9, eps: 0, amsgrad: false, decoupled: false }
+const adamGroup = { ...rates, parameters, gradients, steps, means: [x], variances: [x], maxima: [] }
 refuses('steps in place', [
   ['ERR_INVALID_ARGUMENT', 'clipGradNorm: values: wanted at least one tensor, got []', () => clipNorm([], 1)],
   [
@@ -245,28 +250,45 @@ refuses('steps in place', [
     `clipGradNorm: maxNorm: wanted a number from 0 to ${Number.MAX_VALUE}, got -1`,
     () => clipNorm([x], -1),
   ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'clipGradNorm: normType: wanted 2 or Infinity, got 1',
+    () => clipNorm([x], 1, { normType: 1 }),
+  ],
   ['ERR_DEVICE', `clipGradNorm: values[1]: wanted ${ELSEWHERE}`, () => clipNorm([x, elsewhere], 1)],
   [
-    'ERR_SHAPE',
-    'sgdStep: gradients[0]: wanted shape [2, 3], got [4, 3]',
-    () =>
-      sgdStep({
-        parameters,
-        gradients: [weight],
-        momenta: [],
-        firstSteps: [true],
-        learningRate: 1,
-        momentum: 0,
-      }),
+    'ERR_OUT_OF_RANGE',
+    'clipGradValue: limit: wanted a number from 0 to Infinity, got NaN',
+    () => clipValue([x], NaN),
   ],
   [
-    'ERR_DISPOSED',
-    'adamStep: variances[0]: wanted a tensor, got a disposed one',
-    () => adamStep({ parameters, gradients: [x], means: [x], variances: [gone], ...rates }),
+    'ERR_SHAPE',
+    'sgdStep: groups[0].gradients[0]: wanted shape [2, 3], got [4, 3]',
+    () => sgdStep([{ ...sgdGroup, gradients: [weight] }]),
+  ],
+  [
+    'ERR_SHAPE',
+    'sgdStep: groups[1].steps[0]: wanted shape [], got [2, 3]',
+    () => sgdStep([sgdGroup, { ...sgdGroup, steps: [x] }]),
   ],
   [
     'ERR_INVALID_ARGUMENT',
-    'adamStep: means: wanted 1 tensors, got 2',
-    () => adamStep({ parameters, gradients: [x], means: [x, x], variances: [x], ...rates }),
+    'sgdStep: groups[0].momenta: wanted 1 tensors, got 0',
+    () => sgdStep([{ ...sgdGroup, momenta: [] }]),
+  ],
+  [
+    'ERR_DISPOSED',
+    'adamStep: groups[0].variances[0]: wanted a tensor, got a disposed one',
+    () => adamStep([{ ...adamGroup, variances: [gone] }]),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'adamStep: groups[0].means: wanted 1 tensors, got 2',
+    () => adamStep([{ ...adamGroup, means: [x, x] }]),
+  ],
+  [
+    'ERR_DEVICE',
+    `adamStep: groups[0].means[0]: wanted ${ELSEWHERE}`,
+    () => adamStep([{ ...adamGroup, means: [elsewhere] }]),
   ],
 ])

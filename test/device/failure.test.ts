@@ -1,14 +1,16 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Device } from '../../src/device.js'
+import { clipNorm } from '../../src/ops/clip.js'
 import { multiply, relu, sum } from '../../src/ops/elementwise.js'
 import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
 import { linear, linearForward } from '../../src/ops/linear.js'
 import { crossEntropy } from '../../src/ops/loss.js'
-import { adamStep, clipNorm, sgdStep } from '../../src/ops/optimizer.js'
 import { lastOutput } from '../../src/ops/pooling.js'
 import { lstmForward } from '../../src/ops/recurrent.js'
+import { clipGradNorm, SGD } from '../../src/optim/index.js'
 import { PackedIds, packSequence } from '../../src/packed.js'
 import { full, scope, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { optimizerOf, rules } from '../suite/parameter.js'
 import { ownDevice, rejectionOf } from './own.js'
 
 const LIMIT = 2 ** 20
@@ -101,36 +103,36 @@ test('clipNorm that itself fails leaves all as they were', async () => {
   expect(await clipNorm([good], 1).item()).toBe(5)
 })
 
-test('sgdStep with a failed gradient changes no parameter and no momentum', async () => {
-  const parameters = [row(1, 2), row(3)]
-  const momenta = [row(10, 20), row(30)]
-  const step = (gradients: Tensor<'float32'>[]) =>
-    sgdStep({ parameters, gradients, momenta, firstSteps: [false, false], learningRate: 1, momentum: 0.5 })
-  step([row(1, 1), failed(1, 1)])
-  expect(await values(...parameters, ...momenta)).toEqual([[1, 2], [3], [10, 20], [30]])
-  step([row(1, 1), row(1)])
-  expect(await values(...parameters, ...momenta)).toEqual([[-5, -9], [-13], [6, 11], [16]])
-})
-
-test('adamStep with a failed gradient changes no parameter and no state', async () => {
-  const parameters = [row(1, 2), row(3)]
-  const means = [row(0, 0), row(0)]
-  const variances = [row(0, 0), row(0)]
-  const step = (gradients: Tensor<'float32'>[]) => {
-    const rates = { learningRate: 0.5, beta1: 0.5, beta2: 0.75, epsilon: 0 }
-    adamStep({ parameters, gradients, means, variances, steps: [1, 1], ...rates })
+test.each(rules)('a failed gradient in one group keeps all from stepping: $name', async rule => {
+  const parameters = [row(1, 2), row(3), row(4)]
+  const [p, q, r] = parameters
+  const [first, second, third] = [row(1, 1), row(1), row(1)]
+  const optimizer = optimizerOf(rule, [{ parameters: [p!, q!] }, { parameters: [r!] }])
+  const step = (...gradients: Tensor<'float32'>[]) => {
+    for (const [i, parameter] of parameters.entries()) parameter.grad = gradients[i]!
+    optimizer.step()
   }
-  step([row(2, 2), failed(1, 1)])
-  expect(await values(...parameters, ...means, ...variances)).toEqual([[1, 2], [3], [0, 0], [0], [0, 0], [0]])
-  step([row(2, 2), row(2)])
-  expect(await values(...parameters, ...means, ...variances)).toEqual([
-    [0.5, 1.5],
-    [2.5],
-    [1, 1],
-    [1],
-    [1, 1],
-    [1],
-  ])
+  const state = async () => [await values(...parameters), await optimizer.stateDict()]
+  // The first step, for which there is no state yet, and a later one.
+  step(first, second, failed(1, 1))
+  expect((await values(...parameters)).flat()).toEqual([1, 2, 3, 4])
+  const { tensors } = await optimizer.stateDict()
+  for (const [name, { data }] of tensors)
+    expect(Array.from(data, Math.abs), name).toEqual(Array.from(data, () => 0))
+  step(first, second, third)
+  const before = await state()
+  step(first, failed(1, 1), third)
+  expect(await state()).toEqual(before)
+
+  // And a step that failed leaves no trace in the next ones.
+  step(first, second, third)
+  const others = [row(1, 2), row(3), row(4)]
+  const unharmed = optimizerOf(rule, others)
+  for (let i = 0; i < 2; i++) {
+    for (const [k, parameter] of others.entries()) parameter.grad = [first, second, third][k]!
+    unharmed.step()
+  }
+  expect(await values(...parameters)).toEqual(await values(...others))
 })
 
 test("a table's gradient fails with the rows that it is made of, and the table is as it was", async () => {
@@ -151,6 +153,7 @@ test('one batch that is too large costs a step and not the model', async () => {
   )
   const parameters = [table, weight]
   for (const parameter of parameters) parameter.requiresGrad = true
+  const sgd = new SGD(parameters, { lr: 1 })
   const train = (documents: number[][]) =>
     scope(() => {
       const rows = lastOutput(embedding(table, new PackedIds(documents)))
@@ -159,20 +162,9 @@ test('one batch that is too large costs a step and not the model', async () => {
         documents.map(() => 2),
       )
       loss.backward()
-      const gradients = parameters.map(parameter => parameter.grad!)
-      clipNorm(gradients, 1)
-      sgdStep({
-        parameters,
-        gradients,
-        momenta: [],
-        firstSteps: [false, false],
-        learningRate: 1,
-        momentum: 0,
-      })
-      for (const parameter of parameters) {
-        parameter.grad?.dispose()
-        parameter.grad = null
-      }
+      clipGradNorm(parameters, 1)
+      sgd.step()
+      sgd.zeroGrad()
       return loss
     })
   const before = await values(...parameters)

@@ -3,7 +3,7 @@ import type { Device } from '../../src/device.js'
 import { native } from '../../src/native.js'
 import { relu, scale } from '../../src/ops/elementwise.js'
 import { linearForward } from '../../src/ops/linear.js'
-import { sgdStep } from '../../src/ops/optimizer.js'
+import { SGD } from '../../src/optim/index.js'
 import { full, scope, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { BLOCK, OCCUPIED, occupy, ownDevice, rejectionOf } from './own.js'
 
@@ -39,8 +39,8 @@ test('ops run in the order in which they were issued: a read sees what came befo
 })
 
 function subtract(parameter: Tensor<'float32'>, gradient: Tensor<'float32'>): void {
-  const [parameters, gradients] = [[parameter], [gradient]]
-  sgdStep({ parameters, gradients, momenta: [], firstSteps: [false], learningRate: 1, momentum: 0 })
+  parameter.grad = gradient
+  new SGD([parameter], { lr: 1 }).step()
 }
 
 test('the caller may change its array as soon as `tensor` has returned', async () => {

@@ -2,13 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { noGrad } from '../../src/autograd.js'
 import { device } from '../../src/device.js'
+import { clipNorm } from '../../src/ops/clip.js'
 import { add, multiply, relu, scale, sigmoid, sum, tanh } from '../../src/ops/elementwise.js'
 import { embedding } from '../../src/ops/embedding.js'
 import { linear } from '../../src/ops/linear.js'
 import { crossEntropy } from '../../src/ops/loss.js'
-import { clipNorm, sgdStep } from '../../src/ops/optimizer.js'
 import { lastHidden, lastOutput } from '../../src/ops/pooling.js'
 import { lstm } from '../../src/ops/recurrent.js'
+import { SGD } from '../../src/optim/index.js'
 import { PackedIds } from '../../src/packed.js'
 import { full, memory, type Shape, sizeOf, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { ownDevice, thrownBy } from './own.js'
@@ -21,9 +22,7 @@ const constant = (...values: number[]) => tensor<1>(values, [values.length], { d
 const gradient = async (x: Tensor) => (x.grad === null ? null : Array.from(await x.grad.toArray()))
 
 function sgd(...parameters: Tensor<'float32'>[]): void {
-  const gradients = parameters.map(each => each.grad!)
-  const firstSteps = parameters.map(() => false)
-  sgdStep({ parameters, gradients, momenta: [], firstSteps, learningRate: 1, momentum: 0 })
+  new SGD(parameters, { lr: 1 }).step()
 }
 
 describe('gradients', () => {

@@ -4,7 +4,7 @@
  */
 import { type CellCase, gatesOf } from './cells.js'
 import type { LstmCase, LstmOutputGradients } from './lstm.js'
-import type { AdamCase, SgdCase } from './ops.js'
+import type { AsgdCase, Rule } from './optimizers.js'
 
 /** `Float64Array.from` with a formula of the row-major index. */
 function fill(length: number, formula: (n: number) => number): Float64Array {
@@ -99,43 +99,49 @@ export const G3 = {
   ],
 }
 
-type G7Run = { name: string; parameter: number[] } & (
-  | { optimizer: 'sgd'; options: SgdCase }
-  | { optimizer: 'adam'; options: AdamCase }
-)
+type G7Run = Rule & { name: string; parameter: number[] }
 
 const g7Runs: G7Run[] = [
   {
     name: 'SGD with momentum',
-    optimizer: 'sgd',
+    optimizer: 'SGD',
     options: { lr: 0.1, momentum: 0.9 },
     parameter: [0.9049, -1.8878, 2.4207],
   },
   {
     name: 'SGD with Nesterov momentum and weight decay',
-    optimizer: 'sgd',
+    optimizer: 'SGD',
     options: { lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.01 },
     parameter: [0.84655001, -1.82322783, 2.03526664],
   },
   {
     name: 'SGD with dampened momentum',
-    optimizer: 'sgd',
+    optimizer: 'SGD',
     options: { lr: 0.1, momentum: 0.9, dampening: 0.5 },
     parameter: [0.9389, -1.9168, 2.6697],
   },
   {
     name: 'Adam',
-    optimizer: 'adam',
+    optimizer: 'Adam',
     options: { lr: 0.01 },
     parameter: [0.97076817, -1.97, 2.97250198],
   },
 ]
 
+const g7Start = [1, -2, 3]
+const g7Gradients = [1, 2, 3, 4, 5].map(t => [0.1 * t, -0.2, 0.3 * t * t])
+
 /** Three optimiser steps from `start`; `parameter` is the result of each run. */
-export const G7 = {
-  start: [1, -2, 3],
-  gradients: [1, 2, 3].map(t => [0.1 * t, -0.2, 0.3 * t * t]),
-  runs: g7Runs,
+export const G7 = { start: g7Start, gradients: g7Gradients.slice(0, 3), runs: g7Runs }
+
+/** Five steps of ASGD: the parameter after them, and the averages after the third and the fifth. */
+export const G7Asgd = {
+  start: g7Start,
+  gradients: g7Gradients,
+  options: { lr: 0.1, lambda: 0, alpha: 0.75, t0: 0 } satisfies AsgdCase,
+  average3: [0.955, -1.95, 2.715],
+  average5: [0.915, -1.93, 2.22],
+  parameter5: [0.85, -1.9, 1.35],
 }
 
 /** Mean cross entropy of two rows of three logits. */

@@ -97,55 +97,6 @@ export function crossEntropyReference(
   return { loss: loss / divisor, dLogits: dLogits.map(d => d / divisor) }
 }
 
-export interface SgdCase {
-  lr: number
-  momentum?: number
-  dampening?: number
-  nesterov?: boolean
-  weightDecay?: number
-}
-
-/** Returns a function that takes one step on `p` in place, given its gradient. */
-export function sgdReference(p: Float64Array, options: SgdCase): (gradient: Float64Array) => void {
-  const { lr, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 } = options
-  let velocity: Float64Array | null = null
-  return gradient => {
-    const g = gradient.map((value, k) => value + weightDecay * p[k]!)
-    // The first step takes the gradient undampened, as PyTorch does.
-    velocity = velocity?.map((v, k) => momentum * v + (1 - dampening) * g[k]!) ?? g
-    for (const [k, v] of velocity.entries()) {
-      const plain = momentum === 0 ? g[k]! : v
-      p[k]! -= lr * (nesterov ? g[k]! + momentum * v : plain)
-    }
-  }
-}
-
-export interface AdamCase {
-  lr?: number
-  betas?: [number, number]
-  eps?: number
-  weightDecay?: number
-}
-
-/** Returns a function that takes one step on `p` in place, given its gradient. */
-export function adamReference(p: Float64Array, options: AdamCase): (gradient: Float64Array) => void {
-  const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options
-  const [beta1, beta2] = betas
-  const m = new Float64Array(p.length)
-  const v = new Float64Array(p.length)
-  let t = 0
-  return gradient => {
-    t++
-    for (const [k, value] of gradient.entries()) {
-      const g = value + weightDecay * p[k]!
-      m[k] = beta1 * m[k]! + (1 - beta1) * g
-      v[k] = beta2 * v[k]! + (1 - beta2) * g * g
-      const denominator = Math.sqrt(v[k]! / (1 - beta2 ** t)) + eps
-      p[k]! -= (lr * (m[k]! / (1 - beta1 ** t))) / denominator
-    }
-  }
-}
-
 /** Scales `gradients` in place so that their common 2-norm is at most `maxNorm`; returns the norm before. */
 export function clipGradNormReference(gradients: Float64Array[], maxNorm: number): number {
   const squares = gradients.map(gradient => gradient.reduce((total, g) => total + g * g, 0))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { G1, G3, G7, G8, G9 } from './golden.js'
+import { G1, G3, G7, G7Asgd, G8, G9 } from './golden.js'
 import { finiteDifference } from './gradient.js'
 import {
   type LstmCase,
@@ -12,15 +12,14 @@ import {
   packRows,
 } from './lstm.js'
 import {
-  adamReference,
   clipGradNormReference,
   crossEntropyReference,
   embeddingReference,
   embeddingReferenceBackward,
   linearReference,
   linearReferenceBackward,
-  sgdReference,
 } from './ops.js'
+import { asgdReference, optimizerReference } from './optimizers.js'
 
 import { concatColumnsReference, maxPoolReference, meanPoolReference } from './pooling.js'
 
@@ -241,9 +240,20 @@ describe('ops', () => {
 
   test.each(G7.runs)('G7: $name', run => {
     const p = Float64Array.from(G7.start)
-    const step = run.optimizer === 'sgd' ? sgdReference(p, run.options) : adamReference(p, run.options)
+    const step = optimizerReference(run, p)
     for (const gradient of G7.gradients) step(Float64Array.from(gradient))
     expectClose(p, run.parameter, PRINTED)
+  })
+
+  test('G7: ASGD', () => {
+    const p = Float64Array.from(G7Asgd.start)
+    const step = asgdReference(p, G7Asgd.options)
+    G7Asgd.gradients.forEach((gradient, i) => {
+      step(Float64Array.from(gradient))
+      if (i === 2) expectClose(step.average, G7Asgd.average3, PRINTED)
+    })
+    expectClose(step.average, G7Asgd.average5, PRINTED)
+    expectClose(p, G7Asgd.parameter5, PRINTED)
   })
 
   test('G9: clipping by the common norm', () => {

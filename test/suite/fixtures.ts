@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ranked, type Tensor, tensor } from '../../src/tensor.js'
+import type { Rule } from '../reference/optimizers.js'
 import type { Target } from './target.js'
 
 /** What test/fixtures/write_fixtures.py wrote: the values of PyTorch in float64, with 12 digits. */
@@ -35,17 +36,34 @@ export interface OpsFixtures {
     loss: number
     dLogits: Fixture
   }[]
-  clipGradNorm: { maxNorm: number; gradients: Fixture[]; totalNorm: number; clipped: Fixture[] }[]
+  clipGradNorm: ClipFixture[]
 }
 
-export interface OptimFixtures {
-  cases: {
-    optimizer: 'SGD' | 'Adam'
-    options: { lr: number; momentum?: number }
-    start: Fixture
-    gradients: Fixture[]
-    after: Fixture[]
-  }[]
+export interface OptimizerFixtures {
+  cases: (Rule & {
+    name: string
+    start: Fixture[]
+    steps: { gradients: (Fixture | null)[]; after: Fixture[]; averages: (Fixture | null)[] }[]
+  })[]
+  schedules: ScheduleFixture[]
+  clipLargest: ClipFixture[]
+  clipValue: { limit: number; gradients: Fixture[]; clipped: Fixture[] }[]
+}
+
+type ScheduleFixture = { rate: number; rates: Fixture } & (
+  | { schedule: 'stepDecay'; options: { stepSize: number; gamma: number } }
+  | { schedule: 'cosineAnnealing'; options: { steps: number; minimum?: number } }
+  | {
+      schedule: 'oneCycle'
+      options: { steps: number; pctStart?: number; divFactor?: number; finalDivFactor?: number }
+    }
+)
+
+interface ClipFixture {
+  maxNorm: number
+  gradients: Fixture[]
+  totalNorm: number
+  clipped: Fixture[]
 }
 
 export interface PackedFixtures {
@@ -140,7 +158,7 @@ interface Files {
   'modules.json': ModuleFixtures
   'lstm.json': LstmFixtures
   'ops.json': OpsFixtures
-  'optim.json': OptimFixtures
+  'optimizers.json': OptimizerFixtures
   'packed.json': PackedFixtures
 }
 

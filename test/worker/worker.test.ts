@@ -39,7 +39,7 @@ const TRAINING = `
   const { lstm } = await load('ops/recurrent.js')
   const { lastHidden } = await load('ops/pooling.js')
   const { crossEntropy } = await load('ops/loss.js')
-  const { sgdStep } = await load('ops/optimizer.js')
+  const { SGD } = await load('optim/index.js')
   const cpu = device('cpu', { threads: workerData.threads })
   const draw = (seed, shape) => tensor(
     Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(seed + i)),
@@ -47,15 +47,15 @@ const TRAINING = `
   const weights = [{ wIh: draw(1, [32, 3]), wHh: draw(2, [32, 8]) }]
   const parameters = Object.values(weights[0])
   const sequences = [5, 0, 9, 2].map(n => Float32Array.from({ length: 3 * n }, (_, i) => Math.cos(i)))
+  const sgd = new SGD(parameters, { lr: 0.5 })
   const losses = []
   for (let step = 0; step < 30; step++) {
     losses.push(await scope(async () => {
       const { hN } = lstm(packSequence(sequences, { inputSize: 3, device: cpu }), weights, { hiddenSize: 8 })
       const loss = crossEntropy(lastHidden(hN, 1), [0, 1, 2, 3])
       loss.backward()
-      const gradients = parameters.map(each => each.grad)
-      sgdStep({ parameters, gradients, momenta: [], firstSteps: [false, false], learningRate: 0.5, momentum: 0 })
-      for (const each of parameters) { each.grad.dispose(); each.grad = null }
+      sgd.step()
+      sgd.zeroGrad()
       return loss.item()
     }))
   }

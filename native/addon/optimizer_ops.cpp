@@ -1,0 +1,155 @@
+// The ops of backend.h over many tensors at once: clipping, and a step of an optimiser with all its groups.
+// One step is one op, so that a gradient that failed in one group keeps every group from stepping.
+#include "addon/ops.h"
+
+namespace packed_rnn {
+
+namespace {
+
+// Tensors for a host array of addresses, which are known when the op runs.
+class TensorList {
+ public:
+  TensorList() = default;
+  explicit TensorList(const std::vector<Argument>& tensors) { add(tensors, tensors.size()); }
+
+  // A group's tensors; of none, as many that are absent.
+  void add(std::vector<Argument> tensors, std::size_t count) {
+    if (tensors.empty()) tensors.resize(count);
+    tensors_.insert(tensors_.end(), tensors.begin(), tensors.end());
+  }
+  std::int64_t size() const { return static_cast<std::int64_t>(tensors_.size()); }
+  float* const* addresses() {
+    addresses_.clear();
+    for (const Argument& tensor : tensors_) addresses_.push_back(tensor.floats());
+    return addresses_.data();
+  }
+  const std::int64_t* counts() {
+    counts_.clear();
+    for (const Argument& tensor : tensors_) counts_.push_back(tensor.count());
+    return counts_.data();
+  }
+
+ private:
+  std::vector<Argument> tensors_;
+  std::vector<float*> addresses_;
+  std::vector<std::int64_t> counts_;
+};
+
+// What every optimiser's op is given, group by group.
+template <class Options>
+class SteppedGroups {
+ public:
+  // The group that `call` stands at; returns how many tensors it has.
+  std::size_t add(Call& call, const Options& options) {
+    const std::vector<Argument> parameters = call.updateAll("parameters");
+    const std::size_t count = parameters.size();
+    parameters_.add(parameters, count);
+    gradients_.add(call.readAll("gradients"), count);
+    steps_.add(call.updateAll("steps"), count);
+    options_.insert(options_.end(), count, options);
+    return count;
+  }
+  Stepped stepped() {
+    return {parameters_.size(), parameters_.counts(), parameters_.addresses(), gradients_.addresses(),
+            steps_.addresses()};
+  }
+  const Options* options() const { return options_.data(); }
+
+ private:
+  TensorList parameters_, gradients_, steps_;
+  std::vector<Options> options_;
+};
+
+void clipNorm(Queue& queue, Call& call) {
+  TensorList values(call.updateAll("values"));
+  const Argument total = call.write("total");
+  const auto maxNorm = static_cast<float>(call.number("maxNorm"));
+  const bool largest = call.flag("largest"), mustBeFinite = call.flag("mustBeFinite");
+  // Nobody may step along gradients that were refused: unlike what other ops update, they fail with the op.
+  if (mustBeFinite) call.writeAll("values");
+  call.submit(queue, [=](Backend& backend) mutable {
+    backend.clipNorm(
+        {values.size(), values.counts(), values.addresses(), maxNorm, largest, mustBeFinite, total.floats()});
+  });
+}
+
+void clipValue(Queue& queue, Call& call) {
+  TensorList values(call.updateAll("values"));
+  const auto limit = static_cast<float>(call.number("limit"));
+  call.submit(queue, [=](Backend& backend) mutable {
+    backend.clipValue({values.size(), values.counts(), values.addresses(), limit});
+  });
+}
+
+void sgdStep(Queue& queue, Call& call) {
+  SteppedGroups<SgdOptions> groups;
+  TensorList momenta;
+  call.each("groups", [&] {
+    const std::size_t count =
+        groups.add(call, {call.number("lr"), call.number("momentum"), call.number("dampening"),
+                          call.number("weightDecay"), call.flag("nesterov")});
+    momenta.add(call.updateAll("momenta"), count);
+  });
+  call.submit(queue, [=](Backend& backend) mutable {
+    backend.sgdStep({groups.stepped(), groups.options(), momenta.addresses()});
+  });
+}
+
+void adamStep(Queue& queue, Call& call) {
+  SteppedGroups<AdamOptions> groups;
+  TensorList means, variances, maxima;
+  call.each("groups", [&] {
+    const std::size_t count =
+        groups.add(call, {call.number("lr"), call.number("beta1"), call.number("beta2"), call.number("eps"),
+                          call.number("weightDecay"), call.flag("decoupled"), call.flag("amsgrad")});
+    means.add(call.updateAll("means"), count);
+    variances.add(call.updateAll("variances"), count);
+    maxima.add(call.updateAll("maxima"), count);
+  });
+  call.submit(queue, [=](Backend& backend) mutable {
+    backend.adamStep(
+        {groups.stepped(), groups.options(), means.addresses(), variances.addresses(), maxima.addresses()});
+  });
+}
+
+void asgdStep(Queue& queue, Call& call) {
+  SteppedGroups<AsgdOptions> groups;
+  TensorList averages, rates;
+  call.each("groups", [&] {
+    const std::size_t count =
+        groups.add(call, {call.number("lr"), call.number("lambda"), call.number("alpha"), call.number("t0"),
+                          call.number("weightDecay")});
+    averages.add(call.updateAll("averages"), count);
+    rates.add(call.updateAll("rates"), count);
+  });
+  call.submit(queue, [=](Backend& backend) mutable {
+    backend.asgdStep({groups.stepped(), groups.options(), averages.addresses(), rates.addresses()});
+  });
+}
+
+void adagradStep(Queue& queue, Call& call) {
+  SteppedGroups<AdagradOptions> groups;
+  TensorList sums;
+  call.each("groups", [&] {
+    const std::size_t count = groups.add(
+        call, {call.number("lr"), call.number("lrDecay"), call.number("eps"), call.number("weightDecay"),
+               call.number("keep"), call.number("add"), call.number("initialAccumulator")});
+    sums.add(call.updateAll("sums"), count);
+  });
+  call.submit(queue, [=](Backend& backend) mutable {
+    backend.adagradStep({groups.stepped(), groups.options(), sums.addresses()});
+  });
+}
+
+}  // namespace
+
+void defineOptimizerOps(Napi::Env env, Napi::Object exports) {
+  define<clipNorm>(env, exports, "clipNorm");
+  define<clipValue>(env, exports, "clipValue");
+  define<sgdStep>(env, exports, "sgdStep");
+  define<adamStep>(env, exports, "adamStep");
+  define<asgdStep>(env, exports, "asgdStep");
+  define<adagradStep>(env, exports, "adagradStep");
+}
+
+}  // namespace packed_rnn

@@ -1,0 +1,65 @@
+import { checkNumber } from '../check.js'
+import { adagradStep } from '../ops/optimizer.js'
+import { type Grouped, Optimizer, type Slots } from './optimizer.js'
+import type { Kinds } from './state.js'
+
+export interface AdagradOptions {
+  /** Default 0.01. */
+  lr: number
+  /** Default 0: the t-th step of a parameter has the rate lr / (1 + (t − 1) lrDecay). */
+  lrDecay: number
+  /** What every sum holds before the first step, PyTorch's initial_accumulator_value; default 0. */
+  initialAccumulator: number
+  /** ε; default 1e-10. */
+  eps: number
+  /** λ in g + λ p; default 0. */
+  weightDecay: number
+}
+
+type Name = 'step' | 'sum'
+
+/** Adagrad (Duchi et al. 2011, as torch.optim.Adagrad): g += λ p; s += g²; p −= lr g / (√s + ε). */
+export class Adagrad extends Optimizer<AdagradOptions, Name> {
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for no parameter or one that
+   * comes twice.
+   */
+  constructor(parameters: Grouped<AdagradOptions>, defaults: Partial<AdagradOptions> = {}) {
+    super('optim.Adagrad', parameters, {
+      lr: 0.01,
+      lrDecay: 0,
+      initialAccumulator: 0,
+      eps: 1e-10,
+      weightDecay: 0,
+      ...defaults,
+    })
+  }
+
+  protected override check(op: string, at: string, options: AdagradOptions): void {
+    const { lr, lrDecay, initialAccumulator, eps, weightDecay } = options
+    for (const [name, value] of Object.entries({ lr, lrDecay, initialAccumulator, eps, weightDecay })) {
+      checkNumber(op, at + name, value, 0)
+    }
+  }
+
+  protected override kinds(): Kinds<Name> {
+    return [
+      ['step', 'scalar'],
+      ['sum', 'parameter'],
+    ]
+  }
+
+  protected override apply(slots: readonly Slots<AdagradOptions, Name>[]): void {
+    adagradStep(
+      slots.map(({ options, parameters, gradients, state }) => ({
+        ...options,
+        keep: 1,
+        add: 1,
+        parameters,
+        gradients,
+        steps: state('step'),
+        sums: state('sum'),
+      })),
+    )
+  }
+}

@@ -1,0 +1,77 @@
+import { checkNumber } from '../check.js'
+import { asgdStep } from '../ops/optimizer.js'
+import { type Grouped, Optimizer, type Slots } from './optimizer.js'
+import type { Kinds, Parameter } from './state.js'
+
+export interface AsgdOptions {
+  /** Default 0.01. */
+  lr: number
+  /** λ, the decay that also slows the rate; default 1e-4. */
+  lambda: number
+  /** α, the power of the rate's decline; default 0.75. */
+  alpha: number
+  /** t₀, the steps after which averaging starts; default 1e6. */
+  t0: number
+  /** In g + weightDecay · p; default 0. */
+  weightDecay: number
+}
+
+type Name = 'step' | 'eta' | 'ax'
+
+/**
+ * Averaged stochastic gradient descent (Polyak and Juditsky 1992, as torch.optim.ASGD): p = (1 − λ η) p − η g;
+ * a += μ (p − a); then η = lr / (1 + λ lr t)^α and μ = 1 / max(1, t − t₀), where t counts a parameter's own steps; at
+ * first η = lr and μ = 1. A new `lr` therefore acts one step later.
+ */
+export class ASGD extends Optimizer<AsgdOptions, Name> {
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for no parameter or one that
+   * comes twice.
+   */
+  constructor(parameters: Grouped<AsgdOptions>, defaults: Partial<AsgdOptions> = {}) {
+    super('optim.ASGD', parameters, {
+      lr: 0.01,
+      lambda: 1e-4,
+      alpha: 0.75,
+      t0: 1e6,
+      weightDecay: 0,
+      ...defaults,
+    })
+  }
+
+  /**
+   * The average of a parameter, to evaluate with; null before its first step. Later steps change it, and the optimiser
+   * disposes it.
+   */
+  average(parameter: Parameter): Parameter | null {
+    return this.stateOf(parameter, 'ax')
+  }
+
+  protected override check(op: string, at: string, options: AsgdOptions): void {
+    const { lr, lambda, alpha, t0, weightDecay } = options
+    for (const [name, value] of Object.entries({ lr, lambda, alpha, t0, weightDecay })) {
+      checkNumber(op, at + name, value, 0)
+    }
+  }
+
+  protected override kinds(): Kinds<Name> {
+    return [
+      ['step', 'scalar'],
+      ['eta', 'scalar'],
+      ['ax', 'parameter'],
+    ]
+  }
+
+  protected override apply(slots: readonly Slots<AsgdOptions, Name>[]): void {
+    asgdStep(
+      slots.map(({ options, parameters, gradients, state }) => ({
+        ...options,
+        parameters,
+        gradients,
+        steps: state('step'),
+        rates: state('eta'),
+        averages: state('ax'),
+      })),
+    )
+  }
+}

@@ -1,0 +1,61 @@
+import { checkNumber } from '../check.js'
+import { adagradStep } from '../ops/optimizer.js'
+import { type Grouped, Optimizer, type Slots } from './optimizer.js'
+import type { Kinds } from './state.js'
+
+export interface RmspropOptions {
+  /** Default 0.01. */
+  lr: number
+  /** α; default 0.99. */
+  alpha: number
+  /** ε, added to the root; default 1e-8. */
+  eps: number
+  /** λ in g + λ p; default 0. */
+  weightDecay: number
+}
+
+type Name = 'step' | 'square_avg'
+
+/**
+ * RMSprop (Tieleman and Hinton 2012, as torch.optim.RMSprop without momentum and centring): g += λ p;
+ * v = α v + (1 − α) g²; p −= lr g / (√v + ε).
+ */
+export class RMSprop extends Optimizer<RmspropOptions, Name> {
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or an α outside [0, 1];
+   * ERR_INVALID_ARGUMENT for no parameter or one that comes twice.
+   */
+  constructor(parameters: Grouped<RmspropOptions>, defaults: Partial<RmspropOptions> = {}) {
+    super('optim.RMSprop', parameters, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, ...defaults })
+  }
+
+  protected override check(op: string, at: string, { lr, alpha, eps, weightDecay }: RmspropOptions): void {
+    checkNumber(op, `${at}lr`, lr, 0)
+    checkNumber(op, `${at}alpha`, alpha, 0, 1)
+    checkNumber(op, `${at}eps`, eps, 0)
+    checkNumber(op, `${at}weightDecay`, weightDecay, 0)
+  }
+
+  protected override kinds(): Kinds<Name> {
+    return [
+      ['step', 'scalar'],
+      ['square_avg', 'parameter'],
+    ]
+  }
+
+  protected override apply(slots: readonly Slots<RmspropOptions, Name>[]): void {
+    adagradStep(
+      slots.map(({ options, parameters, gradients, state }) => ({
+        ...options,
+        keep: options.alpha,
+        add: 1 - options.alpha,
+        lrDecay: 0,
+        initialAccumulator: 0,
+        parameters,
+        gradients,
+        steps: state('step'),
+        sums: state('square_avg'),
+      })),
+    )
+  }
+}

@@ -1,0 +1,94 @@
+import { Adagrad, Adam, AdamW, ASGD, RMSprop, SGD } from '../../src/optim/index.js'
+import { tensor } from '../../src/tensor.js'
+import { argument, cpu, ELSEWHERE, other, type Refusal, refuses, untyped, vector } from './refuses.js'
+
+const p = vector(3)
+const q = vector(2)
+const elsewhere = vector(2, other)
+const gone = vector(2)
+gone.dispose()
+const integers = argument(tensor(new Int32Array(2), [2], { device: cpu }))
+
+refuses('the parameters of an optimiser', [
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.Adam: parameters: wanted at least one parameter, got []',
+    () => new Adam([]),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.SGD: parameters: wanted at least one parameter, got [Object]',
+    () => new SGD([{ parameters: [] }], { lr: 1 }),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.SGD: parameters[1]: wanted each parameter once, got one again',
+    () => new SGD([p, p], { lr: 1 }),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.SGD: groups[1].parameters[1]: wanted each parameter once, got one again',
+    () => new SGD([{ parameters: [p] }, { parameters: [q, p] }], { lr: 1 }),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.ASGD: groups[1].parameters: wanted an array of parameters, got undefined',
+    () => new ASGD(untyped([{ parameters: [p] }, q])),
+  ],
+  ['ERR_DEVICE', `optim.AdamW: parameters[1]: wanted ${ELSEWHERE}`, () => new AdamW([p, elsewhere])],
+  [
+    'ERR_DTYPE',
+    'optim.RMSprop: parameters[0]: wanted dtype float32, got int32',
+    () => new RMSprop(untyped([integers])),
+  ],
+  [
+    'ERR_DISPOSED',
+    'optim.Adagrad: parameters[0]: wanted a tensor, got a disposed one',
+    () => new Adagrad([gone]),
+  ],
+])
+
+/** A number that an option refuses, with the bounds that it names. */
+function outside(name: string, got: number, call: () => unknown, low = 0, high = Infinity): Refusal {
+  return ['ERR_OUT_OF_RANGE', `${name}: wanted a number from ${low} to ${high}, got ${got}`, call]
+}
+
+const BELOW_ONE = 1 - 2 ** -53
+const momentum = { lr: 1, momentum: 0.9 }
+refuses('the options of an optimiser', [
+  outside('optim.SGD: lr', -1, () => new SGD([p], { lr: -1 })),
+  outside('optim.SGD: lr', NaN, () => new SGD([p], { lr: NaN })),
+  outside('optim.SGD: momentum', -1, () => new SGD([p], { lr: 1, momentum: -1 })),
+  outside('optim.SGD: dampening', NaN, () => new SGD([p], { ...momentum, dampening: NaN }), -Infinity),
+  outside('optim.SGD: weightDecay', -1, () => new SGD([p], { lr: 1, weightDecay: -1 })),
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.SGD: nesterov: wanted momentum above 0 and dampening 0, got momentum 0 and dampening 0',
+    () => new SGD([p], { lr: 1, nesterov: true }),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.SGD: groups[1].nesterov: wanted momentum above 0 and dampening 0, got momentum 0.9 and dampening 0.5',
+    () => {
+      const groups = [{ parameters: [p] }, { parameters: [q], dampening: 0.5 }]
+      return new SGD(groups, { ...momentum, nesterov: true })
+    },
+  ],
+  outside('optim.Adam: lr', -1, () => new Adam([p], { lr: -1 })),
+  outside('optim.Adam: betas[0]', 1, () => new Adam([p], { betas: [1, 0.9] }), 0, BELOW_ONE),
+  outside('optim.AdamW: betas[1]', -1, () => new AdamW([p], { betas: [0.9, -1] }), 0, BELOW_ONE),
+  outside('optim.Adam: eps', -1, () => new Adam([p], { eps: -1 })),
+  outside('optim.AdamW: weightDecay', -1, () => new AdamW([p], { weightDecay: -1 })),
+  outside('optim.ASGD: lr', Infinity, () => new ASGD([p], { lr: Infinity })),
+  outside('optim.ASGD: lambda', -1, () => new ASGD([p], { lambda: -1 })),
+  outside('optim.ASGD: alpha', -1, () => new ASGD([p], { alpha: -1 })),
+  outside('optim.ASGD: t0', -1, () => new ASGD([p], { t0: -1 })),
+  outside('optim.ASGD: weightDecay', -1, () => new ASGD([p], { weightDecay: -1 })),
+  outside('optim.RMSprop: alpha', 2, () => new RMSprop([p], { alpha: 2 }), 0, 1),
+  outside('optim.RMSprop: eps', -1, () => new RMSprop([p], { eps: -1 })),
+  outside('optim.Adagrad: lrDecay', -1, () => new Adagrad([p], { lrDecay: -1 })),
+  outside('optim.Adagrad: initialAccumulator', -1, () => new Adagrad([p], { initialAccumulator: -1 })),
+  outside('optim.Adagrad: groups[1].eps', -1, () => {
+    return new Adagrad([{ parameters: [p] }, { parameters: [q], eps: -1 }])
+  }),
+])
