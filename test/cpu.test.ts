@@ -7,6 +7,7 @@ import { embeddingSuite } from './suite/embedding.js'
 import { linearSuite } from './suite/linear.js'
 import { lossSuite } from './suite/loss.js'
 import { modulesSuite } from './suite/modules.js'
+import { optimizerStateSuite } from './suite/optimizerState.js'
 import { optimizersSuite } from './suite/optimizers.js'
 import { packingSuite } from './suite/packing.js'
 import { poolingSuite } from './suite/pooling.js'
@@ -31,6 +32,7 @@ const suites = [
   cellsSuite,
   modulesSuite,
   optimizersSuite,
+  optimizerStateSuite,
   clippingSuite,
 ]
 for (const suite of suites) suite(cpu)

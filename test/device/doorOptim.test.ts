@@ -1,4 +1,5 @@
-import { Adagrad, Adam, AdamW, ASGD, RMSprop, SGD } from '../../src/optim/index.js'
+import { Adagrad, Adam, AdamW, ASGD, RMSprop, Scheduler, SGD } from '../../src/optim/index.js'
+import { cosineAnnealing, oneCycle, slantedTriangular, stepDecay } from '../../src/optim/schedules.js'
 import { tensor } from '../../src/tensor.js'
 import { argument, cpu, ELSEWHERE, other, type Refusal, refuses, untyped, vector } from './refuses.js'
 
@@ -90,5 +91,49 @@ refuses('the options of an optimiser', [
   outside('optim.Adagrad: initialAccumulator', -1, () => new Adagrad([p], { initialAccumulator: -1 })),
   outside('optim.Adagrad: groups[1].eps', -1, () => {
     return new Adagrad([{ parameters: [p] }, { parameters: [q], eps: -1 }])
+  }),
+])
+
+const two = { groups: [{ lr: 1 }, { lr: 2 }] }
+const constant = (_: number, rate: number) => rate
+refuses('schedules', [
+  [
+    'ERR_OUT_OF_RANGE',
+    'stepDecay: stepSize: wanted an integer from 1 to 2147483647, got 0',
+    () => stepDecay({ stepSize: 0 }),
+  ],
+  outside('stepDecay: gamma', -1, () => stepDecay({ stepSize: 1, gamma: -1 })),
+  [
+    'ERR_OUT_OF_RANGE',
+    'cosineAnnealing: steps: wanted an integer from 1 to 2147483647, got 1.5',
+    () => cosineAnnealing({ steps: 1.5 }),
+  ],
+  outside('cosineAnnealing: minimum', -1, () => cosineAnnealing({ steps: 2, minimum: -1 })),
+  outside('oneCycle: pctStart', 2, () => oneCycle({ steps: 2, pctStart: 2 }), 0, 1),
+  outside('oneCycle: divFactor', 0, () => oneCycle({ steps: 2, divFactor: 0 }), Number.MIN_VALUE),
+  outside('oneCycle: finalDivFactor', 0, () => oneCycle({ steps: 2, finalDivFactor: 0 }), Number.MIN_VALUE),
+  [
+    'ERR_OUT_OF_RANGE',
+    'slantedTriangular: steps: wanted at least 1 / 0.1, got 9',
+    () => slantedTriangular({ steps: 9 }),
+  ],
+  outside('slantedTriangular: ratio', 0.5, () => slantedTriangular({ steps: 10, ratio: 0.5 }), 1),
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.Scheduler: schedule: wanted one for each of 2 groups, got 1',
+    () => new Scheduler(two, [constant]),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'optim.Scheduler.loadStateDict: rates: wanted 2 numbers, got 1',
+    () => new Scheduler(two, constant).loadStateDict({ step: 0, rates: [1] }),
+  ],
+  [
+    'ERR_OUT_OF_RANGE',
+    `optim.Scheduler.loadStateDict: step: wanted an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got -1`,
+    () => new Scheduler(two, constant).loadStateDict({ step: -1, rates: [1, 2] }),
+  ],
+  outside('optim.Scheduler.loadStateDict: rates[1]', -2, () => {
+    return new Scheduler(two, constant).loadStateDict({ step: 0, rates: [1, -2] })
   }),
 ])

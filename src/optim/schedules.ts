@@ -1,0 +1,99 @@
+import { checkInteger, checkNumber } from '../check.js'
+import { badArgument } from '../errors.js'
+
+/**
+ * The learning rate of a step: a pure function of the number of steps taken before it, from 0, and of the group's own
+ * rate, the one that it had when the `Scheduler` was made. A step is whatever the caller counts: updates or epochs.
+ */
+export type Schedule = (step: number, rate: number) => number
+
+/**
+ * rate · γ^⌊step / stepSize⌋ (torch.optim.lr_scheduler.StepLR).
+ *
+ * @param options `stepSize`: steps between drops; `gamma`: default 0.1.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ */
+export function stepDecay(options: { stepSize: number; gamma?: number }): Schedule {
+  const { stepSize, gamma = 0.1 } = options
+  checkInteger('stepDecay', 'stepSize', stepSize, 1)
+  checkNumber('stepDecay', 'gamma', gamma, 0)
+  return (step, rate) => rate * gamma ** Math.floor(step / stepSize)
+}
+
+/**
+ * minimum + (rate − minimum) (1 + cos(π step / steps)) / 2 (Loshchilov and Hutter 2017, without restarts;
+ * torch.optim.lr_scheduler.CosineAnnealingLR). After `steps` it rises again, as it does there.
+ *
+ * @param options `steps`: PyTorch's T_max; `minimum`: its eta_min, a rate, default 0.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ */
+export function cosineAnnealing(options: { steps: number; minimum?: number }): Schedule {
+  const { steps, minimum = 0 } = options
+  checkInteger('cosineAnnealing', 'steps', steps, 1)
+  checkNumber('cosineAnnealing', 'minimum', minimum, 0)
+  return (step, rate) => anneal(rate, minimum, step / steps)
+}
+
+/**
+ * One cycle (Smith and Topin 2018 in fastai's two phases; torch.optim.lr_scheduler.OneCycleLR with cosine annealing):
+ * from rate / divFactor to `rate` in the first pctStart · steps − 1 steps, then to rate / (divFactor finalDivFactor) at
+ * the last, steps − 1. Each phase is a half cosine. Later steps keep the last rate; PyTorch refuses them.
+ *
+ * @param options `steps`: of the whole cycle; `pctStart`: default 0.3; `divFactor`: default 25; `finalDivFactor`:
+ * default 1e4.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ */
+export function oneCycle(options: {
+  steps: number
+  pctStart?: number
+  divFactor?: number
+  finalDivFactor?: number
+}): Schedule {
+  const { steps, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4 } = options
+  checkInteger('oneCycle', 'steps', steps, 1)
+  checkNumber('oneCycle', 'pctStart', pctStart, 0, 1)
+  checkNumber('oneCycle', 'divFactor', divFactor, Number.MIN_VALUE)
+  checkNumber('oneCycle', 'finalDivFactor', finalDivFactor, Number.MIN_VALUE)
+  const peak = pctStart * steps - 1
+  const last = steps - 1
+  return (step, rate) => {
+    const first = rate / divFactor
+    if (step < peak) return anneal(first, rate, step / peak)
+    return step < last
+      ? anneal(rate, first / finalDivFactor, (step - peak) / (last - peak))
+      : first / finalDivFactor
+  }
+}
+
+/**
+ * Slanted triangular rates (Howard and Ruder 2018, ULMFiT, equation 3): with cut = ⌊steps · cutFraction⌋ and
+ * p = step / cut before the cut, else 1 − (step − cut) / (cut (1 / cutFraction − 1)), rate (1 + p (ratio − 1)) / ratio.
+ * Later steps keep rate / ratio.
+ *
+ * @param options `steps`: of the whole training, at least 1 / cutFraction; `cutFraction`: default 0.1; `ratio`: of the
+ * highest rate to the lowest, default 32.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ */
+export function slantedTriangular(options: {
+  steps: number
+  cutFraction?: number
+  ratio?: number
+}): Schedule {
+  const { steps, cutFraction = 0.1, ratio = 32 } = options
+  checkNumber('slantedTriangular', 'cutFraction', cutFraction, Number.MIN_VALUE, 1 - 2 ** -53)
+  checkInteger('slantedTriangular', 'steps', steps, 1)
+  checkNumber('slantedTriangular', 'ratio', ratio, 1)
+  const cut = Math.floor(steps * cutFraction)
+  if (cut === 0) {
+    throw badArgument('slantedTriangular', 'steps', `at least 1 / ${cutFraction}`, steps, 'ERR_OUT_OF_RANGE')
+  }
+  return (step, rate) => {
+    const p = step < cut ? step / cut : 1 - (step - cut) / (cut * (1 / cutFraction - 1))
+    return (rate * (1 + Math.max(0, p) * (ratio - 1))) / ratio
+  }
+}
+
+/** From `start` to `end` along half a cosine, while `part` goes from 0 to 1. */
+function anneal(start: number, end: number, part: number): number {
+  return end + ((start - end) * (1 + Math.cos(Math.PI * part))) / 2
+}

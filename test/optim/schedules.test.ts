@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest'
+import {
+  cosineAnnealing,
+  oneCycle,
+  type Schedule,
+  Scheduler,
+  slantedTriangular,
+  stepDecay,
+} from '../../src/optim/index.js'
+import { expectClose } from '../suite/compare.js'
+import { readFixtures } from '../suite/fixtures.js'
+
+/** Half of the last of the fixtures' 12 digits, for a number that is small beside the largest. */
+const PRINTED = 1e-11
+
+const { schedules } = readFixtures('optimizers.json')
+
+function scheduleOf(fixture: (typeof schedules)[number]): Schedule {
+  switch (fixture.schedule) {
+    case 'stepDecay':
+      return stepDecay(fixture.options)
+    case 'cosineAnnealing':
+      return cosineAnnealing(fixture.options)
+    case 'oneCycle':
+      return oneCycle(fixture.options)
+  }
+}
+
+/** The rates of the steps 0 to `last`. */
+function rates(schedule: Schedule, rate: number, last: number): number[] {
+  return Array.from({ length: last + 1 }, (_, step) => schedule(step, rate))
+}
+
+describe('schedules', () => {
+  test.each(schedules)('PyTorch: $schedule $options', fixture => {
+    const { data } = fixture.rates
+    const found = rates(scheduleOf(fixture), fixture.rate, data.length - 1)
+    expectClose(found, data, PRINTED)
+    // The last rate of a cycle is a ten thousandth of the first.
+    expectClose(found.slice(-1), data.slice(-1), data.at(-1) === 0 ? PRINTED : 1e-9)
+  })
+
+  test('stepDecay drops after every stepSize steps, by 10 unless told otherwise', () => {
+    expect(rates(stepDecay({ stepSize: 2, gamma: 0.5 }), 8, 6)).toEqual([8, 8, 4, 4, 2, 2, 1])
+    expect(stepDecay({ stepSize: 1 })(1, 1)).toBe(0.1)
+  })
+
+  test('cosineAnnealing: the ends, the middle, and up again', () => {
+    const found = rates(cosineAnnealing({ steps: 4, minimum: 1 }), 5, 8)
+    const half = 3 + 2 * Math.SQRT1_2
+    expectClose(found, [5, half, 3, 6 - half, 1, 6 - half, 3, half, 5], 1e-15)
+  })
+
+  test('oneCycle: up, down, and still', () => {
+    const schedule = oneCycle({ steps: 10, pctStart: 0.5, divFactor: 10, finalDivFactor: 100 })
+    expectClose(
+      [0, 2, 4, 6.5, 9, 20].map(step => schedule(step, 1)),
+      [0.1, 0.55, 1, 0.5005, 0.001, 0.001],
+      1e-15,
+    )
+    expect(schedule(9, 1)).toBe(0.001)
+    // A peak before the first step, and one at the last.
+    expect(oneCycle({ steps: 1 })(0, 1)).toBe(1 / 25 / 1e4)
+    expectClose(rates(oneCycle({ steps: 3, pctStart: 1, divFactor: 2 }), 1, 1), [0.5, 0.75], 1e-15)
+    expect(rates(oneCycle({ steps: 4, pctStart: 0.25 }), 1, 0)).toEqual([1])
+  })
+
+  test('slantedTriangular: the known rates of 100 steps at 0.01', () => {
+    const schedule = slantedTriangular({ steps: 100 })
+    const found = [0, 5, 10, 50, 100].map(step => schedule(step, 0.01))
+    expectClose(found, [0.0003125, 0.00515625, 0.01, 0.00569444, 0.0003125], 1e-6)
+    expect(schedule(1000, 0.01)).toBe(0.01 / 32)
+    expect(slantedTriangular({ steps: 8, cutFraction: 0.5, ratio: 2 })(2, 4)).toBe(3)
+  })
+})
+
+describe('Scheduler', () => {
+  test('starts every group from its own rate', () => {
+    const groups = [{ lr: 8 }, { lr: 2 }]
+    const scheduler = new Scheduler({ groups }, stepDecay({ stepSize: 2, gamma: 0.5 }))
+    const seen = Array.from({ length: 4 }, () => {
+      const now = groups.map(({ lr }) => lr)
+      scheduler.step()
+      return now
+    })
+    expect(seen).toEqual([
+      [8, 2],
+      [8, 2],
+      [4, 1],
+      [4, 1],
+    ])
+  })
+
+  test('sets the rate of step 0 when it is made', () => {
+    const groups = [{ lr: 0.01 }]
+    new Scheduler({ groups }, slantedTriangular({ steps: 100 }))
+    expect(groups[0]!.lr).toBe(0.01 / 32)
+  })
+
+  test('takes a schedule for each group', () => {
+    const groups = [{ lr: 8 }, { lr: 2 }]
+    const scheduler = new Scheduler({ groups }, [(_, rate) => rate, (step, rate) => rate * step])
+    scheduler.step()
+    scheduler.step()
+    expect(groups).toEqual([{ lr: 8 }, { lr: 4 }])
+  })
+
+  test('goes on from its state, whatever the rates are by then', () => {
+    const schedule = cosineAnnealing({ steps: 10 })
+    const [groups, resumed] = [[{ lr: 3 }], [{ lr: 3 }]]
+    const first = new Scheduler({ groups }, schedule)
+    for (let i = 0; i < 4; i++) first.step()
+    resumed[0]!.lr = groups[0]!.lr
+    const second = new Scheduler({ groups: resumed }, schedule)
+    second.loadStateDict(JSON.parse(JSON.stringify(first.stateDict())))
+    expect(resumed).toEqual(groups)
+    first.step()
+    second.step()
+    expect(resumed).toEqual(groups)
+    expect(groups[0]!.lr).toBe(schedule(5, 3))
+  })
+})

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest'
+import { Adam, cosineAnnealing, Scheduler, SGD } from '../../src/optim/index.js'
+import { Generator } from '../../src/random.js'
+import { memory, scope } from '../../src/tensor.js'
+import { expectSameBits } from './compare.js'
+import { leaf, optimizerOf, type Parameter, rules, setGradient } from './parameter.js'
+import type { Target } from './target.js'
+
+const SIZES = [3, 40, 7]
+
+/** Gradients that depend on the step's number alone. The last parameter misses the first three, the second one one. */
+function setGradients(step: number, parameters: readonly Parameter[]): void {
+  const generator = new Generator(100 + step)
+  for (const [i, p] of parameters.entries()) {
+    const gradient = Float32Array.from({ length: p.size }, () => generator.normal())
+    const missed = (i === 2 && step < 3) || (i === 1 && step === 1)
+    setGradient(p, missed ? null : gradient)
+  }
+}
+
+export function optimizerStateSuite(target: Target): void {
+  const values = SIZES.map((length, i) => {
+    const generator = new Generator(i)
+    return Float32Array.from({ length }, () => generator.uniform(-1, 1))
+  })
+  const read = (parameters: readonly Parameter[]) => Promise.all(parameters.map(p => p.toArray()))
+
+  describe(`the state of optimisers on ${target.name}`, () => {
+    test.each(rules)('5 steps have the bits of 2, a checkpoint and 3: $name', async rule => {
+      const start = (from: readonly Float32Array[]) => {
+        const parameters = from.map(each => leaf(target.open(), each))
+        const optimizer = optimizerOf(rule, parameters)
+        const rates = new Scheduler(optimizer, cosineAnnealing({ steps: 5 }))
+        const run = (first: number, last: number) => {
+          for (let step = first; step <= last; step++) {
+            setGradients(step, parameters)
+            optimizer.step()
+            rates.step()
+          }
+        }
+        return { parameters, optimizer, rates, run }
+      }
+      const whole = start(values)
+      whole.run(0, 1)
+      const resumed = start(await read(whole.parameters))
+      // Asked for before the next steps are issued, taken after them.
+      const saved = whole.optimizer.stateDict()
+      const savedRates = whole.rates.stateDict()
+      whole.run(2, 4)
+      resumed.optimizer.loadStateDict(await saved)
+      resumed.rates.loadStateDict(savedRates)
+      resumed.run(2, 4)
+
+      const expected = await read(whole.parameters)
+      for (const [i, found] of (await read(resumed.parameters)).entries()) {
+        expectSameBits(found, expected[i]!, `parameter ${i}`)
+      }
+      const state = await whole.optimizer.stateDict()
+      expect(await resumed.optimizer.stateDict()).toEqual(state)
+      expect(JSON.parse(JSON.stringify(state.groups))).toEqual(state.groups)
+    })
+
+    test("it has PyTorch's names, and none for a parameter that took no step", async () => {
+      const parameters = values.map(each => leaf(target.open(), each))
+      const names = async (rule: (typeof rules)[number]) => {
+        const optimizer = optimizerOf(rule, parameters)
+        setGradients(0, parameters)
+        optimizer.step()
+        return [...(await optimizer.stateDict()).tensors.keys()].filter(key => !key.startsWith('0'))
+      }
+      const found = await Promise.all(rules.map(async rule => [rule.name, await names(rule)]))
+      expect(Object.fromEntries(found)).toMatchObject({
+        SGD: [],
+        'SGD with momentum': ['1.step', '1.momentum_buffer'],
+        Adam: ['1.step', '1.exp_avg', '1.exp_avg_sq'],
+        'AdamW with other options': ['1.step', '1.exp_avg', '1.exp_avg_sq', '1.max_exp_avg_sq'],
+        ASGD: ['1.step', '1.eta', '1.ax'],
+        RMSprop: ['1.step', '1.square_avg'],
+        Adagrad: ['1.step', '1.sum'],
+      })
+    })
+
+    test('it says the options, the shapes and the steps of each parameter', async () => {
+      const device = target.open()
+      const [p, q] = [leaf(device, [1, 2]), leaf(device, [3])]
+      const adam = new Adam([{ parameters: [p], lr: 0.5 }, { parameters: [q] }], { betas: [0.5, 0.75] })
+      setGradient(p, [2, 4])
+      adam.step()
+      adam.step()
+      const { groups, tensors } = await adam.stateDict()
+      const common = { betas: [0.5, 0.75], eps: 1e-8, weightDecay: 0, amsgrad: false }
+      expect(groups).toEqual([
+        { options: { lr: 0.5, ...common }, parameters: 1 },
+        { options: { lr: 1e-3, ...common }, parameters: 1 },
+      ])
+      expect(Object.fromEntries(tensors)).toEqual({
+        '0.step': { shape: [], data: Float32Array.of(2) },
+        '0.exp_avg': { shape: [2], data: Float32Array.of(1.5, 3) },
+        '0.exp_avg_sq': { shape: [2], data: Float32Array.of(1.75, 7) },
+      })
+    })
+
+    test('an option that asks for more state than there was starts it as zeros', async () => {
+      const p = leaf(target.open(), [1])
+      const adam = new Adam([p])
+      setGradient(p, [2])
+      adam.step()
+      adam.groups[0]!.amsgrad = true
+      const state = await adam.stateDict()
+      expect(state.tensors.get('0.max_exp_avg_sq')).toEqual({ shape: [1], data: Float32Array.of(0) })
+      adam.loadStateDict(state)
+      adam.step()
+      expect((await adam.stateDict()).tensors.get('0.step')?.data[0]).toBe(2)
+    })
+
+    test('what does not fit is refused, and changes nothing', async () => {
+      const device = target.open()
+      const p = leaf(device, [1, 2])
+      const adam = new Adam([p])
+      setGradient(p, [2, 4])
+      adam.step()
+      const state = await adam.stateDict()
+      const [group] = state.groups
+      const tensors = (changes: Record<string, { shape: number[]; data: Float32Array } | null>) => {
+        const changed = new Map(state.tensors)
+        for (const [name, value] of Object.entries(changes)) {
+          if (value === null) changed.delete(name)
+          else changed.set(name, value)
+        }
+        return { ...state, tensors: changed }
+      }
+      const zero = { shape: [1], data: new Float32Array(1) }
+      const refused = (bad: typeof state) => () => adam.loadStateDict(bad)
+      const op = 'optim.Adam.loadStateDict: '
+      expect(refused({ ...state, groups: [] })).toThrow(`${op}groups: wanted 1 groups, got 0`)
+      expect(refused({ ...state, groups: [{ ...group!, parameters: 2 }] })).toThrow(
+        `${op}groups[0].parameters: wanted 1, got 2`,
+      )
+      const foreign = new SGD([p], { lr: 1 })
+      await expect(
+        foreign.stateDict().then(other => Reflect.apply(adam.loadStateDict, adam, [other])),
+      ).rejects.toThrow(
+        `${op}groups[0].options: wanted amsgrad, betas, eps, lr, weightDecay, got dampening, lr, momentum`,
+      )
+      const negative = { ...group!, options: { ...group!.options, lr: -1 } }
+      expect(refused({ ...state, groups: [negative] })).toThrow('optim.Adam: lr: wanted a number')
+      expect(refused(tensors({ '0.exp_avg': zero }))).toThrow(`${op}0.exp_avg: wanted shape [2], got [1]`)
+      expect(refused(tensors({ '0.step': null }))).toThrow(`${op}0.step: wanted a value, got undefined`)
+      expect(refused(tensors({ '1.step': zero }))).toThrow(/tensors: wanted state of .*, got 1\.step$/)
+      expect(await adam.stateDict()).toEqual(state)
+    })
+
+    test('it outlives the scope of a step and goes with `dispose`', async () => {
+      const p = leaf(target.open(), [1, 2])
+      setGradient(p, [2, 4])
+      const before = memory().tensors
+      const adam = new Adam([p])
+      scope(() => adam.step())
+      expect(memory().tensors).toBe(before + 3)
+      adam.loadStateDict(await adam.stateDict())
+      expect(memory().tensors).toBe(before + 3)
+      adam.dispose()
+      expect(memory().tensors).toBe(before)
+    })
+  })
+}
