@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { badFile } from '../errors.js'
-import type { LoadOptions, LoadResult, Module, StateEntry } from '../nn/module.js'
+import type { LoadOptions, LoadResult, Module } from '../nn/module.js'
+import type { StateEntry } from '../tensor.js'
 import { fileFailure } from '../text/file.js'
 import { atomicWrite } from './files.js'
 import { type HostTensor, readSafetensors, writeSafetensors } from './safetensors.js'

@@ -46,13 +46,17 @@ interface Position {
   history: EpochFigures[]
 }
 
+type AdamState = Awaited<ReturnType<Adam['stateDict']>>
+type SgdState = Awaited<ReturnType<SGD['stateDict']>>
+
 /** All that a run needs to go on with the same bits. */
 export interface TrainerState {
   position: Position
   /** Masks that dropout has drawn. */
   masks: number
   model: ReadonlyMap<string, StateEntry>
-  optimizer: Awaited<ReturnType<Adam['stateDict']>> | Awaited<ReturnType<SGD['stateDict']>>
+  /** Its `groups` are what JSON can hold. */
+  optimizer: Pick<AdamState, 'tensors'> & { groups: AdamState['groups'] | SgdState['groups'] }
 }
 
 /** Steps whose losses are not awaited yet: enough to keep the device busy, few enough to keep its queue short. */
@@ -203,9 +207,13 @@ export class Trainer {
    */
   restore({ position, masks, model, optimizer }: TrainerState): void {
     this.model.loadStateDict(model)
-    if (this.optimizer instanceof Adam)
-      this.optimizer.loadStateDict(optimizer as Parameters<Adam['loadStateDict']>[0])
-    else this.optimizer.loadStateDict(optimizer as Parameters<SGD['loadStateDict']>[0])
+    // `loadStateDict` checks that the groups are of its own kind.
+    const { groups, tensors } = optimizer
+    if (this.optimizer instanceof Adam) {
+      this.optimizer.loadStateDict({ groups: groups as AdamState['groups'], tensors })
+    } else {
+      this.optimizer.loadStateDict({ groups: groups as SgdState['groups'], tensors })
+    }
     this.model.lstm.masks.step = masks
     this.#position = structuredClone(position)
   }
