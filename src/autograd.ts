@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { PackedRnnError } from './errors.js'
-import { applyElementwise, type DType, outlive, type Storage, type TapeNode, type Tensor } from './tensor.js'
+import { outlive } from './scope.js'
+import { applyElementwise, type DType, type Storage, type TapeNode, type Tensor } from './tensor.js'
 
 type Float = Tensor<'float32'>
 type Gradients = readonly (Float | null)[]

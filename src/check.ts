@@ -8,7 +8,7 @@ import type { DType, Tensor } from './tensor.js'
  */
 
 /** A dimension that may be any number. */
-export const any = -1
+export const anySize = -1
 
 export function checkTensor<D extends DType, R extends number>(
   op: string,
@@ -25,9 +25,10 @@ export function checkTensor<D extends DType, R extends number>(
     throw badArgument(op, name, `dtype ${wanted.dtype}`, value.dtype, 'ERR_DTYPE')
   const dimensions = wanted.shape ?? value.shape
   const fits =
-    value.shape.length === dimensions.length && dimensions.every((n, i) => n === any || n === value.shape[i])
+    value.shape.length === dimensions.length &&
+    dimensions.every((n, i) => n === anySize || n === value.shape[i])
   if (!fits) {
-    const shape = dimensions.map(n => (n === any ? '*' : n)).join(', ')
+    const shape = dimensions.map(n => (n === anySize ? '*' : n)).join(', ')
     throw badArgument(op, name, `shape [${shape}]`, [...value.shape], 'ERR_SHAPE')
   }
   if (wanted.device !== undefined && value.device !== wanted.device) {

@@ -1,4 +1,4 @@
-import { any, checkInteger, checkTensor } from './check.js'
+import { anySize, checkInteger, checkTensor } from './check.js'
 import { type Device, device as openDevice } from './device.js'
 import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
@@ -95,8 +95,8 @@ export class PackedSequence {
   readonly index: RowIndex | null
 
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
-    const rows = index === null ? sequences.rows : any
-    checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, any] })
+    const rows = index === null ? sequences.rows : anySize
+    checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, anySize] })
     if (index !== null) {
       const { device, shape } = data
       checkTensor('PackedSequence', 'index.index', index.index, {

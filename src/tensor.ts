@@ -1,8 +1,8 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { checkNumber, checkTensor } from './check.js'
 import { type Device, device as openDevice } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
+import { outlive, Scoped } from './scope.js'
 
 export type DType = 'float32' | 'int32'
 export type ArrayOf<D extends DType> = D extends 'float32' ? Float32Array : Int32Array
@@ -62,7 +62,6 @@ export interface TapeNode {
   backpropagate(from: object, gradient: Tensor<'float32'>): void
 }
 
-const scopes = new AsyncLocalStorage<Set<{ dispose(): void }>>()
 let live = 0
 
 /**
@@ -71,7 +70,7 @@ let live = 0
  * A tensor holds device memory until it is disposed: by `dispose()`, by `using`, by the `scope` it was made in, or at
  * the latest when it is garbage. Ops that were issued before may still read it.
  */
-export class Tensor<D extends DType = DType, R extends number = number> {
+export class Tensor<D extends DType = DType, R extends number = number> extends Scoped {
   readonly dtype: D
   readonly shape: Shape<R>
   readonly device: Device
@@ -89,6 +88,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
 
   /** @internal Use `tensor`, `zeros` or an op. */
   constructor(device: Device, dtype: D, shape: Shape<R>, storage: Storage, host: ArrayOf<D> | null = null) {
+    super()
     this.device = device
     this.dtype = dtype
     this.shape = shape
@@ -96,7 +96,6 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     this.host = host
     this.#storage = storage
     live++
-    scopes.getStore()?.add(this)
   }
 
   get disposed(): boolean {
@@ -181,12 +180,12 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   }
 
   /** Lets go of the device memory. Harmless twice. */
-  dispose(): void {
+  override dispose(): void {
     if (this.#storage === null) return
     this.#storage.release()
     this.#storage = null
     live--
-    scopes.getStore()?.delete(this)
+    outlive(this)
   }
 
   [Symbol.dispose](): void {
@@ -352,64 +351,6 @@ export function full(shape: Shape, value: number, options: FloatOptions = {}): T
   const made = filled(options.device ?? openDevice(), [...shape], value)
   made.requiresGrad = options.requiresGrad ?? false
   return made
-}
-
-/** Keeps a tensor beyond the scope it was made in: gradients, parameters and optimiser state outlive steps. @internal */
-export function outlive<T extends { dispose(): void }>(kept: T): T {
-  scopes.getStore()?.delete(kept)
-  return kept
-}
-
-/**
- * Runs `fn` and disposes the tensors made inside it, also when it is async or throws. What it returns is kept: a
- * tensor, or an array or object with tensors in it, which then belongs to the scope outside. Gradients (`grad`) and
- * the state of optimisers are kept too.
- */
-export function scope<T>(fn: () => Promise<T>): Promise<T>
-export function scope<T>(fn: () => T): T
-export function scope(fn: () => unknown): unknown {
-  const outer = scopes.getStore()
-  const made = new Set<{ dispose(): void }>()
-  const end = (result: unknown): void => {
-    const kept = new Set<object>()
-    collect(result, kept, new Set())
-    for (const tensor of made) {
-      if (!kept.has(tensor)) tensor.dispose()
-      else outer?.add(tensor)
-    }
-    made.clear()
-  }
-  let result: unknown
-  try {
-    result = scopes.run(made, fn)
-  } catch (error) {
-    end(null)
-    throw error
-  }
-  if (result instanceof Promise) {
-    return result.then(
-      value => {
-        end(value)
-        return value
-      },
-      error => {
-        end(null)
-        throw error
-      },
-    )
-  }
-  end(result)
-  return result
-}
-
-function collect(value: unknown, found: Set<object>, seen: Set<object>): void {
-  if (typeof value !== 'object' || value === null || seen.has(value) || ArrayBuffer.isView(value)) return
-  seen.add(value)
-  if (value instanceof Tensor) {
-    found.add(value)
-    return
-  }
-  for (const part of Object.values(value)) collect(part, found, seen)
 }
 
 /** Tensors that are not disposed, over all devices; bytes are in `device.memory()`. */

@@ -1,7 +1,8 @@
 import { type Device, device as openDevice } from '../device.js'
 import { badArgument } from '../errors.js'
 import { defaultGenerator, type Generator } from '../random.js'
-import { outlive, type Shape, type StateEntry, sizeOf, type Tensor, tensor } from '../tensor.js'
+import { outlive } from '../scope.js'
+import { type Shape, type StateEntry, sizeOf, type Tensor, tensor } from '../tensor.js'
 
 export type Parameter = Tensor<'float32'>
 

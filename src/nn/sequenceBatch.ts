@@ -1,4 +1,4 @@
-import { any, checkTensor } from '../check.js'
+import { anySize, checkTensor } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
 import { reshape } from '../ops/reshape.js'
@@ -19,13 +19,13 @@ type Float = Tensor<'float32'>
 export function checkBatch(op: string, x: SequenceBatch, width: number, device: Device): void {
   if (x instanceof PackedSequence) {
     checkPacked(op, 'x', x)
-    checkTensor(op, 'x.data', x.data, { dtype: 'float32', shape: [any, width], device })
+    checkTensor(op, 'x.data', x.data, { dtype: 'float32', shape: [anySize, width], device })
     return
   }
   if (!(x instanceof Tensor)) throw badArgument(op, 'x', 'a packed sequence or a tensor', x)
   const rank: number = x.shape.length
   if (rank !== 2 && rank !== 3) throw badArgument(op, 'x', '2 or 3 dimensions', x.shape, 'ERR_SHAPE')
-  const shape = rank === 3 ? [any, any, width] : [any, width]
+  const shape = rank === 3 ? [anySize, anySize, width] : [anySize, width]
   checkTensor<'float32', number>(op, 'x', x, { dtype: 'float32', shape, device })
 }
 

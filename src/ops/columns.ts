@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { any, checkTensor } from '../check.js'
+import { anySize, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { empty, type Tensor } from '../tensor.js'
@@ -37,7 +37,8 @@ export function concatColumns(...tensors: readonly Matrix[]): Matrix {
   const [first] = tensors
   if (first === undefined) throw badArgument(op, 'tensors', 'at least one tensor', tensors)
   tensors.forEach((tensor, i) => {
-    const like = i === 0 ? { shape: [any, any] } : { shape: [first.shape[0], any], device: first.device }
+    const like =
+      i === 0 ? { shape: [anySize, anySize] } : { shape: [first.shape[0], anySize], device: first.device }
     checkTensor(op, `tensors[${i}]`, tensor, { dtype: 'float32', ...like })
   })
   const { device } = first

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { any, checkIndices, checkInteger, checkTensor } from '../check.js'
+import { anySize, checkIndices, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { PackedIds, PackedSequence } from '../packed.js'
@@ -42,7 +42,7 @@ function distinctIds(ids: Int32Array, vocabularySize: number): DistinctIds {
 }
 
 export interface EmbeddingOptions {
-  /** The id, if any, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
+  /** The id, if anySize, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
   paddingIdx?: number | null
 }
 
@@ -66,7 +66,7 @@ export function embeddingForward(
   { paddingIdx = null }: EmbeddingOptions = {},
 ): { output: PackedSequence; saved: EmbeddingSaved } {
   const op = 'embedding'
-  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
+  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   if (!(ids instanceof PackedIds)) throw badArgument(op, 'ids', 'packed ids', ids)
   const [vocabularySize, width] = weight.shape
   const { device } = weight
@@ -95,7 +95,7 @@ export function embeddingForward(
  * @returns dWeight [V, I]
  */
 export function embeddingBackward({ rows: table, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
-  checkTensor('embeddingBackward', 'dRows', dRows, { dtype: 'float32', shape: [table.size, any] })
+  checkTensor('embeddingBackward', 'dRows', dRows, { dtype: 'float32', shape: [table.size, anySize] })
   const [rows, columns] = dRows.shape
   const dWeight = filled<2>(dRows.device, [vocabularySize, columns], 0)
   native.addRows(dRows.device.queue, {

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { any, checkTensor } from '../check.js'
+import { anySize, checkTensor } from '../check.js'
 import { type Matmul, native } from '../native.js'
 import { empty, ranked, type Tensor } from '../tensor.js'
 
@@ -31,10 +31,10 @@ function product(
  */
 export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
   const op = 'linear'
-  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
+  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   const [outputs, inputs] = weight.shape
   const { device } = weight
-  checkTensor(op, 'x', x, { dtype: 'float32', shape: [any, inputs], device })
+  checkTensor(op, 'x', x, { dtype: 'float32', shape: [anySize, inputs], device })
   if (bias !== null) checkTensor(op, 'bias', bias, { dtype: 'float32', shape: [outputs], device })
   return product(x, weight, bias, {
     m: x.shape[0],
@@ -58,10 +58,10 @@ export function linearBackward(
   wanted: { x?: boolean; weight?: boolean; bias?: boolean } = {},
 ): { dX: Matrix | null; dWeight: Matrix | null; dBias: Vector | null } {
   const op = 'linearBackward'
-  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [any, any] })
+  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   const [n, k] = weight.shape
   const { device } = weight
-  checkTensor(op, 'x', x, { dtype: 'float32', shape: [any, k], device })
+  checkTensor(op, 'x', x, { dtype: 'float32', shape: [anySize, k], device })
   const m = x.shape[0]
   checkTensor(op, 'dY', dY, { dtype: 'float32', shape: [m, n], device })
   const dX =

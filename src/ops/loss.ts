@@ -1,5 +1,5 @@
 import { isRecorded, record } from '../autograd.js'
-import { any, checkInteger, checkNumber, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkNumber, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { applyElementwise, empty, type Tensor, tensor } from '../tensor.js'
@@ -47,7 +47,7 @@ export function crossEntropyForward(
   const op = 'crossEntropy'
   const { reduction = 'mean', weight = null, labelSmoothing = 0, train = true } = options
   const { ignoreIndex = IGNORED } = options
-  checkTensor(op, 'logits', logits, { dtype: 'float32', shape: [any, any] })
+  checkTensor(op, 'logits', logits, { dtype: 'float32', shape: [anySize, anySize] })
   const [rows, classes] = logits.shape
   const { device } = logits
   if (rows === 0) throw badArgument(op, 'logits', 'at least one row', logits.shape, 'ERR_SHAPE')
@@ -88,7 +88,7 @@ export function crossEntropyForward(
  * @param saved [N, C], of `crossEntropyForward` @param dLoss one element.
  */
 export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): Matrix {
-  checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [any, any] })
+  checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [anySize, anySize] })
   checkTensor('crossEntropyBackward', 'dLoss', dLoss, { dtype: 'float32', shape: [], device: saved.device })
   return applyElementwise('scale', saved, dLoss)
 }

@@ -1,4 +1,4 @@
-import { any, checkInteger, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import type { Tensor } from '../tensor.js'
@@ -29,7 +29,7 @@ export function packPaddedSequence(
 ): PackedSequence {
   const op = 'packPaddedSequence'
   const { batchFirst = false, enforceSorted = true } = options
-  checkTensor(op, 'input', input, { dtype: 'float32', shape: [any, any, any] })
+  checkTensor(op, 'input', input, { dtype: 'float32', shape: [anySize, anySize, anySize] })
   const [batchSize, steps] = batchFirst ? input.shape : [input.shape[1], input.shape[0]]
   if (batchSize === 0) throw badArgument(op, 'input', 'at least one sequence', input.shape, 'ERR_SHAPE')
   if (lengths.length !== batchSize) {
@@ -131,7 +131,7 @@ export function fromTimeMajor(packed: {
 }): PackedSequence {
   const op = 'fromTimeMajor'
   const { data } = packed
-  checkTensor(op, 'data', data, { dtype: 'float32', shape: [any, any] })
+  checkTensor(op, 'data', data, { dtype: 'float32', shape: [anySize, anySize] })
   const batchSizes = integers(op, 'batchSizes', packed.batchSizes, 1)
   batchSizes.forEach((size, t) => {
     if (t > 0 && size > batchSizes[t - 1]!)

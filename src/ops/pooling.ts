@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { any, checkTensor } from '../check.js'
+import { anySize, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
@@ -17,7 +17,7 @@ import { packedRows, selectRows } from './rows.js'
  */
 export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<'float32', 2> {
   const op = 'lastHidden'
-  checkTensor(op, 'hN', hN, { dtype: 'float32', shape: [any, any, any] })
+  checkTensor(op, 'hN', hN, { dtype: 'float32', shape: [anySize, anySize, anySize] })
   const [states, batchSize, hiddenSize] = hN.shape
   if (states % directions !== 0 || states === 0) {
     throw badArgument(op, 'hN', `states of ${directions} directions`, hN.shape, 'ERR_SHAPE')

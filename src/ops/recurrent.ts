@@ -3,7 +3,8 @@ import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native, type RecurrentLayer } from '../native.js'
 import { PackedSequence, type RowIndex } from '../packed.js'
-import { empty, outlive, ranked, type Tensor } from '../tensor.js'
+import { outlive } from '../scope.js'
+import { empty, ranked, type Tensor } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
 import {
   checkRecurrent,

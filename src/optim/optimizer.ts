@@ -1,7 +1,8 @@
 import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { clipValue } from '../ops/clip.js'
-import { empty, outlive, type StateEntry, Tensor, tensor } from '../tensor.js'
+import { outlive } from '../scope.js'
+import { empty, type StateEntry, Tensor, tensor } from '../tensor.js'
 import {
   type Group,
   type Kinds,

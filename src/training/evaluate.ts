@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd.js'
 import { crossEntropy } from '../ops/loss.js'
-import { scope } from '../tensor.js'
+import { scope } from '../scope.js'
 import { Batches, type LabelledDocuments } from '../text/batches.js'
 import type { Classifier } from './classifier.js'
 

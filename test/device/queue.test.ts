@@ -4,7 +4,8 @@ import { native } from '../../src/native.js'
 import { relu, scale } from '../../src/ops/elementwise.js'
 import { linearForward } from '../../src/ops/linear.js'
 import { SGD } from '../../src/optim/index.js'
-import { full, scope, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { BLOCK, OCCUPIED, occupy, ownDevice, rejectionOf } from './own.js'
 
 /** An op's result has memory from the moment that the op runs, so what is held tells which ops have run. */

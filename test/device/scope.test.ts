@@ -4,7 +4,8 @@ import { device } from '../../src/device.js'
 import { add, multiply, relu, sum } from '../../src/ops/elementwise.js'
 import { embedding } from '../../src/ops/embedding.js'
 import { PackedIds } from '../../src/packed.js'
-import { full, memory, scope, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { full, memory, type Tensor, tensor, zeros } from '../../src/tensor.js'
 
 const cpu = device('cpu', { threads: 1 })
 const one = (value = 1) => full([1], value, { device: cpu })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { add, multiply, relu, scale, sigmoid, sum, tanh } from '../../src/ops/elementwise.js'
-import { full, scope, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible, testOp } from './op.js'
 import { type Target, type Tolerance, UNIT } from './target.js'

@@ -3,7 +3,8 @@ import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
 import type { LstmOptions, LstmWeights } from '../../src/ops/recurrentInput.js'
 import { type PackedSequence, packSequence } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
-import { type Shape, scope, tensor } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { type Shape, tensor } from '../../src/tensor.js'
 import {
   type LstmCase,
   type LstmOutputGradients,

@@ -6,7 +6,8 @@ import { packPaddedSequence, padPackedSequence } from '../../src/ops/packing.js'
 import { reshape } from '../../src/ops/reshape.js'
 import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
-import { memory, scope, type Tensor, tensor } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { memory, type Tensor, tensor } from '../../src/tensor.js'
 import { concatColumnsReference, maxPoolReference, meanPoolReference } from '../reference/pooling.js'
 import {
   expectAllSameBits,

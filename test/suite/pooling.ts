@@ -6,7 +6,8 @@ import { maxPool, meanPool } from '../../src/ops/pooling.js'
 import { reshape } from '../../src/ops/reshape.js'
 import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import type { Generator } from '../../src/random.js'
-import { scope, type Tensor, tensor } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { type Tensor, tensor } from '../../src/tensor.js'
 import { embeddingReference } from '../reference/ops.js'
 import { concatColumnsReference, maxPoolReference, meanPoolReference } from '../reference/pooling.js'
 import { expectClose } from './compare.js'
@@ -126,6 +127,8 @@ export function poolingSuite(target: Target): void {
     test('reshape shares the memory, and its type has the rank', async () => {
       const device = target.open()
       const x = tensor([1, 2, 3, 4], [2, 2], { device })
+      // The upload has run; otherwise its memory would come later.
+      await device.synchronize()
       const before = device.memory().held
       const y = reshape(x, [1, 4, 1])
       expectTypeOf(y).toEqualTypeOf<Tensor<'float32', 3>>()

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { packPaddedSequence, padPackedSequence } from '../../src/ops/packing.js'
 import { lstm, lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
-import { scope, tensor } from '../../src/tensor.js'
+import { scope } from '../../src/scope.js'
+import { tensor } from '../../src/tensor.js'
 import { packRows } from '../reference/lstm.js'
 import {
   expectAllClose,
