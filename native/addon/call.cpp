@@ -1,48 +1,56 @@
 #include "addon/call.h"
 
+#include "addon/environment.h"
+
 namespace packed_rnn {
 
 namespace {
 
 constexpr napi_type_tag kBufferTag = {0x9d1f7c6a53b84e21ull, 0x8b0e64f2a7c5d913ull};
 
-BufferPointer* heldBy(const Napi::Value& value) {
+// A buffer as JavaScript holds it.
+struct Handle {
+  BufferPointer buffer;                      // null once released
+  std::shared_ptr<Environment> environment;  // outlives the instance data at the environment's end
+};
+
+Handle* heldBy(const Napi::Value& value) {
   if (!value.IsExternal()) throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer");
-  const auto external = value.As<Napi::External<BufferPointer>>();
+  const auto external = value.As<Napi::External<Handle>>();
   if (!external.CheckTypeTag(&kBufferTag))
     throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a buffer of its own");
   return external.Data();
 }
 
-void report(Napi::Env env, std::int64_t bytes) { Napi::MemoryManagement::AdjustExternalMemory(env, bytes); }
+void letGo(Napi::Env env, Handle& handle) {
+  if (handle.buffer == nullptr) return;
+  handle.environment->report(env, -static_cast<std::int64_t>(handle.buffer->bytes));
+  handle.buffer.reset();
+}
 
 bool absent(const Napi::Value& value) { return value.IsUndefined() || value.IsNull(); }
 
 }  // namespace
 
 Napi::Value wrapBuffer(Napi::Env env, BufferPointer buffer) {
-  report(env, static_cast<std::int64_t>(buffer->bytes));
-  const auto external = Napi::External<BufferPointer>::New(
-      env, new BufferPointer(std::move(buffer)), [](Napi::Env env, BufferPointer* held) {
-        if (*held != nullptr) report(env, -static_cast<std::int64_t>((*held)->bytes));
-        delete held;
+  std::shared_ptr<Environment> environment = Environment::of(env);
+  environment->report(env, static_cast<std::int64_t>(buffer->bytes));
+  const auto external = Napi::External<Handle>::New(
+      env, new Handle{std::move(buffer), std::move(environment)}, [](Napi::Env env, Handle* handle) {
+        letGo(env, *handle);
+        delete handle;
       });
   external.TypeTag(&kBufferTag);
   return external;
 }
 
 BufferPointer unwrapBuffer(const Napi::Value& value) {
-  const BufferPointer* held = heldBy(value);
-  if (*held == nullptr) throw Napi::Error::New(value.Env(), "packed-rnn: the buffer was released");
-  return *held;
+  const Handle* handle = heldBy(value);
+  if (handle->buffer == nullptr) throw Napi::Error::New(value.Env(), "packed-rnn: the buffer was released");
+  return handle->buffer;
 }
 
-void releaseBuffer(const Napi::Value& value) {
-  BufferPointer* held = heldBy(value);
-  if (*held == nullptr) return;
-  report(value.Env(), -static_cast<std::int64_t>((*held)->bytes));
-  held->reset();
-}
+void releaseBuffer(const Napi::Value& value) { letGo(value.Env(), *heldBy(value)); }
 
 Call::Call(const char* op, const Napi::Value& arguments) : arguments_(arguments.As<Napi::Object>()) {
   op_.name = op;

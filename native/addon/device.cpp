@@ -89,7 +89,7 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
   Napi::Promise promise(info.Env(), nullptr);
   queueOf(info[0]).synchronize(Environment::of(info.Env())
-                                   .promise(
+                                   ->promise(
                                        info.Env(), [](Napi::Env env) { return env.Undefined(); }, promise));
   return promise;
 }
@@ -139,7 +139,7 @@ Napi::Value download(const Napi::CallbackInfo& info) {
     if (integers) return Napi::Int32Array::New(env, host->size() / 4, memory, 0);
     return Napi::Float32Array::New(env, host->size() / 4, memory, 0);
   };
-  op.done = Environment::of(info.Env()).promise(info.Env(), settle, promise);
+  op.done = Environment::of(info.Env())->promise(info.Env(), settle, promise);
   queue.push(std::move(op));
   return promise;
 }

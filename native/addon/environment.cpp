@@ -22,13 +22,21 @@ void Environment::attach(Napi::Env env) {
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
 
+void Environment::report(Napi::Env env, std::int64_t bytes) {
+  constexpr std::int64_t kLarge = std::int64_t{256} << 20;
+  unreported_ += bytes;
+  if (unreported_ > -kLarge && unreported_ < kLarge) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, unreported_);
+  unreported_ = 0;
+}
+
 std::function<void(const FailurePointer&)> Environment::promise(Napi::Env env, Settle settle,
                                                                 Napi::Promise& promise) {
   auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
   promise = deferred->Promise();
   if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
   // The shared pointer keeps the mutex alive for a device that finishes after the environment.
-  const std::shared_ptr<Environment> self = *env.GetInstanceData<std::shared_ptr<Environment>>();
+  const std::shared_ptr<Environment> self = of(env);
   return [self, deferred, settle = std::move(settle)](const FailurePointer& failure) {
     self->post({deferred, failure, settle});
   };

@@ -34,7 +34,8 @@ const exit = (worker: Worker) => new Promise<number>(resolve => worker.once('exi
 /** Trains a small layer and posts its losses. */
 const TRAINING = `
   const { device } = await load('device.js')
-  const { tensor, full, scope } = await load('tensor.js')
+  const { tensor, full } = await load('tensor.js')
+  const { scope } = await load('scope.js')
   const { packSequence } = await load('packed.js')
   const { lstm } = await load('ops/recurrent.js')
   const { lastHidden } = await load('ops/pooling.js')
