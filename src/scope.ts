@@ -20,7 +20,8 @@ export function outlive<T extends { dispose(): void }>(kept: T): T {
 /**
  * Runs `fn` and disposes the tensors made inside it, also when it is async or throws. What it returns is kept: a
  * tensor, or an array or object with tensors in it, which then belongs to the scope outside. Gradients (`grad`) and
- * the state of optimisers are kept too.
+ * the state of optimisers are kept too, and so is what a tape holds for a backward pass that never comes: that goes when
+ * it is garbage. `noGrad` keeps no tape.
  */
 export function scope<T>(fn: () => Promise<T>): Promise<T>
 export function scope<T>(fn: () => T): T

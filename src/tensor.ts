@@ -25,6 +25,20 @@ export interface StateEntry {
   data: Float32Array
 }
 
+/** That values may become those of a tensor of this shape. @internal */
+export function checkEntry(
+  op: string,
+  name: string,
+  { shape, data }: StateEntry,
+  wanted: readonly number[],
+): void {
+  if (!(data instanceof Float32Array)) throw badArgument(op, name, 'a Float32Array', data, 'ERR_DTYPE')
+  const same = shape.length === wanted.length && shape.every((n, i) => n === wanted[i])
+  if (!same || data.length !== sizeOf(wanted)) {
+    throw badArgument(op, name, `shape [${wanted.join(', ')}]`, shape, 'ERR_SHAPE')
+  }
+}
+
 /**
  * Device memory, counted by those who may still read it: tensors, and the tape. `version` counts changes in place, so
  * that a backward pass can tell that what it saved is no longer there.
@@ -119,6 +133,11 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     const storage = new Storage(native.upload(this.device.queue, values))
     this.storage.release()
     this.#storage = storage
+  }
+
+  /** The same values without their history: a gradient stops here. Shares the memory; to be disposed like any other. */
+  detach(): Tensor<D, R> {
+    return this.alias()
   }
 
   /** Another handle on the same memory, with no history. @internal */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { addonFile } from '../addon.js'
-import { describe, parse } from './options.js'
+import { describe, noPositionals, parse } from './options.js'
 
 export const usage = `packed-rnn doctor [--json]
 
@@ -23,7 +23,8 @@ interface Findings {
 }
 
 export async function execute(args: string[]): Promise<void> {
-  const { values } = parse(args, { json: { type: 'boolean', default: false } })
+  const { values, positionals } = parse(args, { json: { type: 'boolean', default: false } })
+  noPositionals(positionals)
   const findings = await examine()
   process.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : render(findings))
   if (findings.addon.reason !== null) process.exitCode = 1

@@ -3,7 +3,7 @@ import { type Article, readArticles } from '../text/gnad.js'
 import { type ArticleStatistics, inspectArticles, type TokenStatistics } from '../text/statistics.js'
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
-import { choiceOption, integerOption, parse, UsageError } from './options.js'
+import { choiceOption, integerOption, noPositionals, parse, UsageError } from './options.js'
 import { aligned } from './table.js'
 import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
 
@@ -19,7 +19,7 @@ ${vectorUsage}
   --json FILE        where to write the figures`
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { values } = parse(args, {
+  const { values, positionals } = parse(args, {
     train: { type: 'string' },
     dialect: { type: 'string' },
     ...vectorOptions,
@@ -27,6 +27,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     nth: { type: 'string' },
     json: { type: 'string' },
   })
+  noPositionals(positionals)
   if (values.train === undefined) throw new UsageError('wanted --train FILE')
   const dialect = choiceOption('dialect', values.dialect, ['csv', 'notebook'])
   const vectors = vectorFile(values)

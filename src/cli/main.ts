@@ -64,6 +64,12 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
 }
 
+// Whoever reads may stop reading, as `head` does; then there is nobody to write for.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 const code = await main(process.argv.slice(2))
 // The doctor sets it itself: what does not work is its result, and no error of the command.
 if (code !== 0) process.exitCode = code

@@ -51,6 +51,11 @@ export function choiceOption<T extends string>(
   return found
 }
 
+/** For a command that takes options alone. */
+export function noPositionals(positionals: string[]): void {
+  if (positionals[0] !== undefined) throw new UsageError(`wanted options alone, got ${positionals[0]}`)
+}
+
 /** The one positional argument, or a usage error. */
 export function onePositional(what: string, positionals: string[]): string {
   const [first, ...rest] = positionals

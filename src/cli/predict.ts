@@ -40,6 +40,8 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     if (batch.length === BATCH) await flush()
   }
   if (failure !== undefined) throw failure
+  // readline only stops when it is told to.
+  signal.throwIfAborted()
   await flush()
 }
 

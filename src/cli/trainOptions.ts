@@ -17,7 +17,7 @@ import {
 } from '../training/rules.js'
 import { tokenizerName } from '../training/run.js'
 import type { TrainerState } from '../training/trainer.js'
-import { choiceOption, integerOption, optionalInteger, parse, UsageError } from './options.js'
+import { choiceOption, integerOption, noPositionals, optionalInteger, parse, UsageError } from './options.js'
 import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
 
 export const usage = `packed-rnn train [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
@@ -81,7 +81,7 @@ export interface TrainOptions {
 }
 
 function parseTrain(args: string[]) {
-  const { values } = parse(args, {
+  const { values, positionals } = parse(args, {
     preset: { type: 'string', default: 'lstm64-adam' },
     train: { type: 'string' },
     test: { type: 'string' },
@@ -107,6 +107,7 @@ function parseTrain(args: string[]) {
     progress: { type: 'string' },
     quiet: { type: 'boolean', default: false },
   })
+  noPositionals(positionals)
   return values
 }
 

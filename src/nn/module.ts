@@ -2,7 +2,7 @@ import { type Device, device as openDevice } from '../device.js'
 import { badArgument } from '../errors.js'
 import { defaultGenerator, type Generator } from '../random.js'
 import { outlive } from '../scope.js'
-import { type Shape, type StateEntry, sizeOf, type Tensor, tensor } from '../tensor.js'
+import { checkEntry, type Shape, type StateEntry, sizeOf, type Tensor, tensor } from '../tensor.js'
 
 export type Parameter = Tensor<'float32'>
 
@@ -124,13 +124,7 @@ export abstract class Module {
       const entry = state.get(name)
       return entry === undefined ? [] : [{ name, value, entry }]
     })
-    for (const { name, value, entry } of found) {
-      const same =
-        entry.shape.length === value.shape.length && entry.shape.every((n, i) => n === value.shape[i])
-      if (!same || entry.data.length !== value.size) {
-        throw badArgument(op, name, `shape [${value.shape.join(', ')}]`, entry.shape, 'ERR_SHAPE')
-      }
-    }
+    for (const { name, value, entry } of found) checkEntry(op, name, entry, value.shape)
     for (const { value, entry } of found) value.assign(entry.data)
     return { missing, unexpected }
   }

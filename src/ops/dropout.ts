@@ -39,6 +39,10 @@ export function dropoutForward<R extends number>(
   const shape: readonly number[] = x.shape
   const columns = shape.at(-1) ?? 1
   const rows = columns === 0 ? 0 : x.size / columns
+  checkInteger(op, 'directions', directions, 1)
+  if (columns % directions !== 0) {
+    throw badArgument(op, 'directions', `a divisor of ${columns} columns`, directions, 'ERR_SHAPE')
+  }
   if (sequences !== undefined && sequences.rows !== rows) {
     throw badArgument(op, 'sequences', `${rows} rows`, sequences.rows, 'ERR_SHAPE')
   }

@@ -42,7 +42,7 @@ function distinctIds(ids: Int32Array, vocabularySize: number): DistinctIds {
 }
 
 export interface EmbeddingOptions {
-  /** The id, if anySize, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
+  /** The id, if any, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
   paddingIdx?: number | null
 }
 
@@ -95,7 +95,11 @@ export function embeddingForward(
  * @returns dWeight [V, I]
  */
 export function embeddingBackward({ rows: table, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
-  checkTensor('embeddingBackward', 'dRows', dRows, { dtype: 'float32', shape: [table.size, anySize] })
+  checkTensor('embeddingBackward', 'dRows', dRows, {
+    dtype: 'float32',
+    shape: [table.size, anySize],
+    device: table.device,
+  })
   const [rows, columns] = dRows.shape
   const dWeight = filled<2>(dRows.device, [vocabularySize, columns], 0)
   native.addRows(dRows.device.queue, {

@@ -1,5 +1,5 @@
 import { badArgument } from '../errors.js'
-import { type StateEntry, sizeOf, type Tensor } from '../tensor.js'
+import { checkEntry, type StateEntry, type Tensor } from '../tensor.js'
 
 export type Parameter = Tensor<'float32'>
 
@@ -89,12 +89,4 @@ export function savedStates<Name extends string>(
       throw badArgument(op, 'tensors', 'state of the parameters and options of this optimiser', key)
   }
   return states
-}
-
-function checkEntry(op: string, key: string, { shape, data }: StateEntry, wanted: readonly number[]): void {
-  if (!(data instanceof Float32Array)) throw badArgument(op, key, 'a Float32Array', data, 'ERR_DTYPE')
-  const same = shape.length === wanted.length && shape.every((n, i) => n === wanted[i])
-  if (!same || data.length !== sizeOf(wanted)) {
-    throw badArgument(op, key, `shape [${wanted.join(', ')}]`, shape, 'ERR_SHAPE')
-  }
 }

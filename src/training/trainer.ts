@@ -1,4 +1,5 @@
 import { checkInteger } from '../check.js'
+import { badArgument } from '../errors.js'
 import type { StateEntry } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
@@ -42,6 +43,8 @@ interface Position {
   /** Of all epochs. */
   tokens: number
   seconds: number
+  /** How its epoch goes through the documents: in the middle of one that cannot change. */
+  way: string
   /** Those of the current epoch's first step. */
   epochStart: { tokens: number; seconds: number }
   history: EpochFigures[]
@@ -76,7 +79,7 @@ export class Trainer {
   readonly #options: TrainingOptions
   readonly #rules: Rules
   #position: Position = {
-    ...{ epoch: 0, step: 0, lossSum: 0, weight: 0, tokens: 0, seconds: 0, history: [] },
+    ...{ epoch: 0, step: 0, lossSum: 0, weight: 0, tokens: 0, seconds: 0, way: '', history: [] },
     epochStart: { tokens: 0, seconds: 0 },
   }
   /** Issued, and not part of the position yet. */
@@ -110,6 +113,15 @@ export class Trainer {
     checkInteger('fit', 'epochs', epochs, 1)
     const batches = new Batches(data, { ...order, batchSize: this.#options.batchSize })
     const position = this.#position
+    const way = JSON.stringify({
+      documents: data.documents.length,
+      batchSize: this.#options.batchSize,
+      ...order,
+    })
+    if (position.step + this.#pending.length > 0 && position.way !== way) {
+      throw badArgument('fit', 'options', `those of the epoch that was begun, ${position.way}`, way)
+    }
+    position.way = way
     const start = performance.now() - position.seconds * 1000
     const clock = () => (performance.now() - start) / 1000
     this.model.train()
@@ -134,7 +146,10 @@ export class Trainer {
   #issue(batch: Batch): void {
     const loss = this.step(batch)
     const { ids, labels } = batch
-    this.#pending.push({ loss: loss.item(), documents: labels.length, tokens: ids.sequences.rows })
+    const value = loss.item()
+    // Whoever waits for it hears of its failure; after an earlier failure nobody does.
+    value.catch(() => {})
+    this.#pending.push({ loss: value, documents: labels.length, tokens: ids.sequences.rows })
     loss.dispose()
   }
 
@@ -142,7 +157,14 @@ export class Trainer {
   async #advance(epochs: number, { steps, tokens }: { steps: number; tokens: number }, clock: () => number) {
     const position = this.#position
     const [oldest] = this.#pending
-    const value = await oldest!.loss
+    let value: number
+    try {
+      value = await oldest!.loss
+    } catch (error) {
+      // What was issued after a step that failed counts as little as it does.
+      this.#pending.length = 0
+      throw error
+    }
     this.#pending.shift()
     const stepLoss = this.#rules.reduction === 'sum' ? value / oldest!.documents : value
     this.#count(position, oldest!, value)
@@ -197,9 +219,13 @@ export class Trainer {
     const pending = [...this.#pending]
     const position = structuredClone(this.#position)
     const masks = this.model.lstm.masks.step
-    const [model, optimizer] = [this.model.stateDict(), this.optimizer.stateDict()]
-    for (const step of pending) this.#count(position, step, await step.loss)
-    return { position, masks, model: await model, optimizer: await optimizer }
+    const reads = Promise.all([this.model.stateDict(), this.optimizer.stateDict()])
+    const [[model, optimizer], losses] = await Promise.all([
+      reads,
+      Promise.all(pending.map(({ loss }) => loss)),
+    ])
+    for (const [i, step] of pending.entries()) this.#count(position, step, losses[i]!)
+    return { position, masks, model, optimizer }
   }
 
   /**
@@ -217,6 +243,7 @@ export class Trainer {
     }
     this.model.lstm.masks.step = masks
     this.#position = structuredClone(position)
+    this.#pending.length = 0
   }
 }
 

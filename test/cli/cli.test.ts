@@ -120,6 +120,7 @@ describe('what cannot be understood or read', () => {
       /wanted one of train, evaluate, predict, split, inspect, doctor, got fly/,
     ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
+    ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],
     [
       'an unknown preset',
       () => ['train', '--preset', 'p9'],

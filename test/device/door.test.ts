@@ -214,6 +214,11 @@ refuses('concatColumns and reshape', [
 const place = { seed: 1, step: 0 }
 refuses('dropout', [
   ['ERR_OUT_OF_RANGE', 'dropout: p: wanted a number from 0 to 1, got 1.5', () => dropout(x, 1.5, place)],
+  [
+    'ERR_OUT_OF_RANGE',
+    'dropout: directions: wanted an integer from 1 to 2147483647, got 0',
+    () => dropout(x, 0.5, { ...place, directions: 0 }),
+  ],
   ['ERR_OUT_OF_RANGE', 'dropout: p: wanted a number from 0 to 1, got -0.1', () => dropout(x, -0.1, place)],
   [
     'ERR_OUT_OF_RANGE',
