@@ -43,10 +43,17 @@ void* Allocator::allocate(std::size_t bytes) {
     free_.erase(found);
     return data;
   }
-  data = std::aligned_alloc(size >= kPage ? kPage : kLine,
-                            size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
+  const auto fresh = [size] {
+    return std::aligned_alloc(size >= kPage ? kPage : kLine,
+                              size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
+  };
+  data = fresh();
   if (data == nullptr) {
+    // What is kept for later may be what is missing now.
     trim(0);
+    data = fresh();
+  }
+  if (data == nullptr) {
     std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held", size, held_);
     throw failure;
   }

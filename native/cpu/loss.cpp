@@ -45,7 +45,7 @@ void Kernels::crossEntropy(const CrossEntropy& a) {
       }
     }
   };
-  parallelChunks(*this, a.rows, larger(1, 16384 / a.classes), body);
+  parallelChunks(*this, a.rows, larger(1, 16384 / larger(1, a.classes)), body);
   double total = 0;
   for (std::int64_t r = 0; r < a.rows; r++) total += static_cast<double>(losses[r]);
   a.loss[0] = static_cast<float>(total / divisor);

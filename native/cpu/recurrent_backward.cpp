@@ -223,9 +223,9 @@ void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& 
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
   Scratch<float> memory(backend, a.shape.directions * panels);
   Scratch<float> states(backend, backend.team().size() * perWorker);
-  const Panels weights[2] = {Panels(memory, a.weights[0], layout, halves),
-                             Panels(a.shape.directions == 2 ? memory + panels : memory,
-                                    a.weights[a.shape.directions - 1], layout, halves)};
+  const Panels first(memory, a.weights[0], layout, halves);
+  const Panels weights[2] = {
+      first, a.shape.directions == 2 ? Panels(memory + panels, a.weights[1], layout, halves) : first};
   Agenda agenda(backend, a.shape);
   walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
     float* dh = states + worker * perWorker;

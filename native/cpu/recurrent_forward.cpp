@@ -279,9 +279,10 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
   Scratch<float> memory(backend, a.shape.directions * panels);
   Scratch<float> states(backend, backend.team().size() * perWorker);
-  const Panels weights[2] = {Panels(memory, a.weights[0], layout, kHasHalves<cell>),
-                             Panels(a.shape.directions == 2 ? memory + panels : memory,
-                                    a.weights[a.shape.directions - 1], layout, kHasHalves<cell>)};
+  const Panels first(memory, a.weights[0], layout, kHasHalves<cell>);
+  const Panels weights[2] = {first, a.shape.directions == 2
+                                        ? Panels(memory + panels, a.weights[1], layout, kHasHalves<cell>)
+                                        : first};
   Agenda agenda(backend, a.shape);
   walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
     float* h = states + worker * perWorker;

@@ -50,7 +50,9 @@ export function crossEntropyForward(
   checkTensor(op, 'logits', logits, { dtype: 'float32', shape: [anySize, anySize] })
   const [rows, classes] = logits.shape
   const { device } = logits
-  if (rows === 0) throw badArgument(op, 'logits', 'at least one row', logits.shape, 'ERR_SHAPE')
+  if (rows === 0 || classes === 0) {
+    throw badArgument(op, 'logits', 'at least one row and one class', logits.shape, 'ERR_SHAPE')
+  }
   if (reduction !== 'mean' && reduction !== 'sum')
     throw badArgument(op, 'reduction', "'mean' or 'sum'", reduction)
   if (weight !== null) checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [classes], device })

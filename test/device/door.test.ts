@@ -121,8 +121,13 @@ refuses('crossEntropy', [
   ],
   [
     'ERR_SHAPE',
-    'crossEntropy: logits: wanted at least one row, got [0, 3]',
+    'crossEntropy: logits: wanted at least one row and one class, got [0, 3]',
     () => crossEntropy(matrix(0, 3), []),
+  ],
+  [
+    'ERR_SHAPE',
+    'crossEntropy: logits: wanted at least one row and one class, got [2, 0]',
+    () => crossEntropy(matrix(2, 0), [-100, -100]),
   ],
   ['ERR_SHAPE', 'crossEntropy: labels: wanted shape [2], got [1]', () => crossEntropy(x, labels(0))],
   [
