@@ -367,4 +367,34 @@ struct Backend {
   virtual std::int64_t recurrentSavedCount(const RecurrentShape&) const = 0;
 };
 
+// What products of matrices compute with: float32, or the rounded operands of a tensor core with float32
+// sums.
+enum class Precision : std::int32_t { float32, tf32, bfloat16 };
+
+// A backend in a library of its own. The library exports one function,
+//   extern "C" packed_rnn::Library* packed_rnn_open(const char* stamp),
+// which returns null where `stamp` is not that of this header in the library's own build: then nothing of
+// what is declared here may be called. What it returns lives as long as the process.
+struct DeviceDescription {
+  char name[256];
+  int major, minor;    // compute capability
+  std::size_t memory;  // bytes
+};
+struct DeviceOptions {
+  int ordinal;
+  Precision precision;
+  bool stepwise;            // takes the second path of the recurrent ops, also where the first one serves
+  std::size_t memoryLimit;  // bytes; 0: none
+};
+struct Library {
+  virtual ~Library() = default;
+  // Any thread. The number of devices, at least 1. Throws Error ERR_CUDA_NO_DRIVER, ERR_CUDA_DRIVER_TOO_OLD
+  // or ERR_CUDA_NO_DEVICE, with the reason in a sentence.
+  virtual int count() = 0;
+  // Any thread, 0 <= ordinal < count(). Throws Error ERR_CUDA_DEVICE_TOO_OLD.
+  virtual DeviceDescription describe(int ordinal) = 0;
+  // Throws what count and describe throw. The caller owns the backend.
+  virtual Backend* open(const DeviceOptions&) = 0;
+};
+
 }  // namespace packed_rnn

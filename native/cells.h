@@ -11,6 +11,28 @@
 
 namespace packed_rnn {
 
+// A layer's arithmetic in columns: each unit has `count` of them, and column q of a unit takes its input
+// weights from gate input[q] of the parameters and its recurrent weights from gate hidden[q], -1: from none.
+// Its bias is the sum of those gates' biases.
+struct Columns {
+  int count;
+  int input[4];
+  int hidden[4];
+};
+constexpr PACKED_RNN_INLINE Columns columnsOf(Cell cell) {
+  switch (cell) {
+    case Cell::lstm:
+      return {4, {0, 1, 2, 3}, {0, 1, 2, 3}};
+    case Cell::gru:
+      // The reset gate multiplies the recurrent part of n alone, so the two parts are two columns.
+      return {4, {0, 1, 2, -1}, {0, 1, -1, 2}};
+    case Cell::resetFirstGru:
+      return {3, {0, 1, 2}, {0, 1, 2}};
+    default:
+      return {1, {0}, {0}};
+  }
+}
+
 // Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, in PyTorch's form
 // (torch.nn.LSTM):
 //   i = σ(aᵢ)  f = σ(a_f)  g = tanh(a_g)  o = σ(aₒ)  c = f c₋₁ + i g  h = o tanh(c)

@@ -13,28 +13,6 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 constexpr int kSlots = 12;  // sequences in lock step: each load of a weight serves them all
 constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // of them in one register tile of four vectors
-constexpr int kMostColumns = 4;
-
-// Which gate of the parameters a column takes its input weights and its recurrent weights from; -1: from
-// none. A column's bias is the sum of its gates' biases.
-struct Columns {
-  int count;
-  int input[kMostColumns];
-  int hidden[kMostColumns];
-};
-constexpr PACKED_RNN_INLINE Columns columnsOf(Cell cell) {
-  switch (cell) {
-    case Cell::lstm:
-      return {4, {0, 1, 2, 3}, {0, 1, 2, 3}};
-    case Cell::gru:
-      // The reset gate multiplies the recurrent part of n alone, so the two parts are two columns.
-      return {4, {0, 1, 2, -1}, {0, 1, -1, 2}};
-    case Cell::resetFirstGru:
-      return {3, {0, 1, 2}, {0, 1, 2}};
-    default:
-      return {1, {0}, {0}};
-  }
-}
 
 struct Layout {
   Columns columns;

@@ -263,10 +263,12 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
   const std::int64_t rows = a.shape.rows;
   Scratch<std::int32_t> before(backend, larger(1, rows));
   Scratch<std::int32_t> firsts(backend, larger(1, sequences.count));
+  Scratch<std::int32_t> states(backend, larger(1, sequences.count));  // the state of an empty one is not read
   for (std::int64_t b = 0; b < sequences.count; b++) {
     const std::int32_t begin = sequences.offsets[b];
     const std::int32_t end = sequences.offsets[b + 1];
     firsts[b] = begin == end ? -1 : (direction == 1 ? end - 1 : begin);
+    states[b] = begin == end ? -1 : static_cast<std::int32_t>(b);
     for (std::int32_t n = begin; n < end; n++)
       before[n] = n == firsts[b] ? -1 : (direction == 1 ? n + 1 : n - 1);
   }
@@ -278,14 +280,14 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
   if (a.h0 != nullptr) {
     gemm(backend,
          {layout.width, layout.state, sequences.count, Operand{saved.columns, layout.width, firsts, true},
-          Operand{a.h0 + direction * sequences.count * layout.state, layout.state, nullptr, false}, packed,
+          Operand{a.h0 + direction * sequences.count * layout.state, layout.state, states, false}, packed,
           layout.state, nullptr, true});
   }
   unpackRows(packed, layout, layout.columns.hidden, layout.state, gradient);
   if (a.shape.cell != Cell::resetFirstGru) return;
   gemm(backend, {layout.width, layout.state, rows, deltas,
                  Operand{saved.extra, layout.padded, nullptr, false}, packed, layout.state, nullptr, false});
-  const int onlyN[kMostColumns] = {-1, -1, 2};
+  const int onlyN[4] = {-1, -1, 2};
   unpackRows(packed, layout, onlyN, layout.state, gradient);
 }
 

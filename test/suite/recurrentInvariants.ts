@@ -20,12 +20,12 @@ import {
   productNumbers,
   splitRows,
 } from './lstmProblem.js'
-import type { Target, Tolerance } from './target.js'
+import { everywhere, type Target, type Tolerance } from './target.js'
 
 /** What holds whatever the numbers are. Where bits are promised bits are compared, not to a tolerance. */
 
 /** Gradients of weights, summed over the same 50 tokens in another order, each sum a dozen roundings off. */
-const REORDERED: Tolerance = { float32: 1e-6 }
+const REORDERED: Tolerance = everywhere(1e-6)
 
 /** More sequences than run in lock step, and some of no tokens. */
 const SIZES = {
@@ -126,6 +126,21 @@ function neighbours(target: Target): void {
     const { together, picked } = await check(all.map((_, i) => (i * 7 + 3) % all.length))
     const ofWeights = Object.entries(together).filter(([name]) => name.startsWith('dWeights'))
     expectAllClose(picked, Object.fromEntries(ofWeights), REORDERED[target.precision])
+  })
+
+  test('what an empty sequence was given as its state passes through it and touches nothing else', async () => {
+    const problem = drawProblem(SIZES, 1)
+    const { lstm } = problem
+    const finite = await productNumbers(target.open(), problem)
+    const empty = SIZES.lengths.indexOf(0)
+    lstm.weights.forEach((_, place) => {
+      const at = (place * SIZES.lengths.length + empty) * SIZES.hiddenSize
+      lstm.h0!.fill(Infinity, at, at + SIZES.hiddenSize)
+    })
+    const { hN, ...found } = await productNumbers(target.open(), problem)
+    const { hN: _, ...expected } = finite
+    expectAllSameBits(found, expected)
+    expect(hN).toContain(Infinity)
   })
 
   test('other neighbours leave the bits as they are, and so does the same sequence twice', async () => {
