@@ -1,0 +1,129 @@
+#include <cstdio>
+
+#include "cuda_backend.h"
+#include "reduce.cuh"
+#include "stepwise.h"
+
+namespace packed_rnn::cuda {
+
+void check(cudaError_t status, const char* statement, const char* file, int line) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // one that does not stick is done with
+  Error failure{"ERR_OP_FAILED", {}};
+  switch (status) {
+    case cudaErrorMemoryAllocation:
+      failure.code = "ERR_OUT_OF_MEMORY";
+      break;
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorHardwareStackError:
+      failure.code = "ERR_DEVICE_LOST";
+      break;
+    default:
+      break;
+  }
+  const char* name = file;
+  for (const char* p = file; *p != 0; p++) {
+    if (*p == '/') name = p + 1;
+  }
+  std::snprintf(failure.message, sizeof failure.message, "%.120s: %s (%s:%d)", statement,
+                cudaGetErrorString(status), name, line);
+  throw failure;
+}
+
+namespace {
+
+struct CheckRange {
+  Fault* fault;
+  std::int32_t what;
+  const std::int32_t* values;
+  std::int64_t count;
+  std::int32_t low, high, except;
+};
+
+// One block, so that the first fault of all is the one that is told.
+// budget: 32 registers, 1 KB shared
+__global__ void __launch_bounds__(1024) checkRangeKernel(const CheckRange p) {
+  std::int64_t first = p.count;
+  for (std::int64_t i = threadIdx.x; i < p.count; i += blockDim.x) {
+    const std::int32_t value = p.values[i];
+    if ((value >= p.low && value < p.high) || value == p.except) continue;
+    first = i;
+    break;
+  }
+  first = blockReduce(first, [](std::int64_t a, std::int64_t b) { return a < b ? a : b; });
+  if (threadIdx.x == 0 && first < p.count && p.fault->what == 0) {
+    *p.fault = {p.what, static_cast<std::int32_t>(first), p.values[first], p.low, p.high};
+  }
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const DeviceOptions& options, const cudaDeviceProp& properties)
+    : options_(options), properties_(properties), memory_(options.ordinal, options.memoryLimit) {
+  PACKED_RNN_CHECK(cudaSetDevice(options.ordinal));
+  PACKED_RNN_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  PACKED_RNN_CHECK(cudaMalloc(reinterpret_cast<void**>(&fault_), sizeof(Fault)));
+  PACKED_RNN_CHECK(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_));
+  graphs_ = new StepGraphs(*this);
+}
+
+CudaBackend::~CudaBackend() {
+  cudaSetDevice(options_.ordinal);
+  cudaStreamSynchronize(stream_);
+  delete graphs_;
+  cudaFree(fault_);
+  cudaStreamDestroy(stream_);
+}
+
+void* CudaBackend::allocate(std::size_t bytes) { return memory_.allocate(bytes); }
+void CudaBackend::deallocate(void* data, std::size_t bytes) noexcept { memory_.deallocate(data, bytes); }
+MemoryUse CudaBackend::memory() const noexcept { return memory_.use(); }
+
+cudaStream_t CudaBackend::stream() const {
+  PACKED_RNN_CHECK(cudaSetDevice(options_.ordinal));
+  return stream_;
+}
+
+void CudaBackend::upload(void* destination, const void* host, std::size_t bytes) {
+  staging_.upload(stream(), destination, host, bytes);
+}
+
+void CudaBackend::download(void* host, const void* source, std::size_t bytes) {
+  throwFault();
+  staging_.download(stream(), host, source, bytes);
+}
+
+void CudaBackend::synchronize() {
+  throwFault();
+  PACKED_RNN_CHECK(cudaStreamSynchronize(stream()));
+}
+
+void CudaBackend::checkRange(int what, const std::int32_t* values, std::int64_t count, std::int64_t low,
+                             std::int64_t high, std::int64_t except) {
+  if (count == 0) return;
+  mayFault_ = true;
+  launch(stream(), checkRangeKernel, dim3(1), 1024, 0,
+         CheckRange{fault_, what, values, count, static_cast<std::int32_t>(low),
+                    static_cast<std::int32_t>(high), static_cast<std::int32_t>(except)});
+}
+
+void CudaBackend::throwFault() {
+  if (!mayFault_) return;
+  mayFault_ = false;
+  Fault fault{};
+  staging_.download(stream(), &fault, fault_, sizeof fault);
+  if (fault.what == 0) return;
+  PACKED_RNN_CHECK(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream()));
+  Error failure{"ERR_OUT_OF_RANGE", {}};
+  std::snprintf(failure.message, sizeof failure.message,
+                "%s[%d] of an earlier op: wanted an integer from %d to %d, got %d",
+                fault.what == 1 ? "labels" : "index", fault.place, fault.low, fault.high - 1, fault.value);
+  throw failure;
+}
+
+}  // namespace packed_rnn::cuda

@@ -1,0 +1,144 @@
+// The CUDA backend: every op of backend.h, each family in its own file, launched on one stream.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <vector>
+
+#include "backend.h"
+#include "device_memory.h"
+#include "launch.h"
+#include "staging.h"
+
+namespace packed_rnn::cuda {
+
+class StepGraphs;
+
+// What an index on the device may turn out to be; kernels write it, the host reads it when it waits.
+struct Fault {
+  std::int32_t what;  // 0: nothing, 1: labels, 2: index
+  std::int32_t place, value, low, high;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(const DeviceOptions& options, const cudaDeviceProp& properties);
+  ~CudaBackend() override;
+
+  void* allocate(std::size_t bytes) override;
+  void deallocate(void* data, std::size_t bytes) noexcept override;
+  MemoryUse memory() const noexcept override;
+  void upload(void* destination, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* source, std::size_t bytes) override;
+  void synchronize() override;
+
+  void matmul(const Matmul&) override;
+  void gatherRows(const GatherRows&) override;
+  void sumRows(const SumRows&) override;
+  void addRows(const AddRows&) override;
+  void sumColumns(const SumColumns&) override;
+  void copyColumns(const CopyColumns&) override;
+  void maxPool(const MaxPool&) override;
+  void maxPoolBackward(const MaxPoolBackward&) override;
+  void meanPool(const MeanPool&) override;
+  void meanPoolBackward(const MeanPoolBackward&) override;
+  void elementwise(const ApplyElementwise&) override;
+  void fill(const Fill&) override;
+  void sum(const Sum&) override;
+  void dropout(const Dropout&) override;
+  void crossEntropy(const CrossEntropy&) override;
+  void recurrentForward(const RecurrentForward&) override;
+  void recurrentBackward(const RecurrentBackward&) override;
+  void clipNorm(const ClipNorm&) override;
+  void clipValue(const ClipValue&) override;
+  void sgdStep(const SgdStep&) override;
+  void adamStep(const AdamStep&) override;
+  void asgdStep(const AsgdStep&) override;
+  void adagradStep(const AdagradStep&) override;
+  std::int64_t recurrentSavedCount(const RecurrentShape&) const override;
+
+  // For the families. The stream, with its device current on this thread.
+  cudaStream_t stream() const;
+  const cudaDeviceProp& properties() const { return properties_; }
+  // sm_80 brought tensor cores for TF32 and bf16, and copies that do not wait.
+  bool hasTensorCores() const { return properties_.major >= 8; }
+  // What products compute with: float32 where there are no tensor cores for less.
+  Precision precision() const { return hasTensorCores() ? options_.precision : Precision::float32; }
+  bool stepwise() const { return options_.stepwise; }
+  StepGraphs& graphs() { return *graphs_; }
+  // Throws ERR_OUT_OF_RANGE, at the host's next wait, unless low <= value < high for each value but `except`.
+  void checkRange(int what, const std::int32_t* values, std::int64_t count, std::int64_t low,
+                  std::int64_t high, std::int64_t except);
+
+ private:
+  void throwFault();
+
+  const DeviceOptions options_;
+  const cudaDeviceProp properties_;
+  DeviceMemory memory_;
+  cudaStream_t stream_ = nullptr;
+  Staging staging_;
+  StepGraphs* graphs_ = nullptr;
+  Fault* fault_ = nullptr;  // on the device
+  bool mayFault_ = false;   // a check was launched since the last wait
+};
+
+// Device memory for the length of an op. It may go while kernels that use it are still under way: whoever
+// gets it next launches behind them.
+template <class T>
+class Scratch {
+ public:
+  Scratch(CudaBackend& owner, std::int64_t count)
+      : owner_(owner),
+        bytes_(static_cast<std::size_t>(count) * sizeof(T)),
+        data_(count == 0 ? nullptr : static_cast<T*>(owner.allocate(bytes_))) {}
+  // What the host made, in stream order.
+  Scratch(CudaBackend& owner, const std::vector<T>& host)
+      : Scratch(owner, static_cast<std::int64_t>(host.size())) {
+    if (data_ != nullptr) owner.upload(data_, host.data(), bytes_);
+  }
+  ~Scratch() {
+    if (data_ != nullptr) owner_.deallocate(data_, bytes_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  operator T*() { return data_; }
+
+ private:
+  CudaBackend& owner_;
+  std::size_t bytes_;
+  T* data_;
+};
+
+// A matrix as it lies in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; a row -1 is
+// zeros. Transposed, the operand's element (i, j) is the memory's (j, i). `next`: elements from one of a
+// batch to the next.
+struct Operand {
+  const float* data;
+  std::int64_t stride;
+  const std::int32_t* rows = nullptr;
+  bool transposed = false;
+  std::int64_t next = 0;
+};
+
+// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b, `batch` of them, in the backend's precision. Each
+// element is one sum in the order of k, which depends neither on m nor on n; where a is transposed (weight
+// gradients, whose k is the rows of a batch) it is cut into slices whose number depends on the shape alone.
+struct Gemm {
+  std::int64_t m, n, k;
+  Operand a, b;
+  float* c;
+  std::int64_t stride;  // of a row of c
+  const float* bias = nullptr;
+  bool accumulate = false;
+  std::int64_t batch = 1;
+  std::int64_t next = 0;               // as an operand's
+  const std::int32_t* live = nullptr;  // [1] on the device, optional: what m is, and no more than `m`
+};
+void gemm(CudaBackend& backend, const Gemm& problem);
+
+// sums[c] = Σᵣ source[r · stride + c]
+void sumColumns(CudaBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
+                std::int64_t stride, float* sums);
+
+}  // namespace packed_rnn::cuda

@@ -1,0 +1,94 @@
+#include "device_memory.h"
+
+#include <cuda_runtime.h>
+
+#include <cstdio>
+
+namespace packed_rnn::cuda {
+
+namespace {
+
+constexpr std::size_t kLine = 256;
+constexpr std::size_t kKept = std::size_t{1} << 30;  // bytes that may always wait for the next op
+
+// Few distinct sizes, so that the next batch, a little longer or shorter, finds a block that fits.
+std::size_t rounded(std::size_t bytes) {
+  if (bytes < kLine) bytes = kLine;
+  std::size_t step = kLine;
+  while (step * 16 <= bytes) step *= 2;
+  return (bytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+DeviceMemory::~DeviceMemory() { trim(0); }
+
+void* DeviceMemory::allocate(std::size_t bytes) {
+  const std::size_t size = rounded(bytes);
+  const std::lock_guard lock(mutex_);
+  Error failure{"ERR_OUT_OF_MEMORY", {}};
+  // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
+  const auto found = free_.lower_bound(size);
+  const bool fits = found != free_.end() && found->first <= size + size / 8;
+  const std::size_t taken = fits ? found->first : size;
+  if (limit_ != 0 && held_ + taken > limit_) {
+    std::snprintf(failure.message, sizeof failure.message,
+                  "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
+    throw failure;
+  }
+  void* data = nullptr;
+  if (fits) {
+    data = found->second;
+    cached_ -= taken;
+    free_.erase(found);
+  } else {
+    cudaError_t status = cudaSetDevice(ordinal_);
+    if (status == cudaSuccess) status = cudaMalloc(&data, size);
+    if (status == cudaErrorMemoryAllocation) {
+      // What is kept for later may be what is missing now.
+      cudaGetLastError();
+      trim(0);
+      status = cudaMalloc(&data, size);
+    }
+    if (status != cudaSuccess) {
+      cudaGetLastError();
+      failure.code = status == cudaErrorMemoryAllocation ? "ERR_OUT_OF_MEMORY" : "ERR_DEVICE_LOST";
+      std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held: %s", size,
+                    held_, cudaGetErrorString(status));
+      throw failure;
+    }
+  }
+  lent_[data] = taken;
+  held_ += taken;
+  return data;
+}
+
+void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto lent = lent_.find(data);
+  if (lent == lent_.end()) return;
+  const std::size_t size = lent->second;
+  lent_.erase(lent);
+  held_ -= size;
+  cached_ += size;
+  free_.emplace(size, data);
+  // Never more in reserve than one and a half times what is in use, and a little is always allowed.
+  trim(held_ + held_ / 2 + kKept);
+}
+
+void DeviceMemory::trim(std::size_t bytes) noexcept {
+  while (cached_ > bytes && !free_.empty()) {
+    const auto first = free_.begin();
+    cudaSetDevice(ordinal_);
+    cudaFree(first->second);  // waits for the device, so nothing runs on it any more
+    cached_ -= first->first;
+    free_.erase(first);
+  }
+}
+
+MemoryUse DeviceMemory::use() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return {held_, cached_};
+}
+
+}  // namespace packed_rnn::cuda

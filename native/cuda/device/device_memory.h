@@ -1,0 +1,36 @@
+// Device memory that is used again: cudaMalloc and cudaFree stop the device, a training step asks for the
+// same sizes as the one before. Ordered by the stream: what runs on a block that was lent again runs after
+// what ran on it before.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+
+#include "backend.h"
+
+namespace packed_rnn::cuda {
+
+class DeviceMemory {
+ public:
+  // Of the device that is current on each thread that calls; `limit` bytes may be held at once, 0: no limit.
+  DeviceMemory(int ordinal, std::size_t limit) : ordinal_(ordinal), limit_(limit) {}
+  ~DeviceMemory();
+  // Any thread. At least 256-byte aligned. Throws ERR_OUT_OF_MEMORY.
+  void* allocate(std::size_t bytes);
+  void deallocate(void* data, std::size_t bytes) noexcept;
+  MemoryUse use() const noexcept;
+
+ private:
+  void trim(std::size_t bytes) noexcept;
+
+  const int ordinal_;
+  const std::size_t limit_;
+  mutable std::mutex mutex_;
+  std::multimap<std::size_t, void*> free_;  // by rounded size
+  std::map<void*, std::size_t> lent_;       // rounded size of what is held
+  std::size_t held_ = 0;
+  std::size_t cached_ = 0;
+};
+
+}  // namespace packed_rnn::cuda

@@ -1,0 +1,33 @@
+// The math policies of cells.h in a CUDA thread.
+#pragma once
+
+#include "philox.h"
+#include "tensor_core.cuh"
+
+namespace packed_rnn::cuda {
+
+// To the last places of float32.
+struct Accurate {
+  using V = float;
+  static PACKED_RNN_INLINE float splat(float x) { return x; }
+  static PACKED_RNN_INLINE float fma(float a, float b, float c) { return fmaf(a, b, c); }
+  static PACKED_RNN_INLINE float sqrt(float x) { return sqrtf(x); }
+  // A NaN in either stays one.
+  static PACKED_RNN_INLINE float max(float a, float b) { return b > a || b != b ? b : a; }
+  // A NaN in a stays one.
+  static PACKED_RNN_INLINE float positive(float a, float b) { return a <= 0.0f ? 0.0f : b; }
+  static PACKED_RNN_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+  static PACKED_RNN_INLINE float tanh(float x) { return tanhf(x); }
+  static PACKED_RNN_INLINE double power(double x, double y) { return pow(x, y); }
+  static PACKED_RNN_INLINE double root(double x) { return ::sqrt(x); }
+};
+
+// To about 2^-11, where the operands of the products are rounded to that or worse.
+struct Approximate : Accurate {
+  static __device__ __forceinline__ float tanh(float x) { return approximateTanh(x); }
+  static __device__ __forceinline__ float sigmoid(float x) {
+    return fmaf(approximateTanh(0.5f * x), 0.5f, 0.5f);
+  }
+};
+
+}  // namespace packed_rnn::cuda

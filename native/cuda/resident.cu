@@ -1,0 +1,99 @@
+// Which layers take the resident path, and which slot takes which sequence.
+#include <algorithm>
+#include <queue>
+#include <utility>
+
+#include "resident.cuh"
+
+namespace packed_rnn::cuda {
+
+namespace {
+
+// Shared memory of a block, dynamic and static, in the pass that needs more.
+template <class Product>
+constexpr std::size_t sharedBytes() {
+  using Forward = typename Product::Forward;
+  using Backward = typename Product::Backward;
+  return std::max(
+      Forward::Words::kSharedBytes + sizeof(float) * 2 * kSlots * Forward::kPitch,
+      Backward::Words::kSharedBytes + sizeof(float) * (kSlots * Backward::kPitch + Backward::kParts));
+}
+
+}  // namespace
+
+// The path is the layer's and the device's, never the batch's: so a sequence has the same bits in every
+// batch.
+bool residentServes(const CudaBackend& backend, const RecurrentShape& shape) {
+  if (backend.stepwise()) return false;
+  // Both need two dependent products a step.
+  if (shape.projectionSize > 0 || shape.cell == Cell::resetFirstGru) return false;
+  if (shape.hiddenSize > 128) return false;
+  const std::int64_t units = shape.hiddenSize <= 32 ? 32 : shape.hiddenSize <= 64 ? 64 : 128;
+  const std::int64_t columns = columnsOf(shape.cell).count;
+  if (backend.precision() == Precision::float32) return units * columns <= kMostFloatColumns;
+  if (units * columns < 512) return true;
+  const std::size_t needed = backend.precision() == Precision::tf32
+                                 ? sharedBytes<TensorProduct<Tf32, 128, 4>>()
+                                 : sharedBytes<TensorProduct<Bf16, 128, 4>>();
+  return needed <= backend.properties().sharedMemPerBlockOptin;
+}
+
+// The sequences that are not empty, the longest first, each to the slot that is done first.
+struct ResidentPlan::Lists {
+  std::vector<int4> work;
+  std::vector<int> numbers;  // slotWork, then blockSteps
+  std::int64_t blocks;
+
+  Lists(CudaBackend& backend, const RecurrentShape& shape) {
+    const Sequences& sequences = shape.sequences;
+    std::vector<std::int32_t> places;
+    for (std::int32_t b = 0; b < sequences.count; b++) {
+      if (sequences.offsets[b] < sequences.offsets[b + 1]) places.push_back(b);
+    }
+    const auto length = [&](std::int32_t b) { return sequences.offsets[b + 1] - sequences.offsets[b]; };
+    std::stable_sort(places.begin(), places.end(),
+                     [&](std::int32_t a, std::int32_t b) { return length(a) > length(b); });
+    // One block a multiprocessor holds: more would wait for their turn.
+    const std::int64_t most =
+        std::max<std::int64_t>(1, backend.properties().multiProcessorCount / shape.directions);
+    blocks =
+        std::clamp<std::int64_t>((static_cast<std::int64_t>(places.size()) + kSlots - 1) / kSlots, 1, most);
+    using Load = std::pair<std::int64_t, std::int64_t>;  // steps, slot
+    std::priority_queue<Load, std::vector<Load>, std::greater<>> slots;
+    // Neighbours in the order go to one block, whose slots then end about together.
+    for (std::int64_t s = 0; s < blocks * kSlots; s++) slots.push({0, s});
+    std::vector<std::vector<std::int32_t>> lists(static_cast<std::size_t>(blocks * kSlots));
+    std::vector<int> steps(static_cast<std::size_t>(blocks), 0);
+    for (const std::int32_t b : places) {
+      const auto [load, slot] = slots.top();
+      slots.pop();
+      lists[slot].push_back(b);
+      slots.push({load + length(b), slot});
+      int& most = steps[slot / kSlots];
+      most = std::max(most, static_cast<int>(load) + length(b));
+    }
+    for (const auto& list : lists) {
+      numbers.push_back(static_cast<int>(work.size()));
+      for (const std::int32_t b : list) work.push_back(make_int4(sequences.offsets[b], length(b), b, 0));
+      work.push_back(make_int4(0, 0, 0, 0));
+    }
+    numbers.insert(numbers.end(), steps.begin(), steps.end());
+  }
+};
+
+ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape)
+    : ResidentPlan(backend, shape, Lists(backend, shape)) {}
+ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape, const Lists& lists)
+    : blocks_(lists.blocks),
+      directions_(shape.directions),
+      work_(backend, lists.work),
+      numbers_(backend, lists.numbers) {}
+
+HiddenWeights hiddenWeights(const RecurrentShape& shape, const RecurrentWeights (&weights)[2]) {
+  HiddenWeights hidden{{weights[0].wHh, weights[1].wHh}, {}, static_cast<int>(shape.hiddenSize)};
+  const Columns columns = columnsOf(shape.cell);
+  std::copy(columns.hidden, columns.hidden + 4, hidden.gate);
+  return hidden;
+}
+
+}  // namespace packed_rnn::cuda

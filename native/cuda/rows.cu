@@ -1,0 +1,158 @@
+// Rows by index, columns by offset, and sums over rows.
+#include "cuda_backend.h"
+#include "tensor_core.cuh"
+
+namespace packed_rnn::cuda {
+
+namespace {
+
+constexpr unsigned kThreads = 256;
+constexpr int kWarps = kThreads / 32;
+
+// A warp copies a row. What is out of range was told by checkRange; here it must only do no harm.
+// budget: 40 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) gatherRowsKernel(const GatherRows p) {
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
+  if (row >= p.rows) return;
+  const std::int64_t from = p.index[row];
+  const bool inside = from >= 0 && from < p.sourceRows;
+  for (std::int64_t c = threadIdx.x % 32; c < p.columns; c += 32) {
+    p.destination[row * p.columns + c] = inside ? p.source[from * p.columns + c] : p.fill;
+  }
+}
+
+// Sums of rows: a warp adds the places of one row, four columns a lane. Of rows with more than kMany places
+// (a comma of a thousand in a batch of words) the block's warps add every eighth place each, and then their
+// sums in their order. The order depends on the number of places alone.
+constexpr std::int32_t kMany = 64;
+constexpr int kAcross = 128;  // columns of a block
+
+__device__ __forceinline__ void addPlaces(const SumRows& p, std::int32_t begin, std::int32_t end,
+                                          std::int32_t stride, float (&total)[4]) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.y) * kAcross + threadIdx.x % 32;
+  for (std::int32_t i = begin; i < end; i += stride) {
+    const float* const from = p.source + p.order[i] * p.columns + column;
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      if (column + 32 * e < p.columns) total[e] += from[32 * e];
+    }
+  }
+}
+
+// budget: 64 registers, 4 KB shared
+__global__ void __launch_bounds__(kThreads) sumRowsKernel(const SumRows p) {
+  float* const parts = sharedArray<float, kWarps * kAcross, 0>();
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kWarps;
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.y) * kAcross;
+  if (first + warp < p.rows) {
+    const std::int32_t begin = p.starts[first + warp], end = p.starts[first + warp + 1];
+    float total[4] = {};
+    if (end - begin <= kMany) {
+      addPlaces(p, begin, end, 1, total);
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        const std::int64_t c = column + lane + 32 * e;
+        if (c < p.columns) p.destination[(first + warp) * p.columns + c] = total[e];
+      }
+    }
+  }
+  for (std::int64_t row = first; row < min(first + kWarps, p.rows); row++) {
+    const std::int32_t begin = p.starts[row], end = p.starts[row + 1];
+    if (end - begin <= kMany) continue;
+    float total[4] = {};
+    addPlaces(p, begin + warp, end, kWarps, total);
+#pragma unroll
+    for (int e = 0; e < 4; e++) parts[warp * kAcross + lane + 32 * e] = total[e];
+    __syncthreads();  // the parts are complete
+    const int own = threadIdx.x;
+    if (own < kAcross && column + own < p.columns) {
+      float sum = parts[own];
+      for (int w = 1; w < kWarps; w++) sum += parts[w * kAcross + own];
+      p.destination[row * p.columns + column + own] = sum;
+    }
+    __syncthreads();  // and read
+  }
+}
+
+// budget: 40 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) addRowsKernel(const AddRows p) {
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
+  if (row >= p.rows || p.index[row] < 0) return;
+  const std::int64_t to = p.index[row];
+  for (std::int64_t c = threadIdx.x % 32; c < p.columns; c += 32) {
+    p.destination[to * p.columns + c] += p.source[row * p.columns + c];
+  }
+}
+
+struct ColumnSums {
+  const float* source;
+  std::int64_t rows, columns, stride;
+  float* sums;  // [slices, columns]
+};
+
+// A block sums a slice of the rows of 32 columns, each warp every eighth row of it.
+constexpr std::int64_t kSlice = 256;
+// budget: 56 registers, 2 KB shared
+__global__ void __launch_bounds__(kThreads) sumColumnsKernel(const ColumnSums p) {
+  float* const parts = sharedArray<float, kWarps * 32, 0>();
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.y) * 32 + lane;
+  const std::int64_t begin = blockIdx.x * kSlice;
+  const std::int64_t end = gridDim.x == 1 ? p.rows : min(begin + kSlice, p.rows);
+  float total = 0;
+  if (column < p.columns) {
+    for (std::int64_t r = begin + warp; r < end; r += kWarps) total += p.source[r * p.stride + column];
+  }
+  parts[threadIdx.x] = total;
+  __syncthreads();
+  if (warp > 0 || column >= p.columns) return;
+  for (int w = 1; w < kWarps; w++) total += parts[w * 32 + lane];
+  p.sums[blockIdx.x * p.columns + column] = total;
+}
+
+// budget: 40 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) copyColumnsKernel(const CopyColumns p) {
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
+  if (row >= p.rows) return;
+  const float* const from = p.source + row * p.sourceStride + p.sourceOffset;
+  float* const to = p.destination + row * p.destinationStride + p.destinationOffset;
+  for (std::int64_t c = threadIdx.x % 32; c < p.columns; c += 32) to[c] = from[c];
+}
+
+}  // namespace
+
+void CudaBackend::gatherRows(const GatherRows& a) {
+  checkRange(2, a.index, a.rows, INT32_MIN, a.sourceRows, INT32_MIN);
+  launch(stream(), gatherRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
+}
+
+void CudaBackend::sumRows(const SumRows& a) {
+  launch(stream(), sumRowsKernel, dim3(blocksFor(a.rows, kWarps), blocksFor(a.columns, kAcross)), kThreads, 0,
+         a);
+}
+
+void CudaBackend::addRows(const AddRows& a) {
+  launch(stream(), addRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
+}
+
+void sumColumns(CudaBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
+                std::int64_t stride, float* sums) {
+  const unsigned slices = rows <= kSlice ? 1 : blocksFor(rows, kSlice), strips = blocksFor(columns, 32);
+  Scratch<float> parts(backend, slices > 1 ? slices * columns : 0);
+  launch(backend.stream(), sumColumnsKernel, dim3(slices, strips), kThreads, 0,
+         ColumnSums{source, rows, columns, stride, slices > 1 ? parts : sums});
+  if (slices == 1) return;
+  launch(backend.stream(), sumColumnsKernel, dim3(1, strips), kThreads, 0,
+         ColumnSums{parts, slices, columns, columns, sums});
+}
+
+void CudaBackend::sumColumns(const SumColumns& a) {
+  cuda::sumColumns(*this, a.source, a.rows, a.columns, a.columns, a.sums);
+}
+
+void CudaBackend::copyColumns(const CopyColumns& a) {
+  launch(stream(), copyColumnsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
+}
+
+}  // namespace packed_rnn::cuda
