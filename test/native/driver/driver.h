@@ -1,0 +1,65 @@
+// Calls every op of backend.h on small shapes, without Node: what ThreadSanitizer and the leak check can
+// follow. It does not know what is right; the suite does. Here results must be finite, and twice the same
+// bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+
+namespace driver {
+
+using namespace packed_rnn;
+
+// A backend and the buffers of one case, which are freed together.
+class Device {
+ public:
+  explicit Device(Backend* backend) : backend(backend) {}
+  ~Device() { clear(); }
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  const std::unique_ptr<Backend> backend;
+
+  // Numbers between -scale and scale, the same after each clear().
+  float* random(std::int64_t count, float scale = 1);
+  float* filled(std::int64_t count, float value);
+  std::int32_t* integers(const std::vector<std::int32_t>& values);
+  // The host's, for as long.
+  const std::int32_t* offsets(const std::vector<std::int64_t>& lengths);
+  float* scratch(std::int64_t count);
+  // What results() returns, one after another: fresh memory, or what an op updates.
+  float* result(std::int64_t count) { return alsoResult(scratch(count), count); }
+  float* alsoResult(float* data, std::int64_t count);
+  std::vector<float> results();
+  void clear();
+
+ private:
+  struct Buffer {
+    float* data;
+    std::size_t bytes;
+  };
+  std::vector<Buffer> buffers_;
+  std::vector<Buffer> results_;
+  std::vector<std::vector<std::int32_t>> offsets_;
+  std::uint32_t state_ = 1;
+};
+
+// What a case must be run with.
+enum class Over { one, precisions, paths };  // any device; each precision; each precision on each path
+struct Case {
+  std::string name;
+  Over over;
+  std::function<void(Device&)> run;
+};
+std::vector<Case> rowCases();
+std::vector<Case> elementCases();
+std::vector<Case> optimizerCases();
+std::vector<Case> recurrentCases();
+
+}  // namespace driver

@@ -1,0 +1,28 @@
+// What the stand-in claims to be, from the environment:
+//   PACKED_RNN_STANDIN_ARCH        75, 80, 86, 89, 90, 100 or 120; 90 if it is not set
+//   PACKED_RNN_STANDIN_PROCESSORS  4 if it is not set: few, so that small tests share a block
+//   PACKED_RNN_STANDIN_MEMORY      bytes; 8 GB if it is not set
+//   PACKED_RNN_STANDIN_FAULT       no-driver, old-driver or no-device: what there is not; lost:N: the device
+//   is
+//                                  lost with its Nth kernel
+//   PACKED_RNN_STANDIN_SEED        of the order in which threads and blocks run
+#pragma once
+
+#include <cstddef>
+
+#include "standin/runtime_api.h"
+
+namespace standin {
+
+struct Device {
+  int architecture;
+  int processors;
+  int driverVersion;
+  cudaError_t fault;   // what every call returns that needs a device
+  long kernelsToLoss;  // 0: it is never lost
+  std::size_t memory;
+  std::size_t sharedPerBlock, sharedPerProcessor;
+};
+const Device& device();
+
+}  // namespace standin

@@ -1,0 +1,131 @@
+// The queue itself, and what goes into it from kernels.
+#include "standin/queue.h"
+
+#include <deque>
+#include <map>
+#include <mutex>
+
+#include "standin/device.h"
+#include "standin/fibres.h"
+
+namespace standin {
+
+namespace {
+
+// Never destroyed: a device's thread may outlive the end of main.
+struct Queue {
+  std::mutex mutex;    // of `waiting`
+  std::mutex running;  // one thing at a time
+  std::deque<std::function<void()>> waiting;
+};
+Queue& queue() {
+  static Queue& queue = *new Queue;
+  return queue;
+}
+constexpr std::size_t kMostWaiting = 1024;
+
+std::mutex captureMutex;
+Capture* underCapture;
+
+std::mutex kernelMutex;
+std::size_t& maxDynamicShared(const void* kernel) {
+  static auto& kernels = *new std::map<const void*, std::size_t>;
+  return kernels.try_emplace(kernel, kSharedUnasked).first->second;
+}
+
+}  // namespace
+
+bool doNext() {
+  std::function<void()> work;
+  const std::lock_guard running(queue().running);
+  {
+    const std::lock_guard lock(queue().mutex);
+    if (queue().waiting.empty()) return false;
+    work = std::move(queue().waiting.front());
+    queue().waiting.pop_front();
+  }
+  showDeviceMemory();
+  work();
+  hideDeviceMemory();
+  return true;
+}
+
+void doAll() {
+  showDeviceMemory();
+  while (doNext()) {
+  }
+  hideDeviceMemory();
+}
+
+std::size_t enqueue(std::function<void()> work) {
+  const std::lock_guard lock(queue().mutex);
+  queue().waiting.push_back(std::move(work));
+  return queue().waiting.size();
+}
+
+cudaError_t submit(cudaStream_t stream, Kind kind, std::function<void()> work) {
+  if (const cudaError_t error = state(); error != cudaSuccess) return error;
+  if (Capture* const capture = captureOf(stream); capture != nullptr) {
+    if (capture->spoiled) return note(cudaErrorStreamCaptureInvalidated);
+    capture->nodes.push_back({kind, std::move(work)});
+    return cudaSuccess;
+  }
+  if (enqueue(std::move(work)) > kMostWaiting) doAll();
+  return cudaSuccess;
+}
+
+void setCapture(Capture* capture) {
+  const std::lock_guard lock(captureMutex);
+  underCapture = capture;
+}
+
+cudaError_t refuseInCapture() {
+  const std::lock_guard lock(captureMutex);
+  if (underCapture == nullptr || !underCapture->strict) return state();
+  underCapture->spoiled = true;
+  return note(cudaErrorStreamCaptureUnsupported);
+}
+
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, HostPointers pointers,
+                   std::function<void()> thread) {
+  const dim3 grid = config.gridDim, block = config.blockDim;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffff || grid.y > 0xffff ||
+      grid.z > 0xffff || block.x == 0 || block.x > 1024 || block.y != 1 || block.z != 1)
+    return note(cudaErrorInvalidConfiguration);
+  if (config.numAttrs != 0) return note(cudaErrorNotSupported);
+  {
+    const std::lock_guard lock(kernelMutex);
+    if (config.dynamicSmemBytes > maxDynamicShared(kernel)) return note(cudaErrorInvalidValue);
+  }
+  const Grid extent = {grid, block.x, config.dynamicSmemBytes};
+  const auto callThread = [](const void* thread) { (*static_cast<const std::function<void()>*>(thread))(); };
+  return submit(config.stream, Kind::kernel, [=, pointers = std::move(pointers), thread = std::move(thread)] {
+    const HiddenFromKernel hidden(pointers);
+    run(extent, callThread, &thread);
+    countKernel();
+  });
+}
+
+}  // namespace standin
+
+using standin::note;
+
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  if (const cudaError_t error = standin::state(); error != cudaSuccess) return error;
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  if (value < 0 || static_cast<std::size_t>(value) > standin::device().sharedPerBlock)
+    return note(cudaErrorInvalidValue);
+  const std::lock_guard lock(standin::kernelMutex);
+  standin::maxDynamicShared(kernel) = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}
+
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
+  if (const cudaError_t error = standin::state(); error != cudaSuccess) return error;
+  const std::lock_guard lock(standin::kernelMutex);
+  *attributes = {};
+  attributes->maxThreadsPerBlock = 1024;
+  attributes->ptxVersion = attributes->binaryVersion = standin::device().architecture;
+  attributes->maxDynamicSharedSizeBytes = static_cast<int>(standin::maxDynamicShared(kernel));
+  return cudaSuccess;
+}

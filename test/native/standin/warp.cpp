@@ -1,0 +1,121 @@
+// What the last lane to arrive computes for its warp.
+#include <cmath>
+#include <cstring>
+
+#include "standin/block.h"
+#include "standin/device.h"
+
+namespace standin {
+
+namespace {
+
+struct Lane {
+  std::uint64_t brought, taken;
+  int source;
+  Fragments fragments;
+};
+Lane lanes[kMaxThreads];
+
+bool has(unsigned mask, int lane) { return (mask >> lane & 1) != 0; }
+
+void takeFromSource(unsigned first, unsigned mask, const Place& place) {
+  for (int i = 0; i < static_cast<int>(kWarp); i++) {
+    if (!has(mask, i)) continue;
+    Lane& lane = lanes[first + static_cast<unsigned>(i)];
+    if (!has(mask, lane.source))
+      fail(place, "lane %d takes from lane %d, which the mask 0x%08x lacks", i, lane.source, mask);
+    lane.taken = lanes[first + static_cast<unsigned>(lane.source)].brought;
+  }
+}
+
+void takeBallot(unsigned first, unsigned mask, const Place&) {
+  std::uint64_t ballot = 0;
+  for (int i = 0; i < static_cast<int>(kWarp); i++)
+    if (has(mask, i)) ballot |= lanes[first + static_cast<unsigned>(i)].brought << i;
+  for (int i = 0; i < static_cast<int>(kWarp); i++)
+    if (has(mask, i)) lanes[first + static_cast<unsigned>(i)].taken = ballot;
+}
+
+float number(std::uint32_t word) {
+  float x;
+  std::memcpy(&x, &word, sizeof x);
+  return x;
+}
+bool isFinite(std::uint32_t word) { return (word & 0x7f800000u) != 0x7f800000u; }
+
+struct Tf32Operand {
+  static constexpr int kPerWord = 1;
+  // A tensor core would drop the low bits of its own accord, which is not rounding.
+  static float value(std::uint32_t word, int, const Place& place) {
+    if ((word & 0x1fffu) != 0 && isFinite(word))
+      fail(place, "an operand of a TF32 product was not rounded: %.9g", static_cast<double>(number(word)));
+    return number(word);
+  }
+};
+struct Bf16Operand {
+  static constexpr int kPerWord = 2;
+  static float value(std::uint32_t word, int element, const Place&) {
+    return number(element != 0 ? word & 0xffff0000u : word << 16);
+  }
+};
+
+// Products are exact in a float; they are summed in float, k ascending.
+template <class Operand>
+void multiplyFragments(unsigned first, unsigned, const Place& place) {
+  constexpr int kPerWord = Operand::kPerWord, K = 8 * kPerWord;
+  float a[16][K], b[K][8];
+  for (int lane = 0; lane < 32; lane++) {
+    const int g = lane / 4, t = lane % 4;
+    const Fragments& own = lanes[first + static_cast<unsigned>(lane)].fragments;
+    for (int e = 0; e < kPerWord; e++) {
+      for (int r = 0; r < 4; r++)
+        a[g + r % 2 * 8][(t + r / 2 * 4) * kPerWord + e] = Operand::value(own.a[r], e, place);
+      for (int r = 0; r < 2; r++) b[(t + r * 4) * kPerWord + e][g] = Operand::value(own.b[r], e, place);
+    }
+  }
+  for (int row = 0; row < 16; row++) {
+    float sums[8] = {};
+    for (int k = 0; k < K; k++)
+      for (int n = 0; n < 8; n++) sums[n] += a[row][k] * b[k][n];
+    for (int n = 0; n < 8; n++)
+      lanes[first + static_cast<unsigned>(row % 8 * 4 + n / 2)].fragments.d[row / 8 * 2 + n % 2] += sums[n];
+  }
+}
+
+void multiply(const char* name, Complete complete, Fragments* own, const Place& place) {
+  if (device().architecture < 80) fail(place, "%s came with sm_80", name);
+  lanes[currentThread].fragments = *own;
+  meet(name, 0xffffffffu, Order::none, complete, place);
+  *own = lanes[currentThread].fragments;
+}
+
+}  // namespace
+
+unsigned laneIndex() { return currentThread % kWarp; }
+
+void syncWarp(unsigned mask, const Place& place) { meet("__syncwarp", mask, Order::memory, nullptr, place); }
+
+std::uint32_t ballot(const char* name, unsigned mask, bool predicate, const Place& place) {
+  Lane& own = lanes[currentThread];
+  own.brought = predicate ? 1 : 0;
+  meet(name, mask, Order::none, takeBallot, place);
+  return static_cast<std::uint32_t>(own.taken);
+}
+
+std::uint64_t shuffle(const char* name, unsigned mask, std::uint64_t brought, int source,
+                      const Place& place) {
+  Lane& own = lanes[currentThread];
+  own.brought = brought;
+  own.source = source;
+  meet(name, mask, Order::none, takeFromSource, place);
+  return own.taken;
+}
+
+void multiplyTf32(Fragments* own, const Place& place) {
+  multiply("mma.sync of TF32", multiplyFragments<Tf32Operand>, own, place);
+}
+void multiplyBf16(Fragments* own, const Place& place) {
+  multiply("mma.sync of bf16", multiplyFragments<Bf16Operand>, own, place);
+}
+
+}  // namespace standin
