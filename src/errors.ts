@@ -17,6 +17,18 @@ export type ErrorCode =
   | 'ERR_FILE_FORMAT'
   | 'ERR_UNKNOWN_LABEL'
   | 'ERR_EMPTY'
+  /** The CUDA backend's library is not there, or does not load. */
+  | 'ERR_CUDA_NO_LIBRARY'
+  /** That library and the addon were built from different sources. */
+  | 'ERR_CUDA_WRONG_STAMP'
+  /** The machine has no NVIDIA driver, */
+  | 'ERR_CUDA_NO_DRIVER'
+  /** or one that is older than the library needs, */
+  | 'ERR_CUDA_DRIVER_TOO_OLD'
+  /** or one that finds no device. */
+  | 'ERR_CUDA_NO_DEVICE'
+  /** The library has no code for a device as old as this one. */
+  | 'ERR_CUDA_DEVICE_TOO_OLD'
 
 /** The one class of every error that this package throws or rejects with. */
 export class PackedRnnError extends Error {

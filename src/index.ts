@@ -1,5 +1,13 @@
 export { noGrad } from './autograd.js'
-export { type Device, type DeviceOptions, device, devices } from './device.js'
+export {
+  type CpuListing,
+  type CudaListing,
+  type Device,
+  type DeviceOptions,
+  device,
+  devices,
+  type Precision,
+} from './device.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
 export { type HostTensor, readSafetensors, writeSafetensors } from './formats/safetensors.js'
 export { loadStateDict, saveStateDict } from './formats/stateDict.js'

@@ -167,13 +167,36 @@ interface NativeAdagradGroup extends NativeSteppedGroup, Rate {
   sums: NativeBuffer[]
 }
 
+/** `enum class Precision` in native/backend.h. */
+export const precisions = { float32: 0, tf32: 1, bfloat16: 2 } as const
+
+/** What a queue is opened with; of options that a kind lacks, threads are 0 and the path is not stepwise. */
+export interface NativeDeviceOptions {
+  kind: 'cpu' | 'cuda'
+  ordinal: number
+  precision: number
+  stepwise: boolean
+  threads: number
+  memoryLimit: number
+}
+
+/** A CUDA device, or why it cannot be opened. */
+export type NativeCudaDevice =
+  | { name: string; computeCapability: string; memoryBytes: number; code?: undefined }
+  | { code: ErrorCode; reason: string }
+
 type Op<Arguments> = (device: NativeDevice, args: Arguments) => void
 
 export interface Native {
-  openDevice(threads: number, memoryLimit: number): NativeDevice
+  openDevice(options: NativeDeviceOptions): NativeDevice
+  /** The file that is, or would be, opened as the CUDA backend's library. */
+  cudaLibraryFile(): string
+  /** In the order of their ordinals. Throws where there is no library, no driver or no device. */
+  cudaDevices(): NativeCudaDevice[]
   /** Those that this CPU supports, the best first. */
   instructionSets(): string[]
-  deviceInfo(device: NativeDevice): { instructions: string; threads: number }
+  /** `hardware` is empty for the CPU. */
+  deviceInfo(device: NativeDevice): { instructions: string; hardware: string }
   deviceMemory(device: NativeDevice): { held: number; cached: number }
   synchronize(device: NativeDevice): Promise<void>
   allocate(device: NativeDevice, bytes: number): NativeBuffer

@@ -1,11 +1,12 @@
 #include "addon/device.h"
 
+#include <compare>
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <tuple>
 
 #include "addon/call.h"
+#include "addon/cuda_library.h"
 #include "addon/environment.h"
 #include "cpu/cpu_backend.h"
 
@@ -18,32 +19,66 @@ constexpr napi_type_tag kDeviceTag = {0x51c8e2b7d04f4a69ull, 0xa3f9167c2e8b5d40u
 struct Device {
   Queue queue;
   std::string instructions;
-  int threads;
+  std::string hardware;
 };
 
-Napi::Error unavailable(Napi::Env env, const Error& error) {
-  Napi::Error thrown = Napi::Error::New(env, error.message);
-  thrown.Set("code", error.code);
-  return thrown;
+// A device is its options. Each kind leaves those that only the other has as they are here.
+struct DeviceKey {
+  bool cuda = false;
+  int ordinal = 0;
+  Precision precision = Precision::float32;
+  bool stepwise = false;
+  int threads = 0;
+  std::size_t memoryLimit = 0;
+  auto operator<=>(const DeviceKey&) const = default;
+};
+
+Device* openCpu(const DeviceKey& key) {
+  const CpuCandidate& candidate = chooseCpu(std::getenv("PACKED_RNN_CPU"));
+  return new Device{Queue(std::unique_ptr<Backend>(candidate.open({key.threads, key.memoryLimit}))),
+                    candidate.name, ""};
 }
 
-// A device is its options: who asks for the same gets the same queue, from any thread of the process.
-Device& openCpu(Napi::Env env, int threads, std::size_t memoryLimit) {
+Device* openCuda(const DeviceKey& key) {
+  Library& library = cudaLibrary();
+  const int last = library.count() - 1;
+  if (key.ordinal > last) {
+    const std::string wanted = last == 0 ? "cuda:0" : "cuda:0 to cuda:" + std::to_string(last);
+    throw Unavailable{"ERR_OUT_OF_RANGE",
+                      "device: wanted " + wanted + ", got cuda:" + std::to_string(key.ordinal)};
+  }
+  const DeviceDescription found = library.describe(key.ordinal);
+  std::unique_ptr<Backend> backend(library.open({key.ordinal, key.precision, key.stepwise, key.memoryLimit}));
+  return new Device{Queue(std::move(backend)),
+                    "sm_" + std::to_string(found.major) + std::to_string(found.minor), found.name};
+}
+
+// Who asks for the same gets the same queue, from any thread of the process.
+Device& openOnce(const DeviceKey& key) {
   // Never destroyed: a queue may still be running when the process exits.
   static auto& mutex = *new std::mutex;
-  static auto& devices = *new std::map<std::tuple<int, std::size_t>, Device*>;
+  static auto& devices = *new std::map<DeviceKey, Device*>;
   const std::lock_guard lock(mutex);
-  Device*& device = devices[{threads, memoryLimit}];
-  if (device == nullptr) {
-    try {
-      const CpuCandidate& candidate = chooseCpu(std::getenv("PACKED_RNN_CPU"));
-      device = new Device{Queue(std::unique_ptr<Backend>(candidate.open({threads, memoryLimit}))),
-                          candidate.name, threads};
-    } catch (const Error& error) {
-      throw unavailable(env, error);
-    }
-  }
+  Device*& device = devices[key];
+  if (device == nullptr) device = key.cuda ? openCuda(key) : openCpu(key);
   return *device;
+}
+
+// f(), whose errors JavaScript gets with their code.
+template <class F>
+auto withCodes(Napi::Env env, F f) {
+  const auto thrown = [env](const std::string& code, const std::string& message) {
+    Napi::Error error = Napi::Error::New(env, message);
+    error.Set("code", code);
+    return error;
+  };
+  try {
+    return f();
+  } catch (const Error& error) {
+    throw thrown(error.code, error.message);
+  } catch (const Unavailable& error) {
+    throw thrown(error.code, error.message);
+  }
 }
 
 Device& deviceOf(const Napi::Value& value) {
@@ -54,9 +89,16 @@ Device& deviceOf(const Napi::Value& value) {
 }
 
 Napi::Value openDevice(const Napi::CallbackInfo& info) {
-  const int threads = info[0].As<Napi::Number>().Int32Value();
-  const auto memoryLimit = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value());
-  const auto external = Napi::External<Device>::New(info.Env(), &openCpu(info.Env(), threads, memoryLimit));
+  const auto options = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>(); };
+  const DeviceKey key = {options.Get("kind").As<Napi::String>().Utf8Value() == "cuda",
+                         number("ordinal"),
+                         static_cast<Precision>(number("precision").Int32Value()),
+                         options.Get("stepwise").ToBoolean(),
+                         number("threads"),
+                         static_cast<std::size_t>(number("memoryLimit").Int64Value())};
+  Device* device = withCodes(info.Env(), [&] { return &openOnce(key); });
+  const auto external = Napi::External<Device>::New(info.Env(), device);
   external.TypeTag(&kDeviceTag);
   return external;
 }
@@ -65,8 +107,39 @@ Napi::Value deviceInfo(const Napi::CallbackInfo& info) {
   const Device& device = deviceOf(info[0]);
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("instructions", device.instructions);
-  result.Set("threads", device.threads);
+  result.Set("hardware", device.hardware);
   return result;
+}
+
+Napi::Value cudaLibraryFile(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), cudaLibraryPath());
+}
+
+Napi::Object describe(Napi::Env env, Library& library, int ordinal) {
+  Napi::Object result = Napi::Object::New(env);
+  try {
+    const DeviceDescription device = library.describe(ordinal);
+    result.Set("name", device.name);
+    result.Set("computeCapability", std::to_string(device.major) + "." + std::to_string(device.minor));
+    result.Set("memoryBytes", static_cast<double>(device.memory));
+  } catch (const Error& error) {
+    result.Set("code", error.code);
+    result.Set("reason", error.message);
+  }
+  return result;
+}
+
+// cudaDevices(): a description of each, or why it cannot be opened; throws where there are none
+Napi::Value cudaDevices(const Napi::CallbackInfo& info) {
+  return withCodes(info.Env(), [&] {
+    Library& library = cudaLibrary();
+    const int count = library.count();
+    Napi::Array devices = Napi::Array::New(info.Env());
+    for (int ordinal = 0; ordinal < count; ++ordinal) {
+      devices.Set(devices.Length(), describe(info.Env(), library, ordinal));
+    }
+    return devices;
+  });
 }
 
 // instructionSets(): those that this CPU supports, the best first
@@ -152,6 +225,8 @@ Queue& queueOf(const Napi::Value& device) { return deviceOf(device).queue; }
 
 void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("openDevice", Napi::Function::New(env, openDevice, "openDevice"));
+  exports.Set("cudaLibraryFile", Napi::Function::New(env, cudaLibraryFile, "cudaLibraryFile"));
+  exports.Set("cudaDevices", Napi::Function::New(env, cudaDevices, "cudaDevices"));
   exports.Set("instructionSets", Napi::Function::New(env, instructionSets, "instructionSets"));
   exports.Set("deviceInfo", Napi::Function::New(env, deviceInfo, "deviceInfo"));
   exports.Set("deviceMemory", Napi::Function::New(env, deviceMemory, "deviceMemory"));

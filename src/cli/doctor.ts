@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { addonFile } from '../addon.js'
+import type { CpuListing, CudaListing } from '../device.js'
 import { describe, noPositionals, parse } from './options.js'
 
 export const usage = `packed-rnn doctor [--json]
@@ -19,7 +20,11 @@ interface Findings {
   libc: string | null
   addon: { file: string | null; reason: string | null }
   instructionSets: { supported: string[]; used: string | null; forced: string | null }
-  devices: { kind: string; name: string | null; threads: number | null; reason: string | null }[]
+  /** The file that is, or would be, the CUDA backend's library; PACKED_RNN_CUDA_LIBRARY may name it. */
+  cuda: { library: string | null; named: string | null }
+  /** PACKED_RNN_DEVICE, which says what is used where no device is named */
+  chosen: string | null
+  devices: (CpuListing | CudaListing)[]
 }
 
 export async function execute(args: string[]): Promise<void> {
@@ -40,20 +45,19 @@ async function examine(): Promise<Findings> {
     libc: libc(),
     addon: { file: null, reason: null },
     instructionSets: { supported: [], used: null, forced },
+    cuda: { library: null, named: process.env.PACKED_RNN_CUDA_LIBRARY || null },
+    chosen: process.env.PACKED_RNN_DEVICE || null,
     devices: [],
   }
   try {
     findings.addon.file = addonFile()
     // Not at the top: it loads the addon, and that may be what fails.
-    const { device, instructionSets } = await import('../device.js')
+    const { cudaLibraryFile, devices, instructionSets } = await import('../device.js')
     findings.instructionSets.supported = instructionSets()
-    try {
-      const { kind, name, threads, instructions } = device('cpu')
-      findings.instructionSets.used = instructions
-      findings.devices.push({ kind, name, threads, reason: null })
-    } catch (error) {
-      findings.devices.push({ kind: 'cpu', name: null, threads: null, reason: describe(error) })
-    }
+    findings.cuda.library = cudaLibraryFile()
+    findings.devices = devices()
+    const cpu = findings.devices.find(({ kind }) => kind === 'cpu')
+    if (cpu?.kind === 'cpu') findings.instructionSets.used = cpu.instructions
   } catch (error) {
     findings.addon.reason = describe(error)
   }
@@ -61,7 +65,7 @@ async function examine(): Promise<Findings> {
 }
 
 function render(findings: Findings): string {
-  const { addon, instructionSets, devices } = findings
+  const { addon, instructionSets, cuda, chosen, devices } = findings
   const { supported, used, forced } = instructionSets
   const rows: [string, string | null][] = [
     ['packed-rnn', findings.package],
@@ -71,16 +75,30 @@ function render(findings: Findings): string {
     ['CPU supports', supported.join(', ')],
     ['in use', used],
     ['PACKED_RNN_CPU', forced === null ? 'not set: the best is used' : `forces ${forced}`],
-    ...devices.map(({ kind, name, reason }): [string, string] => [
-      `device ${kind}`,
-      name ?? `does not open: ${reason}`,
-    ]),
+    ['CUDA library', devices.some(opensNoLibrary) ? null : cuda.library],
+    ['PACKED_RNN_DEVICE', chosen === null ? 'not set: the first of these is used' : `asks for ${chosen}`],
+    ...devices.map(deviceRow),
   ]
   const width = Math.max(...rows.map(([heading]) => heading.length))
   return rows
     .filter(([, text]) => text !== null && text !== '')
     .map(([heading, text]) => `${heading.padEnd(width)}  ${text}\n`)
     .join('')
+}
+
+/** Then the reason names the file, or what should be one. */
+function opensNoLibrary({ code }: CpuListing | CudaListing): boolean {
+  return code === 'ERR_CUDA_NO_LIBRARY' || code === 'ERR_CUDA_WRONG_STAMP'
+}
+
+function deviceRow(device: CpuListing | CudaListing): [string, string] {
+  const ordinal = device.kind === 'cuda' && device.ordinal !== null ? `:${device.ordinal}` : ''
+  const heading = `device ${device.kind}${ordinal}`
+  if (device.reason !== null) return [heading, `does not open: ${device.reason}`]
+  if (device.kind === 'cpu')
+    return [heading, `${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}`]
+  const gib = ((device.memoryBytes ?? 0) / 2 ** 30).toFixed(1)
+  return [heading, `${device.name}, compute capability ${device.computeCapability}, ${gib} GiB`]
 }
 
 async function packageVersion(): Promise<string> {

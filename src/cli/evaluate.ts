@@ -1,26 +1,32 @@
 import { writeFile } from 'node:fs/promises'
-import { device as openDevice } from '../device.js'
 import { readArticles } from '../text/gnad.js'
 import { evaluate } from '../training/evaluate.js'
 import { classificationMetrics } from '../training/metrics.js'
 import { classificationReport } from '../training/report.js'
 import { loadRun } from '../training/run.js'
 import { encodeArticles } from './data.js'
+import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
 import { onePositional, parse, UsageError } from './options.js'
 
-export const usage = `packed-rnn evaluate RUN --test FILE [--json FILE]
+export const usage = `packed-rnn evaluate RUN --test FILE [--json FILE] [OPTION …]
 
 Prints the report of a trained model on articles in 10kGNAD's format, plain or .gz, read in the dialect
 that it was trained on.
 
-  RUN          a directory that train --out wrote
-  --json FILE  where to write the figures`
+  RUN                a directory that train --out wrote
+  --json FILE        where to write the figures
+${deviceUsage}`
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parse(args, { test: { type: 'string' }, json: { type: 'string' } })
+  const { values, positionals } = parse(args, {
+    test: { type: 'string' },
+    json: { type: 'string' },
+    ...deviceOptions,
+  })
   const directory = onePositional('a run', positionals)
   if (values.test === undefined) throw new UsageError('wanted --test FILE')
-  const run = await loadRun(directory, { device: openDevice() })
+  const device = openDevice(deviceChoice(values))
+  const run = await loadRun(directory, { device })
   const articles = await readArticles(values.test, { dialect: run.dialect, signal })
   const data = encodeArticles(run, articles)
   const { loss, predicted } = await evaluate(run.model, data, { signal })
@@ -33,6 +39,13 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     run.labels.classes,
     all,
   )
-  const figures = { preset: run.preset, test: { loss, accuracy, macro, weighted, perClass } }
+  const { kind, name, precision } = device
+  const figures = {
+    preset: run.preset,
+    device: kind,
+    deviceName: name,
+    precision,
+    test: { loss, accuracy, macro, weighted, perClass },
+  }
   await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
 }

@@ -1,27 +1,28 @@
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
-import { device as openDevice } from '../device.js'
 import { readText } from '../text/file.js'
 import { evaluate } from '../training/evaluate.js'
 import { encode, loadRun, type Run } from '../training/run.js'
+import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
 import { parse, UsageError } from './options.js'
 
-export const usage = `packed-rnn predict RUN [FILE | -]
+export const usage = `packed-rnn predict RUN [FILE | -] [OPTION …]
 
 Reads an article a line and prints a line for each: its category, and all categories with their
 probabilities, the most probable first, separated by tabs.
 
-  RUN   a directory that train --out wrote
-  FILE  a text file, plain or .gz; - or nothing is standard input`
+  RUN                a directory that train --out wrote
+  FILE               a text file, plain or .gz; - or nothing is standard input
+${deviceUsage}`
 
 /** Lines that are put through the model together. */
 const BATCH = 32
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { positionals } = parse(args, {})
+  const { values, positionals } = parse(args, deviceOptions)
   const [directory, file = '-', ...rest] = positionals
   if (directory === undefined || rest.length > 0) throw new UsageError('wanted a run and at most one file')
-  const run = await loadRun(directory, { device: openDevice() })
+  const run = await loadRun(directory, { device: openDevice(deviceChoice(values)) })
   const input = file === '-' ? process.stdin : Readable.from(readText(file, signal))
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal })
   // readline does not pass its input's errors on.

@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises'
-import { device as openDevice } from '../device.js'
 import { Generator } from '../random.js'
 import type { LabelledDocuments } from '../text/batches.js'
 import { type Article, readArticles } from '../text/gnad.js'
@@ -19,7 +18,8 @@ import { rulesOf } from '../training/rules.js'
 import { saveRun } from '../training/run.js'
 import { Trainer } from '../training/trainer.js'
 import { encodeArticles } from './data.js'
-import { readCommandLine, type TrainOptions } from './trainOptions.js'
+import { openDevice } from './deviceOptions.js'
+import { type About, readCommandLine, type TrainOptions } from './trainOptions.js'
 
 export { usage } from './trainOptions.js'
 
@@ -30,10 +30,10 @@ const EMBEDDING_DIM = 300
 /** Words of a vocabulary from fewer documents than this are unknown ones, so that the row of these learns something. */
 const MIN_COUNT = 2
 
-export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { options, args: whole, state } = await readCommandLine(args)
+export async function execute(commandLine: string[], signal: AbortSignal): Promise<void> {
+  const { options, args, from } = await readCommandLine(commandLine)
   const { name, preset, dialect, tokenizer, seed, pooling } = options
-  const device = openDevice(options.device, options.threads === undefined ? {} : { threads: options.threads })
+  const device = openDevice(options.device)
   const say = (text: string) => {
     if (!options.quiet) process.stderr.write(`${text}\n`)
   }
@@ -63,11 +63,17 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
 
   const rules = rulesOf(options.loop, options.mode)
   const trainer = new Trainer(model, { ...preset, rules })
-  if (state !== null) {
+  const { kind, precision } = device
+  if (from !== null) {
+    const { state, about } = from
     trainer.restore(state)
     say(`${options.out}: goes on after ${state.position.epoch} epochs and ${state.position.step} steps`)
+    if (about.kind !== kind || about.precision !== precision) {
+      const before = `${about.kind} in ${about.precision}`
+      say(`${options.out}: was on ${before} before, so these are not the bits of a run that was not stopped`)
+    }
   }
-  await runEpochs(trainer, trainingData, options, whole, signal)
+  await runEpochs(trainer, trainingData, options, { args, kind, precision }, signal)
   const { predicted } = await evaluate(model, testData, { signal, dropout: rules.dropsInEvaluation })
   const all = { labels: labels.classes.map((_, i) => i) }
   const metrics = classificationMetrics(testData.labels, predicted, labels.classes, all)
@@ -77,8 +83,10 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     const { accuracy, macro, weighted, perClass } = metrics
     const figures = {
       preset: name,
-      device: device.kind,
-      precision: 'float32',
+      device: kind,
+      deviceName: device.name,
+      instructions: device.instructions,
+      precision,
       threads: device.threads,
       seed,
       epochs: trainer.history,
@@ -93,7 +101,7 @@ async function runEpochs(
   trainer: Trainer,
   data: LabelledDocuments,
   options: TrainOptions,
-  args: string[],
+  about: About,
   signal: AbortSignal,
 ): Promise<void> {
   const { preset, seed, batches, progress: style, quiet, loop, mode, out, checkpoint } = options
@@ -102,7 +110,7 @@ async function runEpochs(
   const printer =
     style === 'notebook' && !quiet ? notebookPrinter({ stream, form }) : progressPrinter({ stream, quiet })
   const save = async () => {
-    if (out !== undefined) await saveCheckpoint(out, await trainer.state(), args)
+    if (out !== undefined) await saveCheckpoint(out, await trainer.state(), about)
   }
   const order = { ...batches, ...(rulesOf(loop, mode).shuffles ? { shuffleSeed: seed } : {}) }
   try {

@@ -17,6 +17,7 @@ import {
 } from '../training/rules.js'
 import { tokenizerName } from '../training/run.js'
 import type { TrainerState } from '../training/trainer.js'
+import { type DeviceChoice, deviceChoice, deviceOptions, deviceUsage } from './deviceOptions.js'
 import { choiceOption, integerOption, noPositionals, optionalInteger, parse, UsageError } from './options.js'
 import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
 
@@ -40,12 +41,12 @@ ${vectorUsage}
   --batch-size N     default the preset's ${presets['lstm64-adam'].batchSize}; on invented articles, and by document, 64
   --max-tokens N     ends a batch also where its next article would bring it above N tokens
   --drop-last        leaves out the articles that do not fill a last batch
-  --device NAME      default the best there is
-  --threads N        default all cores
+${deviceUsage}
   --seed N           of initial values, order and dropout; default 1
   --out DIR          where to write the model, and a checkpoint after each epoch and when interrupted
   --checkpoint N     writes one after every N steps too
-  --resume DIR       goes on from DIR's checkpoint, with its options; those given beside it replace them
+  --resume DIR       goes on from DIR's checkpoint, with its options; those given beside it replace them, and
+                     --device its precision and threads too
   --json FILE        where to write the figures
   --progress NAME    bar (default), or notebook: the lines that the notebook prints
   --quiet            no progress`
@@ -69,8 +70,7 @@ export interface TrainOptions {
   pooling: Pooling
   /** `maxTokens` is infinite where there is no such bound. */
   batches: { maxTokens: number; dropLast: boolean }
-  device: string | undefined
-  threads: number | undefined
+  device: DeviceChoice
   seed: number
   out: string | undefined
   /** Steps between checkpoints within an epoch; undefined: none. */
@@ -97,8 +97,7 @@ function parseTrain(args: string[]) {
     'batch-size': { type: 'string' },
     'max-tokens': { type: 'string' },
     'drop-last': { type: 'boolean', default: false },
-    device: { type: 'string' },
-    threads: { type: 'string' },
+    ...deviceOptions,
     seed: { type: 'string' },
     out: { type: 'string' },
     checkpoint: { type: 'string' },
@@ -117,30 +116,46 @@ type Values = Omit<ReturnType<typeof parseTrain>, 'resume'>
 const FILES = ['train', 'test', 'vectors', 'out', 'json']
 
 /** The same command line for any folder that it is run from. */
-function absolute(values: Values): string[] {
+function absolute(values: Record<string, string | boolean | undefined>): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
     if (typeof value === 'boolean') return value ? [`--${name}`] : []
     return value === undefined ? [] : [`--${name}`, FILES.includes(name) ? resolve(value) : value]
   })
 }
 
+/** What a checkpoint of this command holds beside the trainer's state: the command line, and what it has run on. */
+export interface About {
+  args: string[]
+  kind: string
+  precision: string
+}
+
+function isAbout(value: unknown): value is About {
+  if (typeof value !== 'object' || value === null) return false
+  const args: unknown = Reflect.get(value, 'args')
+  const strings = Array.isArray(args) && args.every(arg => typeof arg === 'string')
+  return strings && ['kind', 'precision'].every(name => typeof Reflect.get(value, name) === 'string')
+}
+
 /**
- * A command line and, where it says `--resume`, the state to go on from. `args` is what a later `--resume` needs.
+ * A command line and, where it says `--resume`, the state to go on from. `args` is what a later `--resume` needs. A
+ * device beside `--resume` takes the place of the earlier one and of its precision and threads.
  * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none, ERR_FILE_FORMAT for a
  * checkpoint that is none.
  */
 export async function readCommandLine(
   args: string[],
-): Promise<{ options: TrainOptions; args: string[]; state: TrainerState | null }> {
+): Promise<{ options: TrainOptions; args: string[]; from: { state: TrainerState; about: About } | null }> {
   const { resume, ...values } = parseTrain(args)
-  if (resume === undefined) return { options: trainOptions(values), args: absolute(values), state: null }
+  if (resume === undefined) return { options: trainOptions(values), args: absolute(values), from: null }
   const { state, about } = await loadCheckpoint(resume)
-  if (!Array.isArray(about) || !about.every(arg => typeof arg === 'string')) {
-    throw badFile(resume, null, 'a checkpoint of this command', 'another')
-  }
+  if (!isAbout(about)) throw badFile(resume, null, 'a checkpoint of this command', 'another')
+  const earlier = parseTrain(about.args)
+  const elsewhere = { ...earlier, device: undefined, precision: undefined, threads: undefined }
+  const kept = absolute(values.device === undefined ? earlier : elsewhere)
   // Of an option that comes twice the last one counts.
-  const { resume: _, ...all } = parseTrain([...about, ...args, '--out', resume])
-  return { options: trainOptions(all), args: absolute(all), state }
+  const { resume: _, ...all } = parseTrain([...kept, ...args, '--out', resume])
+  return { options: trainOptions(all), args: absolute(all), from: { state, about } }
 }
 
 /** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
@@ -183,8 +198,7 @@ function trainOptions(values: Values): TrainOptions {
       maxTokens: optionalInteger('max-tokens', values['max-tokens'], 1) ?? Number.POSITIVE_INFINITY,
       dropLast: values['drop-last'],
     },
-    device: values.device,
-    threads: optionalInteger('threads', values.threads, 1),
+    device: deviceChoice(values),
     seed: integerOption('seed', values.seed, 1, 0),
     out: values.out,
     checkpoint: optionalInteger('checkpoint', values.checkpoint, 1),

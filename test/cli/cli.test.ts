@@ -133,7 +133,12 @@ describe('what cannot be understood or read', () => {
       1,
       /tokenizer: name: wanted whitespace or words, got bpe/,
     ],
-    ['an unknown device', () => ['train', '--device', 'tpu'], 1, /device: kind: wanted 'cpu', got tpu/],
+    [
+      'an unknown device',
+      () => ['train', '--device', 'tpu'],
+      1,
+      /device: kind: wanted 'cpu', 'cuda' or 'cuda:N', got tpu/,
+    ],
     ['no threads', () => ['train', '--threads', '0'], 2, /--threads: wanted a number of at least 1, got 0/],
     ['half an epoch', () => ['train', '--epochs', '1.5'], 2, /--epochs: wanted a whole number, got 1.5/],
     [

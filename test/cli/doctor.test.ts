@@ -20,7 +20,7 @@ describe('doctor', () => {
     expect(stdout).toContain(`${process.version}, Node-API ${process.versions.napi}\n`)
     expect(stdout).toMatch(/\naddon +\S+\.node\n/)
     expect(stdout).toMatch(/\nCPU supports +(\w+, )*portable\n/)
-    expect(stdout).toMatch(/\ndevice cpu +cpu \(\d+ threads?\)\n/)
+    expect(stdout).toMatch(/\ndevice cpu +\d+ threads?\n/)
   })
 
   test('--json, with an instruction set forced', async () => {
@@ -34,7 +34,9 @@ describe('doctor', () => {
         used: 'portable',
         forced: 'portable',
       },
-      devices: [{ kind: 'cpu', threads: expect.any(Number), reason: null }],
+      devices: expect.arrayContaining([
+        expect.objectContaining({ kind: 'cpu', threads: expect.any(Number), reason: null }),
+      ]),
     })
   })
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { device, devices } from '../../src/device.js'
+import { type DeviceOptions, device, devices } from '../../src/device.js'
 import { linear } from '../../src/ops/linear.js'
 import { Generator } from '../../src/random.js'
 import { tensor } from '../../src/tensor.js'
@@ -22,7 +22,9 @@ test('a device says what it is', () => {
   expect(two).toMatchObject({ kind: 'cpu', threads: 2, name: 'cpu (2 threads, at most 1024 bytes)' })
   expect(two.memory()).toEqual({ held: 0, cached: 0 })
   expect(device('cpu', { threads: 1 }).name).toBe('cpu (1 thread)')
-  expect(devices()).toEqual([{ kind: 'cpu', threads: device().threads, instructions: device().instructions }])
+  expect(two).toMatchObject({ ordinal: 0, precision: 'float32' })
+  const { threads, instructions } = device('cpu')
+  expect(devices()).toContainEqual({ kind: 'cpu', threads, instructions, code: null, reason: null })
 })
 
 test.each([0, 257, 1.5, -1, Number.NaN])('%d threads are refused', threads => {
@@ -46,7 +48,29 @@ test.each([-1, 0.5, Number.POSITIVE_INFINITY])('a memory limit of %d is refused'
 test('an unknown kind is refused', () => {
   const { code, message } = thrownBy(() => device('tpu'))
   expect(code).toBe('ERR_INVALID_ARGUMENT')
-  expect(message).toBe("device: kind: wanted 'cpu', got tpu")
+  expect(message).toBe("device: kind: wanted 'cpu', 'cuda' or 'cuda:N', got tpu")
+})
+
+test.each(['cpu:0', 'cuda:', 'cuda:-1', 'cuda:x', 'CUDA', ''])('so is %j', kind => {
+  expect(thrownBy(() => device(kind)).code).toBe('ERR_INVALID_ARGUMENT')
+})
+
+// At the door, before anything is opened: whether there is such a device plays no part.
+test.each<[string, DeviceOptions, string]>([
+  ['cpu', { precision: 'tf32' }, 'precision: wanted float32 on cpu, got tf32'],
+  ['cpu', { path: 'stepwise' }, 'path: wanted auto on cpu, got stepwise'],
+  ['cuda', { threads: 2 }, 'threads: wanted none on cuda, got 2'],
+  [
+    'cuda:1',
+    { precision: JSON.parse('"fp8"') },
+    'precision: wanted float32 or tf32 or bfloat16 on cuda, got fp8',
+  ],
+  ['cuda', { path: JSON.parse('"resident"') }, 'path: wanted auto or stepwise on cuda, got resident'],
+])('%s with %j', (kind, options, message) => {
+  expect(thrownBy(() => device(kind, options))).toMatchObject({
+    code: 'ERR_INVALID_ARGUMENT',
+    message: `device: ${message}`,
+  })
 })
 
 test('PACKED_RNN_DEVICE says which kind where the caller does not', () => {
@@ -55,7 +79,7 @@ test('PACKED_RNN_DEVICE says which kind where the caller does not', () => {
   vi.stubEnv('PACKED_RNN_DEVICE', 'tpu')
   expect(thrownBy(() => device())).toMatchObject({
     code: 'ERR_INVALID_ARGUMENT',
-    message: "device: PACKED_RNN_DEVICE: wanted 'cpu', got tpu",
+    message: "device: PACKED_RNN_DEVICE: wanted 'cpu', 'cuda' or 'cuda:N', got tpu",
   })
   expect(device('cpu').kind).toBe('cpu')
 })

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest'
+import { device, devices } from '../../src/device.js'
+import { add } from '../../src/ops/elementwise.js'
+import { tensor, zeros } from '../../src/tensor.js'
+import { whyNoCuda } from '../cuda.js'
+import { rejectionOf, thrownBy } from './own.js'
+
+/** What a CUDA device is; what its ops give is told in test/cuda.test.ts. */
+
+const reason = whyNoCuda()
+describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA device: ${reason}`, () => {
+  test('says what it is', () => {
+    const [first] = devices()
+    if (first?.kind !== 'cuda') return expect.unreachable()
+    const cuda = device('cuda')
+    expect(cuda).toMatchObject({ kind: 'cuda', ordinal: 0, precision: 'tf32', threads: null })
+    expect(cuda.name).toBe(`cuda:0 (${first.name}, tf32)`)
+    expect(cuda.instructions).toBe(`sm_${first.computeCapability?.replace('.', '')}`)
+    const other = device('cuda:0', { precision: 'float32', path: 'stepwise', memoryLimit: 2 ** 20 })
+    expect(other.name).toBe(`cuda:0 (${first.name}, float32, stepwise, at most 1048576 bytes)`)
+  })
+
+  test('is its options', () => {
+    expect(device('cuda')).toBe(device('cuda:0', { precision: 'tf32', path: 'auto', memoryLimit: 0 }))
+    expect(device('cuda')).not.toBe(device('cuda', { precision: 'float32' }))
+    expect(device('cuda')).not.toBe(device('cuda', { path: 'stepwise' }))
+  })
+
+  test('holds what it is given, floats and integers', async () => {
+    const on = { device: device('cuda') }
+    expect([...(await tensor([1, -2.5, Number.NaN], [3], on).toArray())]).toEqual([1, -2.5, Number.NaN])
+    const integers = Int32Array.of(-(2 ** 31), 2 ** 24 + 1)
+    expect(await tensor(integers, [2], on).toArray()).toEqual(integers)
+    expect(await zeros([0, 3], on).toArray()).toEqual(new Float32Array(0))
+  })
+
+  test('mixes with no other', () => {
+    const [a, b] = [zeros([2], { device: device('cuda') }), zeros([2], { device: device('cpu') })]
+    expect(thrownBy(() => add(a, b)).code).toBe('ERR_DEVICE')
+  })
+
+  test('fails an op for which there is no memory, and goes on with the next', async () => {
+    const small = device('cuda', { memoryLimit: 2 ** 20 })
+    const failed = add(zeros([2 ** 20], { device: small }), zeros([2 ** 20], { device: small }))
+    expect((await rejectionOf(failed.toArray())).code).toBe('ERR_OUT_OF_MEMORY')
+    expect(
+      await add(zeros([2], { device: small }), tensor([1, 2], [2], { device: small })).toArray(),
+    ).toEqual(Float32Array.of(1, 2))
+    expect(small.memory().held).toBeLessThanOrEqual(2 ** 20)
+  })
+})
