@@ -1,17 +1,6 @@
 import { device } from '../src/device.js'
-import { cellsSuite } from './suite/cells.js'
-import { clippingSuite } from './suite/clipping.js'
-import { dropoutSuite } from './suite/dropout.js'
-import { elementwiseSuite } from './suite/elementwise.js'
-import { embeddingSuite } from './suite/embedding.js'
-import { linearSuite } from './suite/linear.js'
-import { lossSuite } from './suite/loss.js'
-import { modulesSuite } from './suite/modules.js'
-import { optimizerStateSuite } from './suite/optimizerState.js'
-import { optimizersSuite } from './suite/optimizers.js'
-import { packingSuite } from './suite/packing.js'
-import { poolingSuite } from './suite/pooling.js'
-import { recurrentSuite } from './suite/recurrent.js'
+import { suites } from './suite/all.js'
+import { randomCasesSuite } from './suite/randomCases.js'
 import type { Target } from './suite/target.js'
 
 const cpu: Target = {
@@ -20,19 +9,5 @@ const cpu: Target = {
   open: threads => device('cpu', threads === undefined ? {} : { threads }),
 }
 
-const suites = [
-  elementwiseSuite,
-  linearSuite,
-  embeddingSuite,
-  lossSuite,
-  dropoutSuite,
-  packingSuite,
-  poolingSuite,
-  recurrentSuite,
-  cellsSuite,
-  modulesSuite,
-  optimizersSuite,
-  optimizerStateSuite,
-  clippingSuite,
-]
 for (const suite of suites) suite(cpu)
+randomCasesSuite([cpu], Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12))

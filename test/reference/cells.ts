@@ -30,6 +30,11 @@ export interface CellCase {
   h0: Float64Array
   /** Of an LSTM. */
   c0: Float64Array
+  /**
+   * What dropout multiplies the output of `layer` by, for every layer but the last; `unit` counts over both
+   * directions, forward first.
+   */
+  interlayerMasks?: (layer: number, sequence: number, t: number, unit: number) => number
 }
 
 /** What a step leaves behind. `m` is o tanh(c) before a projection, `q` the recurrent part of a GRU's n. */
@@ -51,9 +56,31 @@ const zeros = (n: number): number[] => new Array<number>(n).fill(0)
 
 /** w [rows, x.length] · x, of the rows of gate g */
 function product(w: Float64Array, x: readonly number[], gate: number, rows: number): number[] {
-  return Array.from({ length: rows }, (_, r) =>
-    x.reduce((sum, value, k) => sum + w[(gate * rows + r) * x.length + k]! * value, 0),
-  )
+  const y = zeros(rows)
+  for (let r = 0, at = gate * rows * x.length; r < rows; r++) {
+    let sum = 0
+    for (let k = 0; k < x.length; k++) sum += w[at++]! * x[k]!
+    y[r] = sum
+  }
+  return y
+}
+
+/** Of y = w x, of the rows of gate g: adds to dw and dx. */
+function productBackward(
+  w: Float64Array,
+  x: readonly number[],
+  gate: number,
+  dy: readonly number[],
+  dw: Float64Array,
+  dx: number[],
+): void {
+  for (let r = 0, at = gate * dy.length * x.length; r < dy.length; r++) {
+    const value = dy[r]!
+    for (let k = 0; k < x.length; k++, at++) {
+      dw[at]! += value * x[k]!
+      dx[k]! += value * w[at]!
+    }
+  }
 }
 
 function step(layer: CellCase, w: CellWeights, x: number[], hPrev: number[], cPrev: number[]): Step {
@@ -100,28 +127,18 @@ function stepBackward(
   // The gradient of gate g's pre-activation: its input part, and its recurrent part given what U was multiplied with.
   const give = (g: number, dInput: number[], dRecurrent: number[], operand: number[], into: number[]) => {
     for (let u = 0; u < H; u++) {
-      const row = g * H + u
-      d.bIh[row]! += dInput[u]!
-      d.bHh[row]! += dRecurrent[u]!
-      s.x.forEach((v, k) => {
-        d.wIh[row * s.x.length + k]! += dInput[u]! * v
-        dx[k]! += dInput[u]! * w.wIh[row * s.x.length + k]!
-      })
-      operand.forEach((v, k) => {
-        d.wHh[row * operand.length + k]! += dRecurrent[u]! * v
-        into[k]! += dRecurrent[u]! * w.wHh[row * operand.length + k]!
-      })
+      d.bIh[g * H + u]! += dInput[u]!
+      d.bHh[g * H + u]! += dRecurrent[u]!
     }
+    productBackward(w.wIh, s.x, g, dInput, d.wIh, dx)
+    productBackward(w.wHh, operand, g, dRecurrent, d.wHh, into)
   }
   if (cell === 'lstm') {
     const [i = [], f = [], g = [], o = []] = s.gates
     let dm = dh
     if (w.wHr !== undefined && d.wHr !== undefined) {
       dm = zeros(H)
-      for (let at = 0; at < w.wHr.length; at++) {
-        d.wHr[at]! += dh[Math.floor(at / H)]! * s.m[at % H]!
-        dm[at % H]! += dh[Math.floor(at / H)]! * w.wHr[at]!
-      }
+      productBackward(w.wHr, s.m, 0, dh, d.wHr, dm)
     }
     const total = dc.map((v, u) => v + dm[u]! * o[u]! * (1 - Math.tanh(s.c[u]!) ** 2))
     const gradients = [
@@ -183,6 +200,13 @@ function sizes(layer: CellCase) {
   return { R, H: layer.hiddenSize, D: layer.bidirectional ? 2 : 1, B: layer.inputs.length }
 }
 
+/** Multiplies by the dropout mask; its own derivative, so that forward and backward share it. */
+function masked(layer: CellCase, l: number, sequence: number, rows: number[][]): number[][] {
+  const mask = layer.interlayerMasks
+  if (!mask || l === layer.numLayers - 1) return rows
+  return rows.map((row, t) => row.map((value, unit) => value * mask(l, sequence, t, unit)))
+}
+
 export function cellReference(layer: CellCase): CellResult {
   const { R, H, D, B } = sizes(layer)
   const hN = new Float64Array(layer.weights.length * B * R)
@@ -211,7 +235,7 @@ export function cellReference(layer: CellCase): CellResult {
         cN.set(c, (place * B + b) * H)
         steps[b]!.push(done)
       }
-      rows = next
+      rows = masked(layer, l, b, next)
     }
     return rows
   })
@@ -232,6 +256,7 @@ export function cellReferenceBackward(layer: CellCase, result: CellResult, gradi
   const dInput = layer.inputs.map((input, b) => {
     let above = gradients.dOutput[b]!
     for (let l = layer.numLayers - 1; l >= 0; l--) {
+      above = masked(layer, l, b, above)
       const below = input.map(() => zeros(l === 0 ? layer.inputSize : D * R))
       for (let dir = 0; dir < D; dir++) {
         const place = l * D + dir

@@ -6,10 +6,10 @@ import { clipGradNormReference } from '../reference/ops.js'
 import { expectClose } from './compare.js'
 import { readFixtures } from './fixtures.js'
 import { drawGradient, leaf, setGradient } from './parameter.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** A norm is half as wrong as the sum of squares under it; the coefficient adds two roundings. */
-const CLIP: Tolerance = { float32: 4 * UNIT }
+const CLIP: Tolerance = everywhere(4 * UNIT)
 
 export function clippingSuite(target: Target): void {
   describe(`clipGradNorm on ${target.name}`, () => clippingNorm(target))
@@ -73,7 +73,7 @@ function clippingNorm(target: Target): void {
     const exact = gradients.map(gradient => Float64Array.from(gradient))
     const norm = clipGradNormReference(exact, maxNorm)
     // Squares are added in chains of 1,000, whose roundings mostly cancel.
-    await check(gradients, maxNorm, { norm, clipped: exact }, { float32: 32 * UNIT })
+    await check(gradients, maxNorm, { norm, clipped: exact }, everywhere(32 * UNIT))
   })
 
   test('the 1e-6 that is added to the norm', async () => {

@@ -7,10 +7,15 @@ export type Numbers<A extends ArrayLike<number> = Float32Array> = Record<string,
 
 /**
  * The largest |actual - expected|, relative to the largest |expected|: a whole array has one scale, so that an element
- * that happens to cancel to nothing does not ask for digits that nobody has. NaN where an error is NaN.
+ * that happens to cancel to nothing does not ask for digits that nobody has; where a whole array may, it is relative
+ * to `leastScale` at least. NaN where an error is NaN.
  */
-export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [error, scale] = [0, 0]
+export function relativeError(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  leastScale = 0,
+): number {
+  let [error, scale] = [0, leastScale]
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!)
     // Not Math.max: NaN must stay.
@@ -26,9 +31,12 @@ export function expectClose(
   expected: ArrayLike<number>,
   tolerance: number,
   name = 'values',
+  leastScale = 0,
 ): void {
   expect(actual.length, `${name}: how many`).toBe(expected.length)
-  expect(relativeError(actual, expected), `${name}: relative error`).toBeLessThanOrEqual(tolerance)
+  expect(relativeError(actual, expected, leastScale), `${name}: relative error`).toBeLessThanOrEqual(
+    tolerance,
+  )
 }
 
 /** Everything that `expected` names. */
@@ -36,10 +44,11 @@ export function expectAllClose(
   actual: Numbers,
   expected: Numbers<ArrayLike<number>>,
   tolerance: number,
+  leastScale: (name: string) => number = () => 0,
 ): void {
   for (const [name, values] of Object.entries(expected)) {
     expect(actual, name).toHaveProperty([name])
-    expectClose(actual[name]!, values, tolerance, name)
+    expectClose(actual[name]!, values, tolerance, name, leastScale(name))
   }
 }
 

@@ -6,10 +6,10 @@ import { scope } from '../../src/scope.js'
 import { full, tensor } from '../../src/tensor.js'
 import { expectSameBits } from './compare.js'
 import { expectOpReproducible, testOp } from './op.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** A product, rounded once, with a factor that was rounded once. */
-const ROUNDED: Tolerance = { float32: 2 * UNIT }
+const ROUNDED: Tolerance = everywhere(2 * UNIT)
 
 const WIDE_SEED = 2 ** 52 + 12_345
 

@@ -4,14 +4,14 @@ import { scope } from '../../src/scope.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible, testOp } from './op.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** One operation, correctly rounded. */
-const ROUNDED: Tolerance = { float32: UNIT }
+const ROUNDED: Tolerance = everywhere(UNIT)
 /** 4 units in the last place of a result below 1, and as many roundings in the gradient. */
-const FUNCTION: Tolerance = { float32: 8 * UNIT }
+const FUNCTION: Tolerance = everywhere(8 * UNIT)
 /** A sum of a few terms whose scale is theirs. */
-const FEW: Tolerance = { float32: 8 * UNIT }
+const FEW: Tolerance = everywhere(8 * UNIT)
 
 const activations = [
   { name: 'tanh', apply: tanh, exact: Math.tanh },
@@ -91,7 +91,7 @@ export function elementwiseSuite(target: Target): void {
       const x = Float32Array.from({ length: 100_003 }, (_, i) => Math.sin(i) + 1)
       const total = await scope(() => sum(tensor(x, [x.length], { device: target.open() })).item())
       // Chains of 16384 / 16 additions, most of whose roundings cancel.
-      expectClose([total], [x.reduce((a, b) => a + b, 0)], { float32: 32 * UNIT }[target.precision])
+      expectClose([total], [x.reduce((a, b) => a + b, 0)], 32 * UNIT)
     })
 
     test('zeros, full, and nothing at all', async () => {
@@ -133,7 +133,7 @@ function accuracy(
       const wrong = Math.abs(wanted) < 2 ** -126 ? Math.abs(value) >= 2 ** -125 : !(error <= worst)
       if (wrong) [worst, where] = [Math.abs(wanted) < 2 ** -126 ? Infinity : error, x[i]!]
     })
-    expect(worst, `at ${where}`).toBeLessThanOrEqual({ float32: 4 }[target.precision])
+    expect(worst, `at ${where}`).toBeLessThanOrEqual(4)
     expect(y.every(value => Math.abs(value) <= 1)).toBe(true)
   })
 

@@ -7,10 +7,10 @@ import { linearReference, linearReferenceBackward } from '../reference/ops.js'
 import { expectAllClose, expectClose } from './compare.js'
 import { fixtureTensor, readFixtures } from './fixtures.js'
 import { expectOpReproducible, testOp } from './op.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { products, type Target, type Tolerance, UNIT } from './target.js'
 
 /** Sums of up to 7 products near 1, each product and each addition rounded. */
-const SMALL: Tolerance = { float32: 8 * UNIT }
+const SMALL: Tolerance = products(8 * UNIT)
 
 export function linearSuite(target: Target): void {
   describe(`linear on ${target.name}`, () => {
@@ -86,7 +86,7 @@ export function linearSuite(target: Target): void {
       }
       // K roundings of partial sums near √K: K · UNIT / √K of a result's scale, were they all the same way.
       const terms = Math.max(rows, outputs, inputs)
-      expectAllClose(actual, expected, { float32: 2 * Math.sqrt(terms) * UNIT }[target.precision])
+      expectAllClose(actual, expected, products(2 * Math.sqrt(terms) * UNIT)[target.precision])
     })
 
     test('no rows', async () => {

@@ -8,12 +8,12 @@ import { crossEntropyReference } from '../reference/ops.js'
 import { expectClose } from './compare.js'
 import { fixtureTensor, readFixtures } from './fixtures.js'
 import { expectOpReproducible, testOp } from './op.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** An exponential, a logarithm and a quotient, each to an ulp or two, and the sums of a few of them. */
-const SMALL: Tolerance = { float32: 8 * UNIT }
+const SMALL: Tolerance = everywhere(8 * UNIT)
 /** The noise of finite differences is 1.8e-6 of the loss, and the loss up to 30 times the largest gradient. */
-const DIFFERENCES: Tolerance = { float32: 6e-5 }
+const DIFFERENCES = 6e-5
 /** Where 200 is subtracted from logits near 200: float32 holds their difference exactly, so the same. */
 const LARGE: Tolerance = SMALL
 
@@ -137,7 +137,7 @@ export function lossSuite(target: Target): void {
       const { loss, dLogits } = await solve(logits, labels, 'mean')
       const expected = crossEntropyReference(Float64Array.from(logits), labels)
       // A row's exponentials are summed one after the other, their roundings in all directions: √classes of them.
-      const tolerance = { float32: (8 + Math.sqrt(classes)) * UNIT }[target.precision]
+      const tolerance = (8 + Math.sqrt(classes)) * UNIT
       expectClose([loss], [expected.loss], tolerance, 'loss')
       expectClose(dLogits, expected.dLogits, tolerance, 'dLogits')
     })

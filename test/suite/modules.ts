@@ -176,7 +176,7 @@ function pooled(target: Target): void {
     const largest = maxPoolReference(rows, [3, 0, 1], 6)
     const mean = meanPoolReference(rows, [3, 0, 1], 6)
     const last = Float64Array.from(await result.lastHidden().toArray())
-    const few = { float32: 8 * UNIT }[target.precision]
+    const few = 8 * UNIT
     expectClose(await result.maxPool().toArray(), largest, 0)
     expectClose(await result.meanPool().toArray(), mean, few)
     const expected = concatColumnsReference([last, largest, mean], 3)

@@ -7,12 +7,12 @@ import { scope } from '../../src/scope.js'
 import { ranked, type Tensor, tensor } from '../../src/tensor.js'
 import { expectAllClose, type Numbers } from './compare.js'
 import { type Fixture, fixtureTensor, type ModuleFixtures, readFixtures } from './fixtures.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { AT_THE_KINK, products, type Target, type Tolerance, UNIT } from './target.js'
 
 /** Recurrent modules in every form of a batch beside PyTorch's: names, shapes, values and gradients. */
 
 /** Two layers of four steps, there and back: see recurrentKnown.ts. */
-const SMALL: Tolerance = { float32: 32 * UNIT }
+const SMALL: Tolerance = products(32 * UNIT)
 
 type Described = ModuleFixtures['modules'][number]
 type Case = Described['cases'][number]
@@ -29,9 +29,12 @@ export function modulesPyTorch(target: Target): void {
   for (const described of readFixtures('modules.json').modules) {
     const { module, options, cases } = described
     const variant = options.projSize ? ' with a projection' : (options.nonlinearity ?? '')
-    test.each(cases)(`PyTorch: ${module} ${variant} $form`, fixture =>
-      likePyTorch(target, described, fixture),
-    )
+    for (const fixture of cases) {
+      test(`PyTorch: ${module} ${variant} ${fixture.form}`, ({ skip }) => {
+        if (options.nonlinearity === 'relu' && target.precision !== 'float32') skip(AT_THE_KINK)
+        return likePyTorch(target, described, fixture)
+      })
+    }
   }
 }
 

@@ -6,12 +6,12 @@ import { adamReference, asgdReference, optimizerReference } from '../reference/o
 import { expectClose, expectReproducible, type Numbers } from './compare.js'
 import { fixtureTensor, readFixtures } from './fixtures.js'
 import { drawGradient, leaf, optimizerOf, rules, setGradient } from './parameter.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** A handful of steps, each of a few roundings of the parameter. */
-const FEW_STEPS: Tolerance = { float32: 8 * UNIT }
+const FEW_STEPS: Tolerance = everywhere(8 * UNIT)
 /** 100 steps, each of which rounds a parameter near 1 once, in any direction: √100 roundings, and twice that. */
-const MANY_STEPS: Tolerance = { float32: 20 * UNIT }
+const MANY_STEPS: Tolerance = everywhere(20 * UNIT)
 
 export function optimizersSuite(target: Target): void {
   describe(`optimisers on ${target.name}`, () => {

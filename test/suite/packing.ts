@@ -8,10 +8,10 @@ import { type Tensor, tensor } from '../../src/tensor.js'
 import { expectSameBits } from './compare.js'
 import { fixtureTensor, readFixtures } from './fixtures.js'
 import { expectOpReproducible, type ReferencedOp, testOp } from './op.js'
-import type { Target, Tolerance } from './target.js'
+import { everywhere, type Target, type Tolerance } from './target.js'
 
 /** Rows are copied, in both directions. */
-const EXACT: Tolerance = { float32: 0 }
+const EXACT: Tolerance = everywhere(0)
 
 /** An op that copies rows of `x`: row i of its result is row `rows[i]` of x, or zeros for -1. */
 function copying(
@@ -26,7 +26,7 @@ function copying(
       rows.flatMap(row => Array.from({ length: width }, (_, i) => (row < 0 ? 0 : x[row * width + i]!))),
     )
   }
-  return { name, run, reference, value: EXACT, gradient: { float32: 1e-9 } }
+  return { name, run, reference, value: EXACT, gradient: everywhere(1e-9) }
 }
 
 export function packingSuite(target: Target): void {

@@ -12,14 +12,14 @@ import { embeddingReference } from '../reference/ops.js'
 import { concatColumnsReference, maxPoolReference, meanPoolReference } from '../reference/pooling.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible, testOp } from './op.js'
-import { type Target, type Tolerance, UNIT } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** Numbers are copied, in both directions. */
-const EXACT: Tolerance = { float32: 0 }
+const EXACT: Tolerance = everywhere(0)
 /** A reference gradient of copies is a finite difference. */
-const COPIED: Tolerance = { float32: 1e-9 }
+const COPIED: Tolerance = everywhere(1e-9)
 /** A sum of a few terms and a quotient. */
-const FEW: Tolerance = { float32: 8 * UNIT }
+const FEW: Tolerance = everywhere(8 * UNIT)
 
 const LENGTHS = [2, 0, 5, 1, 0]
 /** A quarter or more apart, which is more than a finite difference moves a number; no column has equals. */
@@ -37,7 +37,7 @@ export function poolingSuite(target: Target): void {
       reference: value => maxPoolReference(value('rows'), LENGTHS, 19),
       value: EXACT,
       // Of numbers up to 512 differences have fewer digits; a wrong place would be an error of 1.
-      gradient: { float32: 1e-7 },
+      gradient: everywhere(1e-7),
     })
     testOp(target, {
       name: 'meanPool',
@@ -121,7 +121,7 @@ export function poolingSuite(target: Target): void {
       const rows = packSequence([x], { inputSize: 1, device: target.open() })
       const expected = meanPoolReference(Float64Array.from(x), [x.length], 1)
       // Chains of 256 additions, most of whose roundings cancel.
-      expectClose(await meanPool(rows).toArray(), expected, { float32: 32 * UNIT }[target.precision])
+      expectClose(await meanPool(rows).toArray(), expected, 32 * UNIT)
     })
 
     test('reshape shares the memory, and its type has the rank', async () => {

@@ -12,15 +12,15 @@ import { drawProblem, type ProblemSizes, productNumbers, referenceNumbers } from
 import { testDifferences } from './op.js'
 import { lstmInvariants } from './recurrentInvariants.js'
 import { lstmGolden, lstmPyTorch } from './recurrentKnown.js'
-import type { Target, Tolerance } from './target.js'
+import { products, type Target, type Tolerance } from './target.js'
 
 /** What float32 has to reach up to 400 steps, relative to the largest element of each result. */
-const FLOAT32: Tolerance = { float32: 1e-5 }
+const RECURRENT: Tolerance = products(1e-5)
 /**
  * All 132 results move with a parameter: √132 · 1.8e-6 = 2e-5 at most, see op.ts; measured 1e-5. The largest gradient of
  * a parameter is 0.15 or more.
  */
-const DIFFERENCES: Tolerance = { float32: 1e-4 }
+const DIFFERENCES = 1e-4
 
 export function recurrentSuite(target: Target): void {
   describe(`LSTM on ${target.name}`, () => {
@@ -115,7 +115,7 @@ function againstReference(target: Target): void {
   const check = async (sizes: ProblemSizes, seed: number) => {
     const problem = drawProblem(sizes, seed)
     const found = await productNumbers(target.open(), problem)
-    expectAllClose(found, referenceNumbers(problem), FLOAT32[target.precision])
+    expectAllClose(found, referenceNumbers(problem), RECURRENT[target.precision])
     // The two biases enter only as their sum.
     if (!problem.bias) return
     problem.lstm.weights.forEach((_, place) => {
@@ -133,7 +133,7 @@ function againstReference(target: Target): void {
     const { bIh } = problem.lstm.weights[0]!
     for (let gate = 0; gate < bIh.length; gate += 2) bIh[gate] = gate % 4 === 0 ? 1e4 : -1e4
     const found = await productNumbers(target.open(), problem)
-    expectAllClose(found, referenceNumbers(problem), FLOAT32[target.precision])
+    expectAllClose(found, referenceNumbers(problem), RECURRENT[target.precision])
   })
 
   test('dropout between layers, with the masks that `dropout` gives there', async () => {
@@ -154,7 +154,7 @@ function againstReference(target: Target): void {
     lstm.interlayerMasks = (layer, sequence, t, unit) =>
       masks[layer]![(sequences.offsets[sequence]! + t) * units + unit]!
     const found = await productNumbers(device, problem, { dropout: 0.4, mask: place })
-    expectAllClose(found, referenceNumbers(problem), FLOAT32[target.precision])
+    expectAllClose(found, referenceNumbers(problem), RECURRENT[target.precision])
   })
 
   test('rows that are indexed', async () => {
@@ -173,12 +173,12 @@ function againstReference(target: Target): void {
 
     const { dInput, ...expected } = referenceNumbers(problem)
     const { dInput: dRows, ...found } = indexed
-    expectAllClose(found, expected, FLOAT32[target.precision])
+    expectAllClose(found, expected, RECURRENT[target.precision])
     // Distinct rows stand in the order of their first use.
     const distinct = [...new Set(ids.flat())]
     const dTable = embeddingReferenceBackward(dInput!, ids.flat(), DEEP.inputSize, 7)
     const order = distinct.flatMap(id => [...dTable.subarray(id * DEEP.inputSize, (id + 1) * DEEP.inputSize)])
-    expectClose(dRows!, order, FLOAT32[target.precision], 'dInput of distinct rows')
+    expectClose(dRows!, order, RECURRENT[target.precision], 'dInput of distinct rows')
   })
 }
 

@@ -1,4 +1,4 @@
-import { device } from '../../src/device.js'
+import { type Device, device } from '../../src/device.js'
 import { Generator } from '../../src/random.js'
 import type { LabelledDocuments } from '../../src/text/batches.js'
 import { inventArticles } from '../../src/text/invented.js'
@@ -23,13 +23,13 @@ export const data: LabelledDocuments = {
 /** A preset's classifier for them, with vectors of 20 numbers, the same each time. */
 export function shortClassifier(
   preset: PresetName,
-  options: { threads?: number; pooling?: Pooling } = {},
+  options: { on?: Device; threads?: number; pooling?: Pooling } = {},
 ): Classifier {
-  const { threads = 2, ...rest } = options
+  const { threads = 2, on = device('cpu', { threads }), ...rest } = options
   return new Classifier({
     ...rest,
     preset: presets[preset],
-    device: device('cpu', { threads }),
+    device: on,
     generator: new Generator(3),
     vocabularySize: vocabulary.size,
     classes: labels.classes.length,

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { cudaTarget, whyNoCuda } from './cuda.js'
+import { suites } from './suite/all.js'
+import { randomCasesSuite } from './suite/randomCases.js'
+
+/** On the library that PACKED_RNN_CUDA_LIBRARY names, or that lies beside the addon. */
+
+const reason = whyNoCuda()
+// Who names a library wants to see it tested.
+const skips = reason !== null && !process.env.PACKED_RNN_CUDA_LIBRARY
+test.skipIf(skips)(`cuda opens${reason === null ? '' : `: ${reason}`}`, () => {
+  expect(reason).toBe(null)
+})
+if (reason === null) {
+  const count = Number(process.env.PACKED_RNN_RANDOM_CASES ?? 24)
+  for (const precision of ['float32', 'tf32', 'bfloat16'] as const) {
+    const [first, second] = [cudaTarget(precision), cudaTarget(precision, 'stepwise')]
+    for (const suite of suites) {
+      suite(first)
+      if (precision === 'float32') suite(second)
+    }
+    randomCasesSuite([first, second], count)
+  }
+}

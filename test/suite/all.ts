@@ -1,0 +1,31 @@
+import { cellsSuite } from './cells.js'
+import { clippingSuite } from './clipping.js'
+import { dropoutSuite } from './dropout.js'
+import { elementwiseSuite } from './elementwise.js'
+import { embeddingSuite } from './embedding.js'
+import { linearSuite } from './linear.js'
+import { lossSuite } from './loss.js'
+import { modulesSuite } from './modules.js'
+import { optimizerStateSuite } from './optimizerState.js'
+import { optimizersSuite } from './optimizers.js'
+import { packingSuite } from './packing.js'
+import { poolingSuite } from './pooling.js'
+import { recurrentSuite } from './recurrent.js'
+import type { Target } from './target.js'
+
+/** What every device has to pass. */
+export const suites: readonly ((target: Target) => void)[] = [
+  elementwiseSuite,
+  linearSuite,
+  embeddingSuite,
+  lossSuite,
+  dropoutSuite,
+  packingSuite,
+  poolingSuite,
+  recurrentSuite,
+  cellsSuite,
+  modulesSuite,
+  optimizersSuite,
+  optimizerStateSuite,
+  clippingSuite,
+]
