@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { device, packSequence, text, training } from '../dist/index.js'
 import { compare, median } from './compare.js'
+import { hashed } from './hashed.js'
 import { startTorch } from './torch.js'
 
 const BATCH = 256
@@ -28,17 +29,6 @@ const { values } = parseArgs({
     json: { type: 'string' },
   },
 })
-
-/** The same table that bench/peers/torch_step.py computes: MurmurHash3's finalizer of the element's index. */
-function hashedVectors(rows) {
-  return Float32Array.from({ length: rows * INPUT_SIZE }, (_, i) => {
-    let bits = i
-    bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
-    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
-    bits ^= bits >>> 16
-    return (bits >>> 8) / 2 ** 24 - 0.5
-  })
-}
 
 function articlesFile() {
   if (values.articles !== undefined) return values.articles
@@ -62,7 +52,7 @@ async function ours(articles, threads) {
     vocabularySize: vocabulary.size,
     classes: labels.classes.length,
     embeddingDim: INPUT_SIZE,
-    vectors: hashedVectors(vocabulary.size),
+    vectors: hashed(vocabulary.size * INPUT_SIZE),
   })
   const parameters = {}
   for (const [name, { data }] of await model.stateDict()) {

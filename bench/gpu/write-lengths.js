@@ -1,0 +1,11 @@
+// Writes bench/gnad-lengths.json: how many tokens, split at white space, the articles of a file in 10kGNAD's format have.
+//
+//   node bench/gpu/write-lengths.js articles.csv 'what file that is'
+import { writeFile } from 'node:fs/promises'
+import { text } from '../../dist/index.js'
+
+const [file, about] = process.argv.slice(2)
+const articles = await text.readArticles(file)
+const lengths = articles.map(article => text.tokenizers.whitespace(article.text).length).sort((a, b) => a - b)
+const target = new URL('../gnad-lengths.json', import.meta.url)
+await writeFile(target, `${JSON.stringify({ about, lengths })}\n`)

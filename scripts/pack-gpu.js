@@ -1,0 +1,98 @@
+// Makes build/gpu-bundle: all of `node bench/gpu.js` for a machine with a driver that has no Node, no npm and no network.
+// There: ./run.sh [options of bench/gpu.js].
+//
+// Before: npm run build && npm run build:cuda && npm run build:gpu
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+
+const MOST_BYTES = 60 * 2 ** 20
+const root = join(import.meta.dirname, '..')
+const bundle = join(root, 'build/gpu-bundle')
+
+const RUN = `#!/bin/sh
+# Unpacks what is packed, once, and runs bench/gpu.js.
+set -e
+cd "$(dirname "$0")"
+if [ ! -e build/gpu/build ]; then
+  tar -xJf binaries.tar.xz 2>/dev/null ||
+    python3 -c 'import tarfile; tarfile.open("binaries.tar.xz").extractall()'
+  mkdir build/gpu/build
+  ln -s ../../Release build/gpu/build/Release
+fi
+exec ./node bench/gpu.js "$@"
+`
+
+rmSync(bundle, { recursive: true, force: true })
+mkdirSync(bundle, { recursive: true })
+// Links and what only a compiler reads stay here; run.sh makes the one link anew.
+const wanted = source =>
+  !/\.(map|d\.[cm]?ts|tsbuildinfo)$/.test(source) && !source.endsWith('build/gpu/build')
+for (const path of [
+  ...['package.json', 'dist', 'build/gpu'],
+  ...['bench/gpu.js', 'bench/gpu', 'bench/compare.js', 'bench/hashed.js', 'bench/gnad-lengths.json'],
+  'bench/peers/cuda_torch.py',
+  ...runtimePackages().map(name => `node_modules/${name}`),
+]) {
+  if (!existsSync(join(root, path)))
+    throw new Error(`no ${path}: npm run build, build:cuda and build:gpu come first`)
+  cpSync(join(root, path), join(bundle, path), { recursive: true, dereference: true, filter: wanted })
+}
+packBinaries()
+writeFileSync(join(bundle, 'run.sh'), RUN)
+chmodSync(join(bundle, 'run.sh'), 0o755)
+
+const bytes = sizeOf(bundle)
+process.stdout.write(`${bundle}: ${(bytes / 2 ** 20).toFixed(1)} MiB\n`)
+if (bytes > MOST_BYTES) throw new Error(`wanted at most ${MOST_BYTES / 2 ** 20} MiB`)
+
+/** The packages that dist needs to run, with theirs. */
+function runtimePackages() {
+  const found = new Set()
+  const add = name => {
+    if (found.has(name)) return
+    found.add(name)
+    const manifest = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'))
+    for (const dependency of Object.keys(manifest.dependencies ?? {})) add(dependency)
+  }
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const name of Object.keys(dependencies)) add(name)
+  return [...found]
+}
+
+/** Node, the addon and the CUDA library, without symbols, in one compressed archive. */
+function packBinaries() {
+  const staged = join(bundle, 'staged')
+  mkdirSync(join(staged, 'build/Release'), { recursive: true })
+  const files = [
+    [process.execPath, 'node'],
+    ...['addon.node', 'libpacked_rnn_cuda.so'].map(name => [
+      join(root, 'build/Release', name),
+      join('build/Release', name),
+    ]),
+  ]
+  for (const [from, to] of files) {
+    if (!existsSync(from)) throw new Error(`no ${from}: npm run build:addon and build:cuda come first`)
+    cpSync(from, join(staged, to), { dereference: true })
+    if (basename(to) !== 'node') execFileSync('strip', ['--strip-unneeded', join(staged, to)])
+  }
+  const env = { ...process.env, XZ_OPT: '-6 -T2' }
+  execFileSync('tar', ['-cJf', join(bundle, 'binaries.tar.xz'), '-C', staged, '.'], { env })
+  rmSync(staged, { recursive: true })
+}
+
+function sizeOf(folder) {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map(name => statSync(join(folder, name)))
+    .reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0)
+}

@@ -1,0 +1,236 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test, vi } from 'vitest'
+import { expect as plainExpect } from './expect.js'
+import { vi as plainVi } from './vitest.js'
+
+/** The runner for machines without vitest decides as vitest does. */
+
+const error = (message: string) => () => {
+  throw new TypeError(message)
+}
+
+/** [matcher, value, what it is compared with]: in each group some that hold and some that do not. */
+const cases: [string, unknown, ...unknown[]][] = [
+  ['toBe', 1, 1],
+  ['toBe', 0, -0],
+  ['toBe', NaN, NaN],
+  ['toBe', [1], [1]],
+  ['toEqual', [1, [2]], [1, [2]]],
+  ['toEqual', [1, 2], [1]],
+  ['toEqual', [0], [-0]],
+  ['toEqual', [NaN], [NaN]],
+  ['toEqual', { a: 1, b: undefined }, { a: 1 }],
+  ['toEqual', { a: 1, b: 2 }, { a: 1 }],
+  ['toEqual', { a: 1 }, { a: 1, b: null }],
+  ['toEqual', [], {}],
+  ['toEqual', null, undefined],
+  ['toEqual', Float32Array.of(1, NaN), Float32Array.of(1, NaN)],
+  ['toEqual', Float32Array.of(1), Float32Array.of(2)],
+  ['toEqual', Float32Array.of(1), Float64Array.of(1)],
+  ['toEqual', Float32Array.of(1), [1]],
+  ['toEqual', Float32Array.of(0), Float32Array.of(-0)],
+  ['toEqual', new Map([['a', Float32Array.of(1)]]), new Map([['a', Float32Array.of(1)]])],
+  ['toEqual', new Map([['a', { b: 1 }]]), new Map([['a', { b: 2 }]])],
+  ['toEqual', new Map([['a', 1]]), new Map([['b', 1]])],
+  ['toEqual', new Set([1, 2]), new Set([1, 2])],
+  ['toEqual', new Set([1, 2]), new Set([1, 3])],
+  ['toEqual', new Error('a'), new Error('a')],
+  ['toEqual', new Error('a'), new Error('b')],
+  ['toMatchObject', { a: 1, b: { c: 2, d: 3 } }, { b: { c: 2 } }],
+  ['toMatchObject', { a: 1 }, { b: 1 }],
+  ['toMatchObject', { a: [1, 2] }, { a: [1] }],
+  ['toMatchObject', { a: [{ b: 1, c: 2 }] }, { a: [{ b: 1 }] }],
+  ['toMatchObject', Object.assign(new Error('m'), { code: 'X' }), { code: 'X', message: 'm' }],
+  ['toMatchObject', Object.assign(new Error('m'), { code: 'X' }), { code: 'Y' }],
+  ['toBeNaN', NaN],
+  ['toBeNaN', undefined],
+  ['toBeNull', null],
+  ['toBeNull', undefined],
+  ['toBeUndefined', undefined],
+  ['toBeDefined', null],
+  ['toBeTruthy', 'a'],
+  ['toBeFalsy', 0],
+  ['toBeInstanceOf', new TypeError('a'), Error],
+  ['toBeInstanceOf', [], Map],
+  ['toBeLessThan', 1, 2],
+  ['toBeLessThan', 2, 2],
+  ['toBeLessThan', NaN, 2],
+  ['toBeLessThanOrEqual', 2, 2],
+  ['toBeLessThanOrEqual', NaN, 2],
+  ['toBeGreaterThan', 2, 2],
+  ['toBeGreaterThanOrEqual', 2, 2],
+  ['toBeCloseTo', 1.004, 1],
+  ['toBeCloseTo', 1.006, 1],
+  ['toBeCloseTo', 1.0000004, 1, 6],
+  ['toBeCloseTo', 1.0000006, 1, 6],
+  ['toHaveLength', [1, 2], 2],
+  ['toHaveLength', 'ab', 1],
+  ['toContain', 'abc', 'b'],
+  ['toContain', [1, 2], 3],
+  ['toMatch', 'abc', /b./],
+  ['toMatch', 'abc', 'd'],
+  ['toHaveProperty', { 'a.b': 1 }, ['a.b']],
+  ['toHaveProperty', { a: { b: undefined } }, 'a.b'],
+  ['toHaveProperty', { a: 1 }, 'b'],
+  ['toThrow', error('some words')],
+  ['toThrow', () => 1],
+  ['toThrow', error('some words'), 'words'],
+  ['toThrow', error('some words'), 'word$'],
+  ['toThrow', error('some words'), /words$/],
+  ['toThrow', error('some words'), TypeError],
+  ['toThrow', error('some words'), RangeError],
+]
+
+function decides(expectation: unknown, matcher: string, wanted: unknown[]): boolean {
+  try {
+    ;(expectation as Record<string, (...args: unknown[]) => void>)[matcher]!(...wanted)
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe('the plain expect', () => {
+  test.each(cases)('%s agrees with vitest: %o %o', (matcher, actual, ...wanted) => {
+    expect(decides(plainExpect(actual), matcher, wanted)).toBe(decides(expect(actual), matcher, wanted))
+    expect(decides(plainExpect(actual).not, matcher, wanted)).toBe(
+      decides(expect(actual).not, matcher, wanted),
+    )
+  })
+
+  test('promises', async () => {
+    const rejecting = () => Promise.reject(Object.assign(new Error('some words'), { code: 'X' }))
+    await plainExpect(rejecting()).rejects.toMatchObject!({ code: 'X' })
+    await plainExpect(rejecting()).rejects.toThrow!('words')
+    await plainExpect(Promise.resolve(1)).resolves.toBe!(1)
+    await expect(plainExpect(rejecting()).rejects.toThrow!('other')).rejects.toThrow('toThrow')
+    await expect(plainExpect(Promise.resolve(1)).rejects.toBe!(1)).rejects.toThrow('it resolved to 1')
+  })
+
+  test('says what it is about', () => {
+    expect(() => plainExpect(1, 'how many').toBe!(2)).toThrow('how many: toBe(2): got 1')
+    expect(() => plainExpect.unreachable('nobody')).toThrow('nobody')
+  })
+
+  test('spies', () => {
+    const owner = { call: (x: number) => x + 1 }
+    for (const spyOn of [vi.spyOn, plainVi.spyOn] as (typeof plainVi.spyOn)[]) {
+      const spy = spyOn(owner as never, 'call').mockImplementation(() => 7)
+      expect(owner.call(1)).toBe(7)
+      plainExpect(spy).toHaveBeenCalledExactlyOnceWith!(1)
+      expect(() => plainExpect(spy).toHaveBeenCalledExactlyOnceWith!(2)).toThrow()
+      spy.mockRestore()
+      expect(owner.call(1)).toBe(2)
+    }
+  })
+})
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+describe('the device suite in plain Node', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-plain-'))
+  const run = (...args: string[]) => {
+    const json = join(folder, 'result.json')
+    const command = ['--expose-gc', 'test/plain/run.js', '--json', json, ...args]
+    const { status, stdout } = spawnSync(process.execPath, command, {
+      cwd: join(root, 'build/gpu'),
+      encoding: 'utf8',
+    })
+    return { status, stdout, result: JSON.parse(readFileSync(json, 'utf8')) }
+  }
+
+  test('passes as many tests as vitest finds', () => {
+    execFileSync(process.execPath, ['scripts/build-gpu.js'], { cwd: root })
+    const vitest = ['node_modules/vitest/vitest.mjs', 'list', 'test/cpu.test.ts']
+    const listed = execFileSync(process.execPath, vitest, { cwd: root, encoding: 'utf8' })
+    const { result, stdout } = run('cpu.test.js')
+    expect(result, stdout).toMatchObject({ failed: 0, skipped: 0, notRun: 0 })
+    expect(result.passed).toBe(listed.trimEnd().split('\n').length)
+  })
+
+  test('a failure names its test, and the exit code tells', () => {
+    const { status, stdout, result } = run('plain/fails.js')
+    expect(status).toBe(1)
+    expect(result).toMatchObject({ passed: 2, failed: 4, skipped: 2 })
+    expect(stdout).toContain('failed: a group > 1 is 2\n')
+    expect(stdout).toContain('one: toBe(2): got 1')
+    expect(stdout).toContain('failed: a group > a promise that nobody awaits')
+    expect(stdout).toContain('took more than 20 ms')
+    expect(stdout).toContain('skipped: 1: for a reason\n')
+  })
+
+  test('a file that cannot be read ends the run', () => {
+    const command = ['test/plain/run.js', 'plain/nothing.js']
+    const { status, stderr } = spawnSync(process.execPath, command, {
+      cwd: join(root, 'build/gpu'),
+      encoding: 'utf8',
+    })
+    expect(status).toBe(1)
+    expect(stderr).toContain('ERR_MODULE_NOT_FOUND')
+  })
+
+  test('part of it', () => {
+    expect(run('--filter', 'promise|in a group', 'plain/fails.js').result).toMatchObject({
+      passed: 1,
+      failed: 1,
+    })
+    expect(run('--every', '3', 'plain/fails.js').result).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
+    const late = run('--seconds', '0', 'plain/fails.js')
+    expect(late).toMatchObject({ status: 1, result: { passed: 0, notRun: 8 } })
+    rmSync(folder, { recursive: true })
+  })
+})
+
+// Here and not in a file of its own, because it reads what the tests above build.
+test('bench/gpu.js measures on the CPU what it can, and says of the rest why not', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-bench-'))
+  try {
+    const options = [
+      '--device',
+      'cpu',
+      '--only',
+      'sanitizer,steps,epochs',
+      '--seconds',
+      '4',
+      '--documents',
+      '3',
+    ]
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['bench/gpu.js', ...options, '--out', folder],
+      { cwd: root, encoding: 'utf8' },
+    )
+    expect(status, stdout + stderr).toBe(0)
+    const [json, page] = readdirSync(folder).sort()
+    const results = JSON.parse(readFileSync(join(folder, json!), 'utf8'))
+    expect(results.device).toMatchObject({ kind: 'cpu', precision: 'float32' })
+    expect(results.sanitizers).toHaveLength(3)
+    const [first] = results.steps
+    expect(results.steps).toHaveLength(6 * 6 * 4)
+    expect(first).toMatchObject({ H: 64, B: 256, T: 256, reason: 'left out: too large' })
+    // Either a time or a reason, and a time only with the error that was found before.
+    for (const { rows, reason, referenceError } of results.steps) {
+      expect(rows === undefined).toBe(reason !== undefined)
+      if (rows) expect(referenceError).toBeLessThan(1e-5)
+      for (const { forward, backward } of rows ?? []) expect(Math.min(forward, backward)).toBeGreaterThan(0)
+    }
+    expect(results.steps.some(({ rows }: { rows?: unknown }) => rows)).toBe(true)
+    const names = results.epochs.workloads.map(({ name }: { name: string }) => name)
+    expect(names).toEqual(['A, SGD', 'A', 'B', 'C'])
+    for (const { rows } of results.epochs.workloads) {
+      for (const { seconds, reason, steps, of } of rows) {
+        if (seconds) expect(steps).toBe(of)
+        else expect(reason ?? `${steps} of ${of}`).not.toBe('')
+      }
+    }
+    const text = readFileSync(join(folder, page!), 'utf8')
+    expect(text).toContain('| memcheck | not run: it is for CUDA |')
+    expect(text).toContain('| PyTorch | not asked for |')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
