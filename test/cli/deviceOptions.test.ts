@@ -82,7 +82,8 @@ describe('--resume', () => {
     await fromCuda('same')
     const { code, stderr } = await resume('same')
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^packed-rnn train: .*(CUDA|cuda:7)/)
+    // Whichever reason this machine has: no library, no driver, no such device.
+    expect(stderr).toMatch(/^packed-rnn train: .*(CUDA|NVIDIA|cuda:7)/)
   })
 
   test('goes on elsewhere where it is told so, and says that the bits are others', async () => {
