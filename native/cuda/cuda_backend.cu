@@ -37,6 +37,12 @@ void check(cudaError_t status, const char* statement, const char* file, int line
 
 namespace {
 
+// Before the first member that makes something on the device.
+const DeviceOptions& makeCurrent(const DeviceOptions& options) {
+  PACKED_RNN_CHECK(cudaSetDevice(options.ordinal));
+  return options;
+}
+
 struct CheckRange {
   Fault* fault;
   std::int32_t what;
@@ -64,8 +70,7 @@ __global__ void __launch_bounds__(1024) checkRangeKernel(const CheckRange p) {
 }  // namespace
 
 CudaBackend::CudaBackend(const DeviceOptions& options, const cudaDeviceProp& properties)
-    : options_(options), properties_(properties), memory_(options.ordinal, options.memoryLimit) {
-  PACKED_RNN_CHECK(cudaSetDevice(options.ordinal));
+    : options_(makeCurrent(options)), properties_(properties), memory_(options.ordinal, options.memoryLimit) {
   PACKED_RNN_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   PACKED_RNN_CHECK(cudaMalloc(reinterpret_cast<void**>(&fault_), sizeof(Fault)));
   PACKED_RNN_CHECK(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_));

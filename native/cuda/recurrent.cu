@@ -218,6 +218,16 @@ void unpackColumns(CudaBackend& backend, const ColumnOrder& order) {
   launch(backend.stream(), unpackColumnsKernel, dim3(blocksFor(count, kThreads)), kThreads, 0, order);
 }
 
+std::vector<int4> longestFirst(const Sequences& sequences) {
+  std::vector<int4> found;
+  for (std::int32_t b = 0; b < sequences.count; b++) {
+    const std::int32_t rows = sequences.offsets[b + 1] - sequences.offsets[b];
+    if (rows > 0) found.push_back(make_int4(sequences.offsets[b], rows, b, 0));
+  }
+  std::stable_sort(found.begin(), found.end(), [](const int4& a, const int4& b) { return a.y > b.y; });
+  return found;
+}
+
 std::int64_t CudaBackend::recurrentSavedCount(const RecurrentShape& shape) const {
   const Layout layout(shape);
   return shape.directions * shape.rows * (layout.width + layout.extra);

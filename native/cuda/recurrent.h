@@ -58,6 +58,9 @@ struct BackwardPass {
   float* dProjected;  // [N, D·P], out: the gradients of h; null where nothing is projected
 };
 
+// The sequences that are not empty, the longest first, of equals the earlier: {first row, rows, b, -}.
+std::vector<int4> longestFirst(const Sequences& sequences);
+
 // The resident path: see resident.cuh. Where it cannot serve, the stepwise path does; which of them does
 // depends on the layer and the device alone.
 bool residentServes(const CudaBackend& backend, const RecurrentShape& shape);

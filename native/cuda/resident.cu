@@ -38,43 +38,35 @@ bool residentServes(const CudaBackend& backend, const RecurrentShape& shape) {
   return needed <= backend.properties().sharedMemPerBlockOptin;
 }
 
-// The sequences that are not empty, the longest first, each to the slot that is done first.
+// The sequences in their order, each to the slot that is done first.
 struct ResidentPlan::Lists {
   std::vector<int4> work;
   std::vector<int> numbers;  // slotWork, then blockSteps
   std::int64_t blocks;
 
   Lists(CudaBackend& backend, const RecurrentShape& shape) {
-    const Sequences& sequences = shape.sequences;
-    std::vector<std::int32_t> places;
-    for (std::int32_t b = 0; b < sequences.count; b++) {
-      if (sequences.offsets[b] < sequences.offsets[b + 1]) places.push_back(b);
-    }
-    const auto length = [&](std::int32_t b) { return sequences.offsets[b + 1] - sequences.offsets[b]; };
-    std::stable_sort(places.begin(), places.end(),
-                     [&](std::int32_t a, std::int32_t b) { return length(a) > length(b); });
+    const std::vector<int4> sequences = longestFirst(shape.sequences);
     // One block a multiprocessor holds: more would wait for their turn.
     const std::int64_t most =
         std::max<std::int64_t>(1, backend.properties().multiProcessorCount / shape.directions);
-    blocks =
-        std::clamp<std::int64_t>((static_cast<std::int64_t>(places.size()) + kSlots - 1) / kSlots, 1, most);
-    using Load = std::pair<std::int64_t, std::int64_t>;  // steps, slot
+    const auto wanted = static_cast<std::int64_t>((sequences.size() + kSlots - 1) / kSlots);
+    blocks = std::clamp<std::int64_t>(wanted, 1, most);
+    using Load = std::pair<int, std::int64_t>;  // steps, slot
     std::priority_queue<Load, std::vector<Load>, std::greater<>> slots;
     // Neighbours in the order go to one block, whose slots then end about together.
     for (std::int64_t s = 0; s < blocks * kSlots; s++) slots.push({0, s});
-    std::vector<std::vector<std::int32_t>> lists(static_cast<std::size_t>(blocks * kSlots));
+    std::vector<std::vector<int4>> lists(static_cast<std::size_t>(blocks * kSlots));
     std::vector<int> steps(static_cast<std::size_t>(blocks), 0);
-    for (const std::int32_t b : places) {
+    for (const int4& sequence : sequences) {
       const auto [load, slot] = slots.top();
       slots.pop();
-      lists[slot].push_back(b);
-      slots.push({load + length(b), slot});
-      int& most = steps[slot / kSlots];
-      most = std::max(most, static_cast<int>(load) + length(b));
+      lists[slot].push_back(sequence);
+      slots.push({load + sequence.y, slot});
+      steps[slot / kSlots] = std::max(steps[slot / kSlots], load + sequence.y);
     }
-    for (const auto& list : lists) {
+    for (const std::vector<int4>& list : lists) {
       numbers.push_back(static_cast<int>(work.size()));
-      for (const std::int32_t b : list) work.push_back(make_int4(sequences.offsets[b], length(b), b, 0));
+      work.insert(work.end(), list.begin(), list.end());
       work.push_back(make_int4(0, 0, 0, 0));
     }
     numbers.insert(numbers.end(), steps.begin(), steps.end());

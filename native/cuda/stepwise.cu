@@ -57,18 +57,12 @@ __global__ void __launch_bounds__(kStepThreads) endKernel(const Run p) {
       p.space.state[(d * p.space.capacity + s) * size + i % size];
 }
 
-// The sequences that are not empty, the longest first, and how many are alive at each step.
+// The sequences in their order, and how many are alive at each step.
 struct March {
   std::vector<int4> sequences;
   std::vector<std::int32_t> live;
 
-  explicit March(const Sequences& given) {
-    for (std::int32_t b = 0; b < given.count; b++) {
-      const std::int32_t rows = given.offsets[b + 1] - given.offsets[b];
-      if (rows > 0) sequences.push_back(make_int4(given.offsets[b], rows, b, 0));
-    }
-    std::stable_sort(sequences.begin(), sequences.end(),
-                     [](const int4& a, const int4& b) { return a.y > b.y; });
+  explicit March(const Sequences& given) : sequences(longestFirst(given)) {
     live.resize(static_cast<std::size_t>(sequences[0].y));
     std::size_t alive = sequences.size();
     for (std::size_t t = 0; t < live.size(); t++) {

@@ -34,6 +34,20 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     expect(await zeros([0, 3], on).toArray()).toEqual(new Float32Array(0))
   })
 
+  test('holds more than is on its way at once', async () => {
+    const on = { device: device('cuda') }
+    const size = 2 ** 19
+    // 48 MB, several times what the pinned memory of copies under way holds.
+    const given = Array.from({ length: 24 }, (_, i) => tensor(new Float32Array(size).fill(i), [size], on))
+    for (const [i, one] of given.entries()) {
+      expect(
+        (await one.toArray()).findIndex(value => value !== i),
+        `tensor ${i}`,
+      ).toBe(-1)
+      one.dispose()
+    }
+  })
+
   test('mixes with no other', () => {
     const [a, b] = [zeros([2], { device: device('cuda') }), zeros([2], { device: device('cpu') })]
     expect(thrownBy(() => add(a, b)).code).toBe('ERR_DEVICE')

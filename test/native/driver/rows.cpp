@@ -1,4 +1,7 @@
-// Products of matrices, and ops on rows: gathering, summing, pooling.
+// Products of matrices, and ops on rows: gathering, summing, pooling, and what indices they refuse.
+#include <cstdio>
+#include <cstring>
+
 #include "driver.h"
 
 namespace driver {
@@ -66,6 +69,34 @@ void pool(Device& device) {
       {sequences, columns, device.random(B * columns), device.result(N * columns)});
 }
 
+// What is refused is told by the next wait, once, and the device goes on.
+void mustBeTold(Device& device, const char* what) {
+  try {
+    device.backend->synchronize();
+  } catch (const Error& error) {
+    if (std::strcmp(error.code, "ERR_OUT_OF_RANGE") != 0 || std::strstr(error.message, what) == nullptr)
+      throw;
+    return device.backend->synchronize();
+  }
+  Error failure{"ERR_OP_FAILED", {}};
+  std::snprintf(failure.message, sizeof failure.message, "nobody was told that %s", what);
+  throw failure;
+}
+
+void outOfRange(Device& device) {
+  const std::int64_t columns = 5, sourceRows = 6;
+  const std::int32_t* const index = device.integers({5, -1, 6, 0, 77});
+  device.backend->gatherRows(
+      {5, columns, sourceRows, device.random(sourceRows * columns), index, 0.5f, device.result(5 * columns)});
+  mustBeTold(device, "index[2] of an earlier op: wanted an integer from -2147483648 to 5, got 6");
+  CrossEntropy op{
+      4, 3, device.random(12), device.integers({0, -100, 2, -1}), nullptr, -100, 0, true, nullptr, nullptr};
+  op.loss = device.result(1);
+  op.gradient = device.result(12);
+  device.backend->crossEntropy(op);
+  mustBeTold(device, "labels[3] of an earlier op: wanted an integer from 0 to 2, got -1");
+}
+
 }  // namespace
 
 std::vector<Case> rowCases() {
@@ -75,6 +106,7 @@ std::vector<Case> rowCases() {
       {"a sum of many rows", Over::one, sumMany},
       {"columns", Over::one, columns},
       {"pooling", Over::one, pool},
+      {"an index out of range", Over::one, outOfRange},
   };
 }
 
