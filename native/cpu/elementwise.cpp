@@ -42,7 +42,7 @@ void Kernels::elementwise(const ApplyElementwise& a) {
     case Elementwise::tanh:
       return map(*this, a, [](V x, V) { return Simd::tanh(x); });
     case Elementwise::sigmoid:
-      return map(*this, a, [](V x, V) { return Simd::sigmoid(x); });
+      return map(*this, a, [](V x, V) { return 1.0f / (1.0f + exponential(-x)); });
     case Elementwise::relu:
       return map(*this, a, [](V x, V) { return x < 0.0f ? V{} : x; });
     case Elementwise::tanhBackward:

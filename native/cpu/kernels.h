@@ -77,8 +77,9 @@ void parallelChunks(CpuBackend& backend, std::int64_t count, std::int64_t chunk,
   parallel(backend, (count + chunk - 1) / chunk, task);
 }
 
-// A matrix as it lies in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; a row -1 is
-// zeros. Transposed, the operand's element (i, j) is the memory's (j, i).
+// A matrix as it lies in memory: element (r, c) is data[r · stride + c]. Transposed, the operand's element
+// (i, j) is the memory's (j, i). Where k runs along the memory's rows, `rows` may name them: k is row
+// rows[k], -1 a row of zeros.
 struct Operand {
   const float* data;
   std::int64_t stride;
@@ -86,8 +87,8 @@ struct Operand {
   bool transposed;
 };
 
-// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. Each element is one sum in the order of k, in blocks of
-// a fixed length: it depends neither on the other rows and columns nor on the number of threads.
+// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. The order of each element's sum depends on the shape
+// alone, and where a is not transposed on k alone: neither on the other rows nor on the number of threads.
 struct Gemm {
   std::int64_t m, n, k;
   Operand a, b;
@@ -95,6 +96,7 @@ struct Gemm {
   std::int64_t stride;  // of a row of c
   const float* bias;    // [n] or null
   bool accumulate;
+  float* columnSums;  // [n] or null: the sums of b over k, where a is transposed and b is not
 };
 void gemm(CpuBackend& backend, const Gemm& problem);
 

@@ -17,82 +17,19 @@ void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std
   }
 }
 
-namespace {
-
-template <int R, int NV>
-__attribute__((noinline)) void productTile(const float* w, std::int64_t depth, const float* x,
-                                           std::int64_t xStride, float* y, std::int64_t yStride,
-                                           bool accumulate) {
-  V acc[R][NV] = {};
-  if (accumulate) {
-#pragma GCC unroll 6
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[r][v] = load(y + r * yStride + v * kLanes);
-  }
-  for (std::int64_t k = 0; k < depth; k++, w += NV * kLanes) {
-    V panel[NV];
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) panel[v] = load(w + v * kLanes);
-#pragma GCC unroll 6
-    for (int r = 0; r < R; r++) {
-      const V factor = splat(x[r * xStride + k]);
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[r][v] = fma(factor, panel[v], acc[r][v]);
-    }
-  }
-#pragma GCC unroll 6
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) store(y + r * yStride + v * kLanes, acc[r][v]);
-}
-
-template <int R>
-void productTiles(const float* w, std::int64_t depth, std::int64_t blocks, const float* x,
-                  std::int64_t xStride, float* y, std::int64_t yStride, bool accumulate) {
-  std::int64_t j = 0;
-  for (; j + 4 <= blocks; j += 4, w += depth * 4 * kLanes) {
-    productTile<R, 4>(w, depth, x, xStride, y + j * kLanes, yStride, accumulate);
-  }
-  switch (blocks - j) {
-    case 1:
-      return productTile<R, 1>(w, depth, x, xStride, y + j * kLanes, yStride, accumulate);
-    case 2:
-      return productTile<R, 2>(w, depth, x, xStride, y + j * kLanes, yStride, accumulate);
-    case 3:
-      return productTile<R, 3>(w, depth, x, xStride, y + j * kLanes, yStride, accumulate);
-    default:
-      return;
-  }
-}
-
-}  // namespace
-
 void slotProduct(const float* w, std::int64_t depth, std::int64_t blocks, const float* x,
-                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate) {
-  for (int s = 0; s < rows; s += kSlotRows) {
-    const auto run = [&](auto tiles) {
-      tiles(w, depth, blocks, x + s * xStride, xStride, y + s * yStride, yStride, accumulate);
-    };
-    switch (smaller(kSlotRows, rows - s)) {
-      case 1:
-        run(productTiles<1>);
-        break;
-      case 2:
-        run(productTiles<2>);
-        break;
-      case 3:
-        run(productTiles<3>);
-        break;
-      case 4:
-        run(productTiles<4>);
-        break;
-      case 5:
-        run(productTiles<5>);
-        break;
-      default:
-        run(productTiles<6>);
-        break;
+                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate,
+                 Ahead& ahead) {
+  const std::int64_t columns = blocks * kLanes;
+  ahead.spread((columns + kPanel - 1) / kPanel * ((rows + kTileRows - 1) / kTileRows) *
+               ((depth + kAheadDepth - 1) / kAheadDepth));
+  for (std::int64_t j = 0; j < columns; j += kPanel, w += depth * kPanel) {
+    const std::int64_t width = smaller(kPanel, columns - j);
+    for (int s = 0; s < rows; s += kTileRows) {
+      float* const to = y + s * yStride + j;
+      tileOf(static_cast<int>(smaller(kTileRows, rows - s)), static_cast<int>(width / kLanes),
+             {x + s * xStride, xStride, 1, w, width, depth, accumulate ? to : nullptr, yStride, to, yStride},
+             ahead);
     }
   }
 }

@@ -8,6 +8,7 @@
 
 #include "cells.h"
 #include "cpu/kernels.h"
+#include "cpu/tile.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -74,16 +75,17 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
 void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std::int64_t inputSize,
                       float* packed, float* bias);
 
-// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows. w is packed in panels of four vectors of
-// outputs, the last one narrower: [depth][width] each. packPanels makes them of element(k, i), i below
-// `outputs`, else 0.
+// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows, while what `ahead` names is fetched. w is
+// packed in panels of kPanel outputs, the last one narrower: [depth][width] each. packPanels makes them of
+// element(k, i), i below `outputs`, else 0.
 void slotProduct(const float* w, std::int64_t depth, std::int64_t blocks, const float* x,
-                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate);
+                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate,
+                 Ahead& ahead);
 template <class Element>
 void packPanels(std::int64_t depth, std::int64_t blocks, std::int64_t outputs, Element element,
                 float* packed) {
-  for (std::int64_t first = 0; first < blocks * kLanes; first += 4 * kLanes) {
-    const std::int64_t width = smaller(4 * kLanes, blocks * kLanes - first);
+  for (std::int64_t first = 0; first < blocks * kLanes; first += kPanel) {
+    const std::int64_t width = smaller(kPanel, blocks * kLanes - first);
     for (std::int64_t k = 0; k < depth; k++) {
       for (std::int64_t i = 0; i < width; i++) *packed++ = first + i < outputs ? element(k, first + i) : 0.0f;
     }

@@ -118,6 +118,7 @@ struct BackwardPass {
 
   void step(const Slot* slots, int live) {
     Token tokens[kSlots];
+    Ahead nothing;
     for (int s = 0; s < live; s++) {
       tokens[s] = tokenOf(slots[s]);
       float* dh = gradients.dh + s * layout.statePadded;
@@ -129,7 +130,7 @@ struct BackwardPass {
     }
     if (layout.projected) {
       slotProduct(projection, layout.state, layout.blocks, gradients.dh, layout.statePadded, gradients.aside,
-                  layout.padded, live, false);
+                  layout.padded, live, false, nothing);
     }
     for (int s = 0; s < live; s++) {
       for (std::int64_t j = 0; j < layout.blocks; j++) {
@@ -141,11 +142,27 @@ struct BackwardPass {
     }
     if constexpr (cell == Cell::resetFirstGru) {
       slotProduct(resetWeights, layout.width, layout.blocks, gradients.delta, layout.width, gradients.aside,
-                  layout.padded, live, false);
+                  layout.padded, live, false, nothing);
       for (int s = 0; s < live; s++) reset(tokens[s], s);
     }
+    Ahead ahead;
+    for (int s = 0; s < live; s++) fetch(slots[s], ahead);
     slotProduct(weights, layout.width, layout.stateBlocks, gradients.delta, layout.width, gradients.dh,
-                layout.statePadded, live, !layout.projected);
+                layout.statePadded, live, !layout.projected, ahead);
+  }
+
+  // What the next step reads of the sequence's next token.
+  void fetch(const Slot& slot, Ahead& ahead) const {
+    if (slot.left == 1) return;
+    const std::int64_t n = direction == 1 ? slot.row + 1 : slot.row - 1;
+    ahead.add(saved.columns + n * layout.width, layout.width);
+    // Its own c was read as the c₋₁ of this one, its own h as the h₋₁.
+    const std::int64_t before = slot.left == 2 ? n : (direction == 1 ? n + 1 : n - 1);
+    if (layout.extra > 0) ahead.add(saved.extra + (layout.hasC ? before : n) * layout.padded, layout.padded);
+    const std::int64_t outputs = a.shape.directions * layout.state;
+    const std::int64_t half = direction * layout.state;
+    if (a.dOutput != nullptr) ahead.add(a.dOutput + n * outputs + half, layout.state);
+    if (!layout.hasC) ahead.add(a.output + before * outputs + half, layout.state);
   }
 
   // The half of a reset-first GRU that needs the gradient of r h₋₁.
@@ -245,13 +262,14 @@ void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& 
   });
 }
 
-// From column order [C, width] to a parameter's [G·H, width]; `gate` says which columns are its own.
+// From [width, C], columns in their order, to a parameter's [G·H, width]; `gate` says which columns are its
+// own.
 void unpackRows(const float* packed, const Layout& layout, const int* gate, std::int64_t width,
                 float* parameter) {
   for (std::int64_t column = 0; column < layout.width; column++) {
     const std::int64_t row = layout.parameterRow(column, gate);
     if (row < 0) continue;
-    for (std::int64_t i = 0; i < width; i++) parameter[row * width + i] = packed[column * width + i];
+    for (std::int64_t i = 0; i < width; i++) parameter[row * width + i] = packed[i * layout.width + column];
   }
 }
 
@@ -272,21 +290,20 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
     for (std::int32_t n = begin; n < end; n++)
       before[n] = n == firsts[b] ? -1 : (direction == 1 ? n + 1 : n - 1);
   }
-  const Operand deltas{saved.columns, layout.width, nullptr, true};
-  const Operand outputs{a.output + direction * layout.state, a.shape.directions * layout.state, before,
-                        false};
+  const Operand deltas{saved.columns, layout.width, nullptr, false};
+  const Operand outputs{a.output + direction * layout.state, a.shape.directions * layout.state, before, true};
   Scratch<float> packed(backend, layout.width * layout.state);
-  gemm(backend, {layout.width, layout.state, rows, deltas, outputs, packed, layout.state, nullptr, false});
+  const auto product = [&](std::int64_t k, const Operand& x, const Operand& y, bool accumulate) {
+    gemm(backend, {layout.state, layout.width, k, x, y, packed, layout.width, nullptr, accumulate, nullptr});
+  };
+  product(rows, outputs, deltas, false);
   if (a.h0 != nullptr) {
-    gemm(backend,
-         {layout.width, layout.state, sequences.count, Operand{saved.columns, layout.width, firsts, true},
-          Operand{a.h0 + direction * sequences.count * layout.state, layout.state, states, false}, packed,
-          layout.state, nullptr, true});
+    product(sequences.count, {a.h0 + direction * sequences.count * layout.state, layout.state, states, true},
+            {saved.columns, layout.width, firsts, false}, true);
   }
   unpackRows(packed, layout, layout.columns.hidden, layout.state, gradient);
   if (a.shape.cell != Cell::resetFirstGru) return;
-  gemm(backend, {layout.width, layout.state, rows, deltas,
-                 Operand{saved.extra, layout.padded, nullptr, false}, packed, layout.state, nullptr, false});
+  product(rows, {saved.extra, layout.padded, nullptr, true}, deltas, false);
   const int onlyN[4] = {-1, -1, 2};
   unpackRows(packed, layout, onlyN, layout.state, gradient);
 }
@@ -302,7 +319,7 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
   if (gradients.wHr != nullptr) {
     gemm(backend, {layout.state, layout.hidden, rows, Operand{dProjected, layout.statePadded, nullptr, true},
                    Operand{saved.unprojected, layout.padded, nullptr, false}, gradients.wHr, layout.hidden,
-                   nullptr, false});
+                   nullptr, false, nullptr});
   }
   // From here on a distinct row counts once, with the sum of the gradients of all its places.
   const bool indexed = a.shape.index.index != nullptr;
@@ -313,21 +330,21 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
     deltas = sums;
   }
   Scratch<float> packed(backend, layout.width * inputs);
+  Scratch<float> bias(backend, layout.width);
   if (gradients.wIh != nullptr) {
-    gemm(backend, {layout.width, inputs, distinct, Operand{deltas, layout.width, nullptr, true},
-                   Operand{a.x, inputs, nullptr, false}, packed, inputs, nullptr, false});
+    gemm(backend,
+         {inputs, layout.width, distinct, Operand{a.x, inputs, nullptr, true},
+          Operand{deltas, layout.width, nullptr, false}, packed, layout.width, nullptr, false, bias});
     unpackRows(packed, layout, layout.columns.input, inputs, gradients.wIh);
-  }
-  if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
-    Scratch<float> bias(backend, layout.width);
+  } else {
     sumColumns(backend, deltas, distinct, layout.width, layout.width, bias, false);
-    if (gradients.bIh != nullptr) unpackRows(bias, layout, layout.columns.input, 1, gradients.bIh);
-    if (gradients.bHh != nullptr) unpackRows(bias, layout, layout.columns.hidden, 1, gradients.bHh);
   }
+  if (gradients.bIh != nullptr) unpackRows(bias, layout, layout.columns.input, 1, gradients.bIh);
+  if (gradients.bHh != nullptr) unpackRows(bias, layout, layout.columns.hidden, 1, gradients.bHh);
   if (a.dX != nullptr) {
     packInputWeights(a.weights[d], layout, inputs, packed, nullptr);
     gemm(backend, {distinct, inputs, layout.width, Operand{deltas, layout.width, nullptr, false},
-                   Operand{packed, inputs, nullptr, false}, a.dX, inputs, nullptr, d > 0});
+                   Operand{packed, inputs, nullptr, false}, a.dX, inputs, nullptr, d > 0, nullptr});
   }
 }
 

@@ -9,6 +9,7 @@ namespace {
 // One sequence at one token.
 struct Token {
   const float* x;      // the projected row, [C]
+  const float* next;   // that of the sequence's next token
   float* columns;      // where the columns are saved, [C], or null; may be x
   float* extra;        // and c, or r h₋₁, [Hp]
   float* unprojected;  // and o tanh(c) before a projection, [Hp]
@@ -97,18 +98,26 @@ __attribute__((noinline)) void columnTile(const float* w, const Layout& layout, 
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
     for (int q = 0; q < count; q++) acc[r][q] = load(tokens[s + r].x + (j * columns + first + q) * kLanes);
-  for (std::int64_t k = 0; k < layout.state; k++, w += count * kLanes) {
-    V panel[count];
-#pragma GCC unroll 4
-    for (int q = 0; q < count; q++) {
-      if (recurs(q)) panel[q] = load(w + q * kLanes);
-    }
-#pragma GCC unroll 6
-    for (int r = 0; r < R; r++) {
-      const V factor = splat(operand[r * stride + k]);
+  // In R parts, each of which fetches the next token of one sequence: what comes from memory is then there in
+  // time, and no burst of it holds up the weights.
+  std::int64_t k = 0;
+#pragma GCC unroll 1
+  for (int part = 0; part < R; part++) {
+    const float* const next = tokens[s + part].next + (j * columns + first) * kLanes;
+    for (int q = 0; q < count; q++) prefetch(next + q * kLanes);
+    for (const std::int64_t end = layout.state * (part + 1) / R; k < end; k++, w += count * kLanes) {
+      V panel[count];
 #pragma GCC unroll 4
       for (int q = 0; q < count; q++) {
-        if (recurs(q)) acc[r][q] = fma(factor, panel[q], acc[r][q]);
+        if (recurs(q)) panel[q] = load(w + q * kLanes);
+      }
+#pragma GCC unroll 6
+      for (int r = 0; r < R; r++) {
+        const V factor = splat(operand[r * stride + k]);
+#pragma GCC unroll 4
+        for (int q = 0; q < count; q++) {
+          if (recurs(q)) acc[r][q] = fma(factor, panel[q], acc[r][q]);
+        }
       }
     }
   }
@@ -219,8 +228,14 @@ struct ForwardPass {
     const std::int64_t outputs = a.shape.directions * layout.state;
     for (int s = 0; s < live; s++) {
       const std::int64_t n = slots[s].row;
-      const std::int64_t u = a.shape.index.index == nullptr ? n : a.shape.index.index[n];
-      tokens[s] = {projected + u * layout.width, saves ? saved.columns + n * layout.width : nullptr,
+      const std::int64_t after = slots[s].left == 1 ? n : (direction == 1 ? n - 1 : n + 1);
+      const auto rowOf = [&](std::int64_t place) {
+        return projected +
+               (a.shape.index.index == nullptr ? place : a.shape.index.index[place]) * layout.width;
+      };
+      tokens[s] = {rowOf(n),
+                   rowOf(after),
+                   saves ? saved.columns + n * layout.width : nullptr,
                    saves ? saved.extra + n * layout.padded : nullptr,
                    saves ? saved.unprojected + n * layout.padded : nullptr,
                    a.output + n * outputs + direction * layout.state};
@@ -240,8 +255,9 @@ struct ForwardPass {
 
   // h = wHr · o tanh(c)
   void project(const Token* tokens, int live) {
+    Ahead nothing;
     slotProduct(weights.projection, layout.hidden, layout.stateBlocks, states.aside, layout.padded,
-                states.next, layout.statePadded, live, false);
+                states.next, layout.statePadded, live, false, nothing);
     for (int s = 0; s < live; s++) {
       for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
         const V h = load(states.next + s * layout.statePadded + j * kLanes);
@@ -316,8 +332,9 @@ void Kernels::recurrentForward(const RecurrentForward& a) {
     projected[d] =
         inPlace ? Saved(a.saved, layout, a.shape.rows, d).columns : table + d * distinct * layout.width;
     packInputWeights(a.weights[d], layout, inputs, inputWeights, bias);
-    gemm(*this, {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false},
-                 Operand{inputWeights, inputs, nullptr, true}, projected[d], layout.width, bias, false});
+    gemm(*this,
+         {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false},
+          Operand{inputWeights, inputs, nullptr, true}, projected[d], layout.width, bias, false, nullptr});
   }
   passEmptyThrough(a.shape, layout.state, a.h0, a.hN);
   passEmptyThrough(a.shape, layout.hidden, a.c0, a.cN);

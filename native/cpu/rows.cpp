@@ -6,6 +6,12 @@ namespace packed_rnn::PACKED_RNN_ISA {
 namespace {
 
 constexpr std::int64_t kChunk = 64;  // rows of a task
+// Rows by index lie anywhere, where the CPU does not foresee them: so many rows earlier they are asked for.
+constexpr std::int64_t kRowsAhead = 4;
+
+void fetchRow(const float* row, std::int64_t columns) {
+  for (std::int64_t c = 0; c < columns; c += 16) prefetch(row + c);
+}
 
 void copyRow(const float* from, std::int64_t columns, float* to) {
   std::int64_t c = 0;
@@ -26,6 +32,8 @@ void Kernels::gatherRows(const GatherRows& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       float* to = a.destination + r * a.columns;
+      if (r + kRowsAhead < end && a.index[r + kRowsAhead] >= 0)
+        fetchRow(a.source + a.index[r + kRowsAhead] * a.columns, a.columns);
       if (a.index[r] >= 0) {
         copyRow(a.source + a.index[r] * a.columns, a.columns, to);
       } else {
@@ -38,16 +46,21 @@ void Kernels::gatherRows(const GatherRows& a) {
 
 void Kernels::sumRows(const SumRows& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
+    const std::int32_t* place = a.order + a.starts[begin];
+    const std::int32_t* const last = a.order + a.starts[end];
+    const auto next = [&] {
+      if (last - place > kRowsAhead) fetchRow(a.source + place[kRowsAhead] * a.columns, a.columns);
+      return a.source + *place++ * a.columns;
+    };
     for (std::int64_t u = begin; u < end; u++) {
       float* to = a.destination + u * a.columns;
-      const std::int32_t last = a.starts[u + 1];
-      std::int32_t i = a.starts[u];
-      if (i < last) {
-        copyRow(a.source + a.order[i++] * a.columns, a.columns, to);
+      const std::int32_t count = a.starts[u + 1] - a.starts[u];
+      if (count > 0) {
+        copyRow(next(), a.columns, to);
       } else {
         for (std::int64_t c = 0; c < a.columns; c++) to[c] = 0;
       }
-      for (; i < last; i++) addRow(a.source + a.order[i] * a.columns, a.columns, to);
+      for (std::int32_t i = 1; i < count; i++) addRow(next(), a.columns, to);
     }
   };
   parallelChunks(*this, a.rows, kChunk, body);

@@ -1,0 +1,117 @@
+// The register tile of every product of matrices, and what it fetches from memory meanwhile.
+#pragma once
+
+#include "cpu/simd.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+constexpr int kPanel = kTileVectors * kLanes;  // columns of a full tile
+constexpr int kMostAhead = 48;                 // ranges: four for each sequence in lock step
+
+// Memory that will be needed soon, fetched a few lines at a time between multiplications: a burst would fill
+// the buffers of the first-level cache, and the operands would then wait behind it. A range may lie anywhere:
+// what is not there is not fetched.
+class Ahead {
+ public:
+  void add(const float* first, std::int64_t count) {
+    if (count <= 0) return;
+    ranges_[count_++] = {first, first + count};
+    lines_ += (count + kLine - 1) / kLine;
+  }
+  // After the last add(); `calls`: how often step() will be called.
+  void spread(std::int64_t calls) {
+    perCall_ = calls == 0 ? 0 : static_cast<int>((lines_ + calls - 1) / calls);
+  }
+
+  PACKED_RNN_INLINE void step() {
+    for (int i = 0; i < perCall_ && current_ < count_; i++) {
+      Range& range = ranges_[current_];
+      prefetch(range.next);
+      range.next += kLine;
+      if (range.next >= range.end) current_++;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64 / sizeof(float);
+  struct Range {
+    const float *next, *end;
+  };
+  Range ranges_[kMostAhead];
+  int count_ = 0, current_ = 0, perCall_ = 0;
+  std::int64_t lines_ = 0;
+};
+constexpr std::int64_t kAheadDepth = 8;  // multiplications between two calls of step()
+
+// c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns.
+struct TileOperands {
+  const float* a;  // a(k, r) = a[r aRow + k aDepth]
+  std::int64_t aRow, aDepth;
+  const float* b;  // b(k) = b + k bDepth
+  std::int64_t bDepth;
+  std::int64_t depth;
+  const float* start;  // start(r) = start + r startRow; null: zeros. May be c.
+  std::int64_t startRow;
+  float* c;  // c(r) = c + r cRow
+  std::int64_t cRow;
+};
+
+// Not inlined: inside a larger function GCC spills the sums.
+template <int R, int NV>
+__attribute__((noinline)) void tile(const TileOperands& t, Ahead& ahead) {
+  V acc[R][NV];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++)
+      acc[r][v] = t.start == nullptr ? V{} : load(t.start + r * t.startRow + v * kLanes);
+  const float* a = t.a;
+  const float* b = t.b;
+  const std::int64_t aRow = t.aRow, aDepth = t.aDepth, bDepth = t.bDepth;
+  for (std::int64_t left = t.depth; left > 0; left -= kAheadDepth) {
+    ahead.step();
+    const float* const end = b + (left < kAheadDepth ? left : kAheadDepth) * bDepth;
+    for (; b != end; a += aDepth, b += bDepth) {
+      V w[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) w[v] = load(b + v * kLanes);
+#pragma GCC unroll 6
+      for (int r = 0; r < R; r++) {
+        const V x = splat(a[r * aRow]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) acc[r][v] = fma(x, w[v], acc[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) store(t.c + r * t.cRow + v * kLanes, acc[r][v]);
+}
+
+template <int NV>
+void tileOf(int rows, const TileOperands& t, Ahead& ahead) {
+  switch (rows) {
+    case 1:
+      return tile<1, NV>(t, ahead);
+    case 2:
+      return tile<2, NV>(t, ahead);
+    case 3:
+      return tile<3, NV>(t, ahead);
+    case 4:
+      return tile<4, NV>(t, ahead);
+    case 5:
+      return tile<5, NV>(t, ahead);
+    default:
+      return tile<6, NV>(t, ahead);
+  }
+}
+
+// 1 <= rows <= kTileRows, 1 <= vectors <= kTileVectors
+PACKED_RNN_INLINE void tileOf(int rows, int vectors, const TileOperands& t, Ahead& ahead) {
+  if (vectors == kTileVectors) return tileOf<kTileVectors>(rows, t, ahead);
+  if (vectors == 1) return tileOf<1>(rows, t, ahead);
+  if constexpr (kTileVectors > 2) vectors == 2 ? tileOf<2>(rows, t, ahead) : tileOf<3>(rows, t, ahead);
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA
