@@ -6,6 +6,8 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
+constexpr std::int64_t kStreamed = 4 << 20;  // floats; see States::streams
+
 // One sequence at one token.
 struct Token {
   const float* x;      // the projected row, [C]
@@ -22,6 +24,7 @@ struct States {
   float* next;   // [kSlots, Rp]: h after this step, while h is still read
   float* c;      // [kSlots, Hp]: c; the reset-first GRU's z between its two halves
   float* aside;  // [kSlots, Hp]: o tanh(c) before a projection; r h₋₁
+  bool streams;  // what is saved would leave the caches anyway before the backward pass comes to it
 };
 
 // A tile covers columns [first, first + count) of a cell: all of them, but for the cell whose second half
@@ -37,8 +40,9 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
   const std::int64_t at = s * layout.padded + j * kLanes;
   const std::int64_t stateAt = s * layout.statePadded + j * kLanes;
   float* columns = token.columns == nullptr ? nullptr : token.columns + j * layout.columns.count * kLanes;
+  const auto keep = [&](float* to, V value) { states.streams ? stream(to, value) : store(to, value); };
   const auto save = [&](int column, V value) {
-    if (columns != nullptr) store(columns + column * kLanes, value);
+    if (columns != nullptr) keep(columns + column * kLanes, value);
   };
   const auto emit = [&](V h) {
     store(states.next + stateAt, h);
@@ -52,7 +56,7 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
     save(1, unit.f);
     save(2, unit.g);
     save(3, unit.o);
-    if (columns != nullptr) store(token.extra + j * kLanes, unit.c);
+    if (columns != nullptr) keep(token.extra + j * kLanes, unit.c);
     if (!layout.projected) return emit(unit.h);
     store(states.aside + at, unit.h);
     if (columns != nullptr) store(token.unprojected + j * kLanes, unit.h);
@@ -299,6 +303,7 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
   const Panels weights[2] = {first, a.shape.directions == 2
                                         ? Panels(memory + panels, a.weights[1], layout, kHasHalves<cell>)
                                         : first};
+  const bool streams = a.shape.directions * a.shape.rows * layout.width > kStreamed;
   Agenda agenda(backend, a.shape);
   walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
     float* h = states + worker * perWorker;
@@ -311,8 +316,9 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
                            weights[d],
                            projected[d],
                            saved,
-                           {h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded}};
+                           {h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams}};
     walk(agenda, d, false, pass);
+    if (streams) streamed();
   });
 }
 

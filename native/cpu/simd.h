@@ -52,6 +52,22 @@ PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
 // Asks for the line of p; p may be any address.
 PACKED_RNN_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
 
+// Stores past the caches; p is aligned to a vector. Others may read it after streamed().
+PACKED_RNN_INLINE void stream(float* p, V v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
+#else
+  store(p, v);
+#endif
+}
+PACKED_RNN_INLINE void streamed() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
 // a b + c, rounded once where the instruction set can
 PACKED_RNN_INLINE V fma(V a, V b, V c) {
 #if defined(__AVX512F__)
