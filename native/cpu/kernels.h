@@ -53,7 +53,7 @@ class Scratch {
   ~Scratch() { owner_.CpuBackend::deallocate(data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  operator T*() { return data_; }
+  operator T*() const { return data_; }
 
  private:
   CpuBackend& owner_;

@@ -17,39 +17,54 @@ void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std
   }
 }
 
-void slotProduct(const float* w, std::int64_t depth, std::int64_t blocks, const float* x,
-                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate,
-                 Ahead& ahead) {
-  const std::int64_t columns = blocks * kLanes;
-  ahead.spread((columns + kPanel - 1) / kPanel * ((rows + kTileRows - 1) / kTileRows) *
+void slotProduct(const float* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
+                 float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead) {
+  const std::int64_t first = blocks.first * kLanes;
+  const std::int64_t end = blocks.end * kLanes;
+  ahead.spread((end - first + kPanel - 1) / kPanel * ((rows + kTileRows - 1) / kTileRows) *
                ((depth + kAheadDepth - 1) / kAheadDepth));
-  for (std::int64_t j = 0; j < columns; j += kPanel, w += depth * kPanel) {
-    const std::int64_t width = smaller(kPanel, columns - j);
+  for (std::int64_t j = first; j < end; j += kPanel) {
+    const std::int64_t width = smaller(kPanel, end - j);
     for (int s = 0; s < rows; s += kTileRows) {
       float* const to = y + s * yStride + j;
       tileOf(static_cast<int>(smaller(kTileRows, rows - s)), static_cast<int>(width / kLanes),
-             {x + s * xStride, xStride, 1, w, width, depth, accumulate ? to : nullptr, yStride, to, yStride},
+             {x + s * xStride, xStride, 1, w + j * depth, width, depth, accumulate ? to : nullptr, yStride,
+              to, yStride},
              ahead);
     }
   }
 }
 
-Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape)
-    : shape_(shape), places_(backend, larger(1, shape.sequences.count)) {
+Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout)
+    : shape_(shape), places_(backend, larger(1, shape.sequences.count)), workers_(backend.team().size()) {
+  // A step of fewer units is over sooner than workers can wait for each other.
+  constexpr std::int64_t kLeastShared = 128;
   count_ = CpuBackend::longestFirst(shape.sequences, places_);
+  shared_ = count_ * shape.directions < workers_ && layout.hidden >= kLeastShared;
   // With few sequences every worker gets some rather than one worker all.
-  const std::int64_t workers = backend.team().size();
-  slots_ = static_cast<int>(larger(1, smaller(kSlots, (count_ * shape.directions + workers - 1) / workers)));
+  const std::int64_t each = (count_ * shape.directions + workers_ - 1) / workers_;
+  slots_ = static_cast<int>(larger(1, smaller(kSlots, shared_ ? count_ : each)));
 }
 
-bool Agenda::take(std::int64_t direction, bool fromEnd, Slot& slot) {
-  const std::int64_t i = __atomic_fetch_add(&next_[direction], 1, __ATOMIC_RELAXED);
+bool Agenda::take(std::int64_t& cursor, bool fromEnd, Slot& slot) const {
+  const std::int64_t i = __atomic_fetch_add(&cursor, 1, __ATOMIC_RELAXED);
   if (i >= count_) return false;
   const std::int64_t b = places_[i];
   const std::int64_t begin = shape_.sequences.offsets[b];
   const std::int64_t end = shape_.sequences.offsets[b + 1];
   slot = {b, fromEnd ? end - 1 : begin, end - begin};
   return true;
+}
+
+Share Agenda::share(const Layout& layout, int worker, Barrier& barrier) const {
+  if (!shared_) return {{0, layout.blocks}, {0, layout.stateBlocks}, nullptr};
+  // Whole panels, as even as they go.
+  const auto part = [&](std::int64_t blocks) {
+    const std::int64_t panels = (blocks + kTileVectors - 1) / kTileVectors;
+    const auto at = [&](std::int64_t w) { return smaller(blocks, panels * w / workers_ * kTileVectors); };
+    return Blocks{at(worker), at(worker + 1)};
+  };
+  return {part(layout.blocks), part(layout.stateBlocks), &barrier};
 }
 
 void passEmptyThrough(const RecurrentShape& shape, std::int64_t size, const float* from, float* to) {

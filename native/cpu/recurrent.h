@@ -75,12 +75,24 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
 void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std::int64_t inputSize,
                       float* packed, float* bias);
 
-// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows, while what `ahead` names is fetched. w is
-// packed in panels of kPanel outputs, the last one narrower: [depth][width] each. packPanels makes them of
-// element(k, i), i below `outputs`, else 0.
-void slotProduct(const float* w, std::int64_t depth, std::int64_t blocks, const float* x,
-                 std::int64_t xStride, float* y, std::int64_t yStride, int rows, bool accumulate,
-                 Ahead& ahead);
+// Blocks of a layer that one worker computes: in the first path all of them, of its own sequences. In the
+// second path the team shares the units of all sequences; who needs what others computed waits for them.
+struct Blocks {
+  std::int64_t first, end;
+};
+struct Share {
+  Blocks units, state;  // of H and of R; the same where nothing is projected
+  Barrier* barrier;     // null: nobody else
+  void wait() const {
+    if (barrier != nullptr) barrier->wait();
+  }
+};
+
+// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows and the given blocks of columns, while what
+// `ahead` names is fetched. w is packed in panels of kPanel outputs, the last one narrower: [depth][width]
+// each. packPanels makes them of element(k, i), i below `outputs`, else 0.
+void slotProduct(const float* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
+                 float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead);
 template <class Element>
 void packPanels(std::int64_t depth, std::int64_t blocks, std::int64_t outputs, Element element,
                 float* packed) {
@@ -98,32 +110,36 @@ struct Slot {
   std::int64_t left;   // tokens still to do, this one included
 };
 
-// Hands out the sequences of each direction, the longest first, to whoever has a slot free. Which slot gets
-// which sequence depends on timing; what is computed for a sequence does not.
+// The sequences that are not empty, the longest first, and who computes them.
 class Agenda {
  public:
-  Agenda(CpuBackend& backend, const RecurrentShape& shape);
+  Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout);
+  // The sequence at `cursor`, at its first token (`fromEnd`: at its last), and the cursor moves on. False
+  // where there is none. A cursor that workers have in common gives each sequence to one of them; which one
+  // depends on timing, but what is computed for it does not.
+  bool take(std::int64_t& cursor, bool fromEnd, Slot& slot) const;
   int slots() const { return slots_; }
-  // The next sequence of a direction, at its first token (`fromEnd`: at its last). False where there is none.
-  bool take(std::int64_t direction, bool fromEnd, Slot& slot);
+  // Whether the team shares the units of all sequences: see Share. Every sum has the same order in both
+  // paths.
+  bool shared() const { return shared_; }
+  Share share(const Layout& layout, int worker, Barrier& barrier) const;
 
  private:
   const RecurrentShape& shape_;
   Scratch<std::int32_t> places_;
   std::int64_t count_;
-  int slots_;
-  std::int64_t next_[2] = {0, 0};
+  int workers_, slots_;
+  bool shared_;
 };
 
 // Walks sequences of one direction in lock step until the agenda has no more. `pass` has open(slot, s), which
 // fills the state of slot s; step(slots, live), which does one token of each; close(slot, s); and move(from,
-// to), which moves the state of a slot. backward: from each sequence's last token to its first.
+// to), which moves the state of a slot.
 template <class Pass>
-void walk(Agenda& agenda, std::int64_t direction, bool backward, Pass& pass) {
-  const bool fromEnd = (direction == 1) != backward;
+void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) {
   Slot slots[kSlots];
   int live = 0;
-  while (live < agenda.slots() && agenda.take(direction, fromEnd, slots[live])) {
+  while (live < agenda.slots() && agenda.take(cursor, fromEnd, slots[live])) {
     pass.open(slots[live], live);
     live++;
   }
@@ -133,7 +149,7 @@ void walk(Agenda& agenda, std::int64_t direction, bool backward, Pass& pass) {
       slots[s].row += fromEnd ? -1 : 1;
       if (--slots[s].left > 0) continue;
       pass.close(slots[s], s);
-      if (agenda.take(direction, fromEnd, slots[s])) {
+      if (agenda.take(cursor, fromEnd, slots[s])) {
         pass.open(slots[s], s);
       } else if (s < --live) {
         slots[s] = slots[live];
@@ -144,13 +160,30 @@ void walk(Agenda& agenda, std::int64_t direction, bool backward, Pass& pass) {
   }
 }
 
-// One worker's share of all directions; half of the team begins at the other end.
-template <class Run>
-void walkAll(CpuBackend& backend, std::int64_t directions, Run run) {
+// All directions of a layer: makePass(direction, share, memory) is walked by every worker, with `perWorker`
+// floats for the states of its slots, or in the second path of everybody's. backward: from each sequence's
+// last token to its first.
+template <class MakePass>
+void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, bool backward,
+             std::int64_t perWorker, MakePass makePass) {
+  const Agenda agenda(backend, shape, layout);
+  const int workers = backend.team().size();
+  Scratch<float> memory(backend, perWorker * (agenda.shared() ? 1 : workers));
+  Barrier barrier(workers);
+  std::int64_t cursors[2] = {0, 0};
   auto task = [&](std::int64_t t, int worker) {
-    for (std::int64_t d = 0; d < directions; d++) run((t + d) % directions, worker);
+    for (std::int64_t i = 0; i < shape.directions; i++) {
+      // Half of the team begins at the other end, unless all go together.
+      const std::int64_t d = agenda.shared() ? i : (t + i) % shape.directions;
+      const bool fromEnd = (d == 1) != backward;
+      std::int64_t own = 0;
+      const Share share = agenda.share(layout, static_cast<int>(t), barrier);
+      auto pass = makePass(d, share, memory + (agenda.shared() ? 0 : worker * perWorker));
+      walk(agenda, agenda.shared() ? own : cursors[d], fromEnd, pass);
+      share.wait();
+    }
   };
-  parallel(backend, backend.team().size(), task);
+  parallel(backend, workers, task);
 }
 
 // The state of an empty sequence passes through, from `from` (null: zeros) to `to`, both [D, B, size].

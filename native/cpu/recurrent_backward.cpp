@@ -76,6 +76,7 @@ struct BackwardPass {
   const RecurrentBackward& a;
   const Layout& layout;
   std::int64_t direction;
+  Share share;
   const float* weights;       // wHh, packed for delta · wHh; of a reset-first GRU that of r and z
   const float* resetWeights;  // and that of n
   const float* projection;    // wHr, packed for dh · wHr
@@ -89,11 +90,11 @@ struct BackwardPass {
 
   void open(const Slot& slot, int s) {
     const float* dHN = initial(a.dHN, slot, layout.state);
-    for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+    for (std::int64_t j = share.state.first; j < share.state.end; j++) {
       store(gradients.dh + s * layout.statePadded + j * kLanes, loadUnits(dHN, j, layout.liveState(j)));
     }
     const float* dCN = initial(a.dCN, slot, layout.hidden);
-    for (std::int64_t j = 0; j < layout.blocks; j++) {
+    for (std::int64_t j = share.units.first; j < share.units.end; j++) {
       store(gradients.dc + s * layout.padded + j * kLanes, loadUnits(dCN, j, layout.live(j)));
     }
   }
@@ -119,35 +120,40 @@ struct BackwardPass {
   void step(const Slot* slots, int live) {
     Token tokens[kSlots];
     Ahead nothing;
+    share.wait();  // until nobody reads `delta` of the step before
     for (int s = 0; s < live; s++) {
       tokens[s] = tokenOf(slots[s]);
       float* dh = gradients.dh + s * layout.statePadded;
-      for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+      for (std::int64_t j = share.state.first; j < share.state.end; j++) {
         const V total = load(dh + j * kLanes) + loadUnits(tokens[s].dOutput, j, layout.liveState(j));
         store(dh + j * kLanes, total);
         if (tokens[s].dProjected != nullptr) store(tokens[s].dProjected + j * kLanes, total);
       }
     }
     if (layout.projected) {
-      slotProduct(projection, layout.state, layout.blocks, gradients.dh, layout.statePadded, gradients.aside,
+      share.wait();
+      slotProduct(projection, layout.state, share.units, gradients.dh, layout.statePadded, gradients.aside,
                   layout.padded, live, false, nothing);
     }
     for (int s = 0; s < live; s++) {
-      for (std::int64_t j = 0; j < layout.blocks; j++) {
+      for (std::int64_t j = share.units.first; j < share.units.end; j++) {
         float* dh = gradients.dh + s * layout.statePadded + j * kLanes;
         const float* own = layout.projected ? gradients.aside + s * layout.padded + j * kLanes : dh;
         const V around = backwardCell<cell>(layout, j, s, tokens[s], gradients, load(own));
         if (!layout.projected) store(dh, around);
       }
     }
+    share.wait();  // until all of `delta` is there
     if constexpr (cell == Cell::resetFirstGru) {
-      slotProduct(resetWeights, layout.width, layout.blocks, gradients.delta, layout.width, gradients.aside,
+      slotProduct(resetWeights, layout.width, share.units, gradients.delta, layout.width, gradients.aside,
                   layout.padded, live, false, nothing);
+      share.wait();
       for (int s = 0; s < live; s++) reset(tokens[s], s);
+      share.wait();
     }
     Ahead ahead;
     for (int s = 0; s < live; s++) fetch(slots[s], ahead);
-    slotProduct(weights, layout.width, layout.stateBlocks, gradients.delta, layout.width, gradients.dh,
+    slotProduct(weights, layout.width, share.state, gradients.delta, layout.width, gradients.dh,
                 layout.statePadded, live, !layout.projected, ahead);
   }
 
@@ -167,7 +173,7 @@ struct BackwardPass {
 
   // The half of a reset-first GRU that needs the gradient of r h₋₁.
   void reset(const Token& token, int s) {
-    for (std::int64_t j = 0; j < layout.blocks; j++) {
+    for (std::int64_t j = share.units.first; j < share.units.end; j++) {
       float* columns = token.columns + j * 3 * kLanes;
       float* dhAt = gradients.dh + s * layout.statePadded + j * kLanes;
       V dh = load(dhAt);
@@ -182,21 +188,21 @@ struct BackwardPass {
 
   void close(const Slot& slot, int s) {
     const std::int64_t place = direction * a.shape.sequences.count + slot.place;
-    for (std::int64_t j = 0; a.dH0 != nullptr && j < layout.stateBlocks; j++) {
+    for (std::int64_t j = share.state.first; a.dH0 != nullptr && j < share.state.end; j++) {
       storeUnits(a.dH0 + place * layout.state, j, layout.liveState(j),
                  load(gradients.dh + s * layout.statePadded + j * kLanes));
     }
-    for (std::int64_t j = 0; a.dC0 != nullptr && j < layout.blocks; j++) {
+    for (std::int64_t j = share.units.first; a.dC0 != nullptr && j < share.units.end; j++) {
       storeUnits(a.dC0 + place * layout.hidden, j, layout.live(j),
                  load(gradients.dc + s * layout.padded + j * kLanes));
     }
   }
 
   void move(int from, int to) {
-    for (std::int64_t i = 0; i < layout.statePadded; i++) {
+    for (std::int64_t i = share.state.first * kLanes; i < share.state.end * kLanes; i++) {
       gradients.dh[to * layout.statePadded + i] = gradients.dh[from * layout.statePadded + i];
     }
-    for (std::int64_t i = 0; i < layout.padded; i++) {
+    for (std::int64_t i = share.units.first * kLanes; i < share.units.end * kLanes; i++) {
       gradients.dc[to * layout.padded + i] = gradients.dc[from * layout.padded + i];
     }
   }
@@ -239,26 +245,23 @@ void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& 
   const std::int64_t panels = Panels::count(layout, halves);
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
   Scratch<float> memory(backend, a.shape.directions * panels);
-  Scratch<float> states(backend, backend.team().size() * perWorker);
   const Panels first(memory, a.weights[0], layout, halves);
   const Panels weights[2] = {
       first, a.shape.directions == 2 ? Panels(memory + panels, a.weights[1], layout, halves) : first};
-  Agenda agenda(backend, a.shape);
-  walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
-    float* dh = states + worker * perWorker;
+  walkAll(backend, a.shape, layout, true, perWorker, [&](std::int64_t d, const Share& share, float* dh) {
     float* dc = dh + kSlots * layout.statePadded;
     float* aside = dc + kSlots * layout.padded;
     const Panels& own = weights[d];
-    BackwardPass<cell> pass{a,
-                            layout,
-                            d,
-                            own.weights,
-                            own.resetWeights,
-                            own.projection,
-                            Saved(a.saved, layout, a.shape.rows, d),
-                            dProjected[d],
-                            {dh, dc, aside, aside + kSlots * layout.padded}};
-    walk(agenda, d, true, pass);
+    return BackwardPass<cell>{a,
+                              layout,
+                              d,
+                              share,
+                              own.weights,
+                              own.resetWeights,
+                              own.projection,
+                              Saved(a.saved, layout, a.shape.rows, d),
+                              dProjected[d],
+                              {dh, dc, aside, aside + kSlots * layout.padded}};
   });
 }
 

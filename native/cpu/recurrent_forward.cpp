@@ -129,11 +129,13 @@ __attribute__((noinline)) void columnTile(const float* w, const Layout& layout, 
   for (int r = 0; r < R; r++) finish<cell, first>(acc[r], layout, j, s + r, states, tokens[s + r]);
 }
 
-// All blocks and slots of one (half) step. w is [blocks][depth][count kLanes], operand [kSlots, stride].
+// All slots of one (half) step, and some blocks. w is [blocks][depth][count kLanes], operand [kSlots,
+// stride].
 template <Cell cell, int first, int count>
-void columnTiles(const float* w, const Layout& layout, const float* operand, std::int64_t stride, int live,
-                 const States& states, const Token* tokens) {
-  for (std::int64_t j = 0; j < layout.blocks; j++, w += layout.state * count * kLanes) {
+void columnTiles(const float* weights, const Layout& layout, Blocks units, const float* operand,
+                 std::int64_t stride, int live, const States& states, const Token* tokens) {
+  for (std::int64_t j = units.first; j < units.end; j++) {
+    const float* const w = weights + j * layout.state * count * kLanes;
     for (int s = 0; s < live; s += kSlotRows) {
       const auto run = [&](auto tile) {
         tile(w, layout, j, operand + s * stride, stride, s, states, tokens);
@@ -164,13 +166,13 @@ void columnTiles(const float* w, const Layout& layout, const float* operand, std
 
 // The recurrent weights of columns [first, first + count) as columnTiles reads them.
 void packColumns(const RecurrentWeights& weights, const Layout& layout, int first, int count, float* packed) {
-  for (std::int64_t j = 0; j < layout.blocks; j++) {
+  const std::int64_t width = count * kLanes;
+  for (std::int64_t i = 0; i < layout.blocks * width; i++) {
+    const std::int64_t column = (i / width * layout.columns.count + first) * kLanes + i % width;
+    const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
+    float* const to = packed + i / width * layout.state * width + i % width;
     for (std::int64_t k = 0; k < layout.state; k++) {
-      for (std::int64_t i = 0; i < count * kLanes; i++) {
-        const std::int64_t column = (j * layout.columns.count + first) * kLanes + i;
-        const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
-        *packed++ = row < 0 ? 0.0f : weights.wHh[row * layout.state + k];
-      }
+      to[k * width] = row < 0 ? 0.0f : weights.wHh[row * layout.state + k];
     }
   }
 }
@@ -202,6 +204,7 @@ struct ForwardPass {
   const RecurrentForward& a;
   const Layout& layout;
   std::int64_t direction;
+  Share share;
   const Panels& weights;
   const float* projected;  // [U, C]
   Saved saved;             // columns null: nothing is saved
@@ -216,12 +219,12 @@ struct ForwardPass {
 
   void open(const Slot& slot, int s) {
     const float* h0 = initial(a.h0, slot, layout.state);
-    for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+    for (std::int64_t j = share.state.first; j < share.state.end; j++) {
       store(states.h + s * layout.statePadded + j * kLanes, loadUnits(h0, j, layout.liveState(j)));
     }
     if (!layout.hasC) return;
     const float* c0 = initial(a.c0, slot, layout.hidden);
-    for (std::int64_t j = 0; j < layout.blocks; j++) {
+    for (std::int64_t j = share.units.first; j < share.units.end; j++) {
       store(states.c + s * layout.padded + j * kLanes, loadUnits(c0, j, layout.live(j)));
     }
   }
@@ -244,12 +247,18 @@ struct ForwardPass {
                    saves ? saved.unprojected + n * layout.padded : nullptr,
                    a.output + n * outputs + direction * layout.state};
     }
+    const Blocks units = share.units;
+    share.wait();  // until all of h is there
     if constexpr (kHasHalves<cell>) {
-      columnTiles<cell, 0, 2>(weights.first, layout, states.h, layout.statePadded, live, states, tokens);
-      columnTiles<cell, 2, 1>(weights.second, layout, states.aside, layout.padded, live, states, tokens);
+      columnTiles<cell, 0, 2>(weights.first, layout, units, states.h, layout.statePadded, live, states,
+                              tokens);
+      share.wait();
+      columnTiles<cell, 2, 1>(weights.second, layout, units, states.aside, layout.padded, live, states,
+                              tokens);
     } else {
       constexpr int count = columnsOf(cell).count;
-      columnTiles<cell, 0, count>(weights.first, layout, states.h, layout.statePadded, live, states, tokens);
+      columnTiles<cell, 0, count>(weights.first, layout, units, states.h, layout.statePadded, live, states,
+                                  tokens);
     }
     if (layout.projected) project(tokens, live);
     float* held = states.h;
@@ -260,10 +269,11 @@ struct ForwardPass {
   // h = wHr · o tanh(c)
   void project(const Token* tokens, int live) {
     Ahead nothing;
-    slotProduct(weights.projection, layout.hidden, layout.stateBlocks, states.aside, layout.padded,
-                states.next, layout.statePadded, live, false, nothing);
+    share.wait();
+    slotProduct(weights.projection, layout.hidden, share.state, states.aside, layout.padded, states.next,
+                layout.statePadded, live, false, nothing);
     for (int s = 0; s < live; s++) {
-      for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+      for (std::int64_t j = share.state.first; j < share.state.end; j++) {
         const V h = load(states.next + s * layout.statePadded + j * kLanes);
         storeUnits(tokens[s].output, j, layout.liveState(j), h);
       }
@@ -271,22 +281,23 @@ struct ForwardPass {
   }
 
   void close(const Slot& slot, int s) {
+    if (states.streams) streamed();
     float* hN = final(a.hN, slot, layout.state);
-    for (std::int64_t j = 0; j < layout.stateBlocks; j++) {
+    for (std::int64_t j = share.state.first; j < share.state.end; j++) {
       storeUnits(hN, j, layout.liveState(j), load(states.h + s * layout.statePadded + j * kLanes));
     }
     if (!layout.hasC) return;
     float* cN = final(a.cN, slot, layout.hidden);
-    for (std::int64_t j = 0; j < layout.blocks; j++) {
+    for (std::int64_t j = share.units.first; j < share.units.end; j++) {
       storeUnits(cN, j, layout.live(j), load(states.c + s * layout.padded + j * kLanes));
     }
   }
 
   void move(int from, int to) {
-    for (std::int64_t i = 0; i < layout.statePadded; i++) {
+    for (std::int64_t i = share.state.first * kLanes; i < share.state.end * kLanes; i++) {
       states.h[to * layout.statePadded + i] = states.h[from * layout.statePadded + i];
     }
-    for (std::int64_t i = 0; i < layout.padded; i++) {
+    for (std::int64_t i = share.units.first * kLanes; i < share.units.end * kLanes; i++) {
       states.c[to * layout.padded + i] = states.c[from * layout.padded + i];
     }
   }
@@ -298,27 +309,20 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
   const std::int64_t panels = Panels::count(layout);
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
   Scratch<float> memory(backend, a.shape.directions * panels);
-  Scratch<float> states(backend, backend.team().size() * perWorker);
   const Panels first(memory, a.weights[0], layout, kHasHalves<cell>);
   const Panels weights[2] = {first, a.shape.directions == 2
                                         ? Panels(memory + panels, a.weights[1], layout, kHasHalves<cell>)
                                         : first};
   const bool streams = a.shape.directions * a.shape.rows * layout.width > kStreamed;
-  Agenda agenda(backend, a.shape);
-  walkAll(backend, a.shape.directions, [&](std::int64_t d, int worker) {
-    float* h = states + worker * perWorker;
+  walkAll(backend, a.shape, layout, false, perWorker, [&](std::int64_t d, const Share& share, float* h) {
     float* c = h + 2 * kSlots * layout.statePadded;
     Saved saved(a.saved, layout, a.shape.rows, d);
     if (a.saved == nullptr) saved.columns = nullptr;
-    ForwardPass<cell> pass{a,
-                           layout,
-                           d,
-                           weights[d],
-                           projected[d],
-                           saved,
-                           {h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams}};
-    walk(agenda, d, false, pass);
-    if (streams) streamed();
+    return ForwardPass<cell>{
+        a,          layout,
+        d,          share,
+        weights[d], projected[d],
+        saved,      {h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams}};
   });
 }
 

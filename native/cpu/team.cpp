@@ -72,4 +72,17 @@ void Team::loop(int worker) {
   }
 }
 
+void Barrier::wait() {
+  const std::uint32_t round = round_.load(std::memory_order_relaxed);
+  if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == tasks_) {
+    waiting_.store(0, std::memory_order_relaxed);
+    round_.fetch_add(1, std::memory_order_release);
+    return;
+  }
+  // The others are at most one step of a layer away: sleeping would take longer, unless one has lost its
+  // core.
+  while (!spinUntil([&] { return round_.load(std::memory_order_acquire) != round; }))
+    std::this_thread::yield();
+}
+
 }  // namespace packed_rnn

@@ -38,4 +38,17 @@ class Team {
   std::atomic<bool> stopping_{false};
 };
 
+// Where the tasks of a run of as many tasks as workers wait for each other: each is then on a worker of its
+// own.
+class Barrier {
+ public:
+  explicit Barrier(int tasks) : tasks_(tasks) {}
+  void wait();
+
+ private:
+  const std::int32_t tasks_;
+  std::atomic<std::int32_t> waiting_{0};
+  std::atomic<std::uint32_t> round_{0};
+};
+
 }  // namespace packed_rnn

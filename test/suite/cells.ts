@@ -113,6 +113,11 @@ function againstReference(target: Target, cell: CellName): void {
     const problem = drawCellProblem(cell, sizes, 3)
     await expectReproducible(target, device => cellProductNumbers(device, problem))
   })
+
+  test('threads that share the units of one long sequence give the bits of one thread', async () => {
+    const sizes = { lengths: [0, 11], inputSize: 6, hiddenSize: 150, projSize: 70 }
+    await expectReproducible(target, device => cellProductNumbers(device, drawCellProblem(cell, sizes, 3)))
+  })
 }
 
 /** All of about 100 results move with a parameter; as for the LSTM. */

@@ -278,4 +278,15 @@ function reproducible(target: Target): void {
       }),
     ),
   )
+
+  // Where there are fewer sequences than threads, the threads share the units of a large layer.
+  test.each([
+    { name: 'one direction', lengths: [9], bidirectional: false },
+    { name: 'two directions', lengths: [0, 6], bidirectional: true },
+    { name: 'two sequences', lengths: [4, 7], bidirectional: false },
+  ])('the same bits with 1, 2 and 3 threads that share units: $name', ({ lengths, bidirectional }) =>
+    expectReproducible(target, device =>
+      productNumbers(device, drawProblem({ ...SIZES, hiddenSize: 150, lengths, bidirectional }, 1)),
+    ),
+  )
 }
