@@ -1,6 +1,8 @@
 // Matrix products, in two ways. Where a row of `a` is a row of the sum, the rows are tasks, and every element
 // is one chain of multiply-adds from its start. Where k runs along the rows of both operands, and is long,
 // fixed slices of it are tasks, each with a sum of its own; these are added up in order.
+#include <utility>
+
 #include "cpu/kernels.h"
 #include "cpu/tile.h"
 
@@ -10,26 +12,31 @@ namespace {
 
 constexpr std::int64_t kSmallWork = 1 << 16;  // multiply-adds, which one thread does before others wake
 
+// Exchanges, in each pair of rows i and i + step, the lanes whose number has the bit `step` of the first with
+// those that lack it of the second.
+template <int step, int... lane>
+PACKED_RNN_INLINE void exchange(V* v, std::integer_sequence<int, lane...>) {
+  constexpr VI low = {((lane & step) != 0 ? lane - step + kLanes : lane)...};
+  constexpr VI high = {((lane & step) != 0 ? lane + kLanes : lane + step)...};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) {
+    if ((i & step) != 0) continue;
+    const V a = v[i], b = v[i + step];
+    v[i] = __builtin_shuffle(a, b, low);
+    v[i + step] = __builtin_shuffle(a, b, high);
+  }
+}
+
 // to[c][i] = from[i · stride + c], for kLanes rows and columns
 void transposeSquare(const float* from, std::int64_t stride, float* to, std::int64_t toStride) {
+  constexpr std::make_integer_sequence<int, kLanes> lanes{};
   V v[kLanes];
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; i++) v[i] = load(from + i * stride);
-#pragma GCC unroll 4
-  for (int step = 1; step < kLanes; step *= 2) {
-    VI low, high;
-    for (int i = 0; i < kLanes; i++) {
-      low[i] = (i & step) != 0 ? i - step + kLanes : i;
-      high[i] = (i & step) != 0 ? i + kLanes : i + step;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kLanes; i++) {
-      if ((i & step) != 0) continue;
-      const V a = v[i], b = v[i + step];
-      v[i] = __builtin_shuffle(a, b, low);
-      v[i + step] = __builtin_shuffle(a, b, high);
-    }
-  }
+  exchange<1>(v, lanes);
+  exchange<2>(v, lanes);
+  if constexpr (kLanes > 4) exchange<4>(v, lanes);
+  if constexpr (kLanes > 8) exchange<8>(v, lanes);
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; i++) store(to + i * toStride, v[i]);
 }

@@ -11,7 +11,7 @@ import { expectAllClose, expectClose, expectSameBits } from './compare.js'
 import { drawProblem, type ProblemSizes, productNumbers, referenceNumbers } from './lstmProblem.js'
 import { testDifferences } from './op.js'
 import { lstmInvariants } from './recurrentInvariants.js'
-import { lstmGolden, lstmPyTorch } from './recurrentKnown.js'
+import { gateAccuracy, lstmGolden, lstmPyTorch } from './recurrentKnown.js'
 import { products, type Target, type Tolerance } from './target.js'
 
 /** What float32 has to reach up to 400 steps, relative to the largest element of each result. */
@@ -26,6 +26,7 @@ export function recurrentSuite(target: Target): void {
   describe(`LSTM on ${target.name}`, () => {
     lstmGolden(target)
     lstmPyTorch(target)
+    if (target.precision === 'float32') gateAccuracy(target)
     describe('the float64 reference', () => againstReference(target))
     describe('on the tape, two layers and directions', () => onTape(target))
     lstmInvariants(target)

@@ -1,4 +1,8 @@
-import { test } from 'vitest'
+import { expect, test } from 'vitest'
+import type { Device } from '../../src/device.js'
+import { lstmForward, rnnForward } from '../../src/ops/recurrent.js'
+import { packSequence } from '../../src/packed.js'
+import { tensor } from '../../src/tensor.js'
 import { G1, G3 } from '../reference/golden.js'
 import { expectAllClose, expectClose } from './compare.js'
 import { type Fixture, type LstmFixtures, readFixtures } from './fixtures.js'
@@ -107,4 +111,57 @@ function fromFixture(fixture: LstmFixtures['cases'][number]): {
     },
     expected: Object.fromEntries([...results, ...ofWeights].map(([name, { data }]) => [name, data])),
   }
+}
+
+/** Of inputs that every precision holds exactly: 8 significant bits, of both signs, up to where σ is 0 and 1. */
+function wholeRange(): Float32Array {
+  const sizes: number[] = [0, 100]
+  for (let exponent = -14; exponent < 6; exponent++) {
+    for (let part = 0; part < 128; part++) sizes.push((1 + part / 128) * 2 ** exponent)
+  }
+  return Float32Array.from(sizes.flatMap(size => [size, -size]))
+}
+
+export function gateAccuracy(target: Target): void {
+  const x = wholeRange()
+  const each = (device: Device) =>
+    packSequence(
+      Array.from(x, value => Float32Array.of(value)),
+      { inputSize: 1, device },
+    )
+  const matrix = (device: Device, values: number[]) => tensor(values, [values.length, 1], { device })
+  const vector = (device: Device, values: number[]) => tensor(values, [values.length], { device })
+
+  // The argument is scaled to powers of 2: by a rounded constant (a quarter of a unit) and with a rounding (one).
+  test('σ of a gate: off by 1.2e-7 at most, relatively by 4 ulp and 1.25 |x| units', async () => {
+    const device = target.open()
+    // One unit, whose cell is i g with g = 1 and i = σ(x).
+    const weights = {
+      wIh: matrix(device, [1, 0, 0, 0]),
+      wHh: matrix(device, [0, 0, 0, 0]),
+      bIh: vector(device, [0, -100, 100, 0]),
+      bHh: vector(device, [0, 0, 0, 0]),
+    }
+    const { cN } = lstmForward(each(device), [weights], { hiddenSize: 1, train: false })
+    const found = await cN.toArray()
+    for (const [b, value] of x.entries()) {
+      const wanted = 1 / (1 + Math.exp(-value))
+      const error = Math.abs(found[b]! - wanted)
+      expect(error, `at ${value}`).toBeLessThanOrEqual(2 * UNIT)
+      expect(error, `at ${value}`).toBeLessThanOrEqual(
+        (8 + 1.25 * Math.abs(value)) * UNIT * wanted + 2 ** -125,
+      )
+    }
+  })
+
+  test('tanh of a cell: 4 units in the last place', async () => {
+    const device = target.open()
+    const weights = { wIh: matrix(device, [1]), wHh: matrix(device, [0]) }
+    const { hN } = rnnForward(each(device), [weights], { hiddenSize: 1, train: false })
+    const found = await hN.toArray()
+    for (const [b, value] of x.entries()) {
+      const wanted = Math.tanh(value)
+      expect(Math.abs(found[b]! - wanted), `at ${value}`).toBeLessThanOrEqual(8 * UNIT * Math.abs(wanted))
+    }
+  })
 }
