@@ -250,11 +250,21 @@ struct RecurrentBackward {
 
 // Ops over many tensors at once: all change or none. Arrays are the host's, with one entry a tensor.
 
-// values *= min(1, maxNorm / (total + 1e-6)). NaN counts: a total with a NaN under it is NaN.
+// Which rows of a table's gradient [V, I] a tensor [U, I] holds. The gradient of an embedding is kept so.
+struct GradientRows {
+  std::int64_t count, columns;  // U, I
+  std::int64_t tableRows;       // V
+  const std::int32_t* ids;  // [U], ascending, each once, in [0, V); null: the tensor is all of the gradient
+};
+
+// values *= min(1, maxNorm / (total + 1e-6)). NaN counts: a total with a NaN under it is NaN. Squares are
+// added in the order that they have in the whole gradient, so that rows have the norm that the table would
+// have.
 struct ClipNorm {
   std::int64_t tensors;
   const std::int64_t* counts;  // host [tensors]
   float* const* values;        // host [tensors], each [counts[i]], updated
+  const GradientRows* rows;    // host [tensors]
   float maxNorm;
   bool largest;       // total is the largest |x|, and else the 2-norm
   bool mustBeFinite;  // throws Error ERR_NON_FINITE for any other total, and changes nothing
@@ -296,12 +306,45 @@ struct AdamOptions {
   bool decoupled;  // AdamW: the decay acts on the parameter and not on the gradient
   bool amsgrad;
 };
+// One step in the numbers that it computes with, which cells.h makes of the options and t.
+struct AdamScalars {
+  float rate1, beta2, rate2;  // 1 - β₁, β₂, 1 - β₂
+  float stepSize, rootCorrection, epsilon;
+  float weightDecay, growth;          // λ in the gradient; -lr λ where the decay is outside of it
+  float updateScale, epsilonSquared;  // see AdamRule::isNegligible
+  float rest;  // the gradient of the rows that had none: 0, or NaN where clipping made it that
+  std::int32_t amsgrad;
+};
+// The latest steps of a table. Where a gradient is in rows, a step is written down and only those rows make
+// it; a row makes up for the steps that it missed, with their numbers and in their order, when it is stepped
+// or read the next time, and so has the bits that a dense gradient gives it.
+constexpr int kMostMissedSteps = 256;
+struct MissedSteps {
+  std::int32_t* count;   // [1]: steps in `scalars`
+  std::int32_t* made;    // [V]: how many of them a row has made
+  AdamScalars* scalars;  // [kMostMissedSteps]
+};
+// Rows of a table make all steps that are written down; after all rows have, they are forgotten.
+struct AdamCatchUp {
+  std::int64_t rows, columns;  // V, I
+  float* parameter;            // [V, I], updated like all that follow
+  float* mean;                 // [V, I]: m
+  float* variance;             // [V, I]: v
+  float* maximum;              // [V, I]: the largest v; null without amsgrad
+  MissedSteps missed;
+  std::int64_t count;       // of ids
+  const std::int32_t* ids;  // [count], each once, in [0, V); null: all rows
+};
 struct AdamStep {
   Stepped stepped;
   const AdamOptions* options;  // host [tensors]
   float* const* means;         // host [tensors], each [counts[i]], updated: m
   float* const* variances;     // host [tensors], each [counts[i]], updated: v
   float* const* maxima;  // host [tensors], each [counts[i]], updated: the largest v; null without amsgrad
+  // Where a gradient is in rows, stepped.gradients[i] is [U, I], and there are
+  const GradientRows* rows;   // host [tensors]
+  const float* const* rests;  // host [tensors], each [1]: AdamScalars::rest
+  const MissedSteps* missed;  // host [tensors], updated: fewer than kMostMissedSteps before
 };
 
 struct AsgdOptions {
@@ -360,6 +403,7 @@ struct Backend {
   virtual void clipValue(const ClipValue&) = 0;
   virtual void sgdStep(const SgdStep&) = 0;
   virtual void adamStep(const AdamStep&) = 0;
+  virtual void adamCatchUp(const AdamCatchUp&) = 0;
   virtual void asgdStep(const AsgdStep&) = 0;
   virtual void adagradStep(const AdagradStep&) = 0;
 

@@ -198,39 +198,88 @@ struct SgdRule {
   }
 };
 
+// Keeps AdamRule::isNegligible away from the smallest and the largest numbers.
+constexpr float kNegligibleScale = 0x1p40f;
+
+// Adam's step in numbers; `rest` as in AdamScalars.
+template <class M>
+PACKED_RNN_INLINE AdamScalars adamScalars(const AdamOptions& o, double t, float rest) {
+  AdamScalars s;
+  s.rate1 = static_cast<float>(1 - o.beta1);
+  s.beta2 = static_cast<float>(o.beta2);
+  s.rate2 = static_cast<float>(1 - o.beta2);
+  s.stepSize = static_cast<float>(o.learningRate / (1 - M::power(o.beta1, t)));
+  s.rootCorrection = static_cast<float>(M::root(1 - M::power(o.beta2, t)));
+  s.epsilon = static_cast<float>(o.epsilon);
+  s.weightDecay = o.decoupled ? 0.0f : static_cast<float>(o.weightDecay);
+  s.growth = o.decoupled ? static_cast<float>(-o.learningRate * o.weightDecay) : 0.0f;
+  s.updateScale = s.stepSize * s.rootCorrection * kNegligibleScale;
+  s.epsilonSquared = (s.epsilon * s.rootCorrection) * (s.epsilon * s.rootCorrection);
+  s.rest = rest;
+  s.amsgrad = o.amsgrad;
+  return s;
+}
+
 // Kingma and Ba 2015: the epsilon is added after the bias correction. AMSGrad (Reddi et al. 2018) divides by
 // the largest v so far; AdamW (Loshchilov and Hutter 2019) shrinks p by lr λ first.
 //   m += (1 - β₁)(g - m)    v = β₂ v + (1 - β₂) g²    p -= lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
 template <class M>
 struct AdamRule {
   using V = typename M::V;
-  V rate1, beta2, rate2;  // 1 - β₁, β₂, 1 - β₂
-  V stepSize, rootCorrection, epsilon;
-  float weightDecay, growth;  // λ in the gradient; -lr λ where the decay is outside of it
+  V rate1, beta2, rate2, stepSize, rootCorrection, epsilon, updateScale, epsilonSquared;
+  float weightDecay, growth;
   bool amsgrad;
 
-  PACKED_RNN_INLINE AdamRule(const AdamOptions& o, double t)
-      : rate1(M::splat(static_cast<float>(1 - o.beta1))),
-        beta2(M::splat(static_cast<float>(o.beta2))),
-        rate2(M::splat(static_cast<float>(1 - o.beta2))),
-        stepSize(M::splat(static_cast<float>(o.learningRate / (1 - M::power(o.beta1, t))))),
-        rootCorrection(M::splat(static_cast<float>(M::root(1 - M::power(o.beta2, t))))),
-        epsilon(M::splat(static_cast<float>(o.epsilon))),
-        weightDecay(o.decoupled ? 0.0f : static_cast<float>(o.weightDecay)),
-        growth(o.decoupled ? static_cast<float>(-o.learningRate * o.weightDecay) : 0.0f),
-        amsgrad(o.amsgrad) {}
+  explicit PACKED_RNN_INLINE AdamRule(const AdamScalars& s)
+      : rate1(M::splat(s.rate1)),
+        beta2(M::splat(s.beta2)),
+        rate2(M::splat(s.rate2)),
+        stepSize(M::splat(s.stepSize)),
+        rootCorrection(M::splat(s.rootCorrection)),
+        epsilon(M::splat(s.epsilon)),
+        updateScale(M::splat(s.updateScale)),
+        epsilonSquared(M::splat(s.epsilonSquared)),
+        weightDecay(s.weightDecay),
+        growth(s.growth),
+        amsgrad(s.amsgrad != 0) {}
 
   PACKED_RNN_INLINE void step(V& parameter, V gradient, V& mean, V& variance, V& maximum) const {
+    const V divisor = moments(parameter, gradient, mean, variance, maximum);
+    parameter = addScaled<M>(parameter, growth, parameter);
+    update(parameter, mean, divisor);
+  }
+
+  // The same bits, and faster where m has decayed: M::all asks for all lanes at once.
+  PACKED_RNN_INLINE void stepAgain(V& parameter, V gradient, V& mean, V& variance, V& maximum) const {
+    const V divisor = moments(parameter, gradient, mean, variance, maximum);
+    parameter = addScaled<M>(parameter, growth, parameter);
+    if (!M::all(isNegligible(parameter, mean, divisor))) update(parameter, mean, divisor);
+  }
+
+ private:
+  // m and v; returns what p's update is divided by the root of.
+  PACKED_RNN_INLINE V moments(V parameter, V gradient, V& mean, V& variance, V& maximum) const {
     gradient = addScaled<M>(gradient, weightDecay, parameter);
     mean = M::fma(gradient - mean, rate1, mean);
     variance = M::fma(gradient * gradient, rate2, variance * beta2);
-    V divisor = variance;
-    if (amsgrad) {
-      maximum = M::max(maximum, variance);
-      divisor = maximum;
-    }
-    parameter = addScaled<M>(parameter, growth, parameter);
+    if (!amsgrad) return variance;
+    maximum = M::max(maximum, variance);
+    return maximum;
+  }
+
+  PACKED_RNN_INLINE void update(V& parameter, V mean, V divisor) const {
     parameter = parameter - stepSize * mean / (M::sqrt(divisor) / rootCorrection + epsilon);
+  }
+
+  // Whether `update` leaves p as it is, found without its root and divisions: |u| < 2⁻²⁵ |p| rounds to p.
+  // With c = √(1 - β₂ᵗ), u² is at most (s m c)² / (v + (ε c)²); both sides below are 2⁸⁰ times that
+  // comparison's. 2⁻²⁶ for 2⁻²⁵ leaves a factor of 4 for roundings. A NaN, and a right side near the smallest
+  // or the largest numbers, says no.
+  PACKED_RNN_INLINE auto isNegligible(V parameter, V mean, V divisor) const {
+    const V left = mean * updateScale;
+    const V place = parameter * M::splat(kNegligibleScale * 0x1p-26f);
+    const V right = place * place * (divisor + epsilonSquared);
+    return (left * left < right) & (right > M::splat(0x1p-120f)) & (right < M::splat(0x1p120f));
   }
 };
 

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { PackedRnnError } from './errors.js'
 import { outlive } from './scope.js'
-import { applyElementwise, type DType, type Storage, type TapeNode, type Tensor } from './tensor.js'
+import type { Storage } from './storage.js'
+import { applyElementwise, type DType, type TapeNode, type Tensor } from './tensor.js'
 
 type Float = Tensor<'float32'>
 type Gradients = readonly (Float | null)[]

@@ -148,6 +148,7 @@ interface NativeAdamGroup extends NativeSteppedGroup, Rate {
   means: NativeBuffer[]
   variances: NativeBuffer[]
   maxima: NativeBuffer[]
+  rows: NativeAdamRows[]
 }
 
 interface NativeAsgdGroup extends NativeSteppedGroup, Rate {
@@ -165,6 +166,27 @@ interface NativeAdagradGroup extends NativeSteppedGroup, Rate {
   add: number
   initialAccumulator: number
   sums: NativeBuffer[]
+}
+
+/** Which rows of a table a gradient holds; `ids` is null where it is dense. */
+export interface NativeRows {
+  tableRows: number
+  columns: number
+  ids: Optional
+}
+
+/** A gradient that Adam steps along; the buffers are null where it is dense. */
+export interface NativeAdamRows extends NativeRows {
+  rest: Optional
+  missed: Optional
+}
+
+/** `kMostMissedSteps` in native/backend.h. */
+export const mostMissedSteps = 256
+
+/** The 32-bit words of `MissedSteps` for a table of so many rows: scalars of steps, their count, a place for each row. */
+export function missedStepsWords(tableRows: number): number {
+  return 12 * mostMissedSteps + 1 + tableRows
 }
 
 /** `enum class Precision` in native/backend.h. */
@@ -276,11 +298,23 @@ export interface Native {
     largest: boolean
     mustBeFinite: boolean
     values: NativeBuffer[]
+    rows: NativeRows[]
     total: NativeBuffer
   }>
   clipValue: Op<{ limit: number; values: NativeBuffer[] }>
   sgdStep: Op<{ groups: NativeSgdGroup[] }>
   adamStep: Op<{ groups: NativeAdamGroup[] }>
+  adamCatchUp: Op<{
+    rows: number
+    columns: number
+    parameter: NativeBuffer
+    mean: NativeBuffer
+    variance: NativeBuffer
+    maximum: Optional
+    missed: NativeBuffer
+    /** int32; null: all rows */
+    ids: Optional
+  }>
   asgdStep: Op<{ groups: NativeAsgdGroup[] }>
   adagradStep: Op<{ groups: NativeAdagradGroup[] }>
   /** Numbers that a layer's forward pass saves; only its shape is read. */

@@ -3,6 +3,7 @@ import { type Device, device as openDevice } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
 import { outlive, Scoped } from './scope.js'
+import { Storage } from './storage.js'
 
 export type DType = 'float32' | 'int32'
 export type ArrayOf<D extends DType> = D extends 'float32' ? Float32Array : Int32Array
@@ -36,34 +37,6 @@ export function checkEntry(
   const same = shape.length === wanted.length && shape.every((n, i) => n === wanted[i])
   if (!same || data.length !== sizeOf(wanted)) {
     throw badArgument(op, name, `shape [${wanted.join(', ')}]`, shape, 'ERR_SHAPE')
-  }
-}
-
-/**
- * Device memory, counted by those who may still read it: tensors, and the tape. `version` counts changes in place, so
- * that a backward pass can tell that what it saved is no longer there.
- * @internal
- */
-export class Storage {
-  readonly buffer: NativeBuffer
-  version = 0
-  #holders = 1
-
-  constructor(buffer: NativeBuffer) {
-    this.buffer = buffer
-  }
-
-  get shared(): boolean {
-    return this.#holders > 1
-  }
-
-  retain(): Storage {
-    this.#holders++
-    return this
-  }
-
-  release(): void {
-    if (--this.#holders === 0) native.release(this.buffer)
   }
 }
 

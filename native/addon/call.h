@@ -45,6 +45,12 @@ class Call {
   std::vector<Argument> writeAll(const char* name) { return takeAll(name, op_.writes); }
   std::vector<Argument> updateAll(const char* name) { return takeAll(name, op_.updates); }
 
+  // Memory that the op does without where it has none yet; its failure is not the op's.
+  Argument borrow(const char* name) {
+    std::vector<BufferPointer> none;
+    return take(name, none);
+  }
+
   std::int64_t integer(const char* name);  // named in messages
   double number(const char* name) const { return get(name).As<Napi::Number>().DoubleValue(); }
   bool flag(const char* name) const { return get(name).ToBoolean().Value(); }

@@ -60,16 +60,52 @@ class SteppedGroups {
   std::vector<Options> options_;
 };
 
+// Of each gradient, which rows of a table it holds, if it is in rows.
+class RowsList {
+ public:
+  // The entry that `call` stands at.
+  void add(Call& call) {
+    ids_.push_back(call.read("ids"));
+    shapes_.push_back({static_cast<std::int64_t>(call.number("tableRows")),
+                       static_cast<std::int64_t>(call.number("columns"))});
+  }
+  const GradientRows* rows() {
+    rows_.clear();
+    for (std::size_t i = 0; i < ids_.size(); i++)
+      rows_.push_back({ids_[i].count(), shapes_[i].columns, shapes_[i].tableRows, ids_[i].integers()});
+    return rows_.data();
+  }
+
+ private:
+  struct Shape {
+    std::int64_t tableRows, columns;
+  };
+  std::vector<Argument> ids_;
+  std::vector<Shape> shapes_;
+  std::vector<GradientRows> rows_;
+};
+
+// How MissedSteps lie in one buffer of 32-bit words: scalars, count, made.
+static_assert(sizeof(AdamScalars) == 12 * sizeof(float), "src/native.ts counts words too");
+MissedSteps missedSteps(const Argument& buffer) {
+  if (buffer.floats() == nullptr) return {};
+  auto* const scalars = reinterpret_cast<AdamScalars*>(buffer.floats());
+  auto* const count = reinterpret_cast<std::int32_t*>(scalars + kMostMissedSteps);
+  return {count, count + 1, scalars};
+}
+
 void clipNorm(Queue& queue, Call& call) {
   TensorList values(call.updateAll("values"));
+  RowsList rows;
+  call.each("rows", [&] { rows.add(call); });
   const Argument total = call.write("total");
   const auto maxNorm = static_cast<float>(call.number("maxNorm"));
   const bool largest = call.flag("largest"), mustBeFinite = call.flag("mustBeFinite");
   // Nobody may step along gradients that were refused: unlike what other ops update, they fail with the op.
   if (mustBeFinite) call.writeAll("values");
   call.submit(queue, [=](Backend& backend) mutable {
-    backend.clipNorm(
-        {values.size(), values.counts(), values.addresses(), maxNorm, largest, mustBeFinite, total.floats()});
+    backend.clipNorm({values.size(), values.counts(), values.addresses(), rows.rows(), maxNorm, largest,
+                      mustBeFinite, total.floats()});
   });
 }
 
@@ -97,7 +133,9 @@ void sgdStep(Queue& queue, Call& call) {
 
 void adamStep(Queue& queue, Call& call) {
   SteppedGroups<AdamOptions> groups;
-  TensorList means, variances, maxima;
+  TensorList means, variances, maxima, rests;
+  RowsList rows;
+  std::vector<Argument> missed;
   call.each("groups", [&] {
     const std::size_t count =
         groups.add(call, {call.number("lr"), call.number("beta1"), call.number("beta2"), call.number("eps"),
@@ -105,10 +143,39 @@ void adamStep(Queue& queue, Call& call) {
     means.add(call.updateAll("means"), count);
     variances.add(call.updateAll("variances"), count);
     maxima.add(call.updateAll("maxima"), count);
+    call.each("rows", [&] {
+      rows.add(call);
+      rests.add({call.read("rest")}, 1);
+      // The last of what is updated: where it has memory, so has all else.
+      missed.push_back(call.update("missed"));
+    });
   });
   call.submit(queue, [=](Backend& backend) mutable {
-    backend.adamStep(
-        {groups.stepped(), groups.options(), means.addresses(), variances.addresses(), maxima.addresses()});
+    std::vector<MissedSteps> steps;
+    for (const Argument& buffer : missed) steps.push_back(missedSteps(buffer));
+    backend.adamStep({groups.stepped(), groups.options(), means.addresses(), variances.addresses(),
+                      maxima.addresses(), rows.rows(), rests.addresses(), steps.data()});
+  });
+}
+
+void adamCatchUp(Queue& queue, Call& call) {
+  AdamCatchUp a{};
+  a.rows = call.integer("rows");
+  a.columns = call.integer("columns");
+  const Argument parameter = call.borrow("parameter"), mean = call.borrow("mean"),
+                 variance = call.borrow("variance"), maximum = call.borrow("maximum"),
+                 missed = call.borrow("missed");
+  const Argument ids = call.read("ids");
+  call.submit(queue, [=](Backend& backend) mutable {
+    if (missed.floats() == nullptr) return;  // no step had memory
+    a.parameter = parameter.floats();
+    a.mean = mean.floats();
+    a.variance = variance.floats();
+    a.maximum = maximum.floats();
+    a.missed = missedSteps(missed);
+    a.count = ids.count();
+    a.ids = ids.integers();
+    backend.adamCatchUp(a);
   });
 }
 
@@ -148,6 +215,7 @@ void defineOptimizerOps(Napi::Env env, Napi::Object exports) {
   define<clipValue>(env, exports, "clipValue");
   define<sgdStep>(env, exports, "sgdStep");
   define<adamStep>(env, exports, "adamStep");
+  define<adamCatchUp>(env, exports, "adamCatchUp");
   define<asgdStep>(env, exports, "asgdStep");
   define<adagradStep>(env, exports, "adagradStep");
 }

@@ -31,6 +31,7 @@ class Kernels final : public CpuBackend {
   void clipValue(const ClipValue&) override;
   void sgdStep(const SgdStep&) override;
   void adamStep(const AdamStep&) override;
+  void adamCatchUp(const AdamCatchUp&) override;
   void asgdStep(const AsgdStep&) override;
   void adagradStep(const AdagradStep&) override;
   std::int64_t recurrentSavedCount(const RecurrentShape&) const override;

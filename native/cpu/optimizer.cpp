@@ -7,6 +7,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 namespace {
 
 constexpr std::int64_t kChunk = 16384;
+constexpr std::int64_t kRows = 64;  // of a task
 
 // body(tensor, begin, end, chunk) over the fixed chunks of all tensors; `chunk` numbers them through.
 template <class Body>
@@ -48,12 +49,15 @@ void replaceEach(CpuBackend& backend, std::int64_t tensors, const std::int64_t* 
   eachChunk(backend, tensors, counts, body);
 }
 
+// t of the step that tensor i takes now.
+double stepOf(const Stepped& s, std::int64_t i) { return s.steps[i] == nullptr ? 1.0 : 1.0 + s.steps[i][0]; }
+
 // One step of all parameters: makeRule(tensor, t), then update(rule, tensor, at, n, parameter, gradient) for
 // n elements from `at`, which loads and stores their state.
 template <class MakeRule, class Update>
 void eachStep(CpuBackend& backend, const Stepped& s, MakeRule makeRule, Update update) {
   auto body = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
-    const auto rule = makeRule(i, s.steps[i] == nullptr ? 1.0 : 1.0 + s.steps[i][0]);
+    const auto rule = makeRule(i, stepOf(s, i));
     eachVector(begin, end, [&](std::int64_t at, int n) {
       V parameter = loadSome(s.parameters[i], at, n);
       update(rule, i, at, n, parameter, loadSome(s.gradients[i], at, n));
@@ -66,35 +70,134 @@ void eachStep(CpuBackend& backend, const Stepped& s, MakeRule makeRule, Update u
   }
 }
 
+// f(x) for the vectors of a table's gradient between two of its elements, of which `begin` starts a vector,
+// as far as rows hold numbers in them; lanes of other rows are 0.
+template <class F>
+void eachVectorOfRows(const GradientRows& rows, const float* values, std::int64_t begin, std::int64_t end,
+                      F f) {
+  const std::int64_t columns = rows.columns;
+  // The first row that reaches beyond `begin`.
+  std::int64_t u = 0;
+  for (std::int64_t after = rows.count; u < after;) {
+    const std::int64_t middle = (u + after) / 2;
+    if ((rows.ids[middle] + 1) * columns > begin) {
+      after = middle;
+    } else {
+      u = middle + 1;
+    }
+  }
+  for (; u < rows.count && rows.ids[u] * columns < end; u++) {
+    const std::int64_t start = rows.ids[u] * columns;
+    const std::int64_t first = larger(begin, start), last = smaller(end, start + columns);
+    const float* const row = values + u * columns;
+    for (std::int64_t at = first - (first - begin) % kLanes; at < last; at += kLanes) {
+      if (at >= first && at + kLanes <= last) {
+        f(load(row + (at - start)));
+        continue;
+      }
+      V x{};
+      for (std::int64_t i = larger(at, first); i < smaller(at + kLanes, last); i++)
+        x[i - at] = row[i - start];
+      f(x);
+    }
+  }
+}
+
+// With what AdamRule::stepAgain asks for.
+struct AllLanes : Simd {
+  static PACKED_RNN_INLINE bool all(VI mask) {
+#if defined(__AVX512F__)
+    return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask)) == 0xFFFF;
+#elif defined(__AVX2__)
+    return _mm256_movemask_ps(reinterpret_cast<__m256>(mask)) == 0xFF;
+#else
+    std::int32_t all = -1;
+    for (int i = 0; i < kLanes; i++) all &= mask[i];
+    return all != 0;
+#endif
+  }
+};
+
+struct AdamState {
+  V parameter, mean, variance, maximum;
+};
+
+// The steps from `step` to `last`, the last of them along `gradient`.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wmaybe-uninitialized"  // GCC 12, of a vector that squareRoot fills lane by lane
+void makeSteps(const AdamScalars* step, const AdamScalars* last, V gradient, AdamState& s) {
+  for (; step <= last; step++) {
+    const V g = step < last ? splat(step->rest) : gradient;
+    AdamRule<AllLanes>(*step).stepAgain(s.parameter, g, s.mean, s.variance, s.maximum);
+  }
+}
+#pragma GCC diagnostic pop
+
+// Row `id` of a table makes the steps that it missed, the last of them along `gradient` unless that is null.
+void stepRow(const AdamCatchUp& table, std::int64_t id, const float* gradient) {
+  const std::int32_t from = table.missed.made[id], to = table.missed.count[0];
+  if (from == to) return;
+  table.missed.made[id] = to;
+  const AdamScalars* const first = table.missed.scalars + from;
+  const AdamScalars* const last = table.missed.scalars + to - 1;
+  eachVector(0, table.columns, [&](std::int64_t column, int n) {
+    const std::int64_t at = id * table.columns + column;
+    AdamState s = {loadSome(table.parameter, at, n), loadSome(table.mean, at, n),
+                   loadSome(table.variance, at, n), loadSome(table.maximum, at, n)};
+    makeSteps(first, last, gradient == nullptr ? splat(last->rest) : loadSome(gradient, column, n), s);
+    storeSome(table.parameter, at, s.parameter, n);
+    storeSome(table.mean, at, s.mean, n);
+    storeSome(table.variance, at, s.variance, n);
+    storeSome(table.maximum, at, s.maximum, n);
+  });
+}
+
+// stepRow for the rows `ids`, or for all; row u of `gradients`, if there are any, is that of ids[u].
+void stepRows(CpuBackend& backend, const AdamCatchUp& table, const float* gradients) {
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t u = begin; u < end; u++)
+      stepRow(table, table.ids == nullptr ? u : table.ids[u],
+              gradients == nullptr ? nullptr : gradients + u * table.columns);
+  };
+  parallelChunks(backend, table.ids == nullptr ? table.rows : table.count, kRows, body);
+}
+
 PACKED_RNN_INLINE V magnitude(V x) { return x < 0.0f ? -x : x; }
 // A NaN in either stays one.
-PACKED_RNN_INLINE float larger(float a, float b) { return b > a || b != b ? b : a; }
+PACKED_RNN_INLINE float largerOrNan(float a, float b) { return b > a || b != b ? b : a; }
 
 }  // namespace
 
 void Kernels::clipNorm(const ClipNorm& a) {
+  Scratch<std::int64_t> counts(*this, a.tensors);  // of the whole gradients
   std::int64_t chunks = 0;
-  for (std::int64_t i = 0; i < a.tensors; i++) chunks += (a.counts[i] + kChunk - 1) / kChunk;
+  for (std::int64_t i = 0; i < a.tensors; i++) {
+    counts[i] = a.rows[i].ids == nullptr ? a.counts[i] : a.rows[i].tableRows * a.rows[i].columns;
+    chunks += (counts[i] + kChunk - 1) / kChunk;
+  }
   Scratch<float> partial(*this, chunks);
   auto reduce = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t chunk) {
     V lanes = V{};
-    eachVector(begin, end, [&](std::int64_t at, int n) {
-      const V x = loadSome(a.values[i], at, n);
-      lanes = a.largest ? Simd::max(lanes, magnitude(x)) : fma(x, x, lanes);
-    });
+    const auto add = [&](V x) { lanes = a.largest ? Simd::max(lanes, magnitude(x)) : fma(x, x, lanes); };
+    if (a.rows[i].ids == nullptr) {
+      eachVector(begin, end, [&](std::int64_t at, int n) { add(loadSome(a.values[i], at, n)); });
+    } else {
+      eachVectorOfRows(a.rows[i], a.values[i], begin, end, add);
+    }
     if (a.largest) {
       float most = 0;
-      for (int l = 0; l < kLanes; l++) most = larger(most, lanes[l]);
+      for (int l = 0; l < kLanes; l++) most = largerOrNan(most, lanes[l]);
       partial[chunk] = most;
     } else {
       partial[chunk] = sumOfLanes(lanes);
     }
   };
-  eachChunk(*this, a.tensors, a.counts, reduce);
+  eachChunk(*this, a.tensors, counts, reduce);
   float most = 0;
   double squares = 0;
   for (std::int64_t c = 0; c < chunks; c++) {
-    most = larger(most, partial[c]);
+    most = largerOrNan(most, partial[c]);
     squares += static_cast<double>(partial[c]);
   }
   const float norm = a.largest ? most : static_cast<float>(__builtin_sqrt(squares));
@@ -125,8 +228,22 @@ void Kernels::sgdStep(const SgdStep& a) {
 }
 
 void Kernels::adamStep(const AdamStep& a) {
+  const Stepped& stepped = a.stepped;
+  Scratch<std::int64_t> dense(*this, stepped.tensors);  // counts, but 0 where only rows are stepped
+  for (std::int64_t i = 0; i < stepped.tensors; i++) {
+    const GradientRows& rows = a.rows[i];
+    dense[i] = rows.ids == nullptr ? stepped.counts[i] : 0;
+    if (rows.ids == nullptr) continue;
+    const AdamCatchUp table = {rows.tableRows, rows.columns,   stepped.parameters[i],
+                               a.means[i],     a.variances[i], a.maxima[i],
+                               a.missed[i],    rows.count,     rows.ids};
+    table.missed.scalars[table.missed.count[0]++] =
+        adamScalars<Simd>(a.options[i], stepOf(stepped, i), a.rests[i][0]);
+    stepRows(*this, table, stepped.gradients[i]);
+  }
   eachStep(
-      *this, a.stepped, [&](std::int64_t i, double t) { return AdamRule<Simd>(a.options[i], t); },
+      *this, {stepped.tensors, dense, stepped.parameters, stepped.gradients, stepped.steps},
+      [&](std::int64_t i, double t) { return AdamRule<Simd>(adamScalars<Simd>(a.options[i], t, 0)); },
       [&](const AdamRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V mean = loadSome(a.means[i], at, n);
         V variance = loadSome(a.variances[i], at, n);
@@ -136,6 +253,13 @@ void Kernels::adamStep(const AdamStep& a) {
         storeSome(a.variances[i], at, variance, n);
         storeSome(a.maxima[i], at, maximum, n);
       });
+}
+
+void Kernels::adamCatchUp(const AdamCatchUp& a) {
+  stepRows(*this, a, nullptr);
+  if (a.ids != nullptr) return;
+  for (std::int64_t row = 0; row < a.rows; row++) a.missed.made[row] = 0;
+  a.missed.count[0] = 0;
 }
 
 void Kernels::asgdStep(const AsgdStep& a) {

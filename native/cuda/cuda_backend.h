@@ -53,6 +53,7 @@ class CudaBackend final : public Backend {
   void clipValue(const ClipValue&) override;
   void sgdStep(const SgdStep&) override;
   void adamStep(const AdamStep&) override;
+  void adamCatchUp(const AdamCatchUp&) override;
   void asgdStep(const AsgdStep&) override;
   void adagradStep(const AdagradStep&) override;
   std::int64_t recurrentSavedCount(const RecurrentShape&) const override;

@@ -18,6 +18,7 @@ struct Accurate {
   static PACKED_RNN_INLINE float positive(float a, float b) { return a <= 0.0f ? 0.0f : b; }
   static PACKED_RNN_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
   static PACKED_RNN_INLINE float tanh(float x) { return tanhf(x); }
+  static PACKED_RNN_INLINE bool all(bool x) { return x; }
   static PACKED_RNN_INLINE double power(double x, double y) { return pow(x, y); }
   static PACKED_RNN_INLINE double root(double x) { return ::sqrt(x); }
 };

@@ -32,22 +32,50 @@ std::vector<Chunk> chunksOf(std::int64_t tensors, const std::int64_t* counts) {
 
 struct Values {
   const Chunk* chunks;
-  float* const* values;  // [tensors]
-  float* parts;          // [chunks]
-  std::int64_t count;    // chunks
-  const float* norm;     // {total, coefficient}
+  float* const* values;      // [tensors]
+  const GradientRows* rows;  // [tensors]; the chunks are those of whole gradients
+  float* parts;              // [chunks]
+  std::int64_t count;        // chunks
+  const float* norm;         // {total, coefficient}
   float* total;
   float bound;  // maxNorm or limit
   bool largest;
 };
 
-// budget: 48 registers, 1 KB shared
+// f(x) for this thread's elements of a chunk of a table's gradient, as far as rows hold them: of those
+// elements of the table that this thread has where the gradient is dense, and in that order.
+template <class F>
+__device__ __forceinline__ void eachOfRows(const GradientRows& rows, const float* values, const Chunk& chunk,
+                                           F f) {
+  std::int64_t u = 0;  // the first row that reaches beyond the chunk's begin
+  for (std::int64_t after = rows.count; u < after;) {
+    const std::int64_t middle = (u + after) / 2;
+    if ((rows.ids[middle] + std::int64_t{1}) * rows.columns > chunk.begin) {
+      after = middle;
+    } else {
+      u = middle + 1;
+    }
+  }
+  for (; u < rows.count && rows.ids[u] * rows.columns < chunk.end; u++) {
+    const std::int64_t start = rows.ids[u] * rows.columns;
+    const std::int64_t end = start + rows.columns < chunk.end ? start + rows.columns : chunk.end;
+    const std::int64_t first = (start > chunk.begin ? start : chunk.begin) - chunk.begin;
+    const std::int64_t skipped = (threadIdx.x + kThreads - first % kThreads) % kThreads;
+    for (std::int64_t i = chunk.begin + first + skipped; i < end; i += kThreads)
+      f(values[u * rows.columns + i - start]);
+  }
+}
+
+// budget: 64 registers, 1 KB shared
 __global__ void __launch_bounds__(kThreads) normPartsKernel(const Values p) {
   const Chunk chunk = p.chunks[blockIdx.x];
   const float* const values = p.values[chunk.tensor];
   float part = 0;
-  for (std::int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += kThreads) {
-    part = p.largest ? Accurate::max(part, fabsf(values[i])) : fmaf(values[i], values[i], part);
+  const auto add = [&](float x) { part = p.largest ? Accurate::max(part, fabsf(x)) : fmaf(x, x, part); };
+  if (p.rows[chunk.tensor].ids != nullptr) {
+    eachOfRows(p.rows[chunk.tensor], values, chunk, add);
+  } else {
+    for (std::int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += kThreads) add(values[i]);
   }
   part = p.largest ? blockReduce(part, [](float a, float b) { return Accurate::max(a, b); }) : blockSum(part);
   if (threadIdx.x == 0) p.parts[blockIdx.x] = part;
@@ -110,7 +138,7 @@ __device__ __forceinline__ void makeRule(SgdRule<Accurate>* to, const SgdOptions
 }
 __device__ __forceinline__ void makeRule(AdamRule<Accurate>* to, const AdamOptions& o, double t,
                                          const Parameter&) {
-  new (to) AdamRule<Accurate>(o, t);
+  new (to) AdamRule<Accurate>(adamScalars<Accurate>(o, t, 0));
 }
 __device__ __forceinline__ void makeRule(AsgdRule<Accurate>* to, const AsgdOptions& o, double t,
                                          const Parameter& p) {
@@ -179,9 +207,11 @@ __global__ void __launch_bounds__(kThreads) advanceKernel(const Steps<Options> p
   advanceRate(p.options[i], p.parameters[i]);
 }
 
-// stateOf(i, state) fills the state of tensor i. All memory is there before the first parameter changes.
-template <class Rule, class Options, class StateOf>
-void stepAll(CudaBackend& backend, const Stepped& s, const Options* options, StateOf stateOf) {
+// stateOf(i, state) fills the state of tensor i. All memory is there before the first parameter changes; then
+// first() launches what reads the counters too.
+template <class Rule, class Options, class StateOf, class First = void (*)()>
+void stepAll(
+    CudaBackend& backend, const Stepped& s, const Options* options, StateOf stateOf, First first = [] {}) {
   std::vector<Parameter> parameters;
   for (std::int64_t i = 0; i < s.tensors; i++) {
     parameters.push_back({s.parameters[i], s.gradients[i], s.steps[i], {nullptr, nullptr, nullptr}});
@@ -192,21 +222,82 @@ void stepAll(CudaBackend& backend, const Stepped& s, const Options* options, Sta
   Scratch<Parameter> parameterTable(backend, parameters);
   Scratch<Options> optionTable(backend, std::vector<Options>(options, options + s.tensors));
   const Steps<Options> steps{chunkTable, parameterTable, optionTable, s.tensors};
+  first();
   launch(backend.stream(), stepKernel<Rule, Options>, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
          steps);
   launch(backend.stream(), advanceKernel<Options>, dim3(blocksFor(s.tensors, kThreads)), kThreads, 0, steps);
 }
 
+struct NotedStep {
+  AdamOptions options;
+  const float* steps;  // [1]: taken before this one
+  const float* rest;   // [1]
+  MissedSteps missed;
+};
+
+// budget: 80 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) noteStepKernel(const NotedStep p) {
+  if (threadIdx.x > 0) return;
+  const double t = 1.0 + static_cast<double>(p.steps[0]);
+  p.missed.scalars[p.missed.count[0]++] = adamScalars<Accurate>(p.options, t, p.rest[0]);
+}
+
+struct TableSteps {
+  AdamCatchUp table;
+  const float* gradients;  // [count, columns]: of the last step, in the rows `ids`; or null
+};
+
+// A row makes the steps that it missed, a warp a row.
+// budget: 64 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) stepRowsKernel(const TableSteps p) {
+  const AdamCatchUp& table = p.table;
+  const std::int64_t u = static_cast<std::int64_t>(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32;
+  if (u >= (table.ids == nullptr ? table.rows : table.count)) return;
+  const std::int64_t id = table.ids == nullptr ? u : table.ids[u];
+  const std::int32_t from = table.missed.made[id], to = table.missed.count[0];
+  if (from == to) return;
+  __syncwarp();  // all lanes have read it
+  if (threadIdx.x % 32 == 0) table.missed.made[id] = to;
+  for (std::int64_t c = threadIdx.x % 32; c < table.columns; c += 32) {
+    const std::int64_t i = id * table.columns + c;
+    float value = table.parameter[i], mean = table.mean[i], variance = table.variance[i],
+          maximum = read(table.maximum, i);
+    for (std::int32_t s = from; s < to; s++) {
+      const AdamScalars scalars = table.missed.scalars[s];
+      const bool own = p.gradients != nullptr && s + 1 == to;
+      const float gradient = own ? p.gradients[u * table.columns + c] : scalars.rest;
+      AdamRule<Accurate>(scalars).stepAgain(value, gradient, mean, variance, maximum);
+    }
+    table.parameter[i] = value;
+    table.mean[i] = mean;
+    table.variance[i] = variance;
+    write(table.maximum, i, maximum);
+  }
+}
+
+void stepRows(CudaBackend& backend, const TableSteps& p) {
+  const std::int64_t rows = p.table.ids == nullptr ? p.table.rows : p.table.count;
+  launch(backend.stream(), stepRowsKernel, dim3(blocksFor(rows, kThreads / 32)), kThreads, 0, p);
+}
+
 }  // namespace
 
 void CudaBackend::clipNorm(const ClipNorm& a) {
+  std::vector<std::int64_t> counts;  // of the whole gradients
+  for (std::int64_t i = 0; i < a.tensors; i++) {
+    const GradientRows& rows = a.rows[i];
+    counts.push_back(rows.ids == nullptr ? a.counts[i] : rows.tableRows * rows.columns);
+  }
+  const std::vector<Chunk> wholeChunks = chunksOf(a.tensors, counts.data());
   const std::vector<Chunk> chunks = chunksOf(a.tensors, a.counts);
-  const auto count = static_cast<std::int64_t>(chunks.size());
-  Scratch<Chunk> table(*this, chunks);
+  const auto count = static_cast<std::int64_t>(wholeChunks.size());
+  Scratch<Chunk> whole(*this, wholeChunks);
+  Scratch<Chunk> held(*this, chunks);
   Scratch<float*> values(*this, std::vector<float*>(a.values, a.values + a.tensors));
+  Scratch<GradientRows> rows(*this, std::vector<GradientRows>(a.rows, a.rows + a.tensors));
   Scratch<float> parts(*this, count);
   Scratch<float> norm(*this, 2);
-  const Values p{table, values, parts, count, norm, norm, a.maxNorm, a.largest};
+  Values p{whole, values, rows, parts, count, norm, norm, a.maxNorm, a.largest};
   launch(stream(), normPartsKernel, dim3(static_cast<unsigned>(count)), kThreads, 0, p);
   launch(stream(), normKernel, dim3(1), kThreads, 0, p);
   if (a.mustBeFinite) {
@@ -219,7 +310,8 @@ void CudaBackend::clipNorm(const ClipNorm& a) {
       throw failure;
     }
   }
-  launch(stream(), scaleKernel, dim3(static_cast<unsigned>(count)), kThreads, 0, p);
+  p.chunks = held;
+  launch(stream(), scaleKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0, p);
   elementwise({Elementwise::copy, 1, norm, nullptr, a.total});
 }
 
@@ -228,7 +320,7 @@ void CudaBackend::clipValue(const ClipValue& a) {
   Scratch<Chunk> table(*this, chunks);
   Scratch<float*> values(*this, std::vector<float*>(a.values, a.values + a.tensors));
   launch(stream(), clampKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
-         Values{table, values, nullptr, 0, nullptr, nullptr, a.limit, false});
+         Values{table, values, nullptr, nullptr, 0, nullptr, nullptr, a.limit, false});
 }
 
 void CudaBackend::sgdStep(const SgdStep& a) {
@@ -237,11 +329,36 @@ void CudaBackend::sgdStep(const SgdStep& a) {
 }
 
 void CudaBackend::adamStep(const AdamStep& a) {
-  stepAll<AdamRule<Accurate>>(*this, a.stepped, a.options, [&](std::int64_t i, float** state) {
+  std::vector<std::int64_t> dense(a.stepped.counts, a.stepped.counts + a.stepped.tensors);
+  for (std::int64_t i = 0; i < a.stepped.tensors; i++) {
+    if (a.rows[i].ids != nullptr) dense[i] = 0;
+  }
+  Stepped stepped = a.stepped;
+  stepped.counts = dense.data();
+  const auto stateOf = [&](std::int64_t i, float** state) {
     state[0] = a.means[i];
     state[1] = a.variances[i];
     state[2] = a.maxima[i];
+  };
+  stepAll<AdamRule<Accurate>>(*this, stepped, a.options, stateOf, [&] {
+    for (std::int64_t i = 0; i < stepped.tensors; i++) {
+      const GradientRows& rows = a.rows[i];
+      if (rows.ids == nullptr) continue;
+      launch(stream(), noteStepKernel, dim3(1), kThreads, 0,
+             NotedStep{a.options[i], stepped.steps[i], a.rests[i], a.missed[i]});
+      stepRows(*this, {{rows.tableRows, rows.columns, stepped.parameters[i], a.means[i], a.variances[i],
+                        a.maxima[i], a.missed[i], rows.count, rows.ids},
+                       stepped.gradients[i]});
+    }
   });
+}
+
+void CudaBackend::adamCatchUp(const AdamCatchUp& a) {
+  stepRows(*this, {a, nullptr});
+  if (a.ids != nullptr) return;
+  // Bits of 0.
+  fill({1, 0.0f, nullptr, reinterpret_cast<float*>(a.missed.count)});
+  fill({a.rows, 0.0f, nullptr, reinterpret_cast<float*>(a.missed.made)});
 }
 
 void CudaBackend::asgdStep(const AsgdStep& a) {

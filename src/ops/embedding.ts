@@ -1,10 +1,10 @@
 import { record } from '../autograd.js'
 import { anySize, checkIndices, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { native } from '../native.js'
 import { PackedIds, PackedSequence } from '../packed.js'
-import { filled, ranked, type Tensor, tensor } from '../tensor.js'
-import { takeRows } from './rows.js'
+import { RowGradient, Storage } from '../storage.js'
+import { filled, ranked, Tensor, tensor } from '../tensor.js'
+import { takeDistinctRows, takeRows } from './rows.js'
 
 type Matrix = Tensor<'float32', 2>
 
@@ -68,14 +68,14 @@ export function embeddingForward(
   const op = 'embedding'
   checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   if (!(ids instanceof PackedIds)) throw badArgument(op, 'ids', 'packed ids', ids)
-  const [vocabularySize, width] = weight.shape
+  const [vocabularySize] = weight.shape
   const { device } = weight
   checkIndices(op, 'ids', ids.ids, vocabularySize)
   if (paddingIdx !== null) checkInteger(op, 'paddingIdx', paddingIdx, 0, vocabularySize - 1)
   const distinct = distinctIds(ids.ids, vocabularySize)
   const onDevice = (values: Int32Array) => tensor(values, [values.length], { device })
   let rows = onDevice(distinct.ids)
-  const data = takeRows<2>(weight, rows, width, [rows.size, width])
+  const data = takeDistinctRows(weight, rows)
   if (paddingIdx !== null && distinct.ids.includes(paddingIdx)) {
     rows.dispose()
     rows = onDevice(distinct.ids.map(id => (id === paddingIdx ? -1 : id)))
@@ -89,27 +89,45 @@ export function embeddingForward(
 }
 
 /**
- * The gradient in the table, zeros but for the rows of the batch.
+ * The gradient in the table, zeros but for the rows of the batch. It holds these alone for as long as nobody asks for a
+ * tensor.
  *
  * @param dRows [U, I]: the gradient in each distinct row, as the recurrent ops return it
  * @returns dWeight [V, I]
  */
-export function embeddingBackward({ rows: table, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
+export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
+  const { device } = rows
   checkTensor('embeddingBackward', 'dRows', dRows, {
     dtype: 'float32',
-    shape: [table.size, anySize],
-    device: table.device,
+    shape: [rows.size, anySize],
+    device,
   })
-  const [rows, columns] = dRows.shape
-  const dWeight = filled<2>(dRows.device, [vocabularySize, columns], 0)
-  native.addRows(dRows.device.queue, {
-    rows,
+  const columns = dRows.shape[1]
+  // Ascending, so that a sum over them has the order that it has over the table.
+  const place = new Int32Array(vocabularySize).fill(-1)
+  const distinct = rows.host!
+  distinct.forEach((id, u) => {
+    if (id >= 0) place[id] = u
+  })
+  const found = place.filter(u => u >= 0)
+  const places = tensor(found, [found.length], { device })
+  const ids = tensor(
+    found.map(u => distinct[u]!),
+    [found.length],
+    { device },
+  )
+  const values = takeRows<2>(dRows, places, columns, [found.length, columns])
+  const rest = filled<0>(device, [], 0)
+  const gradient = new RowGradient(device.queue, {
+    rows: found.length,
     columns,
-    source: dRows.buffer,
-    index: table.buffer,
-    destination: dWeight.buffer,
+    tableRows: vocabularySize,
+    ids: ids.storage.retain(),
+    values: values.storage.retain(),
+    rest: rest.storage.retain(),
   })
-  return dWeight
+  for (const part of [places, ids, values, rest]) part.dispose()
+  return new Tensor(device, 'float32', [vocabularySize, columns], new Storage(gradient))
 }
 
 /**

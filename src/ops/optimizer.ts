@@ -1,8 +1,10 @@
 import { checkTensor } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
-import { type NativeBuffer, type NativeSteppedGroup, native } from '../native.js'
+import { type NativeAdamRows, type NativeBuffer, type NativeSteppedGroup, native } from '../native.js'
+import type { Storage } from '../storage.js'
 import type { Tensor } from '../tensor.js'
+import { MissedSteps } from './missedSteps.js'
 
 type Float = Tensor<'float32'>
 
@@ -35,7 +37,7 @@ export function sgdStep(groups: readonly SgdGroup[]): void {
     native.sgdStep(device.queue, {
       groups: groups.map((group, i) => {
         const optional = group.momentum === 0
-        const momenta = check.like(i, 'momenta', group.momenta, optional)
+        const momenta = buffers(check.like(i, 'momenta', group.momenta, optional))
         return { ...group, ...check.stepped(i, optional), momenta }
       }),
     })
@@ -64,15 +66,45 @@ export interface AdamGroup extends SteppedGroup {
 export function adamStep(groups: readonly AdamGroup[]): void {
   step('adamStep', groups, (device, check) => {
     native.adamStep(device.queue, {
-      groups: groups.map((group, i) => ({
-        ...group,
-        ...check.stepped(i),
-        means: check.like(i, 'means', group.means),
-        variances: check.like(i, 'variances', group.variances),
-        maxima: check.like(i, 'maxima', group.maxima, !group.amsgrad),
-      })),
+      groups: groups.map((group, i) => {
+        const parameters = check.like(i, 'parameters', group.parameters)
+        const gradients = check.like(i, 'gradients', group.gradients)
+        const steps = check.scalars(i, 'steps', group.steps)
+        const means = check.like(i, 'means', group.means)
+        const variances = check.like(i, 'variances', group.variances)
+        const maxima = check.like(i, 'maxima', group.maxima, !group.amsgrad)
+        const rows = gradients.map(({ storage }, j) => {
+          const state = [parameters, means, variances, maxima].flatMap(list => list[j]?.storage ?? [])
+          return adamRows(device, storage, state)
+        })
+        // Memory that a step in rows leaves behind is up to date again when it is read, and not here.
+        const memory = (values: readonly Float[]) =>
+          values.map(({ storage }, j) => (gradients[j]!.storage.rows ? storage.unsettled : storage.buffer))
+        return {
+          ...group,
+          parameters: memory(parameters),
+          gradients: memory(gradients),
+          steps: buffers(steps),
+          means: memory(means),
+          variances: memory(variances),
+          maxima: memory(maxima),
+          rows,
+        }
+      }),
     })
   })
+}
+
+/** What Adam is told of a gradient in rows, and nothing of a dense one; `state` are the table, m, v and the largest v. */
+function adamRows(device: Device, { rows }: Storage, state: readonly Storage[]): NativeAdamRows {
+  if (rows === null) return { tableRows: 0, columns: 0, ids: null, rest: null, missed: null }
+  return {
+    tableRows: rows.tableRows,
+    columns: rows.columns,
+    ids: rows.ids.buffer,
+    rest: rows.rest.buffer,
+    missed: MissedSteps.of(device, state, rows).issue(),
+  }
 }
 
 export interface AsgdGroup extends SteppedGroup {
@@ -91,8 +123,8 @@ export function asgdStep(groups: readonly AsgdGroup[]): void {
       groups: groups.map((group, i) => ({
         ...group,
         ...check.stepped(i),
-        averages: check.like(i, 'averages', group.averages),
-        rates: check.scalars(i, 'rates', group.rates),
+        averages: buffers(check.like(i, 'averages', group.averages)),
+        rates: buffers(check.scalars(i, 'rates', group.rates)),
       })),
     })
   })
@@ -116,7 +148,7 @@ export function adagradStep(groups: readonly AdagradGroup[]): void {
       groups: groups.map((group, i) => ({
         ...group,
         ...check.stepped(i),
-        sums: check.like(i, 'sums', group.sums),
+        sums: buffers(check.like(i, 'sums', group.sums)),
       })),
     })
   })
@@ -134,11 +166,15 @@ function step(
   for (const { parameters } of groups) changed(parameters)
 }
 
+function buffers(values: readonly Float[]): NativeBuffer[] {
+  return values.map(value => value.buffer)
+}
+
 function changed(values: readonly Float[]): void {
   for (const value of values) value.storage.version++
 }
 
-/** Checks the lists of a group, and gives their buffers. */
+/** Checks the lists of a group, and gives them back. */
 class Check {
   readonly #op: string
   readonly #groups: readonly SteppedGroup[]
@@ -150,39 +186,40 @@ class Check {
     this.#device = device
   }
 
+  /** What every rule reads, ready for the op. */
   stepped(group: number, uncounted = false): NativeSteppedGroup {
     const { parameters, gradients, steps } = this.#groups[group]!
     return {
-      parameters: this.like(group, 'parameters', parameters),
-      gradients: this.like(group, 'gradients', gradients),
-      steps: this.scalars(group, 'steps', steps, uncounted),
+      parameters: buffers(this.like(group, 'parameters', parameters)),
+      gradients: buffers(this.like(group, 'gradients', gradients)),
+      steps: buffers(this.scalars(group, 'steps', steps, uncounted)),
     }
   }
 
   /** One tensor for each parameter, of its shape. */
-  like(group: number, name: string, values: readonly Float[], optional = false): NativeBuffer[] {
-    return this.#buffers(group, name, values, optional, parameter => parameter.shape)
+  like(group: number, name: string, values: readonly Float[], optional = false): readonly Float[] {
+    return this.#checked(group, name, values, optional, parameter => parameter.shape)
   }
 
-  scalars(group: number, name: string, values: readonly Float[], optional = false): NativeBuffer[] {
-    return this.#buffers(group, name, values, optional, () => [])
+  scalars(group: number, name: string, values: readonly Float[], optional = false): readonly Float[] {
+    return this.#checked(group, name, values, optional, () => [])
   }
 
-  #buffers(
+  #checked(
     group: number,
     name: string,
     values: readonly Float[],
     optional: boolean,
     shapeFor: (parameter: Float) => readonly number[],
-  ): NativeBuffer[] {
+  ): readonly Float[] {
     const { parameters } = this.#groups[group]!
     const argument = `groups[${group}].${name}`
     const count = optional && values.length === 0 ? 0 : parameters.length
     if (values.length !== count) throw badArgument(this.#op, argument, `${count} tensors`, values.length)
-    return values.map((value, i) => {
+    values.forEach((value, i) => {
       const shape = shapeFor(parameters[i]!)
       checkTensor(this.#op, `${argument}[${i}]`, value, { dtype: 'float32', shape, device: this.#device })
-      return value.buffer
     })
+    return values
   }
 }

@@ -1,7 +1,7 @@
 import { record } from '../autograd.js'
 import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { native } from '../native.js'
+import { type NativeBuffer, native } from '../native.js'
 import { PackedSequence } from '../packed.js'
 import { empty, ranked, type Shape, type Tensor, tensor } from '../tensor.js'
 
@@ -18,13 +18,30 @@ export function takeRows<R extends number>(
   shape: Shape<R>,
   fill = 0,
 ): Tensor<'float32', R> {
+  return gather(source, source.buffer, index, columns, shape, fill)
+}
+
+/** The rows of a table with these ids, each once: what an optimiser put off is done for them alone. @internal */
+export function takeDistinctRows(table: Tensor<'float32', 2>, ids: Tensor<'int32', 1>): Tensor<'float32', 2> {
+  const width = table.shape[1]
+  return gather(table, table.storage.bufferOfRows(ids.storage), ids, width, [ids.size, width], 0)
+}
+
+function gather<R extends number>(
+  source: Tensor<'float32'>,
+  buffer: NativeBuffer,
+  index: Tensor<'int32', 1>,
+  columns: number,
+  shape: Shape<R>,
+  fill: number,
+): Tensor<'float32', R> {
   const destination = empty<R>(source.device, shape)
   native.gatherRows(source.device.queue, {
     rows: index.size,
     columns,
     sourceRows: columns === 0 ? 0 : source.size / columns,
     fill,
-    source: source.buffer,
+    source: buffer,
     index: index.buffer,
     destination: destination.buffer,
   })

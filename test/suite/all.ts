@@ -12,6 +12,7 @@ import { packingSuite } from './packing.js'
 import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
 import type { Target } from './target.js'
+import { touchedRowsSuite } from './touchedRows.js'
 
 /** What every device has to pass. */
 export const suites: readonly ((target: Target) => void)[] = [
@@ -27,5 +28,6 @@ export const suites: readonly ((target: Target) => void)[] = [
   modulesSuite,
   optimizersSuite,
   optimizerStateSuite,
+  touchedRowsSuite,
   clippingSuite,
 ]

@@ -55,6 +55,31 @@ describe('a training run', () => {
     },
   )
 
+  test('a tuned embedding has the losses and the bits that it has with a dense gradient', async () => {
+    const train = async (dense: boolean) => {
+      using classifier = model('bilstm128x2-adam')
+      const trainer = new Trainer(classifier, { ...presets['bilstm128x2-adam'], batchSize: 16 })
+      const { optimizer } = trainer
+      const step = optimizer.step.bind(optimizer)
+      let asked = 0
+      optimizer.step = () => {
+        // Whoever asks for a gradient has it as a tensor from then on.
+        const { grad } = classifier.embedding.weight
+        if (dense && grad !== null) asked += grad.storage.buffer ? 1 : 0
+        else expect(grad?.storage.rows?.tableRows).toBe(vocabulary.size)
+        step()
+      }
+      const losses: number[] = []
+      for await (const { loss } of trainer.fit(data, { epochs: 2, shuffleSeed: 1 })) losses.push(loss)
+      const state = await classifier.stateDict()
+      const { tensors } = await optimizer.stateDict()
+      return { asked, seen: { losses, state, tensors } }
+    }
+    const [rows, dense] = [await train(false), await train(true)]
+    expect([rows.asked, dense.asked]).toEqual([0, 8])
+    expect(rows.seen).toEqual(dense.seen)
+  })
+
   test('tells how far it is after each step', async () => {
     const { progress } = await run('lstm64-sgd')
     expect(progress.map(({ epoch, step }) => [epoch, step])).toEqual([

@@ -31,12 +31,20 @@ struct Tensors {
   }
 };
 
+// Of the tensors, the last one in rows of a table: 4 of its 9 rows of 32 numbers.
+std::vector<GradientRows> rowsOf(Device& device, const Tensors& tensors) {
+  std::vector<GradientRows> rows(tensors.counts.size(), GradientRows{});
+  rows.back() = {4, 32, 9, device.integers({0, 3, 4, 8})};
+  return rows;
+}
+
 void clip(Device& device) {
   Tensors tensors(device);
   const std::int64_t count = static_cast<std::int64_t>(tensors.counts.size());
+  const std::vector<GradientRows> rows = rowsOf(device, tensors);
   for (const bool largest : {false, true})
-    device.backend->clipNorm(
-        {count, tensors.counts.data(), tensors.parameters.data(), 0.5f, largest, true, device.result(1)});
+    device.backend->clipNorm({count, tensors.counts.data(), tensors.parameters.data(), rows.data(), 0.5f,
+                              largest, true, device.result(1)});
   device.backend->clipValue({count, tensors.counts.data(), tensors.parameters.data(), 0.001f});
 }
 
@@ -53,9 +61,51 @@ void adam(Device& device, bool decoupled, bool amsgrad) {
   Tensors tensors(device);
   const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, decoupled, amsgrad});
   const std::vector<float*> none(tensors.counts.size(), nullptr);
-  const AdamStep step = {tensors.stepped(), options.data(), tensors.first.data(), tensors.second.data(),
-                         amsgrad ? tensors.third.data() : none.data()};
+  const std::vector<GradientRows> dense(tensors.counts.size(), GradientRows{});
+  const AdamStep step = {tensors.stepped(),
+                         options.data(),
+                         tensors.first.data(),
+                         tensors.second.data(),
+                         amsgrad ? tensors.third.data() : none.data(),
+                         dense.data(),
+                         nullptr,
+                         nullptr};
   for (int i = 0; i < 2; i++) device.backend->adamStep(step);
+}
+
+// The last gradient in rows of a table, that of 5,000 numbers.
+void adamOnRows(Device& device) {
+  Tensors tensors(device);
+  const std::int64_t V = 125, I = 40;
+  std::swap(tensors.counts[2], tensors.counts[3]);
+  for (auto* const all : {&tensors.parameters, &tensors.first, &tensors.second, &tensors.third})
+    std::swap((*all)[2], (*all)[3]);
+  const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, false, true});
+  std::vector<MissedSteps> missed(4);
+  const auto zeros = [&](std::int64_t n) { return reinterpret_cast<std::int32_t*>(device.filled(n, 0)); };
+  missed[3] = {zeros(1), zeros(V),
+               reinterpret_cast<AdamScalars*>(zeros(kMostMissedSteps * sizeof(AdamScalars) / 4))};
+  const std::vector<const float*> rests(4, device.filled(1, 0));
+  const auto stepRows = [&](const std::vector<std::int32_t>& ids) {
+    std::vector<GradientRows> rows(4, GradientRows{});
+    const auto count = static_cast<std::int64_t>(ids.size());
+    rows[3] = {count, I, V, device.integers(ids)};
+    tensors.counts[3] = count * I;
+    tensors.gradients[3] = device.random(count * I);
+    device.backend->adamStep({tensors.stepped(), options.data(), tensors.first.data(), tensors.second.data(),
+                              tensors.third.data(), rows.data(), rests.data(), missed.data()});
+  };
+  AdamCatchUp catchUp = {
+      V,         I, tensors.parameters[3],    tensors.first[3], tensors.second[3], tensors.third[3],
+      missed[3], 2, device.integers({1, 124})};
+  stepRows({0, 1, 70, 124});
+  stepRows({1, 2, 3, 4, 5, 6, 7, 8, 9, 99});
+  device.backend->adamCatchUp(catchUp);
+  stepRows({124});
+  catchUp.ids = nullptr;
+  device.backend->adamCatchUp(catchUp);
+  stepRows({});
+  device.backend->adamCatchUp(catchUp);
 }
 
 void asgd(Device& device) {
@@ -83,6 +133,7 @@ std::vector<Case> optimizerCases() {
       {"sgd with momentum", Over::one, [](Device& device) { sgd(device, 0.9, true); }},
       {"adam", Over::one, [](Device& device) { adam(device, false, true); }},
       {"adamw", Over::one, [](Device& device) { adam(device, true, false); }},
+      {"adam on rows", Over::one, adamOnRows},
       {"asgd", Over::one, asgd},
       {"adagrad", Over::one, [](Device& device) { adagrad(device, 1, 1); }},
       {"rmsprop", Over::one, [](Device& device) { adagrad(device, 0.99, 0.01); }},

@@ -1,0 +1,116 @@
+import { type NativeBuffer, type NativeDevice, native } from './native.js'
+
+/** What has to be done to memory before it is read, and may be put off until then. @internal */
+export interface Deferred {
+  /** Issues it: for all of the memory, or for the rows of it with these ids, each once. */
+  settle(ids?: NativeBuffer): void
+  /** Issues all of it, and puts off nothing any more. */
+  end(): void
+}
+
+/**
+ * Device memory, counted by those who may still read it: tensors, and the tape. `version` counts changes in place, so
+ * that a backward pass can tell that what it saved is no longer there.
+ *
+ * Who reads or changes memory asks for `buffer`, which first does what was put off: so nobody sees that it was.
+ * @internal
+ */
+export class Storage {
+  version = 0
+  deferred: Deferred | null = null
+  #memory: NativeBuffer | RowGradient
+  #holders = 1
+
+  constructor(memory: NativeBuffer | RowGradient) {
+    this.#memory = memory
+  }
+
+  get buffer(): NativeBuffer {
+    this.deferred?.settle()
+    if (this.#memory instanceof RowGradient) this.#memory = this.#memory.toDense()
+    return this.#memory
+  }
+
+  /** The memory for who reads no other rows than these, each once. */
+  bufferOfRows(ids: Storage): NativeBuffer {
+    if (this.deferred === null) return this.buffer
+    this.deferred.settle(ids.buffer)
+    return this.unsettled
+  }
+
+  /** The memory for who knows what was put off; of a gradient in rows these rows. */
+  get unsettled(): NativeBuffer {
+    return this.#memory instanceof RowGradient ? this.#memory.parts.values.buffer : this.#memory
+  }
+
+  /** The rows of a gradient that nobody has asked for as a whole yet; null for all other memory. */
+  get rows(): Readonly<GradientParts> | null {
+    return this.#memory instanceof RowGradient ? this.#memory.parts : null
+  }
+
+  get shared(): boolean {
+    return this.#holders > 1
+  }
+
+  retain(): Storage {
+    this.#holders++
+    return this
+  }
+
+  release(): void {
+    if (--this.#holders > 0) return
+    this.deferred?.end()
+    if (this.#memory instanceof RowGradient) this.#memory.release()
+    else native.release(this.#memory)
+  }
+}
+
+/** The parts of a gradient in rows; each storage is a reference that goes with them. @internal */
+export interface GradientParts {
+  /** U, the rows that are held, I and V */
+  rows: number
+  columns: number
+  tableRows: number
+  /** int32 [U], ascending, each once */
+  ids: Storage
+  /** [U, I], nobody else's: clipping changes them in place. */
+  values: Storage
+  /**
+   * One number, which is every element in the other rows: 0. Clipping by a norm that is not a number makes all of a
+   * gradient NaN, and so this.
+   */
+  rest: Storage
+}
+
+/** The gradient of a table [V, I], as the rows of it that a batch has reached. @internal */
+export class RowGradient {
+  readonly parts: Readonly<GradientParts>
+  readonly #queue: NativeDevice
+
+  constructor(queue: NativeDevice, parts: GradientParts) {
+    this.#queue = queue
+    this.parts = parts
+  }
+
+  /** [V, I], in exchange for the parts. */
+  toDense(): NativeBuffer {
+    const { rows, columns, tableRows, ids, values, rest } = this.parts
+    const count = tableRows * columns
+    const dense = native.allocate(this.#queue, 4 * count)
+    native.fill(this.#queue, { count, value: 0, from: rest.buffer, out: dense })
+    native.addRows(this.#queue, {
+      rows,
+      columns,
+      source: values.buffer,
+      index: ids.buffer,
+      destination: dense,
+    })
+    this.release()
+    return dense
+  }
+
+  release(): void {
+    const { ids, values, rest } = this.parts
+    for (const part of [ids, values, rest]) part.release()
+  }
+}
