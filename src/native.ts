@@ -207,6 +207,15 @@ export type NativeCudaDevice =
   | { name: string; computeCapability: string; memoryBytes: number; code?: undefined }
   | { code: ErrorCode; reason: string }
 
+/** A batch's ids, once each, and where they stand; see `RowIndex`. */
+export interface DistinctIds {
+  /** [U], ascending */
+  ids: Int32Array
+  index: Int32Array
+  starts: Int32Array
+  order: Int32Array
+}
+
 type Op<Arguments> = (device: NativeDevice, args: Arguments) => void
 
 export interface Native {
@@ -226,6 +235,8 @@ export interface Native {
   download(device: NativeDevice, buffer: NativeBuffer, integers: false): Promise<Float32Array>
   download(device: NativeDevice, buffer: NativeBuffer, integers: true): Promise<Int32Array>
   release(buffer: NativeBuffer): void
+  /** The ids of a batch, once each, and where they stand; or the place of the first that is not in [0, below). */
+  distinctIds(ids: Int32Array, below: number): DistinctIds | number
 
   matmul: Op<Matmul>
   gatherRows: Op<GatherRows>

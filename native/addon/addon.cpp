@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 
 #include "addon/device.h"
+#include "addon/distinct_ids.h"
 #include "addon/environment.h"
 #include "addon/napi.h"
 
@@ -19,6 +20,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   stayLoaded();
   packed_rnn::Environment::attach(env);
   packed_rnn::defineDevice(env, exports);
+  packed_rnn::defineDistinctIds(env, exports);
   packed_rnn::defineOps(env, exports);
   packed_rnn::defineOptimizerOps(env, exports);
   return exports;

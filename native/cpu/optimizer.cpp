@@ -123,16 +123,12 @@ struct AdamState {
 };
 
 // The steps from `step` to `last`, the last of them along `gradient`.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored \
-    "-Wmaybe-uninitialized"  // GCC 12, of a vector that squareRoot fills lane by lane
 void makeSteps(const AdamScalars* step, const AdamScalars* last, V gradient, AdamState& s) {
   for (; step <= last; step++) {
     const V g = step < last ? splat(step->rest) : gradient;
     AdamRule<AllLanes>(*step).stepAgain(s.parameter, g, s.mean, s.variance, s.maximum);
   }
 }
-#pragma GCC diagnostic pop
 
 // Row `id` of a table makes the steps that it missed, the last of them along `gradient` unless that is null.
 void stepRow(const AdamCatchUp& table, std::int64_t id, const float* gradient) {

@@ -87,7 +87,7 @@ PACKED_RNN_INLINE V squareRoot(V x) {
 #elif defined(__AVX2__)
   return reinterpret_cast<V>(_mm256_sqrt_ps(reinterpret_cast<__m256>(x)));
 #else
-  V y;
+  V y{};
   for (int i = 0; i < kLanes; i++) y[i] = __builtin_sqrtf(x[i]);
   return y;
 #endif

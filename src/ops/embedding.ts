@@ -1,45 +1,13 @@
 import { record } from '../autograd.js'
-import { anySize, checkIndices, checkInteger, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
+import { native } from '../native.js'
 import { PackedIds, PackedSequence } from '../packed.js'
 import { RowGradient, Storage } from '../storage.js'
 import { filled, ranked, Tensor, tensor } from '../tensor.js'
 import { takeDistinctRows, takeRows } from './rows.js'
 
 type Matrix = Tensor<'float32', 2>
-
-/** A batch's ids, once each, and where they stand; see `RowIndex`. */
-interface DistinctIds {
-  /** [U], in order of first use */
-  ids: Int32Array
-  index: Int32Array
-  starts: Int32Array
-  order: Int32Array
-}
-
-/** @param vocabularySize all ids are below */
-function distinctIds(ids: Int32Array, vocabularySize: number): DistinctIds {
-  const number = new Int32Array(vocabularySize).fill(-1)
-  const found: number[] = []
-  const index = new Int32Array(ids.length)
-  for (let n = 0; n < ids.length; n++) {
-    const id = ids[n]!
-    let u = number[id]!
-    if (u < 0) {
-      u = found.length
-      number[id] = u
-      found.push(id)
-    }
-    index[n] = u
-  }
-  const starts = new Int32Array(found.length + 1)
-  for (const u of index) starts[u + 1]!++
-  for (let u = 0; u < found.length; u++) starts[u + 1]! += starts[u]!
-  const next = starts.slice()
-  const order = new Int32Array(ids.length)
-  for (let n = 0; n < index.length; n++) order[next[index[n]!]!++] = n
-  return { ids: Int32Array.from(found), index, starts, order }
-}
 
 export interface EmbeddingOptions {
   /** The id, if any, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
@@ -48,7 +16,7 @@ export interface EmbeddingOptions {
 
 /** What `embeddingBackward` needs. */
 export interface EmbeddingSaved {
-  /** [U]: the table's row of each distinct row, -1 where it has no gradient. */
+  /** [U], ascending: the table's row of each distinct row, -1 where it has no gradient. */
   rows: Tensor<'int32', 1>
   /** V */
   vocabularySize: number
@@ -70,9 +38,12 @@ export function embeddingForward(
   if (!(ids instanceof PackedIds)) throw badArgument(op, 'ids', 'packed ids', ids)
   const [vocabularySize] = weight.shape
   const { device } = weight
-  checkIndices(op, 'ids', ids.ids, vocabularySize)
   if (paddingIdx !== null) checkInteger(op, 'paddingIdx', paddingIdx, 0, vocabularySize - 1)
-  const distinct = distinctIds(ids.ids, vocabularySize)
+  const distinct = native.distinctIds(ids.ids, vocabularySize)
+  if (typeof distinct === 'number') {
+    const wanted = `an integer from 0 to ${vocabularySize - 1}`
+    throw badArgument(op, `ids[${distinct}]`, wanted, ids.ids[distinct], 'ERR_OUT_OF_RANGE')
+  }
   const onDevice = (values: Int32Array) => tensor(values, [values.length], { device })
   let rows = onDevice(distinct.ids)
   const data = takeDistinctRows(weight, rows)
@@ -103,13 +74,9 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
     device,
   })
   const columns = dRows.shape[1]
-  // Ascending, so that a sum over them has the order that it has over the table.
-  const place = new Int32Array(vocabularySize).fill(-1)
+  // Ascending, as a sum over the whole table goes.
   const distinct = rows.host!
-  distinct.forEach((id, u) => {
-    if (id >= 0) place[id] = u
-  })
-  const found = place.filter(u => u >= 0)
+  const found = Int32Array.from(distinct.keys()).filter(u => distinct[u]! >= 0)
   const places = tensor(found, [found.length], { device })
   const ids = tensor(
     found.map(u => distinct[u]!),

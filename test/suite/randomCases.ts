@@ -155,13 +155,12 @@ class WordTable {
     return embedding(weight, packSequence(this.#ids))
   }
 
-  /** The gradient of all rows as that of the distinct ones, which stand in the order of their first use. */
+  /** The gradient of all rows as that of the distinct ones, which stand in the order of the table. */
   ofDistinct(dRows: Float64Array): Float64Array {
     const ids = this.#ids.flat()
     const width = this.#table[0]!.length
     const dTable = embeddingReferenceBackward(dRows, ids, width, this.#table.length)
-    return Float64Array.from(
-      [...new Set(ids)].flatMap(id => [...dTable.subarray(id * width, (id + 1) * width)]),
-    )
+    const distinct = [...new Set(ids)].sort((a, b) => a - b)
+    return Float64Array.from(distinct.flatMap(id => [...dTable.subarray(id * width, (id + 1) * width)]))
   }
 }
