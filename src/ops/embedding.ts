@@ -74,19 +74,22 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
     device,
   })
   const columns = dRows.shape[1]
-  // Ascending, as a sum over the whole table goes.
+  // Ascending, as a sum over the whole table goes. A loop: `filter` calls 24,000 functions in 4 ms.
   const distinct = rows.host!
-  const found = Int32Array.from(distinct.keys()).filter(u => distinct[u]! >= 0)
-  const places = tensor(found, [found.length], { device })
-  const ids = tensor(
-    found.map(u => distinct[u]!),
-    [found.length],
-    { device },
-  )
-  const values = takeRows<2>(dRows, places, columns, [found.length, columns])
+  const [keptPlaces, keptIds] = [new Int32Array(rows.size), new Int32Array(rows.size)]
+  let kept = 0
+  for (let u = 0; u < rows.size; u++) {
+    const id = distinct[u]!
+    if (id < 0) continue
+    keptPlaces[kept] = u
+    keptIds[kept++] = id
+  }
+  const places = tensor(keptPlaces.subarray(0, kept), [kept], { device })
+  const ids = tensor(keptIds.subarray(0, kept), [kept], { device })
+  const values = takeRows<2>(dRows, places, columns, [kept, columns])
   const rest = filled<0>(device, [], 0)
   const gradient = new RowGradient(device.queue, {
-    rows: found.length,
+    rows: kept,
     columns,
     tableRows: vocabularySize,
     ids: ids.storage.retain(),
