@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { checkInteger } from './check.js'
 import { badArgument, type ErrorCode, PackedRnnError } from './errors.js'
-import { fromNative, type NativeDevice, native, precisions } from './native.js'
+import { type Ceilings, fromNative, type NativeDevice, native, precisions } from './native.js'
 
 /**
  * What products of matrices compute with: float32, or operands rounded to tf32's 11 or bfloat16's 8 bits. Sums, and all
@@ -251,4 +251,18 @@ export function instructionSets(): string[] {
 /** The file of the CUDA backend's library, also where there is none. */
 export function cudaLibraryFile(): string {
   return native.cudaLibraryFile()
+}
+
+/**
+ * What arithmetic and memory give when the CPU's queue comes to it, by its kernels' own instructions and threads. Takes
+ * about 50 ms and 192 MiB.
+ * @internal
+ */
+export async function ceilings(of: Device): Promise<Ceilings> {
+  if (of.kind !== 'cpu') throw badArgument('ceilings', 'device', 'a CPU', of.name)
+  try {
+    return await native.ceilings(of.queue)
+  } catch (error) {
+    throw fromNative(error)
+  }
 }

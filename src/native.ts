@@ -20,6 +20,15 @@ export interface NativeDevice {
   readonly [handle]: 'device'
 }
 
+/** What a machine gives at a moment. */
+export interface Ceilings {
+  /** Operations a second of one thread, a fused multiply-add being two; and of all threads. */
+  flopsOfOne: number
+  flopsOfAll: number
+  /** Bytes a second, of all threads through a = b + s c. */
+  bandwidth: number
+}
+
 type Optional = NativeBuffer | null
 
 export interface Matmul {
@@ -228,6 +237,8 @@ export interface Native {
   instructionSets(): string[]
   /** `hardware` is empty for the CPU. */
   deviceInfo(device: NativeDevice): { instructions: string; hardware: string }
+  /** Of a CPU's device, when its turn comes. */
+  ceilings(device: NativeDevice): Promise<Ceilings>
   deviceMemory(device: NativeDevice): { held: number; cached: number }
   synchronize(device: NativeDevice): Promise<void>
   allocate(device: NativeDevice, bytes: number): NativeBuffer

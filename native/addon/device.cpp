@@ -20,6 +20,7 @@ struct Device {
   Queue queue;
   std::string instructions;
   std::string hardware;
+  CpuCeilings (*measure)(Backend&);  // null on CUDA
 };
 
 // A device is its options. Each kind leaves those that only the other has as they are here.
@@ -36,7 +37,7 @@ struct DeviceKey {
 Device* openCpu(const DeviceKey& key) {
   const CpuCandidate& candidate = chooseCpu(std::getenv("PACKED_RNN_CPU"));
   return new Device{Queue(std::unique_ptr<Backend>(candidate.open({key.threads, key.memoryLimit}))),
-                    candidate.name, ""};
+                    candidate.name, "", candidate.measure};
 }
 
 Device* openCuda(const DeviceKey& key) {
@@ -50,7 +51,7 @@ Device* openCuda(const DeviceKey& key) {
   const DeviceDescription found = library.describe(key.ordinal);
   std::unique_ptr<Backend> backend(library.open({key.ordinal, key.precision, key.stepwise, key.memoryLimit}));
   return new Device{Queue(std::move(backend)),
-                    "sm_" + std::to_string(found.major) + std::to_string(found.minor), found.name};
+                    "sm_" + std::to_string(found.major) + std::to_string(found.minor), found.name, nullptr};
 }
 
 // Who asks for the same gets the same queue, from any thread of the process.
@@ -159,6 +160,27 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// ceilings(device): a promise of what a CPU gives when its turn comes
+Napi::Value ceilings(const Napi::CallbackInfo& info) {
+  const Device& device = deviceOf(info[0]);
+  if (device.measure == nullptr) throw Napi::TypeError::New(info.Env(), "packed-rnn: wanted a CPU device");
+  auto found = std::make_shared<CpuCeilings>();
+  const auto settle = [found](Napi::Env env) -> Napi::Value {
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("flopsOfOne", found->flopsOfOne);
+    result.Set("flopsOfAll", found->flopsOfAll);
+    result.Set("bandwidth", found->bandwidth);
+    return result;
+  };
+  Napi::Promise promise(info.Env(), nullptr);
+  Op op;
+  op.name = "ceilings";
+  op.run = [found, measure = device.measure](Backend& backend) { *found = measure(backend); };
+  op.done = Environment::of(info.Env())->promise(info.Env(), settle, promise);
+  queueOf(info[0]).push(std::move(op));
+  return promise;
+}
+
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
   Napi::Promise promise(info.Env(), nullptr);
   queueOf(info[0]).synchronize(Environment::of(info.Env())
@@ -230,6 +252,7 @@ void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New(env, instructionSets, "instructionSets"));
   exports.Set("deviceInfo", Napi::Function::New(env, deviceInfo, "deviceInfo"));
   exports.Set("deviceMemory", Napi::Function::New(env, deviceMemory, "deviceMemory"));
+  exports.Set("ceilings", Napi::Function::New(env, ceilings, "ceilings"));
   exports.Set("synchronize", Napi::Function::New(env, synchronize, "synchronize"));
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
   exports.Set("upload", Napi::Function::New(env, upload, "upload"));

@@ -40,11 +40,19 @@ class CpuBackend : public Backend {
   Team team_;
 };
 
+// What arithmetic and memory of this machine give at the moment, so that a time can be told as a share of it.
+struct CpuCeilings {
+  double flopsOfOne;  // operations a second of one thread, a fused multiply-add being two
+  double flopsOfAll;  // of the whole team
+  double bandwidth;   // bytes a second of the team through a = b + s c, two read and one written
+};
+
 // One candidate of each instruction set, the best first.
 struct CpuCandidate {
   const char* name;
   bool (*supported)();
   Backend* (*open)(const CpuOptions&);
+  CpuCeilings (*measure)(Backend&);  // of a backend that `open` returned; takes about 50 ms
 };
 extern const CpuCandidate kCpuCandidates[];
 extern const int kCpuCandidateCount;

@@ -8,15 +8,18 @@ namespace packed_rnn {
 
 namespace portable {
 Backend* open(const CpuOptions&);
-}
+CpuCeilings measure(Backend&);
+}  // namespace portable
 
 #if defined(__x86_64__)
 namespace avx2 {
 Backend* open(const CpuOptions&);
-}
+CpuCeilings measure(Backend&);
+}  // namespace avx2
 namespace avx512 {
 Backend* open(const CpuOptions&);
-}
+CpuCeilings measure(Backend&);
+}  // namespace avx512
 namespace {
 bool hasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
@@ -32,10 +35,10 @@ bool always() { return true; }
 
 const CpuCandidate kCpuCandidates[] = {
 #if defined(__x86_64__)
-    {"avx512", hasAvx512, avx512::open},
-    {"avx2", hasAvx2, avx2::open},
+    {"avx512", hasAvx512, avx512::open, avx512::measure},
+    {"avx2", hasAvx2, avx2::open, avx2::measure},
 #endif
-    {"portable", always, portable::open},
+    {"portable", always, portable::open, portable::measure},
 };
 const int kCpuCandidateCount = sizeof kCpuCandidates / sizeof kCpuCandidates[0];
 

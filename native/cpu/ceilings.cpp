@@ -1,0 +1,95 @@
+// What arithmetic and memory give with this instruction set and this team. Nothing can be faster than this,
+// so a benchmark tells its times as shares of it.
+#include <time.h>
+
+#include "cpu/kernels.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+CpuCeilings measure(Backend& backend);
+
+namespace {
+
+constexpr int kRepeats = 3;  // the best counts: a neighbour only ever takes
+
+// Sums that do not wait for each other: two units times five cycles need ten.
+constexpr int kSums = 12;
+constexpr int kSteps = 50000;
+constexpr double kFlopsOfTask = 2.0 * kSums * kLanes * kSteps;
+constexpr int kTasksOfWorker = 32;
+
+// Numbers in each of three arrays: together more than the last cache of any CPU that this runs on.
+constexpr std::int64_t kNumbers = std::int64_t{1} << 24;
+constexpr std::int64_t kChunk = std::int64_t{1} << 16;
+
+double now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// The shortest of some times that f() takes, in seconds.
+template <class F>
+double shortest(F f) {
+  double best = 1e9;
+  for (int i = 0; i < kRepeats; i++) {
+    const double start = now();
+    f();
+    const double spent = now() - start;
+    if (spent < best) best = spent;
+  }
+  return best;
+}
+
+// `numbers` [kLanes] only keep the compiler from computing all this beforehand, or not at all.
+void multiplyAdd(float* numbers) {
+  V sums[kSums];
+  for (int j = 0; j < kSums; j++) sums[j] = load(numbers) + static_cast<float>(j);
+  const V factor = splat(0.999f);
+  const V addend = splat(0.001f);
+  for (int i = 0; i < kSteps; i++) {
+#pragma GCC unroll 12
+    for (int j = 0; j < kSums; j++) sums[j] = fma(sums[j], factor, addend);
+  }
+  V total = sums[0];
+  for (int j = 1; j < kSums; j++) total += sums[j];
+  store(numbers, total);
+}
+
+}  // namespace
+
+CpuCeilings measure(Backend& backend) {
+  CpuBackend& cpu = static_cast<CpuBackend&>(backend);
+  CpuCeilings found;
+  const std::int64_t workers = cpu.team().size();
+
+  Scratch<float> numbers(cpu, workers * kLanes);
+  for (std::int64_t i = 0; i < workers * kLanes; i++) numbers[i] = 0.5f;
+  auto task = [&](std::int64_t, int worker) { multiplyAdd(numbers + worker * kLanes); };
+  const double one = shortest([&] {
+    for (int t = 0; t < kTasksOfWorker; t++) task(t, 0);
+  });
+  found.flopsOfOne = kTasksOfWorker * kFlopsOfTask / one;
+  const double all = shortest([&] { parallel(cpu, workers * kTasksOfWorker, task); });
+  found.flopsOfAll = static_cast<double>(workers * kTasksOfWorker) * kFlopsOfTask / all;
+
+  Scratch<float> a(cpu, kNumbers), b(cpu, kNumbers), c(cpu, kNumbers);
+  // Pages that nobody wrote are all the same page of zeros, and lie in the cache.
+  auto write = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; i += kLanes) {
+      store(a + i, splat(0.0f));
+      store(b + i, splat(1.0f));
+      store(c + i, splat(2.0f));
+    }
+  };
+  parallelChunks(cpu, kNumbers, kChunk, write);
+  auto triad = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; i += kLanes)
+      store(a + i, fma(load(c + i), splat(3.0f), load(b + i)));
+  };
+  const double pass = shortest([&] { parallelChunks(cpu, kNumbers, kChunk, triad); });
+  found.bandwidth = 3.0 * sizeof(float) * kNumbers / pass;
+  return found;
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA
