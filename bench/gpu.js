@@ -82,7 +82,7 @@ if (only.includes('steps')) {
 }
 if (only.includes('epochs')) {
   const documents = Number(values.documents)
-  // On a CPU its padded batch takes a minute, its packed one an hour: bench/step.js compares there.
+  // On a CPU its padded batch takes a minute, its packed one an hour: npm run bench compares there.
   const without = peer !== null && device.kind === 'cpu' && documents > 64
   if (without) log('PyTorch is left out of the epochs: on a CPU they take hours')
   const deadline = budget.start('epochs')

@@ -40,7 +40,7 @@ const wanted = source =>
   !/\.(map|d\.[cm]?ts|tsbuildinfo)$/.test(source) && !source.endsWith('build/gpu/build')
 for (const path of [
   ...['package.json', 'dist', 'build/gpu'],
-  ...['bench/gpu.js', 'bench/gpu', 'bench/compare.js', 'bench/hashed.js', 'bench/gnad-lengths.json'],
+  ...['bench/gpu.js', 'bench/gpu', 'bench/gnad-lengths.json'],
   'bench/peers/cuda_torch.py',
   ...runtimePackages().map(name => `node_modules/${name}`),
 ]) {

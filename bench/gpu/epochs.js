@@ -2,9 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { median } from '../compare.js'
+import { checkLosses, toleranceOf } from '../../dist/bench/close.js'
+import { writeDocuments } from '../../dist/bench/documents.js'
+import { median } from '../../dist/bench/median.js'
 import { Deadline, TIME_OVER } from './clock.js'
-import { toleranceOf } from './close.js'
 import { batchesOf, batchIndices, makeDocuments, makeTrainer, specOf, workloads } from './workloads.js'
 
 const CHECKED_STEPS = 3
@@ -56,16 +57,6 @@ async function measureWorkload(workload, { device, cpu, peer, folder, data, shar
     return await interleave([...runners, ...peers], share)
   } finally {
     for (const runner of runners) runner.dispose()
-  }
-}
-
-function checkLosses(found, wanted, tolerance, whose) {
-  for (const [i, loss] of wanted.entries()) {
-    // Adam's first steps are as long for a small gradient as for a large one, and so is what rounding does to their sign.
-    const allowed = i === 0 ? tolerance : 10 * tolerance
-    if (!(Math.abs(found[i] - loss) <= allowed * Math.abs(loss))) {
-      throw new Error(`step ${i + 1}: wanted the loss of ${whose}, ${loss}, got ${found[i]}`)
-    }
   }
 }
 
@@ -201,21 +192,6 @@ function summary({ who, epochs, reason, wrong, checked, otherFunction }) {
     checked,
     ...(otherFunction && { otherFunction }),
   }
-}
-
-async function writeDocuments(folder, { documents, labels }) {
-  const ids = new Int32Array(documents.reduce((sum, document) => sum + document.length, 0))
-  let at = 0
-  for (const document of documents) {
-    ids.set(document, at)
-    at += document.length
-  }
-  await writeFile(join(folder, 'ids.i32'), ids)
-  await writeFile(join(folder, 'labels.i32'), labels)
-  await writeFile(
-    join(folder, 'lengths.i32'),
-    Int32Array.from(documents, document => document.length),
-  )
 }
 
 async function writeParameters(folder, workload, device, data) {

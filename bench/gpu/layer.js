@@ -1,9 +1,10 @@
 /** One LSTM layer, one direction, with as many inputs as units, over B sequences of T rows: made, checked, timed. */
-import { lstmBackward, lstmForward, PackedSequence, Sequences, scope, tensor } from '../../dist/index.js'
-import { hashed } from '../hashed.js'
-import { checkClose, toleranceOf } from './close.js'
 
-/** Numbers by bench/hashed.js, as bench/peers/cuda_torch.py takes them: rows uniform on ±1, weights on ±1/√H. */
+import { checkClose, toleranceOf } from '../../dist/bench/close.js'
+import { hashed } from '../../dist/bench/hashed.js'
+import { lstmBackward, lstmForward, PackedSequence, Sequences, scope, tensor } from '../../dist/index.js'
+
+/** Numbers by src/bench/hashed.ts, as bench/peers/cuda_torch.py takes them: rows uniform on ±1, weights on ±1/√H. */
 export class Layer {
   #inputs
   #device

@@ -1,7 +1,7 @@
 /** PyTorch in a process of its own, asked one thing at a time. */
-import { spawn, spawnSync } from 'node:child_process'
-import { createInterface } from 'node:readline'
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { BenchProcess } from '../../dist/bench/process.js'
 
 const PYTHON = process.env.PYTHON ?? 'python3'
 const SCRIPT = fileURLToPath(new URL('../peers/cuda_torch.py', import.meta.url))
@@ -22,7 +22,7 @@ export async function startPeer({ kind, precision }) {
   if (reason !== null) return { reason }
   const peer = new Peer({ device: kind, precision })
   try {
-    return { peer, versions: await peer.answer(120) }
+    return { peer, versions: await peer.versions() }
   } catch (error) {
     peer.close()
     return { reason: error.message }
@@ -30,45 +30,25 @@ export async function startPeer({ kind, precision }) {
 }
 
 class Peer {
-  #child
-  #lines
+  #process
 
   constructor(config) {
     // On a CPU it is only tried, and its threads spin: with a busy neighbour two of them take minutes.
     const env = config.device === 'cpu' ? { ...process.env, OMP_NUM_THREADS: '1' } : process.env
-    const stdio = ['pipe', 'pipe', 'inherit']
-    this.#child = spawn(PYTHON, [SCRIPT, JSON.stringify(config)], { env, stdio })
-    // A process that died is told by its answer.
-    this.#child.stdin.on('error', () => {})
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+    this.#process = new BenchProcess('PyTorch', PYTHON, [SCRIPT, JSON.stringify(config)], env)
+  }
+
+  /** What it begins with. */
+  async versions() {
+    return (await this.#process.answer(120)).value
   }
 
   /** @throws Error where it has none to give, in time. */
-  ask(command, seconds = 600) {
-    this.#child.stdin.write(`${JSON.stringify(command)}\n`)
-    return this.answer(seconds)
-  }
-
-  async answer(seconds) {
-    let timer
-    const late = new Promise((_, reject) => {
-      timer = setTimeout(() => {
-        this.#child.kill('SIGKILL')
-        reject(new Error(`PyTorch: no answer in ${seconds} seconds`))
-      }, seconds * 1000)
-    })
-    try {
-      const { value, done } = await Promise.race([late, this.#lines.next()])
-      if (done) throw new Error('PyTorch: its process ended')
-      const answer = JSON.parse(value)
-      if (answer.error !== undefined) throw new Error(`PyTorch: ${answer.error}`)
-      return answer
-    } finally {
-      clearTimeout(timer)
-    }
+  async ask(command, seconds) {
+    return (await this.#process.ask(JSON.stringify(command), seconds)).value
   }
 
   close() {
-    this.#child.stdin.end()
+    return this.#process.close()
   }
 }

@@ -5,7 +5,7 @@
 Protocol, one JSON object a line: it begins with its versions; each line on stdin is a command, `{"do": ...}`, answered by
 its result or by {"error"}. What a command may be stands in COMMANDS below. The end of the input ends the process.
 
-Numbers are hashes of their index (`hashed`), which bench/hashed.js computes alike, so results can be compared. The clock
+Numbers are hashes of their index (`hashed`), which src/bench/hashed.ts computes alike, so results can be compared. The clock
 is read after the device was waited for. Nothing is measured that only prepares: batches are padded and on the device
 beforehand, and what cuDNN tries out in its first call is not counted.
 
@@ -82,7 +82,7 @@ class Session:
 
 
 def hashed(count, scale=1.0, first=0):
-    """See bench/hashed.js."""
+    """See src/bench/hashed.ts."""
     bits = np.arange(first, first + count, dtype=np.uint32)
     bits ^= bits >> 16
     bits *= np.uint32(0x85EBCA6B)

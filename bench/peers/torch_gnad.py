@@ -12,6 +12,7 @@ import json
 import time
 
 import torch
+from torch import nn
 
 from classifier import Classifier, adam, collate, segmented, train_step
 from gnad import TOKENIZERS, UNK, read_articles, read_vectors
@@ -36,7 +37,7 @@ def main():
     train_labels = torch.tensor([classes.index(category) for category in train_categories])
     test_labels = torch.tensor([classes.index(category) for category in test_categories])
 
-    model = Classifier(vectors, HIDDEN_SIZE, len(classes), segmented)
+    model = Classifier(vectors, nn.LSTM(vectors.shape[1], HIDDEN_SIZE), len(classes), segmented)
     optimizer = adam(model, options.lr)
 
     start = time.perf_counter()

@@ -1,25 +1,22 @@
-"""The speed peer: training steps of workload A in PyTorch, one whenever the parent process asks for it.
+"""The speed peer: a case's forward passes and training steps in PyTorch, one whenever the parent process asks for it.
 
-    python3 torch_step.py '{"csv": "articles.csv", "threads": 2, "path": "segmented", "pieces": 1}'
+    python3 torch_step.py '{"folder": "batch", "parameters": "a.safetensors", "threads": 2, ...}'
 
-The configuration is JSON in the first argument:
+The configuration is JSON in the first argument, a `Setting` of src/bench/context.ts with the case as `spec`:
 
-    csv         GNAD articles; the first `articles` of them are the batch, split at white space
-    articles    default 256
-    threads     default 1
-    path        "segmented" (default, the fastest), "padded" or "packed": see classifier.py
-    pieces      padded pieces that the batch is cut into, default 1; "padded" is at its best with 4
-    parameters  a JSON file {name: flat list} with the state dict's names (lstm.weight_ih_l0, ...,
-                classifier.bias); names that it leaves out keep PyTorch's initial values
+    folder      ids.i32, lengths.i32, labels.i32: the batch
+    parameters  safetensors with the state dict's names, but the word vectors, which both sides compute: `hashed`
+    spec        cell ("lstm", "gru", "rnn"), hiddenSize, numLayers, bidirectional, tuneEmbedding, optimizer.lr
+    words, classes, threads
+    few         {"documents": n}: the packed step is of the first n alone, for it is quadratic
 
-Protocol, one JSON object a line. After one warm step: {"ready", "tokens", "distinct", "classes", "loss"},
-`loss` being the loss at the initial parameters. Then each line `step` on stdin is answered by one whole step,
-{"seconds", "loss"}: embedding, forward, loss, backward, clipping, Adam. Every step moves the parameters on,
-so the parent can compare a whole row of losses. Ids are padded beforehand, outside the measurement, to
-PyTorch's advantage. The end of the input ends the process.
+Protocol: first {"ready"}, then each line on stdin is answered by one JSON object. PATH is a function of classifier.py.
 
-No word vectors are read: time does not depend on them, and a table that both sides compute (`hashed_vectors`)
-lets the losses be compared. Words are numbered from 1 by first appearance, classes in code-point order.
+    forward PATH   {"seconds"} of embedding, layers, classifier, without gradients
+    step PATH      {"seconds", "loss"} of a whole step: embedding, forward, loss, backward, clipping, Adam
+    losses S       {"losses"} of S packed steps of the few documents, from the initial parameters
+
+Ids are padded beforehand, outside the measurement, to PyTorch's advantage. The end of the input ends the process.
 
 The environment is the parent's to set, for much of it is read before the first line of Python:
 
@@ -29,80 +26,118 @@ The environment is the parent's to set, for much of it is read before the first 
     OMP_NUM_THREADS=<threads> OMP_PROC_BIND=true
                                  the threads spin between the small ops: with two of them a busy neighbour
                                  costs a factor of ten, so measure two threads on an idle machine only
-    OPENBLAS_CORETYPE            unset: on a Zen 4, SkylakeX and Zen were no faster than what OpenBLAS chose
+    OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE
+                                 unset: on a Zen 4, SkylakeX and Zen were no faster than what OpenBLAS chose
 
 Debian's python3-torch brings the reference BLAS, ten times slower: install libopenblas0-openmp.
 """
 
 import json
+import struct
 import sys
 import time
 
 import numpy as np
 import torch
+from torch import nn
 
 import classifier
 from classifier import Classifier, adam, collate, train_step
-from gnad import read_articles
 
 INPUT_SIZE = 300
-HIDDEN_SIZE = 64
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 PATHS = {path.__name__: path for path in (classifier.segmented, classifier.padded, classifier.packed)}
+# Pieces that the padded batch is cut into: it is at its best with four.
+PIECES = {"segmented": 1, "padded": 4, "packed": 1}
 
 
 def main():
-    config = {"articles": 256, "threads": 1, "path": "segmented", "pieces": 1, "parameters": None}
-    config.update(json.loads(sys.argv[1]))
+    config = json.loads(sys.argv[1])
     torch.set_num_threads(config["threads"])
-    torch.manual_seed(1)
-
-    tokens, categories = read_articles(config["csv"], "whitespace")
-    tokens, categories = tokens[: config["articles"]], categories[: config["articles"]]
-    ids = {}
-    documents = [torch.tensor([ids.setdefault(word, len(ids) + 1) for word in words]) for words in tokens]
-    classes = sorted(set(categories))
-    labels = torch.tensor([classes.index(category) for category in categories])
-    batch = collate(documents, labels, config["pieces"])
-
-    model = Classifier(hashed_vectors(len(ids) + 1), HIDDEN_SIZE, len(classes), PATHS[config["path"]])
-    if config["parameters"]:
-        load_parameters(model, config["parameters"])
-    optimizer = adam(model)
-
-    loss = train_step(model, optimizer, batch)
-    count = sum(len(document) for document in documents)
-    answer(ready=True, tokens=count, distinct=len(ids), classes=len(classes), loss=loss)
+    session = Session(config)
+    answer(ready=True)
+    commands = {"forward": session.forward, "step": session.step, "losses": session.losses}
     for line in sys.stdin:
-        if line.strip() != "step":
-            raise ValueError(f"expected `step`, got {line!r}")
+        name, argument = line.split()
+        answer(**commands[name](argument))
+
+
+class Session:
+    def __init__(self, config):
+        self.config = config
+        lengths = np.fromfile(f"{config['folder']}/lengths.i32", dtype=np.int32).tolist()
+        ids = torch.from_numpy(np.fromfile(f"{config['folder']}/ids.i32", dtype=np.int32)).long()
+        self.documents = list(ids.split(lengths))
+        self.labels = torch.from_numpy(np.fromfile(f"{config['folder']}/labels.i32", dtype=np.int32)).long()
+        self.batches, self.models = {}, {}
+
+    def batch(self, path, few):
+        if (path, few) not in self.batches:
+            count = self.config["few"]["documents"] if few else len(self.documents)
+            self.batches[path, few] = collate(self.documents[:count], self.labels[:count], PIECES[path])
+        return self.batches[path, few]
+
+    def model(self, path):
+        """A path's own, and its optimiser."""
+        if path not in self.models:
+            spec = self.config["spec"]
+            recurrent = CELLS[spec["cell"]](
+                INPUT_SIZE, spec["hiddenSize"], spec["numLayers"], bidirectional=spec["bidirectional"]
+            )
+            vectors = torch.from_numpy(hashed(self.config["words"] * INPUT_SIZE).reshape(-1, INPUT_SIZE))
+            frozen = not spec["tuneEmbedding"]
+            model = Classifier(vectors, recurrent, self.config["classes"], PATHS[path], frozen)
+            load_parameters(model, self.config["parameters"])
+            self.models[path] = model, adam(model, spec["optimizer"]["lr"])
+        return self.models[path]
+
+    @torch.no_grad()
+    def forward(self, path):
+        model, _ = self.model(path)
+        pieces = self.batch(path, few=False)
+        start = time.perf_counter()
+        for ids, lengths, _ in pieces:
+            model(ids, lengths)
+        return {"seconds": time.perf_counter() - start}
+
+    def step(self, path):
+        model, optimizer = self.model(path)
+        batch = self.batch(path, few=path == "packed")
         start = time.perf_counter()
         loss = train_step(model, optimizer, batch)
-        answer(seconds=time.perf_counter() - start, loss=loss)
+        return {"seconds": time.perf_counter() - start, "loss": loss}
+
+    def losses(self, steps):
+        model, optimizer = self.model("packed")
+        losses = [train_step(model, optimizer, self.batch("packed", few=True)) for _ in range(int(steps))]
+        # What is timed later begins anew.
+        del self.models["packed"]
+        return {"losses": losses}
 
 
-def hashed_vectors(rows):
-    """Uniform numbers in [-0.5, 0.5) that another language gets bit for bit: a hash of the element's index.
-
-    The hash is MurmurHash3's finalizer; its upper 24 bits make the number, which float32 holds exactly.
-    """
-    bits = np.arange(rows * INPUT_SIZE, dtype=np.uint32)
+def hashed(count):
+    """Uniform numbers in [-0.5, 0.5): see src/bench/hashed.ts, which computes the same bits."""
+    bits = np.arange(count, dtype=np.uint32)
     bits ^= bits >> 16
     bits *= np.uint32(0x85EBCA6B)
     bits ^= bits >> 13
     bits *= np.uint32(0xC2B2AE35)
     bits ^= bits >> 16
-    numbers = (bits >> 8).astype(np.float32) * np.float32(2**-24) - np.float32(0.5)
-    return torch.from_numpy(numbers.reshape(rows, INPUT_SIZE))
+    return (bits >> 8).astype(np.float32) * np.float32(2**-24) - np.float32(0.5)
 
 
+@torch.no_grad()
 def load_parameters(model, path):
-    with open(path, encoding="utf-8") as file:
-        given = json.load(file)
-    parameters = model.state_dict()
-    with torch.no_grad():
-        for name, numbers in given.items():
-            # The state dict's tensors share memory with the model; an unknown name or a wrong length throws.
-            parameters[name].copy_(torch.tensor(numbers).reshape(parameters[name].shape))
+    with open(path, "rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+        data = file.read()
+    state = model.state_dict()
+    for name, entry in header.items():
+        start, end = entry["data_offsets"]
+        numbers = np.frombuffer(data[start:end], dtype=np.float32).copy()
+        # The state dict's tensors share memory with the model; an unknown name or a wrong length throws.
+        state[name].copy_(torch.from_numpy(numbers).reshape(state[name].shape))
 
 
 def answer(**fields):

@@ -16,6 +16,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     summary: 'counts articles, words and what padding would cost',
     load: () => import('./inspect.js'),
   },
+  bench: {
+    summary: 'measures passes and steps beside the peers that are installed',
+    load: () => import('./bench.js'),
+  },
   doctor: {
     summary: 'tells what this machine runs on, and what does not work',
     load: () => import('./doctor.js'),

@@ -3,8 +3,11 @@ import { PackedRnnError } from '../errors.js'
 
 type Options = Record<string, { type: 'string' | 'boolean'; default?: string | boolean }>
 
-/** A command line that cannot be understood; the message and the usage are all that a person needs. */
-export class UsageError extends Error {}
+/** What went wrong, in a message that is all that a person needs. */
+export class Failure extends Error {}
+
+/** A command line that cannot be understood; the usage helps. */
+export class UsageError extends Failure {}
 
 /** `parseArgs` whose complaints are usage errors. */
 export function parse<T extends Options>(
@@ -66,6 +69,6 @@ export function onePositional(what: string, positionals: string[]): string {
 
 /** What a person reads of an error: the message alone where it is one of ours. */
 export function describe(error: unknown): string {
-  if (error instanceof PackedRnnError || error instanceof UsageError) return error.message
+  if (error instanceof PackedRnnError || error instanceof Failure) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

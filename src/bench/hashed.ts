@@ -2,9 +2,12 @@
  * Uniform numbers in [-0.5, 0.5) times `scale`, that the peers in Python compute bit for bit: MurmurHash3's finalizer of
  * each element's index, whose upper 24 bits make the number, which float32 holds exactly.
  *
- * @param first the index of the first one
+ * @param options `first`: the index of the first one.
  */
-export function hashed(count, { scale = 1, first = 0 } = {}) {
+export function hashed(
+  count: number,
+  { scale = 1, first = 0 }: { scale?: number; first?: number } = {},
+): Float32Array {
   const numbers = new Float32Array(count)
   const factor = Math.fround(scale)
   for (let i = 0; i < count; i++) {

@@ -1,0 +1,149 @@
+import type { Device } from '../device.js'
+import { crossEntropy } from '../ops/loss.js'
+import { packSequence } from '../packed.js'
+import { scope } from '../scope.js'
+import type { BenchCase } from './cases.js'
+import { checkClose, toleranceOf } from './close.js'
+import type { Documents } from './documents.js'
+import { hashed } from './hashed.js'
+import { type BenchModel, commonName, makeModel, read } from './model.js'
+import { type ReferenceState, referenceLastHidden, referenceLoss } from './reference.js'
+
+/** Documents that the reference computes, of words that also come twice. */
+const WORDS = 12
+const CLASSES = 9
+const LENGTHS = [7, 1, 12, 4]
+/** How far along a direction the loss is taken; its error is about the square of it. */
+const EPSILON = 1e-5
+/** The shortest documents of the batch that is timed, which the reference computes too. */
+const SHORTEST = 2
+
+/** What was computed for the check: `lastHidden` of all documents, the `loss`, and the gradients by common names. */
+export interface Computed {
+  lastHidden: ArrayLike<number>
+  loss: number
+  gradients: ReadonlyMap<string, ArrayLike<number>>
+}
+
+/**
+ * Compares a case's states, loss and gradients on a few short documents with the float64 reference, and on the batch
+ * the states of the shortest ones.
+ *
+ * @returns the largest error, relative to the largest number of each array
+ * @throws Error naming what is off
+ */
+export async function checkCase(
+  spec: BenchCase,
+  device: Device,
+  model: BenchModel,
+  { documents }: Pick<Documents, 'documents'>,
+): Promise<number> {
+  const tolerance = toleranceOf(device.precision)
+  const short = shortDocuments()
+  const small = makeModel(spec, device, { words: WORDS, classes: CLASSES })
+  const computed = await compute(small, short)
+  const few = compareWithReference(spec, await stateOf(small), short, computed, tolerance)
+  small.module.dispose()
+
+  const shortest = [...documents.keys()]
+    .sort((a, b) => documents[a]!.length - documents[b]!.length)
+    .slice(0, SHORTEST)
+  const all = await read(() => model.lastHidden(packSequence(documents)))
+  const width = all.length / documents.length
+  const state = await stateOf(model)
+  const found = shortest.flatMap(b => [...all.subarray(b * width, (b + 1) * width)])
+  const wanted = shortest.flatMap(b => referenceLastHidden(spec, state, documents[b]!))
+  return Math.max(few, checkClose({ found }, { found: wanted }, tolerance, 'last states in the batch'))
+}
+
+type Labelled = Pick<Documents, 'documents' | 'labels'>
+
+export function shortDocuments(): Labelled {
+  const numbers = hashed(LENGTHS.reduce((sum, n) => sum + n, 0))
+  let at = 0
+  const documents = LENGTHS.map(length => {
+    at += length
+    return Int32Array.from(numbers.subarray(at - length, at), v => Math.floor((v + 0.5) * WORDS))
+  })
+  return { documents, labels: Int32Array.from(LENGTHS, (_, b) => (5 * b) % CLASSES) }
+}
+
+/** All that is compared, by the package. */
+export async function compute(
+  { module, lastHidden, logits }: BenchModel,
+  { documents, labels }: Labelled,
+): Promise<Computed> {
+  const ids = packSequence(documents)
+  const hidden = await read(() => lastHidden(ids))
+  const loss = scope(() => {
+    const found = crossEntropy(logits(ids), labels)
+    found.backward()
+    return found
+  })
+  const gradients = new Map<string, Float32Array>()
+  for (const [name, { grad }] of module.namedParameters()) {
+    if (grad !== null) gradients.set(commonName(name), await grad.toArray())
+  }
+  return { lastHidden: hidden, loss: await loss.item(), gradients }
+}
+
+/** A model's parameters by their common names. */
+export async function stateOf({ module }: BenchModel): Promise<ReferenceState> {
+  return new Map([...(await module.stateDict())].map(([name, { data }]) => [commonName(name), data]))
+}
+
+/** @throws Error naming what is off */
+export function compareWithReference(
+  spec: BenchCase,
+  state: ReferenceState,
+  { documents, labels }: Labelled,
+  computed: Computed,
+  tolerance: number,
+): number {
+  const lastHidden = documents.flatMap(ids => referenceLastHidden(spec, state, ids))
+  const loss = referenceLoss(spec, state, documents, labels)
+  const errors = [
+    checkClose({ lastHidden: computed.lastHidden }, { lastHidden }, tolerance, 'forward'),
+    checkClose({ loss: [computed.loss] }, { loss: [loss] }, tolerance, 'forward'),
+  ]
+  const trained = [...state.keys()].filter(name => name !== 'embedding.weight' || spec.tuneEmbedding)
+  for (const name of trained) {
+    const gradient = computed.gradients.get(name)
+    if (gradient === undefined) throw new Error(`backward: ${name}: wanted a gradient, got none`)
+    errors.push(checkGradient(spec, state, { documents, labels }, name, gradient, tolerance))
+  }
+  return Math.max(...errors)
+}
+
+/**
+ * The loss's slope in a direction that moves every number of a parameter, beside what the gradient says of it. What
+ * errors are relative to is the slope that such a direction has by chance.
+ */
+function checkGradient(
+  spec: BenchCase,
+  state: ReferenceState,
+  { documents, labels }: Labelled,
+  name: string,
+  gradient: ArrayLike<number>,
+  tolerance: number,
+): number {
+  const values = state.get(name)!
+  const direction = hashed(values.length, { scale: Math.sqrt(12), first: 1 }) // of variance 1
+  const lossAt = (distance: number) => {
+    const moved = Float64Array.from(direction, (v, i) => values[i]! + distance * v)
+    return referenceLoss(spec, new Map([...state, [name, moved]]), documents, labels)
+  }
+  const slope = (lossAt(EPSILON) - lossAt(-EPSILON)) / (2 * EPSILON)
+  let [told, squares] = [0, 0]
+  for (let i = 0; i < gradient.length; i++) {
+    told += gradient[i]! * direction[i]!
+    squares += gradient[i]! ** 2
+  }
+  const error = Math.abs(told - slope) / Math.sqrt(squares)
+  if (gradient.length !== values.length || !(error <= tolerance)) {
+    throw new Error(
+      `backward: ${name}: off by ${error.toExponential(1)}, allowed ${tolerance.toExponential(1)}`,
+    )
+  }
+  return error
+}

@@ -1,0 +1,59 @@
+import type { CaseName } from './cases.js'
+import type { ModelSize } from './model.js'
+import type { BenchProcess } from './process.js'
+
+/** What a process of a case is told. Paths hold no space. */
+export interface Setting extends ModelSize {
+  name: CaseName
+  threads: number
+  /** Where the batch lies, written by `writeDocuments`. */
+  folder: string
+  /** Parameters of the case by their common names, a safetensors file. */
+  parameters: string
+  /** Documents and their tokens. */
+  documents: number
+  tokens: number
+  /** The first documents, for what takes too long on all; and their tokens. */
+  few: { documents: number; tokens: number }
+  /** Steps whose losses are compared. */
+  checkedSteps: number
+}
+
+export type Pass = 'forward' | 'step'
+
+/** A pass that is timed: what to ask its process for, and of how many tokens it is. */
+export interface Turn {
+  who: string
+  pass: Pass
+  tokens: number
+  question: string
+}
+
+/** Somebody who takes part in a case. */
+export interface Participant {
+  process: BenchProcess
+  turns: Turn[]
+  /** By `who`: what a reader must know to compare. */
+  notes: Record<string, string>
+  /** Whether its process does nothing but this, so that its memory says something. */
+  alone?: boolean
+}
+
+/** What a peer's results are compared with: ours. */
+export interface Ours {
+  losses(documents: number, steps: number): Promise<number[]>
+  /** The last hidden states of the batch [B, D·H]. */
+  states(): Promise<Float32Array>
+}
+
+/** A peer that is installed, and can join a case. */
+export interface Peer {
+  version: string
+  /** Null where it has nothing for the case. Its results have been compared with ours, and an error says otherwise. */
+  join(setting: Setting, ours: Ours): Promise<Participant | null>
+}
+
+/** Why a peer is not there, and how it could be. */
+export interface Missing {
+  missing: string
+}

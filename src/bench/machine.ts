@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { cpus, loadavg, release, totalmem } from 'node:os'
+import type { Device } from '../device.js'
+
+/** Linux counts CPU time in these, a second. */
+export const TICKS = 100
+
+export function packageVersion(): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  )
+  return manifest.version
+}
+
+/** What a time depends on. */
+export function machineFacts({ instructions }: Device): Record<string, string | number | number[]> {
+  return {
+    cpu: `${cpus()[0]?.model ?? 'unknown'}${familyOf()}`,
+    cores: cpus().length,
+    instructions,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    node: process.version,
+    load: loadavg(),
+  }
+}
+
+/** CPU time that everything on this machine has used; null where Linux does not tell. */
+export function busySeconds(): number | null {
+  try {
+    const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
+      .split('\n', 1)[0]!
+      .split(/ +/)
+      .slice(1)
+      .map(Number)
+    return (user! + nice! + system! + irq! + softirq! + steal!) / TICKS
+  } catch {
+    return null
+  }
+}
+
+/** A virtual machine often hides the model's name, and the family still tells the architecture. */
+function familyOf(): string {
+  try {
+    const info = readFileSync('/proc/cpuinfo', 'utf8')
+    const [family, model] = ['cpu family', 'model'].map(
+      name => new RegExp(`^${name}\\s*: (\\d+)`, 'm').exec(info)?.[1],
+    )
+    return family === undefined ? '' : `, family ${family}, model ${model}`
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,78 @@
+// The package's own part in the benchmark: a process like the peers', so that its memory is told like theirs. Answers
+//
+//   forward         a forward pass of the batch, nothing recorded: {"seconds", "javascript"}
+//   step            a training step of it: {"seconds", "javascript", "loss"}
+//   check           compares with the float64 reference: {"error"} says where, {"largestError"} is within the tolerance
+//   losses N S      of S steps on the first N documents, from the initial parameters: {"losses"}
+//   parameters F    writes the initial ones to a safetensors file
+//   states F        writes the last hidden states of the batch, [B, D·H] float32
+import { writeFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { noGrad } from '../autograd.js'
+import { device as openDevice } from '../device.js'
+import { writeSafetensors } from '../formats/safetensors.js'
+import { stateEntries } from '../formats/stateDict.js'
+import { packSequence } from '../packed.js'
+import { scope } from '../scope.js'
+import type { Tensor } from '../tensor.js'
+import { cases } from './cases.js'
+import { checkCase } from './check.js'
+import type { Setting } from './context.js'
+import { loadDocuments } from './documents.js'
+import { makeModel, parametersOf, read } from './model.js'
+
+const setting: Setting = JSON.parse(process.argv[2]!)
+const spec = cases[setting.name]
+const device = openDevice('cpu', { threads: setting.threads })
+const { documents, labels } = await loadDocuments(setting.folder)
+const model = makeModel(spec, device, setting)
+const batch = { ids: packSequence(documents), labels }
+
+/** The call alone is JavaScript; the rest of the time the queue's threads compute. */
+async function timed(call: () => Tensor<'float32'>) {
+  const start = performance.now()
+  const result = call()
+  const javascript = performance.now() - start
+  const [loss] = await result.toArray()
+  result.dispose()
+  return { seconds: (performance.now() - start) / 1000, javascript: javascript / 1000, loss }
+}
+
+const commands: Record<string, (args: string[]) => Promise<object>> = {
+  forward: async () => {
+    const { seconds, javascript } = await timed(() => noGrad(() => scope(() => model.logits(batch.ids))))
+    return { seconds, javascript }
+  },
+  step: () => timed(() => model.step(batch)),
+  check: async () => ({ largestError: await checkCase(spec, device, model, { documents }) }),
+  losses: async ([count, steps]) => {
+    const fresh = makeModel(spec, device, setting)
+    const some = {
+      ids: packSequence(documents.slice(0, Number(count))),
+      labels: labels.slice(0, Number(count)),
+    }
+    const losses: number[] = []
+    while (losses.length < Number(steps)) losses.push((await timed(() => fresh.step(some))).loss!)
+    fresh.module.dispose()
+    return { losses }
+  },
+  parameters: async ([file]) => {
+    await writeFile(file!, writeSafetensors(stateEntries(await parametersOf(model))))
+    return {}
+  },
+  states: async ([file]) => {
+    await writeFile(file!, await read(() => model.lastHidden(batch.ids)))
+    return {}
+  },
+}
+
+const answer = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`)
+answer({ ready: true, instructions: device.instructions })
+for await (const line of createInterface({ input: process.stdin })) {
+  const [name = '', ...args] = line.split(' ')
+  try {
+    answer(await commands[name]!(args))
+  } catch (error) {
+    answer({ error: error instanceof Error ? error.message : String(error) })
+  }
+}

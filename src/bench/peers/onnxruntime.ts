@@ -1,0 +1,61 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join as joinPath } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readSafetensors } from '../../formats/safetensors.js'
+import { cases } from '../cases.js'
+import { checkClose, toleranceOf } from '../close.js'
+import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
+import { BenchProcess } from '../process.js'
+import { onnxModel } from './onnx.js'
+
+const PACKAGE = 'onnxruntime-node'
+const SCRIPT = fileURLToPath(new URL('./onnxruntimeProcess.js', import.meta.url))
+/** Documents in a batch; which is faster depends on the layers. */
+const BATCHES = [4, 8]
+
+/** Looked for from the working directory, from this package, and in NODE_PATH. */
+export async function findOnnxRuntime(): Promise<Peer | Missing> {
+  const require = createRequire(import.meta.url)
+  try {
+    const paths = [process.cwd(), fileURLToPath(new URL('.', import.meta.url))]
+    const file = require.resolve(PACKAGE, { paths })
+    const manifest = require.resolve(`${PACKAGE}/package.json`, { paths })
+    const { version }: { version: string } = JSON.parse(await readFile(manifest, 'utf8'))
+    return { version: `${PACKAGE} ${version}`, join: (setting, ours) => join(file, setting, ours) }
+  } catch {
+    return { missing: `not installed: npm install --no-save --ignore-scripts ${PACKAGE}` }
+  }
+}
+
+async function join(library: string, setting: Setting, ours: Ours) {
+  const { name, parameters, folder, tokens } = setting
+  const { tensors } = readSafetensors(await readFile(parameters), parameters)
+  const model = joinPath(folder, `${name}.onnx`)
+  await writeFile(model, onnxModel(cases[name], tensors))
+  const config = JSON.stringify({ ...setting, library, model, batches: BATCHES })
+  const child = new BenchProcess(PACKAGE, process.execPath, [SCRIPT, config])
+  try {
+    await child.answer()
+    const wanted = await ours.states()
+    for (const size of BATCHES) {
+      const file = joinPath(folder, `${name}-${size}.f32`)
+      await child.ask(`states ${size} ${file}`)
+      const { buffer } = Uint8Array.from(await readFile(file))
+      const about = `batches of ${size}`
+      checkClose({ states: new Float32Array(buffer) }, { states: wanted }, toleranceOf('float32'), about)
+    }
+  } catch (error) {
+    await child.close()
+    throw error
+  }
+  const note = "the layers alone: rows are looked up and padded to a batch's longest beforehand"
+  const who = (size: number) => `${PACKAGE}, sorted, batches of ${size}`
+  return {
+    process: child,
+    turns: BATCHES.map(
+      (size): Turn => ({ who: who(size), pass: 'forward', tokens, question: `run ${size}` }),
+    ),
+    notes: Object.fromEntries(BATCHES.map(size => [who(size), note])),
+  }
+}

@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { TICKS } from './machine.js'
+
+/** A process that did not answer, or answered that it could not do what it was asked for. */
+export class ProcessFailure extends Error {
+  readonly process: BenchProcess
+
+  constructor(process: BenchProcess, message: string) {
+    super(`${process.name}: ${message}`)
+    this.process = process
+  }
+}
+
+/**
+ * A process that takes part in a benchmark: it says when it is ready, answers each line with one JSON object, and waits.
+ */
+export class BenchProcess {
+  readonly name: string
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+  /** CPU time at its last answer, and what it has used between answers and questions. */
+  #answeredAt: number | null = null
+  #idleSeconds = 0
+  readonly #kill = () => this.#child.kill('SIGKILL')
+
+  constructor(name: string, command: string, args: string[], env: NodeJS.ProcessEnv = process.env) {
+    this.name = name
+    const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
+    // A process that died, or never was, is told by its answer.
+    child.stdin.on('error', () => {})
+    child.on('error', () => child.stdout.destroy())
+    this.#child = child
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    process.once('exit', this.#kill)
+  }
+
+  /** @throws ProcessFailure where it has no answer to give, in time. */
+  ask(question: string, seconds = 600): Promise<Answer> {
+    const used = this.cpuSeconds()
+    if (used !== null && this.#answeredAt !== null) this.#idleSeconds += used - this.#answeredAt
+    this.#child.stdin?.write(`${question}\n`)
+    return this.answer(seconds)
+  }
+
+  /** The next line that it writes. */
+  async answer(seconds = 600): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#kill()
+        reject(new ProcessFailure(this, `no answer in ${seconds} seconds`))
+      }, seconds * 1000)
+    })
+    try {
+      const { value, done } = await Promise.race([late, this.#lines.next()])
+      if (done === true) throw new ProcessFailure(this, 'its process ended')
+      this.#answeredAt = this.cpuSeconds()
+      const answer = new Answer(this.name, JSON.parse(value))
+      const error = answer.optional('error')
+      if (error !== undefined) throw new ProcessFailure(this, String(error))
+      return answer
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** CPU time that it used while it was asked nothing; a thread that spins shows here. */
+  get idleSeconds(): number {
+    return this.#idleSeconds
+  }
+
+  /** The most memory that it had, as Linux counts it; null elsewhere. */
+  get peakBytes(): number | null {
+    const found = /^VmHWM:\s+(\d+) kB/m.exec(this.#proc('status') ?? '')
+    return found === null ? null : Number(found[1]) * 1024
+  }
+
+  /** CPU time that it has used; null where Linux does not tell. */
+  cpuSeconds(): number | null {
+    // After the name, which may hold spaces: state is the first field, utime and stime are the 12th and 13th.
+    const fields = this.#proc('stat')?.split(') ')[1]?.split(' ')
+    return fields === undefined ? null : (Number(fields[11]) + Number(fields[12])) / TICKS
+  }
+
+  #proc(name: string): string | null {
+    try {
+      return readFileSync(`/proc/${this.#child.pid}/${name}`, 'utf8')
+    } catch {
+      return null
+    }
+  }
+
+  /** Resolves when it has ended. */
+  async close(): Promise<void> {
+    process.off('exit', this.#kill)
+    const { exitCode, signalCode, pid } = this.#child
+    if (pid === undefined || exitCode !== null || signalCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.#child.stdin?.end()
+    const timer = setTimeout(this.#kill, 2000)
+    await ended
+    clearTimeout(timer)
+  }
+}
+
+/** What a process said: fields that are checked where they are read. */
+export class Answer {
+  readonly #who: string
+  readonly value: unknown
+
+  constructor(who: string, value: unknown) {
+    this.#who = who
+    this.value = value
+  }
+
+  optional(name: string): unknown {
+    return typeof this.value === 'object' && this.value !== null ? Reflect.get(this.value, name) : undefined
+  }
+
+  number(name: string): number {
+    const value = this.optional(name)
+    if (typeof value !== 'number') throw new Error(`${this.#who}: ${name}: wanted a number, got ${value}`)
+    return value
+  }
+
+  numbers(name: string): number[] {
+    const value = this.optional(name)
+    if (!Array.isArray(value) || !value.every(v => typeof v === 'number')) {
+      throw new Error(`${this.#who}: ${name}: wanted numbers, got ${value}`)
+    }
+    return value
+  }
+
+  text(name: string): string {
+    const value = this.optional(name)
+    if (typeof value !== 'string') throw new Error(`${this.#who}: ${name}: wanted a text, got ${value}`)
+    return value
+  }
+}

@@ -1,0 +1,138 @@
+import type { Ceilings } from '../native.js'
+import type { CaseName } from './cases.js'
+import type { Participant, Pass, Turn } from './context.js'
+import { median } from './median.js'
+
+/** One turn: seconds, and of ours how many of them were JavaScript. */
+export interface Sample {
+  seconds: number
+  javascript: number | null
+}
+
+export interface Measured {
+  /** The median of the samples. */
+  seconds: number
+  samples: number[]
+  /** Real ones; padding never counts. */
+  tokens: number
+  tokensPerSecond: number
+  /** 10^9 operations a second, of those that the shapes ask for a token. */
+  gflops: number
+  /** Of the multiply-adds that all threads can do in a second. */
+  shareOfPeak: number
+  /** How many times as many tokens a second ours has; null of ours. */
+  oursIsFasterBy: number | null
+  /** Share of the time that was JavaScript; null where none is. */
+  javascript: number | null
+}
+
+export interface Row {
+  who: string
+  forward: Measured | null
+  step: Measured | null
+  /** The most memory of a process that does this alone, and forward only; null where that was not measured. */
+  peakBytes: number | null
+  forwardPeakBytes: number | null
+  /** CPU time of its process while others had their turn. */
+  idleSeconds: number
+  note: string | null
+}
+
+export interface CaseResult {
+  about: string
+  /** Operations for a token. */
+  flops: Record<Pass, number>
+  /** From the float64 reference. */
+  largestError: number
+  ceilings: Ceilings
+  /** Cores that processes other than the benchmark's used meanwhile: times say little where it is much. */
+  othersCores: number | null
+  /** Ours is the first. */
+  rows: Row[]
+  /** Peers that are installed and did not start, and why. */
+  failed: Record<string, string>
+}
+
+/** Ours over the best peer's, in tokens a second; null without a peer. */
+export type Ratios = Record<Pass, number | null>
+
+export interface Results {
+  format: 'packed-rnn bench 1'
+  started: string
+  seconds: number
+  version: string
+  machine: Record<string, string | number | number[]>
+  batch: { articles: number; tokens: number; words: number; longest: number; about: string }
+  threads: number
+  rounds: number
+  /** Medians over the whole run. */
+  ceilings: Ceilings & { probes: number }
+  peers: Record<string, { version: string } | { missing: string }>
+  cases: Partial<Record<CaseName, CaseResult>>
+  ratios: Partial<Record<CaseName, Ratios>>
+}
+
+export function measured(
+  samples: readonly Sample[],
+  tokens: number,
+  flops: number,
+  { flopsOfAll }: Ceilings,
+): Measured {
+  const seconds = median(samples.map(sample => sample.seconds))
+  const tokensPerSecond = tokens / seconds
+  const javascript = samples.flatMap(sample => sample.javascript ?? [])
+  return {
+    ...{ seconds, samples: samples.map(sample => sample.seconds), tokens, tokensPerSecond },
+    gflops: (flops * tokensPerSecond) / 1e9,
+    shareOfPeak: (flops * tokensPerSecond) / flopsOfAll,
+    oursIsFasterBy: null,
+    javascript: javascript.length === 0 ? null : median(javascript) / seconds,
+  }
+}
+
+/** The ways of one participant, in the order of its turns. */
+export function rowsOf(
+  { process, turns, notes }: Participant,
+  samples: ReadonlyMap<Turn, Sample[]>,
+  flops: Record<Pass, number>,
+  ceilings: Ceilings,
+): Row[] {
+  return [...new Set(turns.map(({ who }) => who))].map(who => {
+    const of = (pass: Pass) => {
+      const turn = turns.find(one => one.who === who && one.pass === pass)
+      const found = turn && samples.get(turn)
+      return turn && found ? measured(found, turn.tokens, flops[pass], ceilings) : null
+    }
+    return {
+      ...{ who, forward: of('forward'), step: of('step') },
+      ...{ peakBytes: null, forwardPeakBytes: null, idleSeconds: process.idleSeconds },
+      note: notes[who] ?? null,
+    }
+  })
+}
+
+/** Says in each row but the first, which is ours, how it compares with that. */
+export function compareRows(rows: Row[]): Row[] {
+  const [ours] = rows
+  return rows.map((row, i) => {
+    const compared = (pass: Pass) => {
+      const [theirs, own] = [row[pass], ours?.[pass]]
+      if (i === 0 || !theirs || !own) return theirs
+      return { ...theirs, oursIsFasterBy: own.tokensPerSecond / theirs.tokensPerSecond }
+    }
+    return { ...row, forward: compared('forward'), step: compared('step') }
+  })
+}
+
+export function ratiosOf(cases: Partial<Record<CaseName, CaseResult>>): Results['ratios'] {
+  const best = (rows: readonly Row[], pass: Pass) => {
+    const all = rows.flatMap(row => row[pass]?.oursIsFasterBy ?? [])
+    return all.length === 0 ? null : Math.min(...all)
+  }
+  return Object.fromEntries(
+    Object.entries(cases).map(([name, { rows }]) => [
+      name,
+      { forward: best(rows, 'forward'), step: best(rows, 'step') },
+    ]),
+  )
+}

@@ -1,0 +1,258 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ceilings, device as openDevice } from '../device.js'
+import type { Ceilings } from '../native.js'
+import { about, type CaseName, cases, flopsOf } from './cases.js'
+import type { Missing, Ours, Participant, Peer, Setting } from './context.js'
+import { type Documents, writeDocuments } from './documents.js'
+import { interleave } from './interleave.js'
+import { busySeconds, machineFacts, packageVersion } from './machine.js'
+import { median } from './median.js'
+import { findOneDnn } from './peers/onednn.js'
+import { findOnnxRuntime } from './peers/onnxruntime.js'
+import { findTorch } from './peers/torch.js'
+import { BenchProcess, ProcessFailure } from './process.js'
+import { type CaseResult, compareRows, type Results, ratiosOf, rowsOf } from './results.js'
+
+export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
+export type PeerName = (typeof peerNames)[number]
+
+const OURS = 'packed-rnn'
+const OURS_SCRIPT = fileURLToPath(new URL('./ours.js', import.meta.url))
+const CHECKED_STEPS = 3
+/** Documents of a packed PyTorch step, and seconds of a case that each may use; and those of a quick run. */
+const USUAL = { few: 8, patience: 45 }
+const QUICK = { few: 4, patience: 1 }
+
+export interface BenchOptions {
+  data: Documents
+  cases: readonly CaseName[]
+  peers: readonly PeerName[]
+  threads: number
+  rounds: number
+  /** Whoever is slow has fewer turns. */
+  quick: boolean
+  signal?: AbortSignal
+  log(line: string): void
+}
+
+/** A case that could not be measured, or has a wrong result. */
+export class CaseError extends Error {
+  constructor(name: CaseName, cause: unknown) {
+    super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
+}
+
+type Peers = Record<string, Peer | Missing>
+
+/**
+ * Checks and times the cases, one after the other; in each, everybody in turn, in processes of their own.
+ *
+ * @throws CaseError where a result is wrong
+ */
+export async function runBench(options: BenchOptions): Promise<Results> {
+  const { data, threads, rounds, log, signal } = options
+  const started = new Date()
+  const device = openDevice('cpu', { threads })
+  const machine = machineFacts(device)
+  const folder = await mkdtemp(join(tmpdir(), 'packed-rnn-bench-'))
+  try {
+    await writeDocuments(folder, data)
+    const peers = await findPeers(options.peers, folder)
+    for (const [name, peer] of Object.entries(peers)) {
+      log('missing' in peer ? `${name} is missing: ${peer.missing}` : `${name}: ${peer.version}`)
+    }
+    const probes: Ceilings[] = []
+    const found: Partial<Record<CaseName, CaseResult>> = {}
+    // The first probe makes its memory, which takes longer.
+    await ceilings(device)
+    for (const name of options.cases) {
+      signal?.throwIfAborted()
+      try {
+        const ofCase: Ceilings[] = []
+        const probe = async () => {
+          ofCase.push(await ceilings(device))
+        }
+        const setting = settingOf(name, folder, options)
+        found[name] = await measureCase(setting, peers, { probe, probes: ofCase, options })
+        probes.push(...ofCase)
+      } catch (error) {
+        signal?.throwIfAborted()
+        throw new CaseError(name, error)
+      }
+    }
+    const { documents, tokens, words, about } = data
+    const longest = Math.max(...documents.map(({ length }) => length))
+    return {
+      format: 'packed-rnn bench 1',
+      started: started.toISOString(),
+      seconds: (Date.now() - started.getTime()) / 1000,
+      ...{ version: packageVersion(), machine },
+      batch: { articles: documents.length, tokens, words, longest, about },
+      ...{ threads, rounds },
+      ceilings: { ...medians(probes), probes: probes.length },
+      peers: Object.fromEntries(
+        Object.entries(peers).map(([name, peer]) => [
+          name,
+          'missing' in peer ? { missing: peer.missing } : { version: peer.version },
+        ]),
+      ),
+      cases: found,
+      ratios: ratiosOf(found),
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function findPeers(names: readonly PeerName[], folder: string): Promise<Peers> {
+  const find = { torch: findTorch, onednn: () => findOneDnn(folder), onnxruntime: findOnnxRuntime }
+  const found: Peers = {}
+  for (const name of names) found[name] = await find[name]()
+  return found
+}
+
+function settingOf(name: CaseName, folder: string, { data, threads, quick }: BenchOptions): Setting {
+  const few = data.documents.slice(0, (quick ? QUICK : USUAL).few)
+  return {
+    ...{ name, threads, folder, words: data.words, classes: data.classes, checkedSteps: CHECKED_STEPS },
+    parameters: join(folder, `${name}.safetensors`),
+    ...{ documents: data.documents.length, tokens: data.tokens },
+    few: { documents: few.length, tokens: few.reduce((sum, { length }) => sum + length, 0) },
+  }
+}
+
+function medians(probes: readonly Ceilings[]): Ceilings {
+  const of = (key: keyof Ceilings) => median(probes.map(probe => probe[key]))
+  return { flopsOfOne: of('flopsOfOne'), flopsOfAll: of('flopsOfAll'), bandwidth: of('bandwidth') }
+}
+
+interface Measuring {
+  /** Adds to the probes. */
+  probe(): Promise<void>
+  probes: readonly Ceilings[]
+  options: BenchOptions
+}
+
+async function measureCase(
+  setting: Setting,
+  peers: Peers,
+  { probe, probes, options }: Measuring,
+): Promise<CaseResult> {
+  const { rounds, quick, signal, log } = options
+  const spec = cases[setting.name]
+  log(`${setting.name}: ${about(spec)}`)
+  const memory = await memoryOf(setting)
+  const own = startOurs(setting)
+  const { tokens } = setting
+  const all: Participant[] = [
+    {
+      process: own,
+      turns: [
+        { who: OURS, pass: 'forward', tokens, question: 'forward' },
+        { who: OURS, pass: 'step', tokens, question: 'step' },
+      ],
+      notes: {},
+    },
+  ]
+  try {
+    await own.answer()
+    await own.ask(`parameters ${setting.parameters}`)
+    const largestError = (await own.ask('check')).number('largestError')
+    log(`  off the float64 reference by ${largestError.toExponential(1)}`)
+    const { joined, failed } = await joinPeers(setting, peers, own, options)
+    all.push(...joined)
+    const { patience } = quick ? QUICK : USUAL
+    const before = usage(all)
+    const samples = await interleave(all, { rounds, patience, probe, signal })
+    const othersCores = othersBetween(before, usage(all))
+    const flops = flopsOf(spec)
+    const found = medians(probes)
+    const rows = all.flatMap(one => {
+      const peakBytes = one.alone ? one.process.peakBytes : null
+      return rowsOf(one, samples, flops, found).map(row => ({ ...row, peakBytes }))
+    })
+    Object.assign(rows[0]!, memory)
+    const facts = { about: about(spec), flops, largestError, ceilings: found, othersCores }
+    return { ...facts, rows: compareRows(rows), failed }
+  } finally {
+    for (const { process } of all) await process.close()
+  }
+}
+
+interface Usage {
+  wall: number
+  /** CPU time of the machine, and of the benchmark's processes. */
+  all: number | null
+  own: number
+}
+
+function usage(participants: readonly Participant[]): Usage {
+  const { user, system } = process.cpuUsage()
+  const children = participants.map(one => one.process.cpuSeconds() ?? 0)
+  const own = children.reduce((sum, seconds) => sum + seconds, (user + system) / 1e6)
+  return { wall: performance.now() / 1000, all: busySeconds(), own }
+}
+
+/** In cores. */
+function othersBetween(before: Usage, after: Usage): number | null {
+  if (before.all === null || after.all === null) return null
+  return Math.max(0, (after.all - before.all - (after.own - before.own)) / (after.wall - before.wall))
+}
+
+function startOurs(setting: Setting): BenchProcess {
+  return new BenchProcess(OURS, process.execPath, [OURS_SCRIPT, JSON.stringify(setting)])
+}
+
+/** In a process that does nothing else. */
+async function memoryOf(setting: Setting) {
+  const own = startOurs(setting)
+  try {
+    await own.answer()
+    await own.ask('forward')
+    const forwardPeakBytes = own.peakBytes
+    await own.ask('step')
+    await own.ask('step')
+    return { forwardPeakBytes, peakBytes: own.peakBytes }
+  } finally {
+    await own.close()
+  }
+}
+
+/** Those that are installed and have the case, each compared with ours. */
+async function joinPeers(
+  setting: Setting,
+  peers: Peers,
+  own: BenchProcess,
+  { signal, log }: BenchOptions,
+): Promise<{ joined: Participant[]; failed: Record<string, string> }> {
+  const ours: Ours = {
+    losses: async (count, steps) => (await own.ask(`losses ${count} ${steps}`)).numbers('losses'),
+    states: async () => {
+      const file = `${setting.parameters}.states`
+      await own.ask(`states ${file}`)
+      return new Float32Array(Uint8Array.from(await readFile(file)).buffer)
+    },
+  }
+  const joined: Participant[] = []
+  const failed: Record<string, string> = {}
+  for (const [name, peer] of Object.entries(peers)) {
+    if ('missing' in peer) continue
+    try {
+      signal?.throwIfAborted()
+      const one = await peer.join(setting, ours)
+      if (one !== null) joined.push(one)
+    } catch (error) {
+      // What does not run is left out. A wrong result is none of that, and no failure of ours.
+      if (!(error instanceof ProcessFailure) || error.process === own) {
+        for (const { process } of joined) await process.close()
+        throw new Error(`${name}: ${error instanceof Error ? error.message : error}`, { cause: error })
+      }
+      failed[name] = error.message
+      log(`  ${name} is left out: ${error.message}`)
+    }
+  }
+  return { joined, failed }
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type CaseName, caseNames } from '../bench/cases.js'
+import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
+import { type BenchOptions, CaseError, type PeerName, peerNames, runBench } from '../bench/run.js'
+import { report } from './benchReport.js'
+import { Failure, integerOption, noPositionals, parse, UsageError } from './options.js'
+
+const BATCH = 256
+const ROUNDS = 5
+const QUICK = { batch: 32, rounds: 2 }
+
+export const usage = `packed-rnn bench [OPTION …]
+
+Measures forward passes and whole training steps of a batch of articles on the CPU, beside the peers that are installed,
+one after the other in each round. Everybody's results are checked before anything is timed.
+
+  --cases LIST     some of ${caseNames.join(',')}; default all
+  --peers LIST     some of ${peerNames.join(',')}, or none; default all
+  --articles FILE  articles in 10kGNAD's format; default gnad/articles.csv in PACKED_RNN_DATA, or invented words
+  --batch N        articles; default ${BATCH}
+  --threads N      default all cores
+  --rounds N       default ${ROUNDS}
+  --quick          a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, and whoever is slow has one: under a minute or so
+  --json FILE      where to write the figures`
+
+export async function execute(args: string[], signal: AbortSignal): Promise<void> {
+  const { values, positionals } = parse(args, {
+    cases: { type: 'string' },
+    peers: { type: 'string' },
+    articles: { type: 'string' },
+    batch: { type: 'string' },
+    threads: { type: 'string' },
+    rounds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  })
+  noPositionals(positionals)
+  const quick = values.quick === true
+  const options: BenchOptions = {
+    cases: listOption('cases', values.cases, caseNames),
+    peers: values.peers === 'none' ? [] : listOption('peers', values.peers, peerNames),
+    threads: integerOption('threads', values.threads, Math.min(availableParallelism(), 256), 1),
+    rounds: integerOption('rounds', values.rounds, quick ? QUICK.rounds : ROUNDS, 1),
+    data: await documents(
+      values.articles,
+      integerOption('batch', values.batch, quick ? QUICK.batch : BATCH, 1),
+      signal,
+    ),
+    quick,
+    signal,
+    log: line => process.stderr.write(`${line}\n`),
+  }
+  const results = await runBench(options).catch((error: unknown) => {
+    throw error instanceof CaseError ? new Failure(error.message, { cause: error }) : error
+  })
+  process.stdout.write(report(results))
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`)
+}
+
+/** Some of the names, in the order of `all`. */
+function listOption<T extends CaseName | PeerName>(
+  name: string,
+  text: string | undefined,
+  all: readonly T[],
+): T[] {
+  if (text === undefined) return [...all]
+  const wanted = text.split(',')
+  const unknown = wanted.find(word => !all.some(known => known === word))
+  if (unknown !== undefined) {
+    throw new UsageError(`--${name}: wanted some of ${all.join(', ')}, got ${unknown}`)
+  }
+  return all.filter(known => wanted.includes(known))
+}
+
+async function documents(given: string | undefined, count: number, signal: AbortSignal): Promise<Documents> {
+  const folder =
+    process.env.PACKED_RNN_DATA ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
+  const usual = join(folder, 'gnad', 'articles.csv')
+  const file = given ?? (existsSync(usual) ? usual : undefined)
+  return file === undefined ? renumbered(inventDocuments(count)) : readDocuments(file, count, signal)
+}

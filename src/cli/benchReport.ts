@@ -1,0 +1,70 @@
+import type { CaseResult, Measured, Results, Row } from '../bench/results.js'
+import { aligned } from './table.js'
+
+const COLUMNS = ['', '', 'ms', 'tokens/s', 'GFLOP/s', 'of peak', 'JavaScript', 'MiB', 'ours is faster by']
+
+const READ_THIS = `\
+Medians of interleaved rounds. Tokens are real ones: padding never counts. GFLOP/s are those of the layers' products for
+each token; ours projects each distinct word once, so it computes fewer. A peak in MiB is of a whole process.`
+
+/** For a person: a table a case, and what must be known to read it. */
+export function report(results: Results): string {
+  const { version, machine, batch, threads, rounds, ceilings, peers, cases, ratios } = results
+  const { articles, tokens, words, longest, about } = batch
+  const giga = (value: number) => (value / 1e9).toFixed(0)
+  const lines = [
+    `packed-rnn ${version}: ${machine.cpu}, ${machine.instructions}, ${threads} threads, Node ${machine.node}`,
+    `${articles} articles, ${tokens} tokens, ${words} words, longest ${longest}: ${about}`,
+    `ceilings: one thread ${giga(ceilings.flopsOfOne)} GFLOP/s, all ${giga(ceilings.flopsOfAll)}; ${giga(ceilings.bandwidth)} GB/s`,
+    ...Object.entries(peers).map(([name, peer]) =>
+      'missing' in peer ? `${name} is missing: ${peer.missing}` : `${name}: ${peer.version}`,
+    ),
+    READ_THIS,
+    ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
+    '\nours over the best peer, in tokens/s',
+    aligned([
+      ['', 'forward', 'step'],
+      ...Object.entries(ratios).map(([name, { forward, step }]) => [name, ratio(forward), ratio(step)]),
+    ]),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function caseLines(name: string, found: CaseResult, rounds: number): string[] {
+  const { about, largestError, othersCores, rows, failed } = found
+  const others = othersCores === null ? '' : `; other processes took ${othersCores.toFixed(1)} cores`
+  const cells = rows.flatMap(row => [
+    ...passCells(row.who, 'forward', row.forward, row.forwardPeakBytes),
+    ...passCells(row.forward === null ? row.who : '', 'step', row.step, row.peakBytes),
+  ])
+  return [
+    `\n${name}: ${about}; off the float64 reference by ${largestError.toExponential(1)}${others}`,
+    aligned([COLUMNS, ...cells]),
+    ...rows.flatMap(({ who, note }) => (note === null ? [] : `  ${who}: ${note}`)),
+    ...rows.flatMap(row => fewerRounds(row, rounds)),
+    ...Object.entries(failed).map(([peer, reason]) => `  ${peer} was left out: ${reason}`),
+  ]
+}
+
+function passCells(who: string, pass: string, found: Measured | null, peak: number | null): string[][] {
+  if (found === null) return []
+  const percent = (share: number) => `${(100 * share).toFixed(share < 0.01 ? 1 : 0)} %`
+  return [
+    [
+      ...[who, pass, (1000 * found.seconds).toFixed(found.seconds < 0.1 ? 1 : 0)],
+      ...[String(Math.round(found.tokensPerSecond)), found.gflops.toFixed(1), percent(found.shareOfPeak)],
+      found.javascript === null ? '' : percent(found.javascript),
+      peak === null ? '' : (peak / 2 ** 20).toFixed(0),
+      found.oursIsFasterBy === null ? '' : found.oursIsFasterBy.toFixed(2),
+    ],
+  ]
+}
+
+function fewerRounds({ who, forward, step }: Row, rounds: number): string[] {
+  const least = Math.min(...[forward, step].flatMap(found => found?.samples.length ?? []))
+  return least < rounds ? [`  ${who}: ${least} of ${rounds} rounds, for it is slow`] : []
+}
+
+function ratio(value: number | null): string {
+  return value === null ? '–' : value.toFixed(2)
+}

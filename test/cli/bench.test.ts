@@ -1,0 +1,133 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeArticles } from '../../src/text/gnad.js'
+import { inventArticles } from '../../src/text/invented.js'
+import { cli } from './command.js'
+
+let folder: string
+const at = (name: string) => join(folder, name)
+const json = async (name: string) => JSON.parse(await readFile(at(name), 'utf8'))
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-rnn-bench-test-'))
+  await writeArticles(at('articles.csv'), inventArticles(12, 3))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** Where there is no article but those that are named, and no peer. */
+const nothing = { PACKED_RNN_DATA: '/nowhere', PYTHON: '/nowhere/python3', PATH: '' }
+const small = ['--batch', '4', '--threads', '1', '--rounds', '1']
+const bench = (args: string[], env = {}) => cli(['bench', ...small, ...args], { env: { ...nothing, ...env } })
+
+const measured = (tokens: number) => ({
+  ...{
+    seconds: expect.any(Number),
+    samples: [expect.any(Number)],
+    tokens,
+    tokensPerSecond: expect.any(Number),
+  },
+  ...{ gflops: expect.any(Number), shareOfPeak: expect.any(Number), javascript: expect.any(Number) },
+  oursIsFasterBy: null,
+})
+
+test('measures ours alone, and writes it down', async () => {
+  const { code, stdout } = await bench(['--cases', 'Elman,A', '--peers', 'none', '--json', at('alone.json')])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/\nceilings: one thread \d+ GFLOP\/s, all \d+; \d+ GB\/s\n/)
+  expect(stdout).toMatch(/\nA: LSTM 300→64.*\n.*\n {2}packed-rnn +forward .* %/)
+  const results = await json('alone.json')
+  expect(results).toMatchObject({
+    format: 'packed-rnn bench 1',
+    machine: { cpu: expect.any(String), instructions: expect.any(String) },
+    batch: { articles: 4, tokens: expect.any(Number), words: expect.any(Number) },
+    ...{ threads: 1, rounds: 1, peers: {} },
+    ceilings: {
+      flopsOfOne: expect.any(Number),
+      flopsOfAll: expect.any(Number),
+      bandwidth: expect.any(Number),
+    },
+    ratios: { A: { forward: null, step: null }, Elman: { forward: null, step: null } },
+  })
+  expect(Object.keys(results.cases)).toEqual(['A', 'Elman'])
+  const { tokens } = results.batch
+  for (const { largestError, rows } of Object.values<Record<string, never>>(results.cases)) {
+    expect(largestError).toBeLessThan(1e-4)
+    expect(rows).toMatchObject([{ who: 'packed-rnn', forward: measured(tokens), step: measured(tokens) }])
+  }
+  const [{ forward, peakBytes, forwardPeakBytes }] = results.cases.A.rows
+  expect(forward.gflops).toBeCloseTo((186_368 * forward.tokensPerSecond) / 1e9, 6)
+  expect(forward.shareOfPeak).toBeCloseTo((1e9 * forward.gflops) / results.cases.A.ceilings.flopsOfAll, 6)
+  expect(peakBytes).toBeGreaterThanOrEqual(forwardPeakBytes)
+})
+
+test('names each peer that is missing, and how to install it', async () => {
+  const { code, stdout } = await bench(['--cases', 'Elman', '--peers', 'torch,onednn'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/\ntorch is missing: no PyTorch for \/nowhere\/python3: apt-get install/)
+  expect(stdout).toMatch(/\nonednn is missing: .*apt-get install g\+\+ libdnnl-dev\n/)
+})
+
+/** A PyTorch that says what it is told. */
+async function fakeTorch(losses: string) {
+  await writeFile(
+    at('python3'),
+    `#!/bin/sh
+if [ "$1" = -c ]; then echo 1.13; exit; fi
+echo '{"ready": true}'
+while read -r line; do
+  case $line in losses*) echo '${losses}' ;; *) echo '{"seconds": 1}' ;; esac
+done
+`,
+  )
+  await chmod(at('python3'), 0o755)
+  return { PYTHON: at('python3') }
+}
+
+test('a peer with another loss ends the run', async () => {
+  const fake = await fakeTorch('{"losses": [9, 9, 9]}')
+  const refused = await bench(['--cases', 'Elman', '--peers', 'torch'], fake)
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toMatch(
+    /\npacked-rnn bench: case Elman: torch: step 1: wanted the loss of packed-rnn, [\d.]+, got 9\n$/,
+  )
+})
+
+test('a peer that does not run is left out, and named', async () => {
+  const fake = await fakeTorch('{"error": "no memory"}')
+  const { code, stdout } = await bench(['--cases', 'Elman', '--peers', 'torch'], fake)
+  expect(code).toBe(0)
+  expect(stdout).toContain('\n  torch was left out: PyTorch: no memory\n')
+})
+
+describe('options', () => {
+  test('--articles, and a batch of all of them', async () => {
+    const args = ['--cases', 'Elman', '--peers', 'none', '--json', at('articles.json')]
+    expect(await bench([...args, '--articles', at('articles.csv'), '--batch', '99'])).toMatchObject({
+      code: 0,
+    })
+    expect((await json('articles.json')).batch).toMatchObject({
+      articles: 12,
+      about: `the first articles of ${at('articles.csv')}`,
+    })
+  })
+
+  test('--quick', async () => {
+    const args = ['bench', '--quick', '--cases', 'Elman', '--peers', 'none', '--json', at('quick.json')]
+    expect(await cli(args, { env: nothing })).toMatchObject({ code: 0 })
+    expect(await json('quick.json')).toMatchObject({ batch: { articles: 32 }, rounds: 2 })
+  })
+
+  test.each([
+    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, got D'],
+    [['--peers', 'tfjs'], '--peers: wanted some of torch, onednn, onnxruntime, got tfjs'],
+    [['--rounds', '0'], '--rounds: wanted a number of at least 1, got 0'],
+    [['--threads', 'two'], '--threads: wanted a number of at least 1, got two'],
+    [['some.csv'], 'wanted options alone, got some.csv'],
+  ])('refuses %j', async (args, message) => {
+    const refused = await bench(args)
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain(`packed-rnn bench: ${message}\n`)
+  })
+})
