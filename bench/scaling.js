@@ -1,0 +1,123 @@
+// How one LSTM layer's speed moves with the shape of the work: threads, batch, length and hidden size, one at a time. Rows
+// of 300 random numbers, forward for inference and forward with backward for training, in interleaved rounds; the
+// multiply-add rate that the machine gives is probed between them.
+//
+//   node bench/scaling.js [--rounds N] [--json FILE]
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { median } from '../dist/bench/median.js'
+import { ceilings } from '../dist/device.js'
+import { device, lstmBackward, lstmForward, packSequence, Sequences, scope, tensor } from '../dist/index.js'
+
+const INPUT_SIZE = 300
+const TOKENS = 40_000
+const BATCH = 256
+const HIDDEN_SIZE = 64
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
+})
+const gnad = JSON.parse(await readFile(new URL('./gnad-lengths.json', import.meta.url), 'utf8')).lengths
+const all = Math.max(2, cpus().length)
+// The lengths are sorted, and there are 712: every 241st is a fair draw, and comes round only when all were there.
+const article = b => gnad[(356 + 241 * b) % gnad.length]
+const articles = count => Array.from({ length: count }, (_, b) => article(b))
+const equal = length => Array.from({ length: Math.max(1, Math.round(TOKENS / length)) }, () => length)
+/** As many of the articles as make about so many tokens. */
+const upTo = tokens => {
+  const lengths = []
+  for (let sum = 0; sum < tokens; sum += lengths.at(-1)) lengths.push(article(lengths.length))
+  return lengths
+}
+
+const shapes = [
+  ...[1, 2].map(threads => ({ varies: 'threads', value: threads, threads })),
+  ...[1, 8, 32, 256, 2048].map(batch => ({ varies: 'batch', value: batch, lengths: articles(batch) })),
+  ...[1, 10, 100, 1000, 5000].map(length => ({ varies: 'length', value: length, lengths: equal(length) })),
+  ...[32, 64, 128, 256, 512, 1024].map(hiddenSize => ({
+    varies: 'hidden size',
+    value: hiddenSize,
+    hiddenSize,
+    lengths: upTo(Math.min(TOKENS, 6e6 / hiddenSize)),
+  })),
+].map(shape => ({ threads: all, lengths: articles(BATCH), hiddenSize: HIDDEN_SIZE, ...shape }))
+
+const devices = new Map([1, all].map(threads => [threads, device('cpu', { threads })]))
+const random = (count, scale) => Float32Array.from({ length: count }, () => (Math.random() - 0.5) * scale)
+
+function problem({ threads, lengths, hiddenSize }) {
+  const on = { device: devices.get(threads) }
+  const matrix = (rows, columns) =>
+    tensor(random(rows * columns, 2 / Math.sqrt(hiddenSize)), [rows, columns], on)
+  const [wIh, wHh] = [matrix(4 * hiddenSize, INPUT_SIZE), matrix(4 * hiddenSize, hiddenSize)]
+  const tokens = lengths.reduce((sum, length) => sum + length, 0)
+  const numbers = random(tokens * INPUT_SIZE, 2)
+  const { offsets } = new Sequences(lengths)
+  const rows = lengths.map((_, b) => numbers.subarray(offsets[b] * INPUT_SIZE, offsets[b + 1] * INPUT_SIZE))
+  const x = packSequence(rows, { inputSize: INPUT_SIZE, ...on })
+  const dHN = tensor(random(lengths.length * hiddenSize, 1), [1, lengths.length, hiddenSize], on)
+  const forward = train => lstmForward(x, [{ wIh, wHh }], { hiddenSize, train })
+  const time = async run => {
+    const start = performance.now()
+    scope(run)
+    await on.device.synchronize()
+    return (performance.now() - start) / 1000
+  }
+  return {
+    tokens,
+    flops: 8 * hiddenSize * (INPUT_SIZE + hiddenSize),
+    inference: () => time(() => void forward(false)),
+    training: () => time(() => void lstmBackward(forward(true).saved, { dHN })),
+    dispose() {
+      for (const held of [wIh, wHh, dHN, x]) held.dispose()
+    },
+  }
+}
+
+const results = []
+for (const shape of shapes) {
+  const { tokens, flops, inference, training, dispose } = problem(shape)
+  const seconds = { inference: [], training: [], peak: [] }
+  for (let round = -1; round < Number(values.rounds); round++) {
+    const [one, other] = [await inference(), await training()]
+    const { flopsOfOne, flopsOfAll } = await ceilings(devices.get(all))
+    if (round < 0) continue
+    seconds.inference.push(one)
+    seconds.training.push(other)
+    seconds.peak.push(shape.threads === 1 ? flopsOfOne : flopsOfAll)
+  }
+  dispose()
+  const peak = Math.max(...seconds.peak)
+  const of = (name, passes) => {
+    const rate = tokens / median(seconds[name])
+    return {
+      tokensPerSecond: Math.round(rate),
+      shareOfPeak: Number(((rate * flops * passes) / peak).toFixed(3)),
+    }
+  }
+  const { varies, value, threads, lengths, hiddenSize } = shape
+  const row = {
+    ...{
+      varies,
+      value,
+      threads,
+      sequences: lengths.length,
+      tokens,
+      hiddenSize,
+      gflopsOfPeak: Math.round(peak / 1e9),
+    },
+    inference: of('inference', 1),
+    // The gradient of x is computed too: three products for each forward one.
+    training: of('training', 3),
+  }
+  results.push(row)
+  const percent = ({ tokensPerSecond, shareOfPeak }) =>
+    `${tokensPerSecond.toLocaleString('en')} tokens/s, ${Math.round(100 * shareOfPeak)} % of the peak`
+  console.log(
+    `${varies} ${value}: forward ${percent(row.inference)}; forward and backward ${percent(row.training)}`,
+  )
+}
+if (values.json !== undefined) {
+  await writeFile(values.json, `${JSON.stringify({ cpu: cpus()[0].model, results }, null, 2)}\n`)
+}
