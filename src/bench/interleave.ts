@@ -26,14 +26,15 @@ export async function interleave(
     if (round > 0) await probe()
     for (const { process, turn } of all) {
       const used = spent.get(turn) ?? 0
-      if (round > 1 && used > patience) continue
+      if (used > patience) continue
       signal?.throwIfAborted()
       await sleep(PAUSE_MS)
       const answer = await process.ask(turn.question)
       const seconds = answer.number('seconds')
       const javascript = answer.optional('javascript') === undefined ? null : answer.number('javascript')
+      if (round === 0) continue
       spent.set(turn, used + seconds)
-      if (round > 0) samples.get(turn)?.push({ seconds, javascript })
+      samples.get(turn)?.push({ seconds, javascript })
     }
   }
   return samples

@@ -65,7 +65,7 @@ export interface Results {
   batch: { articles: number; tokens: number; words: number; longest: number; about: string }
   threads: number
   rounds: number
-  /** Medians over the whole run. */
+  /** The most of the whole run. */
   ceilings: Ceilings & { probes: number }
   peers: Record<string, { version: string } | { missing: string }>
   cases: Partial<Record<CaseName, CaseResult>>

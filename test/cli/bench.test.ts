@@ -116,7 +116,7 @@ describe('options', () => {
   test('--quick', async () => {
     const args = ['bench', '--quick', '--cases', 'Elman', '--peers', 'none', '--json', at('quick.json')]
     expect(await cli(args, { env: nothing })).toMatchObject({ code: 0 })
-    expect(await json('quick.json')).toMatchObject({ batch: { articles: 32 }, rounds: 2 })
+    expect(await json('quick.json')).toMatchObject({ batch: { articles: 16 }, rounds: 2 })
   })
 
   test.each([
