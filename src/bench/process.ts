@@ -56,7 +56,7 @@ export class BenchProcess {
     })
     try {
       const { value, done } = await Promise.race([late, this.#lines.next()])
-      if (done === true) throw new ProcessFailure(this, 'its process ended')
+      if (done === true) throw new ProcessFailure(this, `its process ended${await this.#ending()}`)
       this.#answeredAt = this.cpuSeconds()
       const answer = new Answer(this.name, JSON.parse(value))
       const error = answer.optional('error')
@@ -65,6 +65,14 @@ export class BenchProcess {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** With which code or signal, where it was ever started. */
+  async #ending(): Promise<string> {
+    const { pid, exitCode, signalCode } = this.#child
+    if (pid === undefined) return ', for it did not start'
+    if (exitCode === null && signalCode === null) await once(this.#child, 'exit')
+    return `, ${this.#child.signalCode ?? `exit code ${this.#child.exitCode}`}`
   }
 
   /** CPU time that it used while it was asked nothing; a thread that spins shows here. */
