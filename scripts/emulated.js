@@ -18,7 +18,7 @@ if (spawnSync(EMULATOR, ['--version']).status !== 0) {
 }
 run(process.execPath, [join(root, 'scripts', 'build-gpu.js')], root)
 for (const { cpu, instructions } of CPUS) {
-  const chosen = `import('${join(suite, 'src', 'index.js')}').then(({ device }) => console.log(device('cpu').instructions))`
+  const chosen = `import('${join(suite, 'src', 'device.js')}').then(({ device }) => console.log(device('cpu').instructions))`
   const found = emulate(cpu, ['--eval', chosen], { stdio: 'pipe' }).trim()
   if (found !== instructions) throw new Error(`${cpu}: wanted ${instructions}, got ${found}`)
   console.log(`\n== ${cpu}, ${instructions}`)
