@@ -339,7 +339,7 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
          {inputs, layout.width, distinct, Operand{a.x, inputs, nullptr, true},
           Operand{deltas, layout.width, nullptr, false}, packed, layout.width, nullptr, false, bias});
     unpackRows(packed, layout, layout.columns.input, inputs, gradients.wIh);
-  } else {
+  } else if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
     sumColumns(backend, deltas, distinct, layout.width, layout.width, bias, false);
   }
   if (gradients.bIh != nullptr) unpackRows(bias, layout, layout.columns.input, 1, gradients.bIh);
