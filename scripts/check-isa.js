@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 const build = join(import.meta.dirname, '..', 'build', 'CMakeFiles')
-const sets = ['portable', 'avx2', 'avx512']
+const sets = ['portable', 'avx2', 'avx512', 'avx512bf16']
 let objects = 0
 const found = []
 for (const set of sets) {

@@ -13,7 +13,7 @@ export interface DeviceOptions {
   /** Worker threads of the CPU; the default is one for each core. The bits of a result do not depend on it. */
   threads?: number
   /**
-   * The CPU has `'float32'` alone. CUDA's default is `'tf32'`, as in PyTorch's recurrent layers; a device of compute
+   * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). CUDA's default is `'tf32'`, as in PyTorch's recurrent layers; a device of compute
    * capability 7.5 computes in float32 where it is asked for tf32.
    */
   precision?: Precision
@@ -79,8 +79,8 @@ export class Device {
     this.precision = precision
     this.threads = threads
     this.instructions = instructions
-    const about =
-      kind === 'cpu' ? [`${threads} ${threads === 1 ? 'thread' : 'threads'}`] : [hardware, precision]
+    const about = kind === 'cpu' ? [`${threads} ${threads === 1 ? 'thread' : 'threads'}`] : [hardware]
+    if (kind !== 'cpu' || precision !== 'float32') about.push(precision)
     if (path === 'stepwise') about.push(path)
     if (memoryLimit > 0) about.push(`at most ${memoryLimit} bytes`)
     this.name = `${kind === 'cpu' ? kind : `${kind}:${ordinal}`} (${about.join(', ')})`
@@ -113,7 +113,7 @@ let best: Place | undefined
  *
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown kind, or an option that the kind lacks; ERR_OUT_OF_RANGE for
  * a number of threads outside 1 to 256, and an N that no CUDA device has; ERR_DEVICE_UNAVAILABLE where PACKED_RNN_CPU
- * names an instruction set that this CPU lacks; where CUDA does not open, ERR_CUDA_NO_LIBRARY, ERR_CUDA_WRONG_STAMP,
+ * names an instruction set that this CPU lacks, or it has no bfloat16; where CUDA does not open, ERR_CUDA_NO_LIBRARY, ERR_CUDA_WRONG_STAMP,
  * ERR_CUDA_NO_DRIVER, ERR_CUDA_DRIVER_TOO_OLD, ERR_CUDA_NO_DEVICE or ERR_CUDA_DEVICE_TOO_OLD, with the reason in a
  * sentence.
  */
@@ -173,7 +173,7 @@ function checkedOptions({ kind }: Place, options: DeviceOptions): Options {
     if (!words.includes(value))
       throw badArgument('device', argument, `${words.join(' or ')} on ${kind}`, value)
   }
-  oneOf('precision', precision, cpu ? ['float32'] : Object.keys(precisions))
+  oneOf('precision', precision, cpu ? ['float32', 'bfloat16'] : Object.keys(precisions))
   oneOf('path', path, cpu ? ['auto'] : ['auto', 'stepwise'])
   if (!cpu && threads !== null) throw badArgument('device', 'threads', 'none on cuda', threads)
   if (threads !== null) checkInteger('device', 'threads', threads, 1, 256)
@@ -191,6 +191,8 @@ export interface CpuListing extends Obstacle {
   kind: 'cpu'
   threads: number | null
   instructions: string | null
+  /** What `precision` may be here. */
+  precisions: Precision[]
 }
 
 /** Its facts are null where they are not known; so is the ordinal where there is no such device at all. */
@@ -215,9 +217,12 @@ export function devices(): (CpuListing | CudaListing)[] {
 function cpuListing(): CpuListing {
   try {
     const { threads, instructions } = device('cpu')
-    return { kind: 'cpu', threads, instructions, code: null, reason: null }
+    const open = native.cpuPrecisions()
+    const names: Precision[] = ['float32', 'tf32', 'bfloat16']
+    const precisionsHere = names.filter(name => open.includes(precisions[name]))
+    return { kind: 'cpu', threads, instructions, precisions: precisionsHere, code: null, reason: null }
   } catch (error) {
-    return { kind: 'cpu', threads: null, instructions: null, ...obstacle(error) }
+    return { kind: 'cpu', threads: null, instructions: null, precisions: [], ...obstacle(error) }
   }
 }
 

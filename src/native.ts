@@ -235,6 +235,8 @@ export interface Native {
   cudaDevices(): NativeCudaDevice[]
   /** Those that this CPU supports, the best first. */
   instructionSets(): string[]
+  /** Those of `precisions` that the CPU can be opened with. */
+  cpuPrecisions(): number[]
   /** `hardware` is empty for the CPU. */
   deviceInfo(device: NativeDevice): { instructions: string; hardware: string }
   /** Of a CPU's device, when its turn comes. */

@@ -35,7 +35,7 @@ struct DeviceKey {
 };
 
 Device* openCpu(const DeviceKey& key) {
-  const CpuCandidate& candidate = chooseCpu(std::getenv("PACKED_RNN_CPU"));
+  const CpuCandidate& candidate = chooseCpu(std::getenv("PACKED_RNN_CPU"), key.precision);
   return new Device{Queue(std::unique_ptr<Backend>(candidate.open({key.threads, key.memoryLimit}))),
                     candidate.name, "", candidate.measure};
 }
@@ -147,9 +147,25 @@ Napi::Value cudaDevices(const Napi::CallbackInfo& info) {
 Napi::Value instructionSets(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
   for (int i = 0; i < kCpuCandidateCount; ++i) {
-    if (kCpuCandidates[i].supported()) names.Set(names.Length(), kCpuCandidates[i].name);
+    const CpuCandidate& candidate = kCpuCandidates[i];
+    if (candidate.precision == Precision::float32 && candidate.supported())
+      names.Set(names.Length(), candidate.name);
   }
   return names;
+}
+
+// cpuPrecisions(): the numbers of those that the CPU can be opened with
+Napi::Value cpuPrecisions(const Napi::CallbackInfo& info) {
+  Napi::Array numbers = Napi::Array::New(info.Env());
+  for (const Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
+    try {
+      chooseCpu(std::getenv("PACKED_RNN_CPU"), precision);
+      numbers.Set(numbers.Length(), static_cast<int>(precision));
+    } catch (const Error&) {
+      // not that one
+    }
+  }
+  return numbers;
 }
 
 Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
@@ -250,6 +266,7 @@ void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("cudaLibraryFile", Napi::Function::New(env, cudaLibraryFile, "cudaLibraryFile"));
   exports.Set("cudaDevices", Napi::Function::New(env, cudaDevices, "cudaDevices"));
   exports.Set("instructionSets", Napi::Function::New(env, instructionSets, "instructionSets"));
+  exports.Set("cpuPrecisions", Napi::Function::New(env, cpuPrecisions, "cpuPrecisions"));
   exports.Set("deviceInfo", Napi::Function::New(env, deviceInfo, "deviceInfo"));
   exports.Set("deviceMemory", Napi::Function::New(env, deviceMemory, "deviceMemory"));
   exports.Set("ceilings", Napi::Function::New(env, ceilings, "ceilings"));

@@ -9,8 +9,8 @@ namespace packed_rnn {
 // The queue behind the opaque object that `openDevice` returned.
 Queue& queueOf(const Napi::Value& device);
 
-// openDevice, cudaLibraryFile, cudaDevices, instructionSets, deviceInfo, deviceMemory, ceilings, synchronize,
-// allocate, upload, download, release
+// openDevice, cudaLibraryFile, cudaDevices, instructionSets, cpuPrecisions, deviceInfo, deviceMemory,
+// ceilings, synchronize, allocate, upload, download, release
 void defineDevice(Napi::Env env, Napi::Object exports);
 // every op of backend.h; those over many tensors at once are the second's
 void defineOps(Napi::Env env, Napi::Object exports);

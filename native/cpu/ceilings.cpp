@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cpu/kernels.h"
+#include "cpu/terms.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -15,7 +16,7 @@ constexpr int kRepeats = 3;  // the best counts: a neighbour only ever takes
 // Sums that do not wait for each other: two units times five cycles need ten.
 constexpr int kSums = 12;
 constexpr int kSteps = 50000;
-constexpr double kFlopsOfTask = 2.0 * kSums * kLanes * kSteps;
+constexpr double kFlopsOfTask = 2.0 * kTermDepth * kSums * kLanes * kSteps;
 constexpr int kTasksOfWorker = 32;
 
 // Numbers in each of three arrays: together more than the last cache of any CPU that this runs on.
@@ -42,14 +43,18 @@ double shortest(F f) {
 }
 
 // `numbers` [kLanes] only keep the compiler from computing all this beforehand, or not at all.
-void multiplyAdd(float* numbers) {
+void keepBusy(float* numbers) {
   V sums[kSums];
   for (int j = 0; j < kSums; j++) sums[j] = load(numbers) + static_cast<float>(j);
   const V factor = splat(0.999f);
   const V addend = splat(0.001f);
+  V across[kTermDepth];
+  for (V& numbersAtK : across) numbersAtK = addend;
+  const TermV terms = termsOf(across);
   for (int i = 0; i < kSteps; i++) {
 #pragma GCC unroll 12
-    for (int j = 0; j < kSums; j++) sums[j] = fma(sums[j], factor, addend);
+    for (int j = 0; j < kSums; j++)
+      sums[j] = kTermDepth == 1 ? fma(sums[j], factor, addend) : multiplyAdd(terms, terms, sums[j]);
   }
   V total = sums[0];
   for (int j = 1; j < kSums; j++) total += sums[j];
@@ -65,7 +70,7 @@ CpuCeilings measure(Backend& backend) {
 
   Scratch<float> numbers(cpu, workers * kLanes);
   for (std::int64_t i = 0; i < workers * kLanes; i++) numbers[i] = 0.5f;
-  auto task = [&](std::int64_t, int worker) { multiplyAdd(numbers + worker * kLanes); };
+  auto task = [&](std::int64_t, int worker) { keepBusy(numbers + worker * kLanes); };
   const double one = shortest([&] {
     for (int t = 0; t < kTasksOfWorker; t++) task(t, 0);
   });

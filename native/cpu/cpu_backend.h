@@ -47,9 +47,10 @@ struct CpuCeilings {
   double bandwidth;   // bytes a second of the team through a = b + s c, two read and one written
 };
 
-// One candidate of each instruction set, the best first.
+// What this CPU may be used by, the best first.
 struct CpuCandidate {
-  const char* name;
+  const char* name;  // of the instruction set
+  Precision precision;
   bool (*supported)();
   Backend* (*open)(const CpuOptions&);
   CpuCeilings (*measure)(Backend&);  // of a backend that `open` returned; takes about 50 ms
@@ -57,8 +58,8 @@ struct CpuCandidate {
 extern const CpuCandidate kCpuCandidates[];
 extern const int kCpuCandidateCount;
 
-// The first candidate that this CPU supports, or the one that `forced` (PACKED_RNN_CPU) names. Throws Error
-// ERR_DEVICE_UNAVAILABLE where there is none.
-const CpuCandidate& chooseCpu(const char* forced);
+// The first candidate of that precision which this CPU supports, or the one of the instruction set that
+// `forced` (PACKED_RNN_CPU) names. Throws Error ERR_DEVICE_UNAVAILABLE where there is none.
+const CpuCandidate& chooseCpu(const char* forced, Precision precision);
 
 }  // namespace packed_rnn

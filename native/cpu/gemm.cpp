@@ -15,24 +15,24 @@ constexpr std::int64_t kSmallWork = 1 << 16;  // multiply-adds, which one thread
 // Exchanges, in each pair of rows i and i + step, the lanes whose number has the bit `step` of the first with
 // those that lack it of the second.
 template <int step, int... lane>
-PACKED_RNN_INLINE void exchange(V* v, std::integer_sequence<int, lane...>) {
+PACKED_RNN_INLINE void exchange(TermV* v, std::integer_sequence<int, lane...>) {
   constexpr VI low = {((lane & step) != 0 ? lane - step + kLanes : lane)...};
   constexpr VI high = {((lane & step) != 0 ? lane + kLanes : lane + step)...};
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; i++) {
     if ((i & step) != 0) continue;
-    const V a = v[i], b = v[i + step];
+    const TermV a = v[i], b = v[i + step];
     v[i] = __builtin_shuffle(a, b, low);
     v[i + step] = __builtin_shuffle(a, b, high);
   }
 }
 
-// to[c][i] = from[i · stride + c], for kLanes rows and columns
-void transposeSquare(const float* from, std::int64_t stride, float* to, std::int64_t toStride) {
+// to[t][i] = term t of row i, which lies along k, for kLanes rows and terms
+void transposeSquare(const float* from, std::int64_t stride, Term* to, std::int64_t toStride) {
   constexpr std::make_integer_sequence<int, kLanes> lanes{};
-  V v[kLanes];
+  TermV v[kLanes];
 #pragma GCC unroll 16
-  for (int i = 0; i < kLanes; i++) v[i] = load(from + i * stride);
+  for (int i = 0; i < kLanes; i++) v[i] = termsAlong(from + i * stride);
   exchange<1>(v, lanes);
   exchange<2>(v, lanes);
   if constexpr (kLanes > 4) exchange<4>(v, lanes);
@@ -41,39 +41,39 @@ void transposeSquare(const float* from, std::int64_t stride, float* to, std::int
   for (int i = 0; i < kLanes; i++) store(to + i * toStride, v[i]);
 }
 
-// Rows [k0, k0 + depth) of an operand whose memory has k along its rows, and columns [first, first + columns)
-// of them: where they lie, or, where that is no plain matrix of whole vectors, a copy with zeros up to one.
-struct Block {
-  const float* data;
-  std::int64_t stride;
-
-  Block(const Operand& x, std::int64_t k0, std::int64_t depth, std::int64_t first, std::int64_t columns,
-        bool wholeVectors, float* copy) {
-    if (x.rows == nullptr && (!wholeVectors || columns % kLanes == 0)) {
-      data = x.data + k0 * x.stride + first;
-      stride = x.stride;
-      return;
+// The terms of rows [k0, k0 + depth) of an operand whose memory has k along its rows, and of columns [first,
+// first + columns), with zeros up to whole vectors. From one step of k to the next are `stride` terms.
+void copyTerms(const Operand& x, std::int64_t k0, std::int64_t depth, std::int64_t first,
+               std::int64_t columns, Term* to, std::int64_t stride) {
+  for (std::int64_t k = 0; k < depth; k += kTermDepth, to += stride) {
+    const float* from[kTermDepth];
+    for (int d = 0; d < kTermDepth; d++) {
+      const std::int64_t row = k + d >= depth ? -1 : x.rows == nullptr ? k0 + k + d : x.rows[k0 + k + d];
+      from[d] = row < 0 ? nullptr : x.data + row * x.stride + first;
     }
-    data = copy;
-    stride = roundUp(columns, kLanes);
-    for (std::int64_t k = 0; k < depth; k++, copy += stride) {
-      const std::int64_t row = x.rows == nullptr ? k0 + k : x.rows[k0 + k];
-      const float* const from = x.data + row * x.stride + first;
-      std::int64_t c = 0;
-      for (; c + kLanes <= columns; c += kLanes) store(copy + c, row < 0 ? V{} : load(from + c));
-      if (c < columns) {
-        const int live = static_cast<int>(columns - c);
-        store(copy + c, row < 0 ? V{} : loadFirst(from + c, live));
+    for (std::int64_t c = 0; c < columns; c += kLanes) {
+      const int live = static_cast<int>(smaller(kLanes, columns - c));
+      V across[kTermDepth] = {};
+      for (int d = 0; d < kTermDepth; d++) {
+        if (from[d] != nullptr) across[d] = live == kLanes ? load(from[d] + c) : loadFirst(from[d] + c, live);
       }
+      store(to + c, termsOf(across));
     }
   }
-};
+}
 
-// The tiles of c [rows, columns] (+)= a · b, a(k, r) = a[r aRow + k aDepth], b given by panels.
+void copyRow(const float* from, float* to, std::int64_t count) {
+  for (; count >= kLanes; from += kLanes, to += kLanes, count -= kLanes) store(to, load(from));
+  if (count == 0) return;
+  const int rest = static_cast<int>(count);
+  storeFirst(to, loadFirst(from, rest), rest);
+}
+
+// The tiles of c [rows, columns] (+)= a · b, a(k, r) = a[r aRow + k aDepth], b given by panels, all in terms.
 struct Sweep {
-  const float* a;
+  const Term* a;
   std::int64_t aRow, aDepth;
-  const float* b;
+  const Term* b;
   std::int64_t bDepth, bPanel;  // from k to k + 1, and from a panel to the next
   std::int64_t depth;
   const float* start;  // see TileOperands
@@ -119,44 +119,39 @@ struct Sweep {
     float* const c = t.c;
     const std::int64_t cRow = t.cRow;
     if (t.start != nullptr) {
-      for (int r = 0; r < live; r++) {
-        for (std::int64_t i = 0; i < width; i++) edge[r * kPanel + i] = t.start[r * t.startRow + i];
-      }
+      for (int r = 0; r < live; r++) copyRow(t.start + r * t.startRow, edge + r * kPanel, width);
       t.start = edge;
     }
     t.startRow = t.cRow = kPanel;
     t.c = edge;
     tileOf(live, static_cast<int>((width + kLanes - 1) / kLanes), t, ahead);
-    for (int r = 0; r < live; r++) {
-      for (std::int64_t i = 0; i < width; i++) c[r * cRow + i] = edge[r * kPanel + i];
-    }
+    for (int r = 0; r < live; r++) copyRow(edge + r * kPanel, c + r * cRow, width);
   }
 };
 
-// b as panels: [panel][k][kPanel], the last one as wide, zeros past the edge.
-void packPanel(const Gemm& g, std::int64_t panel, float* to) {
+// b as panels: [panel][termsIn(k)][kPanel], the last one as wide.
+void packPanel(const Gemm& g, std::int64_t panel, Term* to) {
+  constexpr std::int64_t kStep = kLanes * kTermDepth;
   const std::int64_t first = panel * kPanel;
-  const std::int64_t live = smaller(kPanel, g.n - first);
-  if (!g.b.transposed) {
-    for (std::int64_t k = 0; k < g.k; k++, to += kPanel) {
-      const float* const from = g.b.data + k * g.b.stride + first;
-      for (std::int64_t i = 0; i < kPanel; i++) to[i] = i < live ? from[i] : 0.0f;
-    }
-    return;
-  }
-  for (std::int64_t i = 0; i < kPanel; i += kLanes) {
+  const std::int64_t columns = smaller(kPanel, g.n - first);
+  if (!g.b.transposed) return copyTerms(g.b, 0, g.k, first, columns, to, kPanel);
+  for (std::int64_t i = 0; i < columns; i += kLanes) {
+    const std::int64_t live = smaller(kLanes, columns - i);
     const float* const from = g.b.data + (first + i) * g.b.stride;
     std::int64_t k = 0;
-    for (; i + kLanes <= live && k + kLanes <= g.k; k += kLanes)
-      transposeSquare(from + k, g.b.stride, to + k * kPanel + i, kPanel);
-    for (; k < g.k; k++) {
-      for (std::int64_t lane = 0; lane < kLanes; lane++)
-        to[k * kPanel + i + lane] = i + lane < live ? from[lane * g.b.stride + k] : 0.0f;
+    for (; live == kLanes && k + kStep <= g.k; k += kStep)
+      transposeSquare(from + k, g.b.stride, to + k / kTermDepth * kPanel + i, kPanel);
+    for (; k < g.k; k += kTermDepth) {
+      V across[kTermDepth] = {};
+      for (int d = 0; d < kTermDepth && k + d < g.k; d++) {
+        for (std::int64_t lane = 0; lane < live; lane++) across[d][lane] = from[lane * g.b.stride + k + d];
+      }
+      store(to + k / kTermDepth * kPanel + i, termsOf(across));
     }
   }
 }
-void packPanels(CpuBackend& backend, const Gemm& g, float* packed, bool alone) {
-  auto task = [&](std::int64_t p, int) { packPanel(g, p, packed + p * g.k * kPanel); };
+void packPanels(CpuBackend& backend, const Gemm& g, Term* packed, bool alone) {
+  auto task = [&](std::int64_t p, int) { packPanel(g, p, packed + p * termsIn(g.k) * kPanel); };
   const std::int64_t panels = (g.n + kPanel - 1) / kPanel;
   if (!alone) return parallel(backend, panels, task);
   for (std::int64_t p = 0; p < panels; p++) task(p, 0);
@@ -169,33 +164,38 @@ void productOfRows(CpuBackend& backend, const Gemm& g) {
   const bool alone = g.m * g.n * g.k < kSmallWork;
   const std::int64_t workers = alone ? 1 : backend.team().size();
   const std::int64_t panels = (g.n + kPanel - 1) / kPanel;
-  const bool inPlace = !g.b.transposed && g.n % kLanes == 0 && g.m <= 4 * kTileRows;
-  Scratch<float> packed(backend, inPlace ? 0 : panels * g.k * kPanel);
-  if (!inPlace) packPanels(backend, g, packed, alone);
+  const std::int64_t terms = termsIn(g.k);
+  const bool unpacked = kTermDepth == 1 && !g.b.transposed && g.n % kLanes == 0 && g.m <= 4 * kTileRows;
+  Scratch<Term> packed(backend, unpacked ? 0 : panels * terms * kPanel);
+  if (!unpacked) packPanels(backend, g, packed, alone);
 
   std::int64_t rows = alone ? g.m : kBlockRows;
-  while (rows > 4 * kTileRows && g.m < 4 * workers * rows) rows /= 2;
+  while (!alone && rows > 4 * kTileRows && g.m < 4 * workers * rows) rows /= 2;
   const std::int64_t down = (g.m + rows - 1) / rows;
   const std::int64_t across = alone ? 1 : larger(1, smaller(panels, 2 * workers / down));
   const std::int64_t columns = (panels + across - 1) / across * kPanel;
-  auto task = [&](std::int64_t t, int) {
+  const std::int64_t copied = kTermDepth == 1 ? 0 : rows * termsIn(smaller(kDepth, g.k));
+  Scratch<Term> copies(backend, copied * workers);
+  auto task = [&](std::int64_t t, int worker) {
     const std::int64_t row = t / across * rows;
     const std::int64_t column = t % across * columns;
     if (column >= g.n) return;
     Sweep sweep{};
-    sweep.aRow = g.a.stride;
     sweep.aDepth = 1;
-    sweep.bDepth = inPlace ? g.b.stride : kPanel;
-    sweep.bPanel = inPlace ? kPanel : g.k * kPanel;
+    sweep.b = unpacked ? inPlace(g.b.data + column) : packed + column * terms;
+    sweep.bDepth = unpacked ? g.b.stride : kPanel;
+    sweep.bPanel = unpacked ? kPanel : terms * kPanel;
     sweep.c = g.c + row * g.stride + column;
     sweep.cRow = g.stride;
     sweep.rows = smaller(rows, g.m - row);
     sweep.columns = smaller(columns, g.n - column);
-    const float* const b = inPlace ? g.b.data + column : packed + column * g.k;
     for (std::int64_t k = 0; k == 0 || k < g.k; k += kDepth) {
-      sweep.a = g.a.data + row * g.a.stride + k;
-      sweep.b = b + k * sweep.bDepth;
-      sweep.depth = smaller(kDepth, g.k - k);
+      const std::int64_t depth = smaller(kDepth, g.k - k);
+      const TermRows a =
+          termRows(g.a.data + row * g.a.stride + k, g.a.stride, sweep.rows, depth, copies + worker * copied);
+      sweep.a = a.data;
+      sweep.aRow = a.stride;
+      sweep.depth = termsIn(depth);
       const bool goesOn = k > 0 || g.accumulate;
       sweep.start = goesOn ? sweep.c : (g.bias == nullptr ? nullptr : g.bias + column);
       sweep.startRow = goesOn ? g.stride : 0;
@@ -206,23 +206,31 @@ void productOfRows(CpuBackend& backend, const Gemm& g) {
       ahead.add(g.a.data + next * g.a.stride, count);
       ahead.spread(sweep.calls());
       sweep.run(ahead);
+      sweep.b += sweep.depth * sweep.bDepth;
     }
   };
   parallel(backend, down * across, task);
 }
 
-// to[c] += Σₖ b(k)[c], k < depth
-void addColumns(const float* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, float* to) {
-  for (std::int64_t j = 0; j < columns; j += kLanes) {
+// to[c] += Σₖ x(k)[c], k in [k0, k0 + depth), for columns [first, first + columns)
+void addColumns(const Operand& x, std::int64_t k0, std::int64_t depth, std::int64_t first,
+                std::int64_t columns, float* to) {
+  for (std::int64_t c = 0; c < columns; c += kLanes) {
+    const int live = static_cast<int>(smaller(kLanes, columns - c));
     V total{};
-    for (std::int64_t k = 0; k < depth; k++) total += load(b + k * stride + j);
-    store(to + j, load(to + j) + total);
+    for (std::int64_t k = k0; k < k0 + depth; k++) {
+      const float* const from = x.data + k * x.stride + first + c;
+      total += live == kLanes ? load(from) : loadFirst(from, live);
+    }
+    store(to + c, load(to + c) + total);
   }
 }
 
 // a is [k, m] in memory. How k is cut depends on the shape alone, and so does every bit.
 void productOfSlices(CpuBackend& backend, const Gemm& g) {
-  constexpr std::int64_t kDepth = 192;         // of a block: so much of both operands stays in L2
+  constexpr std::int64_t kTerms = 192 / kTermDepth;  // of a block: so much of both operands stays in L2,
+  constexpr std::int64_t kMostOfSum = 1 << 17;       // and so many floats of a sum
+  constexpr std::int64_t kDepth = kTerms * kTermDepth;
   constexpr std::int64_t kShortest = 1024;     // of a slice
   constexpr std::int64_t kMostSlices = 16;     // each has a sum of its own,
   constexpr std::int64_t kMostSums = 4 << 20;  // of so many floats together
@@ -232,15 +240,21 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   const std::int64_t slices = larger(1, (g.k + length - 1) / length);
   const bool alone = g.m * g.n * g.k < kSmallWork;
   const std::int64_t panels = (g.n + kPanel - 1) / kPanel;
-  const std::int64_t across = alone ? 1 : larger(1, smaller(panels, 3 * backend.team().size() / slices));
+  const std::int64_t fitting = larger(1, kMostOfSum / (g.m * kPanel));
+  const std::int64_t wanted = larger((panels + fitting - 1) / fitting, 3 * backend.team().size() / slices);
+  const std::int64_t across = alone ? 1 : larger(1, smaller(panels, wanted));
   const std::int64_t columns = (panels + across - 1) / across * kPanel;
 
   const std::int64_t perSlice = (g.m + 1) * width;  // the last row: the sums of b's columns
   Scratch<float> sums(backend, slices * perSlice);
-  const std::int64_t copiedA = kDepth * roundUp(g.m, kLanes);
-  const std::int64_t copied = copiedA + kDepth * columns;
-  Scratch<float> copies(backend, copied * backend.team().size());
-  Scratch<float> packed(backend, g.b.transposed ? panels * g.k * kPanel : 0);
+  // Operands are read where they lie if they are plain matrices of whole vectors: a copy costs more than it
+  // gains.
+  const bool copiesA = kTermDepth > 1 || g.a.rows != nullptr;
+  const bool copiesB = kTermDepth > 1 || g.b.rows != nullptr || g.n % kLanes != 0;
+  const std::int64_t copiedA = kTerms * roundUp(g.m, kLanes);
+  const std::int64_t copied = copiedA + kTerms * kPanel;
+  Scratch<Term> copies(backend, copied * backend.team().size());
+  Scratch<Term> packed(backend, g.b.transposed ? panels * termsIn(g.k) * kPanel : 0);
   if (g.b.transposed) packPanels(backend, g, packed, alone);
   auto task = [&](std::int64_t t, int worker) {
     const std::int64_t column = t % across * columns;
@@ -250,59 +264,67 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
     const std::int64_t end = smaller(g.k, first + length);
     float* const sum = sums + t / across * perSlice + column;
     float* const totals = sum + g.m * width;
+    Term* const copyOfA = copies + worker * copied;
+    Term* const copyOfB = copyOfA + copiedA;
     Sweep sweep{};
     sweep.aRow = 1;
-    sweep.c = sum;
+    sweep.aDepth = copiesA ? roundUp(g.m, kLanes) : g.a.stride;
+    sweep.bDepth = g.b.transposed || copiesB ? kPanel : g.b.stride;
     sweep.cRow = sweep.startRow = width;
     sweep.rows = g.m;
-    sweep.columns = roundUp(live, kLanes);
-    for (std::int64_t i = 0; i < sweep.columns; i++) totals[i] = 0;
+    for (std::int64_t i = 0; i < roundUp(live, kLanes); i++) totals[i] = 0;
     for (std::int64_t k = first; k == first || k < end; k += kDepth) {
-      sweep.depth = smaller(kDepth, end - k);
-      const Block a(g.a, k, sweep.depth, 0, g.m, false, copies + worker * copied);
-      sweep.a = a.data;
-      sweep.aDepth = a.stride;
-      if (g.b.transposed) {
-        sweep.b = packed + column * g.k + k * kPanel;
-        sweep.bDepth = kPanel;
-        sweep.bPanel = g.k * kPanel;
-      } else {
-        const Block b(g.b, k, sweep.depth, column, live, true, copies + worker * copied + copiedA);
-        sweep.b = b.data;
-        sweep.bDepth = b.stride;
-        sweep.bPanel = kPanel;
-      }
-      sweep.start = k == first ? nullptr : sum;
+      const std::int64_t depth = smaller(kDepth, end - k);
+      sweep.depth = termsIn(depth);
+      sweep.a = copiesA ? copyOfA : inPlace(g.a.data + k * g.a.stride);
+      if (copiesA) copyTerms(g.a, k, depth, 0, g.m, copyOfA, sweep.aDepth);
       const std::int64_t after = k + kDepth;
       const std::int64_t count = smaller(kDepth, larger(0, end - after));
       Ahead ahead;
       ahead.add(g.a.data + after * g.a.stride, count * g.a.stride);
       if (!g.b.transposed && across == 1) ahead.add(g.b.data + after * g.b.stride, count * g.b.stride);
+      sweep.columns = live;
       ahead.spread(sweep.calls());
-      sweep.run(ahead);
-      if (g.columnSums != nullptr) addColumns(sweep.b, sweep.bDepth, sweep.depth, sweep.columns, totals);
+      for (std::int64_t j = 0; j < live; j += kPanel) {
+        sweep.columns = smaller(kPanel, roundUp(live, kLanes) - j);
+        const std::int64_t count = smaller(kPanel, live - j);
+        if (g.columnSums != nullptr) addColumns(g.b, k, depth, column + j, count, totals + j);
+        if (g.b.transposed) {
+          sweep.b = packed + (column + j) * termsIn(g.k) + k / kTermDepth * kPanel;
+        } else if (copiesB) {
+          sweep.b = copyOfB;
+          copyTerms(g.b, k, depth, column + j, count, copyOfB, kPanel);
+        } else {
+          sweep.b = inPlace(g.b.data + k * g.b.stride + column + j);
+        }
+        sweep.c = sum + j;
+        sweep.start = k == first ? nullptr : sweep.c;
+        sweep.run(ahead);
+      }
     }
   };
   parallel(backend, slices * across, task);
 
-  auto total = [&](std::int64_t i, std::int64_t j) {
-    float value = sums[i * width + j];
-    for (std::int64_t s = 1; s < slices; s++) value += sums[s * perSlice + i * width + j];
-    return value;
+  // to[j] = start[j] + the sums of row i over all slices
+  const auto add = [&](std::int64_t i, const float* start, float* to) {
+    for (std::int64_t j = 0; j < g.n; j += kLanes) {
+      const int live = static_cast<int>(smaller(kLanes, g.n - j));
+      V total = load(sums + i * width + j);
+      for (std::int64_t s = 1; s < slices; s++) total += load(sums + s * perSlice + i * width + j);
+      if (start != nullptr) total = (live == kLanes ? load(start + j) : loadFirst(start + j, live)) + total;
+      live == kLanes ? store(to + j, total) : storeFirst(to + j, total, live);
+    }
   };
   auto row = [&](std::int64_t i, int) {
     float* const c = g.c + i * g.stride;
-    for (std::int64_t j = 0; j < g.n; j++) {
-      const float value = total(i, j);
-      c[j] = g.accumulate ? c[j] + value : (g.bias == nullptr ? value : g.bias[j] + value);
-    }
+    add(i, g.accumulate ? c : g.bias, c);
   };
   if (alone) {
     for (std::int64_t i = 0; i < g.m; i++) row(i, 0);
   } else {
     parallel(backend, g.m, row);
   }
-  for (std::int64_t j = 0; g.columnSums != nullptr && j < g.n; j++) g.columnSums[j] = total(g.m, j);
+  if (g.columnSums != nullptr) add(g.m, nullptr, g.columnSums);
 }
 
 }  // namespace

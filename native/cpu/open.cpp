@@ -20,11 +20,16 @@ namespace avx512 {
 Backend* open(const CpuOptions&);
 CpuCeilings measure(Backend&);
 }  // namespace avx512
+namespace avx512bf16 {
+Backend* open(const CpuOptions&);
+CpuCeilings measure(Backend&);
+}  // namespace avx512bf16
 namespace {
 bool hasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
+bool hasBfloat16() { return hasAvx512() && __builtin_cpu_supports("avx512bf16"); }
 bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 }  // namespace
 #endif
@@ -35,23 +40,36 @@ bool always() { return true; }
 
 const CpuCandidate kCpuCandidates[] = {
 #if defined(__x86_64__)
-    {"avx512", hasAvx512, avx512::open, avx512::measure},
-    {"avx2", hasAvx2, avx2::open, avx2::measure},
+    {"avx512", Precision::float32, hasAvx512, avx512::open, avx512::measure},
+    {"avx512", Precision::bfloat16, hasBfloat16, avx512bf16::open, avx512bf16::measure},
+    {"avx2", Precision::float32, hasAvx2, avx2::open, avx2::measure},
 #endif
-    {"portable", always, portable::open, portable::measure},
+    {"portable", Precision::float32, always, portable::open, portable::measure},
 };
 const int kCpuCandidateCount = sizeof kCpuCandidates / sizeof kCpuCandidates[0];
 
-const CpuCandidate& chooseCpu(const char* forced) {
-  Error failure{"ERR_DEVICE_UNAVAILABLE", {}};
-  std::snprintf(failure.message, sizeof failure.message,
-                "PACKED_RNN_CPU: wanted avx512, avx2 or portable, got %s", forced == nullptr ? "" : forced);
+const CpuCandidate& chooseCpu(const char* forced, Precision precision) {
+  bool known = false;
+  bool supported = false;  // in float32
   for (const CpuCandidate& candidate : kCpuCandidates) {
-    const bool named = forced != nullptr && std::strcmp(forced, candidate.name) == 0;
-    if ((forced == nullptr || named) && candidate.supported()) return candidate;
-    if (named)
-      std::snprintf(failure.message, sizeof failure.message, "PACKED_RNN_CPU: this CPU has no %s",
-                    candidate.name);
+    if (forced != nullptr && std::strcmp(forced, candidate.name) != 0) continue;
+    known = true;
+    if (!candidate.supported()) continue;
+    supported = true;
+    if (candidate.precision == precision) return candidate;
+  }
+  Error failure{"ERR_DEVICE_UNAVAILABLE", {}};
+  const auto say = [&](const char* format) {
+    std::snprintf(failure.message, sizeof failure.message, format, forced == nullptr ? "" : forced);
+  };
+  if (!known) {
+    say("PACKED_RNN_CPU: wanted avx512, avx2 or portable, got %s");
+  } else if (!supported) {
+    say("PACKED_RNN_CPU: this CPU has no %s");
+  } else if (forced == nullptr) {
+    say("precision: wanted float32 on a CPU without AVX512-BF16, got bfloat16");
+  } else {
+    say("precision: wanted float32, as PACKED_RNN_CPU is %s or this CPU has no AVX512-BF16, got bfloat16");
   }
   throw failure;
 }

@@ -17,19 +17,21 @@ void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std
   }
 }
 
-void slotProduct(const float* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
-                 float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead) {
+void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
+                 Term* memory, float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead) {
   const std::int64_t first = blocks.first * kLanes;
   const std::int64_t end = blocks.end * kLanes;
+  const std::int64_t terms = termsIn(depth);
+  const TermRows operand = termRows(x, xStride, rows, depth, memory);
   ahead.spread((end - first + kPanel - 1) / kPanel * ((rows + kTileRows - 1) / kTileRows) *
-               ((depth + kAheadDepth - 1) / kAheadDepth));
+               ((terms + kAheadDepth - 1) / kAheadDepth));
   for (std::int64_t j = first; j < end; j += kPanel) {
     const std::int64_t width = smaller(kPanel, end - j);
     for (int s = 0; s < rows; s += kTileRows) {
       float* const to = y + s * yStride + j;
       tileOf(static_cast<int>(smaller(kTileRows, rows - s)), static_cast<int>(width / kLanes),
-             {x + s * xStride, xStride, 1, w + j * depth, width, depth, accumulate ? to : nullptr, yStride,
-              to, yStride},
+             {operand.data + s * operand.stride, operand.stride, 1, w + j * terms, width, terms,
+              accumulate ? to : nullptr, yStride, to, yStride},
              ahead);
     }
   }

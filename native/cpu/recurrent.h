@@ -89,17 +89,28 @@ struct Share {
 };
 
 // y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows and the given blocks of columns, while what
-// `ahead` names is fetched. w is packed in panels of kPanel outputs, the last one narrower: [depth][width]
-// each. packPanels makes them of element(k, i), i below `outputs`, else 0.
-void slotProduct(const float* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
-                 float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead);
+// `ahead` names is fetched. w is packed in panels of kPanel outputs, the last one narrower: [terms][width]
+// each. `memory` holds x as terms.
+void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
+                 Term* memory, float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead);
+
+// Weights as terms: element(k, i) for k < depth and i < outputs, else 0. Panel by panel of `panel` outputs,
+// the last one narrower: [terms][width] each.
 template <class Element>
-void packPanels(std::int64_t depth, std::int64_t blocks, std::int64_t outputs, Element element,
-                float* packed) {
-  for (std::int64_t first = 0; first < blocks * kLanes; first += kPanel) {
-    const std::int64_t width = smaller(kPanel, blocks * kLanes - first);
-    for (std::int64_t k = 0; k < depth; k++) {
-      for (std::int64_t i = 0; i < width; i++) *packed++ = first + i < outputs ? element(k, first + i) : 0.0f;
+void packPanels(std::int64_t panel, std::int64_t depth, std::int64_t blocks, std::int64_t outputs,
+                Element element, Term* packed) {
+  const std::int64_t columns = blocks * kLanes;
+  for (std::int64_t first = 0; first < columns; first += panel) {
+    const std::int64_t end = smaller(columns, first + panel);
+    for (std::int64_t k = 0; k < depth; k += kTermDepth) {
+      for (std::int64_t i = first; i < end; i += kLanes, packed += kLanes) {
+        V across[kTermDepth] = {};
+        for (int d = 0; d < kTermDepth && k + d < depth; d++) {
+          for (int lane = 0; lane < kLanes && i + lane < outputs; lane++)
+            across[d][lane] = element(k + d, i + lane);
+        }
+        store(packed, termsOf(across));
+      }
     }
   }
 }
@@ -160,15 +171,17 @@ void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) 
   }
 }
 
-// All directions of a layer: makePass(direction, share, memory) is walked by every worker, with `perWorker`
-// floats for the states of its slots, or in the second path of everybody's. backward: from each sequence's
-// last token to its first.
+// All directions of a layer: makePass(direction, share, memory, terms) is walked by every worker, with
+// `perWorker` floats for the states of its slots, or in the second path of everybody's, and with what a
+// product of its slots has as terms. backward: from each sequence's last token to its first.
 template <class MakePass>
 void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, bool backward,
              std::int64_t perWorker, MakePass makePass) {
   const Agenda agenda(backend, shape, layout);
   const int workers = backend.team().size();
   Scratch<float> memory(backend, perWorker * (agenda.shared() ? 1 : workers));
+  const std::int64_t ownTerms = kTermDepth == 1 ? 0 : kSlots * termsIn(layout.width);
+  Scratch<Term> terms(backend, ownTerms * workers);
   Barrier barrier(workers);
   std::int64_t cursors[2] = {0, 0};
   auto task = [&](std::int64_t t, int worker) {
@@ -178,7 +191,8 @@ void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& lay
       const bool fromEnd = (d == 1) != backward;
       std::int64_t own = 0;
       const Share share = agenda.share(layout, static_cast<int>(t), barrier);
-      auto pass = makePass(d, share, memory + (agenda.shared() ? 0 : worker * perWorker));
+      auto pass =
+          makePass(d, share, memory + (agenda.shared() ? 0 : worker * perWorker), terms + worker * ownTerms);
       walk(agenda, agenda.shared() ? own : cursors[d], fromEnd, pass);
       share.wait();
     }

@@ -77,12 +77,13 @@ struct BackwardPass {
   const Layout& layout;
   std::int64_t direction;
   Share share;
-  const float* weights;       // wHh, packed for delta · wHh; of a reset-first GRU that of r and z
-  const float* resetWeights;  // and that of n
-  const float* projection;    // wHr, packed for dh · wHr
+  const Term* weights;       // wHh, packed for delta · wHh; of a reset-first GRU that of r and z
+  const Term* resetWeights;  // and that of n
+  const Term* projection;    // wHr, packed for dh · wHr
   Saved saved;
   float* dProjected;  // [N, Rp] or null
   Gradients gradients;
+  Term* terms;
 
   const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
     return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
@@ -132,8 +133,8 @@ struct BackwardPass {
     }
     if (layout.projected) {
       share.wait();
-      slotProduct(projection, layout.state, share.units, gradients.dh, layout.statePadded, gradients.aside,
-                  layout.padded, live, false, nothing);
+      slotProduct(projection, layout.state, share.units, gradients.dh, layout.statePadded, terms,
+                  gradients.aside, layout.padded, live, false, nothing);
     }
     for (int s = 0; s < live; s++) {
       for (std::int64_t j = share.units.first; j < share.units.end; j++) {
@@ -145,15 +146,15 @@ struct BackwardPass {
     }
     share.wait();  // until all of `delta` is there
     if constexpr (cell == Cell::resetFirstGru) {
-      slotProduct(resetWeights, layout.width, share.units, gradients.delta, layout.width, gradients.aside,
-                  layout.padded, live, false, nothing);
+      slotProduct(resetWeights, layout.width, share.units, gradients.delta, layout.width, terms,
+                  gradients.aside, layout.padded, live, false, nothing);
       share.wait();
       for (int s = 0; s < live; s++) reset(tokens[s], s);
       share.wait();
     }
     Ahead ahead;
     for (int s = 0; s < live; s++) fetch(slots[s], ahead);
-    slotProduct(weights, layout.width, share.state, gradients.delta, layout.width, gradients.dh,
+    slotProduct(weights, layout.width, share.state, gradients.delta, layout.width, terms, gradients.dh,
                 layout.statePadded, live, !layout.projected, ahead);
   }
 
@@ -210,23 +211,24 @@ struct BackwardPass {
 
 // The packed weights of one direction; see BackwardPass.
 struct Panels {
-  float *weights, *resetWeights, *projection;
+  Term *weights, *resetWeights, *projection;
 
   static std::int64_t count(const Layout& layout, bool halves) {
-    return layout.width * layout.statePadded * (halves ? 2 : 1) + layout.state * layout.padded;
+    return termsIn(layout.width) * layout.statePadded * (halves ? 2 : 1) +
+           termsIn(layout.state) * layout.padded;
   }
-  Panels(float* memory, const RecurrentWeights& given, const Layout& layout, bool halves) {
+  Panels(Term* memory, const RecurrentWeights& given, const Layout& layout, bool halves) {
     weights = memory;
-    resetWeights = weights + layout.width * layout.statePadded;
-    projection = halves ? resetWeights + layout.width * layout.statePadded : resetWeights;
+    resetWeights = weights + termsIn(layout.width) * layout.statePadded;
+    projection = halves ? resetWeights + termsIn(layout.width) * layout.statePadded : resetWeights;
     // `reset`: of the columns of n alone, or of all others.
-    const auto pack = [&](bool reset, float* to) {
+    const auto pack = [&](bool reset, Term* to) {
       const auto element = [&](std::int64_t column, std::int64_t unit) {
         const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
         const bool taken = !halves || (row >= 2 * layout.hidden) == reset;
         return row < 0 || !taken ? 0.0f : given.wHh[row * layout.state + unit];
       };
-      packPanels(layout.width, layout.stateBlocks, layout.state, element, to);
+      packPanels(kPanel, layout.width, layout.stateBlocks, layout.state, element, to);
     };
     pack(false, weights);
     if (halves) pack(true, resetWeights);
@@ -234,7 +236,7 @@ struct Panels {
     const auto element = [&](std::int64_t k, std::int64_t unit) {
       return given.wHr[k * layout.hidden + unit];
     };
-    packPanels(layout.state, layout.blocks, layout.hidden, element, projection);
+    packPanels(kPanel, layout.state, layout.blocks, layout.hidden, element, projection);
   }
 };
 
@@ -244,11 +246,11 @@ void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& 
   constexpr bool halves = cell == Cell::resetFirstGru;
   const std::int64_t panels = Panels::count(layout, halves);
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
-  Scratch<float> memory(backend, a.shape.directions * panels);
+  Scratch<Term> memory(backend, a.shape.directions * panels);
   const Panels first(memory, a.weights[0], layout, halves);
   const Panels weights[2] = {
       first, a.shape.directions == 2 ? Panels(memory + panels, a.weights[1], layout, halves) : first};
-  walkAll(backend, a.shape, layout, true, perWorker, [&](std::int64_t d, const Share& share, float* dh) {
+  const auto makePass = [&](std::int64_t d, const Share& share, float* dh, Term* terms) {
     float* dc = dh + kSlots * layout.statePadded;
     float* aside = dc + kSlots * layout.padded;
     const Panels& own = weights[d];
@@ -261,8 +263,10 @@ void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& 
                               own.projection,
                               Saved(a.saved, layout, a.shape.rows, d),
                               dProjected[d],
-                              {dh, dc, aside, aside + kSlots * layout.padded}};
-  });
+                              {dh, dc, aside, aside + kSlots * layout.padded},
+                              terms};
+  };
+  walkAll(backend, a.shape, layout, true, perWorker, makePass);
 }
 
 // From [width, C], columns in their order, to a parameter's [G·H, width]; `gate` says which columns are its

@@ -89,10 +89,10 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
 }
 
 // One step of R sequences for the kLanes units of block j: `count` columns from `first` are x + w · operand,
-// then the cell. w is [depth][count kLanes], operand [R, stride].
+// then the cell. w is [terms][count kLanes], operand [R, stride].
 template <Cell cell, int first, int count, int R>
-__attribute__((noinline)) void columnTile(const float* w, const Layout& layout, std::int64_t j,
-                                          const float* operand, std::int64_t stride, int s,
+__attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, std::int64_t j,
+                                          const Term* operand, std::int64_t stride, int s,
                                           const States& states, const Token* tokens) {
   // The GRU's column 2 is the input's part of n alone.
   constexpr auto recurs = [](int q) { return cell != Cell::gru || q != 2; };
@@ -104,23 +104,24 @@ __attribute__((noinline)) void columnTile(const float* w, const Layout& layout, 
     for (int q = 0; q < count; q++) acc[r][q] = load(tokens[s + r].x + (j * columns + first + q) * kLanes);
   // In R parts, each of which fetches the next token of one sequence: what comes from memory is then there in
   // time, and no burst of it holds up the weights.
+  const std::int64_t terms = termsIn(layout.state);
   std::int64_t k = 0;
 #pragma GCC unroll 1
   for (int part = 0; part < R; part++) {
     const float* const next = tokens[s + part].next + (j * columns + first) * kLanes;
     for (int q = 0; q < count; q++) prefetch(next + q * kLanes);
-    for (const std::int64_t end = layout.state * (part + 1) / R; k < end; k++, w += count * kLanes) {
-      V panel[count];
+    for (const std::int64_t end = terms * (part + 1) / R; k < end; k++, w += count * kLanes) {
+      TermV panel[count];
 #pragma GCC unroll 4
       for (int q = 0; q < count; q++) {
         if (recurs(q)) panel[q] = load(w + q * kLanes);
       }
 #pragma GCC unroll 6
       for (int r = 0; r < R; r++) {
-        const V factor = splat(operand[r * stride + k]);
+        const TermV factor = splat(operand[r * stride + k]);
 #pragma GCC unroll 4
         for (int q = 0; q < count; q++) {
-          if (recurs(q)) acc[r][q] = fma(factor, panel[q], acc[r][q]);
+          if (recurs(q)) acc[r][q] = multiplyAdd(factor, panel[q], acc[r][q]);
         }
       }
     }
@@ -129,16 +130,16 @@ __attribute__((noinline)) void columnTile(const float* w, const Layout& layout, 
   for (int r = 0; r < R; r++) finish<cell, first>(acc[r], layout, j, s + r, states, tokens[s + r]);
 }
 
-// All slots of one (half) step, and some blocks. w is [blocks][depth][count kLanes], operand [kSlots,
+// All slots of one (half) step, and some blocks. w is [blocks][terms][count kLanes], operand [kSlots,
 // stride].
 template <Cell cell, int first, int count>
-void columnTiles(const float* weights, const Layout& layout, Blocks units, const float* operand,
-                 std::int64_t stride, int live, const States& states, const Token* tokens) {
+void columnTiles(const Term* weights, const Layout& layout, Blocks units, TermRows operand, int live,
+                 const States& states, const Token* tokens) {
   for (std::int64_t j = units.first; j < units.end; j++) {
-    const float* const w = weights + j * layout.state * count * kLanes;
+    const Term* const w = weights + j * termsIn(layout.state) * count * kLanes;
     for (int s = 0; s < live; s += kSlotRows) {
       const auto run = [&](auto tile) {
-        tile(w, layout, j, operand + s * stride, stride, s, states, tokens);
+        tile(w, layout, j, operand.data + s * operand.stride, operand.stride, s, states, tokens);
       };
       switch (smaller(kSlotRows, live - s)) {
         case 1:
@@ -164,37 +165,35 @@ void columnTiles(const float* weights, const Layout& layout, Blocks units, const
   }
 }
 
-// The recurrent weights of columns [first, first + count) as columnTiles reads them.
-void packColumns(const RecurrentWeights& weights, const Layout& layout, int first, int count, float* packed) {
-  const std::int64_t width = count * kLanes;
-  for (std::int64_t i = 0; i < layout.blocks * width; i++) {
-    const std::int64_t column = (i / width * layout.columns.count + first) * kLanes + i % width;
-    const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
-    float* const to = packed + i / width * layout.state * width + i % width;
-    for (std::int64_t k = 0; k < layout.state; k++) {
-      to[k * width] = row < 0 ? 0.0f : weights.wHh[row * layout.state + k];
-    }
-  }
-}
-
 // The weights of a direction, packed: all columns or the first half, the second half, the projection.
 struct Panels {
-  float *first, *second, *projection;
+  Term *first, *second, *projection;
 
   static std::int64_t count(const Layout& layout) {
-    return layout.width * layout.state + (layout.projected ? layout.hidden * layout.statePadded : 0);
+    return layout.width * termsIn(layout.state) +
+           (layout.projected ? termsIn(layout.hidden) * layout.statePadded : 0);
   }
-  Panels(float* memory, const RecurrentWeights& weights, const Layout& layout, bool halves) {
+  Panels(Term* memory, const RecurrentWeights& weights, const Layout& layout, bool halves) {
     const int columns = layout.columns.count;
     const int half = halves ? 2 : columns;
     first = memory;
-    second = first + layout.padded * half * layout.state;
-    projection = first + layout.width * layout.state;
-    packColumns(weights, layout, 0, half, first);
-    if (halves) packColumns(weights, layout, half, columns - half, second);
+    second = first + layout.padded * half * termsIn(layout.state);
+    projection = first + layout.width * termsIn(layout.state);
+    // Columns [from, from + count) as columnTiles reads them.
+    const auto pack = [&](int from, int count, Term* to) {
+      const std::int64_t width = count * kLanes;
+      const auto element = [&](std::int64_t k, std::int64_t i) {
+        const std::int64_t column = (i / width * columns + from) * kLanes + i % width;
+        const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
+        return row < 0 ? 0.0f : weights.wHh[row * layout.state + k];
+      };
+      packPanels(width, layout.state, layout.blocks * count, layout.blocks * width, element, to);
+    };
+    pack(0, half, first);
+    if (halves) pack(half, columns - half, second);
     if (!layout.projected) return;
     const auto element = [&](std::int64_t k, std::int64_t i) { return weights.wHr[i * layout.hidden + k]; };
-    packPanels(layout.hidden, layout.stateBlocks, layout.state, element, projection);
+    packPanels(kPanel, layout.hidden, layout.stateBlocks, layout.state, element, projection);
   }
 };
 
@@ -209,6 +208,7 @@ struct ForwardPass {
   const float* projected;  // [U, C]
   Saved saved;             // columns null: nothing is saved
   States states;
+  Term* terms;
 
   const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
     return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
@@ -249,16 +249,15 @@ struct ForwardPass {
     }
     const Blocks units = share.units;
     share.wait();  // until all of h is there
+    const TermRows h = termRows(states.h, layout.statePadded, live, layout.state, terms);
     if constexpr (kHasHalves<cell>) {
-      columnTiles<cell, 0, 2>(weights.first, layout, units, states.h, layout.statePadded, live, states,
-                              tokens);
+      columnTiles<cell, 0, 2>(weights.first, layout, units, h, live, states, tokens);
       share.wait();
-      columnTiles<cell, 2, 1>(weights.second, layout, units, states.aside, layout.padded, live, states,
-                              tokens);
+      const TermRows reset = termRows(states.aside, layout.padded, live, layout.state, terms);
+      columnTiles<cell, 2, 1>(weights.second, layout, units, reset, live, states, tokens);
     } else {
       constexpr int count = columnsOf(cell).count;
-      columnTiles<cell, 0, count>(weights.first, layout, units, states.h, layout.statePadded, live, states,
-                                  tokens);
+      columnTiles<cell, 0, count>(weights.first, layout, units, h, live, states, tokens);
     }
     if (layout.projected) project(tokens, live);
     float* held = states.h;
@@ -270,8 +269,8 @@ struct ForwardPass {
   void project(const Token* tokens, int live) {
     Ahead nothing;
     share.wait();
-    slotProduct(weights.projection, layout.hidden, share.state, states.aside, layout.padded, states.next,
-                layout.statePadded, live, false, nothing);
+    slotProduct(weights.projection, layout.hidden, share.state, states.aside, layout.padded, terms,
+                states.next, layout.statePadded, live, false, nothing);
     for (int s = 0; s < live; s++) {
       for (std::int64_t j = share.state.first; j < share.state.end; j++) {
         const V h = load(states.next + s * layout.statePadded + j * kLanes);
@@ -308,22 +307,20 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
                 float* const* projected) {
   const std::int64_t panels = Panels::count(layout);
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
-  Scratch<float> memory(backend, a.shape.directions * panels);
+  Scratch<Term> memory(backend, a.shape.directions * panels);
   const Panels first(memory, a.weights[0], layout, kHasHalves<cell>);
   const Panels weights[2] = {first, a.shape.directions == 2
                                         ? Panels(memory + panels, a.weights[1], layout, kHasHalves<cell>)
                                         : first};
   const bool streams = a.shape.directions * a.shape.rows * layout.width > kStreamed;
-  walkAll(backend, a.shape, layout, false, perWorker, [&](std::int64_t d, const Share& share, float* h) {
+  const auto makePass = [&](std::int64_t d, const Share& share, float* h, Term* terms) {
     float* c = h + 2 * kSlots * layout.statePadded;
     Saved saved(a.saved, layout, a.shape.rows, d);
     if (a.saved == nullptr) saved.columns = nullptr;
-    return ForwardPass<cell>{
-        a,          layout,
-        d,          share,
-        weights[d], projected[d],
-        saved,      {h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams}};
-  });
+    const States states{h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams};
+    return ForwardPass<cell>{a, layout, d, share, weights[d], projected[d], saved, states, terms};
+  };
+  walkAll(backend, a.shape, layout, false, perWorker, makePass);
 }
 
 }  // namespace

@@ -40,6 +40,25 @@ PACKED_RNN_INLINE void store(float* p, V v) { *reinterpret_cast<UnalignedV*>(p) 
 PACKED_RNN_INLINE V splat(float x) { return x - V{}; }
 
 // The first n lanes, 0 < n < kLanes; the others read as 0 and are not written.
+#if defined(__AVX512F__)
+PACKED_RNN_INLINE __mmask16 firstLanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+PACKED_RNN_INLINE V loadFirst(const float* p, int n) {
+  return reinterpret_cast<V>(_mm512_maskz_loadu_ps(firstLanes(n), p));
+}
+PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
+  _mm512_mask_storeu_ps(p, firstLanes(n), reinterpret_cast<__m512>(v));
+}
+#elif defined(__AVX2__)
+PACKED_RNN_INLINE __m256i firstLanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+PACKED_RNN_INLINE V loadFirst(const float* p, int n) {
+  return reinterpret_cast<V>(_mm256_maskload_ps(p, firstLanes(n)));
+}
+PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
+  _mm256_maskstore_ps(p, firstLanes(n), reinterpret_cast<__m256>(v));
+}
+#else
 PACKED_RNN_INLINE V loadFirst(const float* p, int n) {
   V v{};
   for (int i = 0; i < n; i++) v[i] = p[i];
@@ -48,6 +67,7 @@ PACKED_RNN_INLINE V loadFirst(const float* p, int n) {
 PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
   for (int i = 0; i < n; i++) p[i] = v[i];
 }
+#endif
 
 // Asks for the line of p; p may be any address.
 PACKED_RNN_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }

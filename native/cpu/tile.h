@@ -1,7 +1,7 @@
 // The register tile of every product of matrices, and what it fetches from memory meanwhile.
 #pragma once
 
-#include "cpu/simd.h"
+#include "cpu/terms.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -43,11 +43,12 @@ class Ahead {
 };
 constexpr std::int64_t kAheadDepth = 8;  // multiplications between two calls of step()
 
-// c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns.
+// c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns, a and b being
+// terms.
 struct TileOperands {
-  const float* a;  // a(k, r) = a[r aRow + k aDepth]
+  const Term* a;  // a(k, r) = a[r aRow + k aDepth]
   std::int64_t aRow, aDepth;
-  const float* b;  // b(k) = b + k bDepth
+  const Term* b;  // b(k) = b + k bDepth
   std::int64_t bDepth;
   std::int64_t depth;
   const float* start;  // start(r) = start + r startRow; null: zeros. May be c.
@@ -65,21 +66,21 @@ __attribute__((noinline)) void tile(const TileOperands& t, Ahead& ahead) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; v++)
       acc[r][v] = t.start == nullptr ? V{} : load(t.start + r * t.startRow + v * kLanes);
-  const float* a = t.a;
-  const float* b = t.b;
+  const Term* a = t.a;
+  const Term* b = t.b;
   const std::int64_t aRow = t.aRow, aDepth = t.aDepth, bDepth = t.bDepth;
   for (std::int64_t left = t.depth; left > 0; left -= kAheadDepth) {
     ahead.step();
-    const float* const end = b + (left < kAheadDepth ? left : kAheadDepth) * bDepth;
+    const Term* const end = b + (left < kAheadDepth ? left : kAheadDepth) * bDepth;
     for (; b != end; a += aDepth, b += bDepth) {
-      V w[NV];
+      TermV w[NV];
 #pragma GCC unroll 4
       for (int v = 0; v < NV; v++) w[v] = load(b + v * kLanes);
 #pragma GCC unroll 6
       for (int r = 0; r < R; r++) {
-        const V x = splat(a[r * aRow]);
+        const TermV x = splat(a[r * aRow]);
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; v++) acc[r][v] = fma(x, w[v], acc[r][v]);
+        for (int v = 0; v < NV; v++) acc[r][v] = multiplyAdd(x, w[v], acc[r][v]);
       }
     }
   }

@@ -96,7 +96,10 @@ function deviceRow(device: CpuListing | CudaListing): [string, string] {
   const heading = `device ${device.kind}${ordinal}`
   if (device.reason !== null) return [heading, `does not open: ${device.reason}`]
   if (device.kind === 'cpu')
-    return [heading, `${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}`]
+    return [
+      heading,
+      `${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}, ${device.precisions.join(' or ')}`,
+    ]
   const gib = ((device.memoryBytes ?? 0) / 2 ** 30).toFixed(1)
   return [heading, `${device.name}, compute capability ${device.computeCapability}, ${gib} GiB`]
 }

@@ -36,7 +36,11 @@ describe.each(commands)('%s', (name, command) => {
 
   test.each([
     [['--device', 'tpu'], 1, "device: kind: wanted 'cpu', 'cuda' or 'cuda:N', got tpu"],
-    [['--device', 'cpu', '--precision', 'tf32'], 1, 'device: precision: wanted float32 on cpu, got tf32'],
+    [
+      ['--device', 'cpu', '--precision', 'tf32'],
+      1,
+      'device: precision: wanted float32 or bfloat16 on cpu, got tf32',
+    ],
     [['--device', 'cuda', '--threads', '2'], 1, 'device: threads: wanted none on cuda, got 2'],
     [['--precision', 'fp8'], 2, '--precision: wanted tf32 or float32 or bfloat16, got fp8'],
     [['--threads', '0'], 2, '--threads: wanted a number of at least 1, got 0'],

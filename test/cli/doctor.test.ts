@@ -20,7 +20,7 @@ describe('doctor', () => {
     expect(stdout).toContain(`${process.version}, Node-API ${process.versions.napi}\n`)
     expect(stdout).toMatch(/\naddon +\S+\.node\n/)
     expect(stdout).toMatch(/\nCPU supports +(\w+, )*portable\n/)
-    expect(stdout).toMatch(/\ndevice cpu +\d+ threads?\n/)
+    expect(stdout).toMatch(/\ndevice cpu +\d+ threads?, float32( or bfloat16)?\n/)
   })
 
   test('--json, with an instruction set forced', async () => {

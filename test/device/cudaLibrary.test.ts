@@ -114,6 +114,7 @@ describe('CUDA is not there, since', () => {
         kind: 'cpu',
         threads: expect.any(Number),
         instructions: expect.any(String),
+        precisions: expect.arrayContaining(['float32']),
         code: null,
         reason: null,
       },
@@ -129,7 +130,7 @@ describe('CUDA is not there, since', () => {
     ])
     const doctor = await cli(['doctor'], { env: environment(env) })
     expect(doctor).toMatchObject({ code: 0, stderr: '' })
-    expect(doctor.stdout).toMatch(/\ndevice cpu +\d+ threads?\ndevice cuda(:0)? +does not open: /)
+    expect(doctor.stdout).toMatch(/\ndevice cpu +\d+ threads?, float32.*\ndevice cuda(:0)? +does not open: /)
     expect(doctor.stdout).toContain(`does not open: ${error.message}\n`)
     const trained = await cli(['train', '--device', 'cuda'], { env: environment(env) })
     expect(trained).toEqual({ code: 1, stdout: '', stderr: `packed-rnn train: ${error.message}\n` })

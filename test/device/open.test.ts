@@ -24,7 +24,14 @@ test('a device says what it is', () => {
   expect(device('cpu', { threads: 1 }).name).toBe('cpu (1 thread)')
   expect(two).toMatchObject({ ordinal: 0, precision: 'float32' })
   const { threads, instructions } = device('cpu')
-  expect(devices()).toContainEqual({ kind: 'cpu', threads, instructions, code: null, reason: null })
+  expect(devices()).toContainEqual({
+    kind: 'cpu',
+    threads,
+    instructions,
+    precisions: expect.arrayContaining(['float32']),
+    code: null,
+    reason: null,
+  })
 })
 
 test.each([0, 257, 1.5, -1, Number.NaN])('%d threads are refused', threads => {
@@ -57,7 +64,7 @@ test.each(['cpu:0', 'cuda:', 'cuda:-1', 'cuda:x', 'CUDA', ''])('so is %j', kind 
 
 // At the door, before anything is opened: whether there is such a device plays no part.
 test.each<[string, DeviceOptions, string]>([
-  ['cpu', { precision: 'tf32' }, 'precision: wanted float32 on cpu, got tf32'],
+  ['cpu', { precision: 'tf32' }, 'precision: wanted float32 or bfloat16 on cpu, got tf32'],
   ['cpu', { path: 'stepwise' }, 'path: wanted auto on cpu, got stepwise'],
   ['cuda', { threads: 2 }, 'threads: wanted none on cuda, got 2'],
   [
@@ -123,6 +130,18 @@ describe('PACKED_RNN_CPU', () => {
     values.forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i]!, 5)
     })
+  })
+
+  test.each(['portable', 'avx2'])('%s has no bfloat16, and says so', name => {
+    vi.stubEnv('PACKED_RNN_CPU', name)
+    expect(thrownBy(() => device('cpu', { precision: 'bfloat16', memoryLimit: 1234 }))).toMatchObject({
+      code: 'ERR_DEVICE_UNAVAILABLE',
+      message: expect.stringMatching(
+        /^(precision: wanted float32, as PACKED_RNN_CPU is|PACKED_RNN_CPU: this CPU has no) /,
+      ),
+    })
+    const found = devices().find(({ kind }) => kind === 'cpu')
+    expect(found).not.toMatchObject({ precisions: expect.arrayContaining(['bfloat16']) })
   })
 
   test('another name is refused, and what is open stays so', () => {

@@ -1,0 +1,84 @@
+// What products of matrices multiply. A term is what they take of an operand in one step along k: a float,
+// or, where this translation unit is compiled with bfloat16 dot products, a pair of neighbours in k that are
+// rounded to bfloat16. So the loops over terms are the same, and with pairs there are half as many. Sums are
+// float32.
+#pragma once
+
+#include "cpu/simd.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+#if defined(__AVX512BF16__)
+
+constexpr int kTermDepth = 2;
+using Term = std::uint32_t;  // the earlier one in the low half
+using TermV = std::uint32_t __attribute__((vector_size(4 * kLanes)));
+using UnalignedTermV = std::uint32_t __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+PACKED_RNN_INLINE TermV load(const Term* p) { return *reinterpret_cast<const UnalignedTermV*>(p); }
+PACKED_RNN_INLINE void store(Term* p, TermV v) { *reinterpret_cast<UnalignedTermV*>(p) = v; }
+PACKED_RNN_INLINE TermV splat(Term x) { return x - TermV{}; }
+
+// c + a b, for each lane the sum of two products
+PACKED_RNN_INLINE V multiplyAdd(TermV a, TermV b, V c) {
+  return reinterpret_cast<V>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(c), reinterpret_cast<__m512bh>(a),
+                                              reinterpret_cast<__m512bh>(b)));
+}
+
+// The terms of kLanes columns, given their numbers at each step of k.
+PACKED_RNN_INLINE TermV termsOf(const V (&across)[kTermDepth]) {
+  constexpr std::uint16_t kHalves[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512bh halves =
+      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(across[1]), reinterpret_cast<__m512>(across[0]));
+  return reinterpret_cast<TermV>(_mm512_maskz_permutexvar_epi16(0xFFFFFFFF, _mm512_loadu_si512(kHalves),
+                                                                reinterpret_cast<__m512i>(halves)));
+}
+// kLanes successive terms of a row along k.
+PACKED_RNN_INLINE TermV termsAlong(const float* row) {
+  return reinterpret_cast<TermV>(
+      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(load(row + kLanes)), reinterpret_cast<__m512>(load(row))));
+}
+PACKED_RNN_INLINE const Term* inPlace(const float*) { return nullptr; }
+
+#else
+
+constexpr int kTermDepth = 1;
+using Term = float;
+using TermV = V;
+
+PACKED_RNN_INLINE V multiplyAdd(TermV a, TermV b, V c) { return fma(a, b, c); }
+PACKED_RNN_INLINE TermV termsOf(const V (&across)[kTermDepth]) { return across[0]; }
+PACKED_RNN_INLINE TermV termsAlong(const float* row) { return load(row); }
+// Numbers are terms where they lie; null where they are not.
+PACKED_RNN_INLINE const Term* inPlace(const float* x) { return x; }
+
+#endif
+
+// Terms of a sum over `depth`; past its end the second of a pair is 0.
+constexpr std::int64_t termsIn(std::int64_t depth) { return (depth + kTermDepth - 1) / kTermDepth; }
+
+// Rows along k, [rows, depth], as terms [rows, termsIn(depth)]: in float32 where they lie, else in `memory`.
+struct TermRows {
+  const Term* data;
+  std::int64_t stride;
+};
+PACKED_RNN_INLINE TermRows termRows(const float* x, std::int64_t stride, std::int64_t rows,
+                                    std::int64_t depth, Term* memory) {
+  if (kTermDepth == 1) return {inPlace(x), stride};
+  constexpr std::int64_t kStep = kLanes * kTermDepth;
+  const std::int64_t count = termsIn(depth);
+  Term* to = memory;
+  for (std::int64_t r = 0; r < rows; r++, x += stride, to += count) {
+    std::int64_t k = 0;
+    for (; k + kStep <= depth; k += kStep) store(to + k / kTermDepth, termsAlong(x + k));
+    if (k == depth) continue;
+    float rest[kStep] = {};
+    for (std::int64_t i = k; i < depth; i++) rest[i - k] = x[i];
+    const TermV last = termsAlong(rest);
+    for (std::int64_t t = k / kTermDepth; t < count; t++) to[t] = last[t - k / kTermDepth];
+  }
+  return {memory, count};
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA

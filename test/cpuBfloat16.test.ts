@@ -1,0 +1,21 @@
+import { test } from 'vitest'
+import { device, devices } from '../src/device.js'
+import { suites } from './suite/all.js'
+import { randomCasesSuite } from './suite/randomCases.js'
+import type { Target } from './suite/target.js'
+
+/** As cpu.test.ts, where the CPU multiplies in bfloat16. */
+
+const cpu: Target = {
+  name: 'cpu in bfloat16',
+  precision: 'bfloat16',
+  open: threads => device('cpu', { precision: 'bfloat16', ...(threads !== undefined && { threads }) }),
+}
+
+const found = devices().find(({ kind }) => kind === 'cpu')
+if (found?.kind === 'cpu' && found.precisions.includes('bfloat16')) {
+  for (const suite of suites) suite(cpu)
+  randomCasesSuite([cpu], Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12))
+} else {
+  test.skip('cpu in bfloat16: this CPU, or PACKED_RNN_CPU, has none', () => {})
+}
