@@ -9,7 +9,10 @@ type Gradients = readonly (Float | null)[]
 
 const recording = new AsyncLocalStorage<boolean>()
 
-/** Runs `fn` without a tape: nothing is kept for a backward pass. `fn` may be async. */
+/**
+ * Runs `fn` without a tape: nothing is kept for a backward pass, as in PyTorch's `torch.no_grad`. `fn` may be async.
+ * @returns what `fn` does.
+ */
 export function noGrad<T>(fn: () => T): T {
   return recording.run(false, fn)
 }

@@ -7,8 +7,9 @@ import { type Ceilings, fromNative, type NativeDevice, native, precisions } from
  * What products of matrices compute with: float32, or operands rounded to tf32's 11 or bfloat16's 8 bits. Sums, and all
  * that is no product, are float32.
  */
-export type Precision = keyof typeof precisions
+export type Precision = 'float32' | 'tf32' | 'bfloat16'
 
+/** What a device is opened with; the same options give the same device. */
 export interface DeviceOptions {
   /** Worker threads of the CPU; the default is one for each core. The bits of a result do not depend on it. */
   threads?: number
@@ -45,9 +46,11 @@ type Options = Required<Omit<DeviceOptions, 'threads'>> & { threads: number | nu
 export class Device {
   /** @internal */
   readonly queue: NativeDevice
+  /** What it is. */
   readonly kind: 'cpu' | 'cuda'
   /** Which of its kind; the CPU's is 0. */
   readonly ordinal: number
+  /** What products of matrices compute with. */
   readonly precision: Precision
   /** For people: `cpu (2 threads)`, `cuda:0 (NVIDIA H100 80GB HBM3, tf32)`. */
   readonly name: string
@@ -86,7 +89,11 @@ export class Device {
     this.name = `${kind === 'cpu' ? kind : `${kind}:${ordinal}`} (${about.join(', ')})`
   }
 
-  /** Resolves when all that was issued has run; rejects with the first failure that no `await` has shown yet. */
+  /**
+   * Resolves when all that was issued has run.
+   * @throws PackedRnnError (rejects) with the first failure that no `await` has shown yet: ERR_OUT_OF_MEMORY,
+   * ERR_OP_FAILED, ERR_OUT_OF_RANGE, ERR_NON_FINITE, ERR_DEVICE_LOST.
+   */
   async synchronize(): Promise<void> {
     try {
       await native.synchronize(this.queue)
@@ -182,11 +189,12 @@ function checkedOptions({ kind }: Place, options: DeviceOptions): Options {
 }
 
 /** Why a device cannot be opened, in a sentence, and the code of the error that says so; both null where it can. */
-interface Obstacle {
+export interface Obstacle {
   code: ErrorCode | null
   reason: string | null
 }
 
+/** The CPU, as `devices()` tells of it; its facts are null where it does not open. */
 export interface CpuListing extends Obstacle {
   kind: 'cpu'
   threads: number | null
@@ -195,7 +203,10 @@ export interface CpuListing extends Obstacle {
   precisions: Precision[]
 }
 
-/** Its facts are null where they are not known; so is the ordinal where there is no such device at all. */
+/**
+ * A CUDA device, as `devices()` tells of it. Its facts are null where they are not known; so is the ordinal where there is
+ * no such device at all.
+ */
 export interface CudaListing extends Obstacle {
   kind: 'cuda'
   ordinal: number | null

@@ -33,8 +33,10 @@ export type ErrorCode =
 /** The one class of every error that this package throws or rejects with. */
 export class PackedRnnError extends Error {
   override readonly name = 'PackedRnnError'
+  /** What went wrong, for programs; `message` names argument, wanted and got, and `cause` is what it came from. */
   readonly code: ErrorCode
 
+  /** @internal */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

@@ -6,10 +6,16 @@ export {
   type DeviceOptions,
   device,
   devices,
+  type Obstacle,
   type Precision,
 } from './device.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
-export { type HostTensor, readSafetensors, writeSafetensors } from './formats/safetensors.js'
+export {
+  type HostTensor,
+  readSafetensors,
+  type Safetensors,
+  writeSafetensors,
+} from './formats/safetensors.js'
 export { loadStateDict, saveStateDict } from './formats/stateDict.js'
 export * as nn from './nn/index.js'
 export { concatColumns } from './ops/columns.js'
@@ -28,6 +34,7 @@ export {
   crossEntropy,
   crossEntropyBackward,
   crossEntropyForward,
+  type Labels,
 } from './ops/loss.js'
 export {
   fromTimeMajor,
@@ -43,15 +50,9 @@ export {
   gru,
   gruBackward,
   gruForward,
-  type LstmGradients,
-  type LstmOutputGradients,
-  type LstmResult,
   lstm,
   lstmBackward,
   lstmForward,
-  type RecurrentGradients,
-  type RecurrentOutputGradients,
-  type RecurrentResult,
   rnn,
   rnnBackward,
   rnnForward,
@@ -64,13 +65,38 @@ export type {
   RecurrentSaved,
   RecurrentWeights,
   RnnOptions,
+  States,
 } from './ops/recurrentInput.js'
+export type {
+  LstmGradients,
+  LstmOutputGradients,
+  LstmResult,
+  RecurrentGradients,
+  RecurrentOutputGradients,
+  RecurrentResult,
+  SavedIf,
+} from './ops/recurrentResult.js'
 export { reshape } from './ops/reshape.js'
 export { packedRows } from './ops/rows.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'
 export { scope } from './scope.js'
-export { type DType, full, memory, type Shape, Tensor, tensor, zeros } from './tensor.js'
+export {
+  type ArrayOf,
+  type DType,
+  type FloatOptions,
+  full,
+  type Matrix,
+  memory,
+  type Ranks,
+  type Scalar,
+  type Shape,
+  type StateEntry,
+  Tensor,
+  tensor,
+  type Vector,
+  zeros,
+} from './tensor.js'
 export * as text from './text/index.js'
 export * as training from './training/index.js'

@@ -34,14 +34,17 @@ export class Sequences {
     return this.offsets[this.batchSize]!
   }
 
+  /** Tokens of sequence b. */
   length(b: number): number {
     return this.offsets[b + 1]! - this.offsets[b]!
   }
 
+  /** Tokens of each sequence [B], in a new array. */
   lengths(): Int32Array {
     return Int32Array.from({ length: this.batchSize }, (_, b) => this.length(b))
   }
 
+  /** T: tokens of the longest sequence, 0 where there is none. */
   longest(): number {
     let longest = 0
     for (let b = 0; b < this.batchSize; b++) longest = Math.max(longest, this.length(b))
@@ -49,7 +52,7 @@ export class Sequences {
   }
 }
 
-/** Which of U distinct rows each of N rows is, and, the other way, where each distinct row stands. */
+/** Which of U distinct rows each of N rows is, and, the other way, where each distinct row stands. All on one device. */
 export interface RowIndex {
   /** [N], from 0 to U - 1 */
   readonly index: Tensor<'int32', 1>
@@ -64,7 +67,7 @@ export class PackedIds {
   /** [N] */
   readonly ids: Int32Array
 
-  /** @throws PackedRnnError ERR_INVALID_ARGUMENT where an id is no 32-bit integer. */
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE where an id is no integer from 0 to 2³¹ − 1. */
   constructor(documents: readonly ArrayLike<number>[]) {
     this.sequences = new Sequences(
       documents.map(document => document.length),
@@ -90,10 +93,14 @@ export class PackedIds {
  * the N rows is. `embedding` of ids gives the latter.
  */
 export class PackedSequence {
+  /** [N, I], or [U, I] where `index` is not null. */
   readonly data: Tensor<'float32', 2>
+  /** Where each sequence begins and ends. */
   readonly sequences: Sequences
+  /** Null where `data` has a row for each token; `packedRows` makes them. */
   readonly index: RowIndex | null
 
+  /** @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit. */
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
     const rows = index === null ? sequences.rows : anySize
     checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, anySize] })
@@ -133,6 +140,7 @@ export class PackedSequence {
     this.index?.order.dispose()
   }
 
+  /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
@@ -143,9 +151,11 @@ export class PackedSequence {
  *
  * @param sequences ids of documents (integers: arrays, Int32Arrays), for an embedding; or rows of numbers: for each
  * sequence a Float32Array of length · inputSize, row-major.
- * @param options `inputSize`: numbers in a row, wanted with rows of numbers.
- * @throws PackedRnnError ERR_SHAPE where a Float32Array is no whole number of rows; ERR_OUT_OF_RANGE for an id that is
- * no non-negative integer.
+ * @param options `inputSize`: I, numbers in a row, wanted with rows of numbers; `device`: where they go, default
+ * `device()`. Ids stay on the host.
+ * @returns rows [N, I] on the device, or for ids `PackedIds` [N]; copied, in the given order.
+ * @throws PackedRnnError ERR_SHAPE where a Float32Array is no whole number of rows; ERR_DTYPE where rows are no
+ * Float32Array; ERR_OUT_OF_RANGE for an id that is no non-negative integer, or an `inputSize` below 1.
  */
 export function packSequence(
   sequences: readonly Float32Array[],

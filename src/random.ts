@@ -36,8 +36,12 @@ function mulHigh(a: number, b: number): number {
   return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(rest / 0x10000)) >>> 0
 }
 
-/** A stream of random numbers on the host: seeded, splittable, its state two integers. */
+/**
+ * A stream of random numbers on the host, by Philox4x32-10 (Salmon et al. 2011): seeded, splittable, its state two
+ * integers.
+ */
 export class Generator {
+  /** The key of its numbers. */
   readonly seed: number
   /** Blocks of four numbers drawn so far. With `seed`, the whole state. */
   position = 0
@@ -45,7 +49,11 @@ export class Generator {
   #block: [number, number, number, number] = [0, 0, 0, 0]
   #used = 4
 
-  /** @param seed a non-negative integer below 2^53. @param stream separates generators that share a seed. */
+  /**
+   * @param seed a non-negative integer below 2^53.
+   * @param stream separates generators that share a seed.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for another seed.
+   */
   constructor(seed: number, stream = 0) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw badArgument('Generator', 'seed', 'an integer from 0 to 2^53 - 1', seed)
@@ -104,7 +112,10 @@ export class Generator {
 
 let shared = new Generator(0)
 
-/** Seeds the generator that modules draw from where they are given none. */
+/**
+ * Seeds the generator that modules draw from where they are given none.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a seed that is no integer from 0 to 2^53 - 1.
+ */
 export function manualSeed(seed: number): void {
   shared = new Generator(seed)
 }

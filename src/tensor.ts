@@ -5,13 +5,16 @@ import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './n
 import { outlive, Scoped } from './scope.js'
 import { Storage } from './storage.js'
 
+/** The type of a tensor's elements: numbers, or ids and labels. */
 export type DType = 'float32' | 'int32'
+/** The array that holds a tensor's values on the host. */
 export type ArrayOf<D extends DType> = D extends 'float32' ? Float32Array : Int32Array
 
 /** A shape of known rank: `Shape<2>` is `readonly [number, number]`. */
 export type Shape<R extends number = number> = readonly number[] & Ranks[R]
 // An index rather than a condition: so a Tensor<D, 2> is a Tensor<D> also where the rank is a type parameter.
-interface Ranks {
+/** How long a shape of each rank is; a rank that is not known says nothing. */
+export interface Ranks {
   [rank: number]: unknown
   0: readonly []
   1: readonly [number]
@@ -20,7 +23,7 @@ interface Ranks {
   4: readonly [number, number, number, number]
 }
 
-/** A float32 tensor's values on the host, row-major, as state dicts hold them. */
+/** A float32 tensor's values on the host, row-major, as state dicts hold them: as many numbers as `shape` says. */
 export interface StateEntry {
   shape: readonly number[]
   data: Float32Array
@@ -51,6 +54,13 @@ export interface TapeNode {
 
 let live = 0
 
+/** A number. */
+export type Scalar = Tensor<'float32', 0>
+/** A row of numbers. */
+export type Vector = Tensor<'float32', 1>
+/** Rows of numbers. */
+export type Matrix = Tensor<'float32', 2>
+
 /**
  * An n-dimensional array on a device, row-major. `Tensor<'float32', 2>` has two dimensions.
  *
@@ -61,7 +71,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
   readonly dtype: D
   readonly shape: Shape<R>
   readonly device: Device
-  /** Number of elements. */
+  /** Number of elements: the product of the shape, 1 of no dimensions. */
   readonly size: number
   /** Whether `backward()` leaves a gradient in `grad`. True for the parameters of modules. */
   requiresGrad = false
@@ -85,6 +95,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     live++
   }
 
+  /** Whether the memory was let go: every op refuses this tensor with ERR_DISPOSED. */
   get disposed(): boolean {
     return this.#storage === null
   }
@@ -108,7 +119,10 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     this.#storage = storage
   }
 
-  /** The same values without their history: a gradient stops here. Shares the memory; to be disposed like any other. */
+  /**
+   * The same values without their history: a gradient stops here. Shares the memory; to be disposed like any other.
+   * @throws PackedRnnError ERR_DISPOSED.
+   */
   detach(): Tensor<D, R> {
     return this.alias()
   }
@@ -120,7 +134,9 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
 
   /**
    * The values, row-major, when all that computes them has run.
-   * @throws PackedRnnError (rejects) with the error of the op that failed to compute them; ERR_DISPOSED.
+   * @returns a new array of `size` numbers.
+   * @throws PackedRnnError (rejects) ERR_DISPOSED; or with the error of the op that failed to compute them:
+   * ERR_OUT_OF_MEMORY, ERR_OP_FAILED, ERR_OUT_OF_RANGE, ERR_NON_FINITE, ERR_DEVICE_LOST.
    */
   async toArray(): Promise<ArrayOf<D>> {
     checkTensor('toArray', 'tensor', this, this)
@@ -133,7 +149,10 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     }
   }
 
-  /** The value of a tensor with one element. @throws PackedRnnError ERR_SHAPE for any other. */
+  /**
+   * The value of a tensor with one element.
+   * @throws PackedRnnError (rejects) ERR_SHAPE for any other; else as `toArray`.
+   */
   async item(): Promise<number> {
     if (this.size !== 1) throw badArgument('item', 'tensor', 'one element', this.shape, 'ERR_SHAPE')
     const values = await this.toArray()
@@ -180,6 +199,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     outlive(this)
   }
 
+  /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
@@ -202,6 +222,7 @@ function checkShape(op: string, shape: readonly number[]): void {
     throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
 }
 
+/** Where a new tensor is, and whether it is a leaf that gradients are wanted for. */
 export interface FloatOptions {
   /** Default `device()`. */
   device?: Device
@@ -214,7 +235,7 @@ export interface FloatOptions {
  *
  * @param data a Float32Array (float32), an Int32Array (int32) or numbers (float32), row-major.
  * @param shape the default is one dimension.
- * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape.
+ * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape, or the shape is not one.
  */
 export function tensor<const S extends Shape = readonly [number]>(
   data: Int32Array,
@@ -319,14 +340,14 @@ export function applyElementwise<R extends number>(
   return out
 }
 
-/** A float32 tensor of zeros. */
+/** A float32 tensor of zeros. @throws PackedRnnError ERR_SHAPE where the shape is not one. */
 export function zeros<const S extends Shape>(shape: S, options?: FloatOptions): Tensor<'float32', S['length']>
 export function zeros<R extends number>(shape: Shape<R>, options?: FloatOptions): Tensor<'float32', R>
 export function zeros(shape: Shape, options: FloatOptions = {}): Tensor<'float32'> {
   return full(shape, 0, options)
 }
 
-/** A float32 tensor of one value. */
+/** A float32 tensor of one value. @throws PackedRnnError ERR_SHAPE; ERR_OUT_OF_RANGE for a value that is not finite. */
 export function full<const S extends Shape>(
   shape: S,
   value: number,

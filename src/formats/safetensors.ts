@@ -8,6 +8,7 @@ export type HostTensor =
 /** What a safetensors file holds, in the order of its header. */
 export interface Safetensors {
   tensors: Map<string, HostTensor>
+  /** Free text. */
   metadata: Record<string, string>
 }
 
@@ -27,7 +28,7 @@ const FILE_DTYPES = { float32: 'F32', int32: 'I32' } as const
  * @param entries tensors with distinct names
  * @param metadata free text that travels with them
  * @returns the file's bytes
- * @throws ERR_INVALID_ARGUMENT for a repeated or reserved name or data of the wrong class; ERR_SHAPE where shape and
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a repeated or reserved name or data of the wrong class; ERR_SHAPE where shape and
  *   data disagree
  */
 export function writeSafetensors(
@@ -81,7 +82,7 @@ function checkTensor({ name, dtype, shape, data }: HostTensor & { name: string }
  * @param bytes the whole file
  * @param file its name, for error messages
  * @returns copies: the tensors do not keep `bytes` alive
- * @throws ERR_FILE_FORMAT, naming the file and what is wrong with it
+ * @throws PackedRnnError ERR_FILE_FORMAT, naming the file and what is wrong with it
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const bad = (wanted: string, got: unknown) => badFile(file, null, wanted, got)

@@ -38,7 +38,11 @@ export async function readWhole(file: string): Promise<Buffer> {
   }
 }
 
-/** Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all. */
+/**
+ * Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all.
+ * @throws PackedRnnError (rejects) ERR_DISPOSED, or with the failure of an op that computed a parameter; the file
+ * system's own error where the file cannot be written.
+ */
 export async function saveStateDict(module: Module, file: string): Promise<void> {
   await atomicWrite(file, writeSafetensors(stateEntries(await module.stateDict())))
 }
@@ -48,7 +52,8 @@ export async function saveStateDict(module: Module, file: string): Promise<void>
  *
  * @param options `strict`: whether names must agree; default true.
  * @returns the names that the file lacked, and those that the module does not have.
- * @throws PackedRnnError ERR_FILE_FORMAT naming the file; ERR_INVALID_ARGUMENT, ERR_SHAPE naming the parameter.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file, ERR_INVALID_ARGUMENT where it cannot be read;
+ * ERR_INVALID_ARGUMENT, ERR_SHAPE naming the parameter; ERR_DISPOSED. Then no parameter has changed.
  */
 export async function loadStateDict(
   module: Module,

@@ -4,25 +4,32 @@ import type { Generator } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { Module, type ModuleOptions } from './module.js'
 
-/** Which mask comes next: the same seed and step give the same mask. */
+/** Which mask comes next: the same seed and step give the same mask. Who goes on with a run sets `step`. */
 export class MaskCounter {
+  /** Drawn when the module was made. */
   readonly seed: number
+  /** Masks drawn so far. */
   step = 0
 
+  /** @internal */
   constructor(generator: Generator) {
     this.seed = generator.bits()
   }
 
+  /** The place of the next mask, counted. @internal */
   next(): { seed: number; step: number } {
     return { seed: this.seed, step: this.step++ }
   }
 }
 
-/** Inverted dropout while training, and nothing after `eval()`. */
+/** Inverted dropout (Srivastava et al. 2014, as torch.nn.Dropout) while training, and nothing after `eval()`. */
 export class Dropout extends Module {
+  /** A probability. */
   readonly p: number
+  /** Which mask comes next. */
   readonly masks: MaskCounter
 
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1]; as `device` where none is given. */
   constructor(options: ModuleOptions & { p?: number } = {}) {
     super(options)
     this.p = options.p ?? 0.5
@@ -30,7 +37,11 @@ export class Dropout extends Module {
     this.masks = new MaskCounter(this.generator)
   }
 
-  /** @param x any shape; returns x itself where nothing is dropped. */
+  /**
+   * @param x any shape; the last dimension is the units.
+   * @returns a tensor of that shape; x itself where nothing is dropped.
+   * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED.
+   */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
     return this.training && this.p > 0 ? dropout(x, this.p, this.masks.next()) : x
   }

@@ -5,6 +5,7 @@ import type { PackedIds, PackedSequence } from '../packed.js'
 import type { Tensor } from '../tensor.js'
 import { Module, type ModuleOptions } from './module.js'
 
+/** The size of a table of word vectors. */
 export interface EmbeddingOptions extends ModuleOptions {
   /** V */
   numEmbeddings: number
@@ -16,9 +17,16 @@ export interface EmbeddingOptions extends ModuleOptions {
 
 /** A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal. */
 export class Embedding extends Module {
+  /** [V, I] */
   readonly weight: Tensor<'float32', 2>
+  /** The id whose row has no gradient, or null. */
   readonly paddingIdx: number | null
 
+  /**
+   * @param options `values`: V · I numbers, row-major, instead of drawn ones; `freeze`: default false.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1 or a `paddingIdx` outside; ERR_SHAPE for another number of
+   * `values`.
+   */
   constructor(options: EmbeddingOptions & { values?: Float32Array; freeze?: boolean }) {
     super(options)
     const { numEmbeddings, embeddingDim, values, freeze = false, paddingIdx = null } = options
@@ -42,7 +50,9 @@ export class Embedding extends Module {
    * A table of given vectors.
    *
    * @param values V · I numbers, row-major.
+   * @param embeddingDim I
    * @param options `freeze`: whether training leaves them as they are; default true, as in PyTorch.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE where they are no whole number of rows, or for a `paddingIdx` outside.
    */
   static fromPretrained(
     values: Float32Array,
@@ -60,7 +70,11 @@ export class Embedding extends Module {
     })
   }
 
-  /** The rows of packed ids, indexed: each distinct id's row once. */
+  /**
+   * The rows of packed ids, indexed: each distinct id's row once.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_INVALID_ARGUMENT for ids that are not packed;
+   * ERR_DISPOSED.
+   */
   forward(ids: PackedIds): PackedSequence {
     return embedding(this.weight, ids, { paddingIdx: this.paddingIdx })
   }

@@ -1,5 +1,9 @@
+/**
+ * Modules, under the names of torch.nn: parameters, their initial values, and a `forward` on the tape.
+ * @module
+ */
 export type { StateEntry } from '../tensor.js'
-export { Dropout } from './dropout.js'
+export { Dropout, type MaskCounter } from './dropout.js'
 export { Embedding, type EmbeddingOptions } from './embedding.js'
 export { Linear, type LinearOptions } from './linear.js'
 export {
@@ -22,4 +26,4 @@ export {
   type RnnModuleOptions,
 } from './recurrent.js'
 export { LstmOutput, RecurrentOutput } from './recurrentOutput.js'
-export type { SequenceBatch } from './sequenceBatch.js'
+export type { PaddedBatch, SequenceBatch } from './sequenceBatch.js'

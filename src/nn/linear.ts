@@ -3,8 +3,11 @@ import { linear } from '../ops/linear.js'
 import type { Tensor } from '../tensor.js'
 import { Module, type ModuleOptions } from './module.js'
 
+/** The size of a linear layer. */
 export interface LinearOptions extends ModuleOptions {
+  /** Numbers in a row of x. */
   inFeatures: number
+  /** Numbers in a row of y. */
   outFeatures: number
   /** Default true. */
   bias?: boolean
@@ -12,9 +15,12 @@ export interface LinearOptions extends ModuleOptions {
 
 /** y = x Wᵀ + b, as torch.nn.Linear: `weight` [out, in] and `bias` [out] start uniform on ±1/√in. */
 export class Linear extends Module {
+  /** [out, in] */
   readonly weight: Tensor<'float32', 2>
+  /** [out] */
   readonly bias: Tensor<'float32', 1> | null
 
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1. */
   constructor(options: LinearOptions) {
     super(options)
     const { inFeatures, outFeatures, bias = true } = options
@@ -25,7 +31,11 @@ export class Linear extends Module {
     this.bias = bias ? this.uniform<1>('bias', [outFeatures], bound) : null
   }
 
-  /** @param x [N, in] @returns [N, out] */
+  /**
+   * @param x [N, in]
+   * @returns y [N, out]
+   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+   */
   forward(x: Tensor<'float32', 2>): Tensor<'float32', 2> {
     return linear(x, this.weight, this.bias)
   }

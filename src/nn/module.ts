@@ -4,13 +4,16 @@ import { defaultGenerator, type Generator } from '../random.js'
 import { outlive } from '../scope.js'
 import { checkEntry, type Shape, type StateEntry, sizeOf, type Tensor, tensor } from '../tensor.js'
 
+/** What is trained: a tensor of a module that `backward()` leaves gradients in. */
 export type Parameter = Tensor<'float32'>
 
+/** How a state dict is read. */
 export interface LoadOptions {
   /** Whether the names must be exactly the module's; default true. */
   strict?: boolean
 }
 
+/** Which names a module and a state dict did not share. */
 export interface LoadResult {
   /** The module's parameters that were left as they are. */
   missing: string[]
@@ -27,22 +30,29 @@ export interface ModuleOptions {
 }
 
 /**
- * Named parameters, and whether they are being trained. Parameters escape every scope: they live until the module is
- * disposed.
+ * Named parameters, and whether they are being trained, as torch.nn.Module. Parameters escape every scope: they live until
+ * the module is disposed. A model of your own extends it, makes its parts with `child`, and has a `forward`.
  */
 export abstract class Module {
   /** Whether dropout is active. */
   training = true
+  /** Where the parameters live. */
   protected readonly device: Device
+  /** Where initial values come from. */
   protected readonly generator: Generator
   readonly #parameters = new Map<string, Parameter>()
   readonly #children = new Map<string, Module>()
 
+  /** @throws PackedRnnError as `device` where none is given. */
   constructor(options: ModuleOptions) {
     this.device = options.device ?? openDevice()
     this.generator = options.generator ?? defaultGenerator()
   }
 
+  /**
+   * A parameter of these values, row-major.
+   * @throws PackedRnnError ERR_SHAPE where they are not as many as the shape says.
+   */
   protected parameter<R extends number>(
     name: string,
     shape: Shape<R>,
@@ -59,6 +69,7 @@ export abstract class Module {
     return this.parameter(name, shape, values)
   }
 
+  /** A part of this module, whose parameters are its own under `name`. */
   protected child<M extends Module>(name: string, module: M): M {
     this.#children.set(name, module)
     return module
@@ -78,12 +89,14 @@ export abstract class Module {
     return this.namedParameters().flatMap(([, value]) => (value.requiresGrad ? [value] : []))
   }
 
+  /** Sets the mode of this module and its parts; returns the module. */
   train(training = true): this {
     this.training = training
     for (const module of this.#children.values()) module.train(training)
     return this
   }
 
+  /** The mode without dropout, as `train(false)`. */
   eval(): this {
     return this.train(false)
   }
@@ -96,7 +109,10 @@ export abstract class Module {
     }
   }
 
-  /** Copies of all parameters, by name. */
+  /**
+   * Copies of all parameters, by name, as they are after all that was issued so far.
+   * @throws PackedRnnError (rejects) ERR_DISPOSED, or with the failure of an op that computed a parameter.
+   */
   async stateDict(): Promise<Map<string, StateEntry>> {
     const named = this.namedParameters()
     const values = await Promise.all(named.map(([, value]) => value.toArray()))
@@ -129,6 +145,7 @@ export abstract class Module {
     return { missing, unexpected }
   }
 
+  /** Lets go of parameters and gradients, and of the parts'. */
   dispose(): void {
     for (const value of this.#parameters.values()) {
       value.grad?.dispose()
@@ -137,6 +154,7 @@ export abstract class Module {
     for (const module of this.#children.values()) module.dispose()
   }
 
+  /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }

@@ -1,9 +1,10 @@
 import { checkInteger, checkNumber, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { gru, lstm, type RecurrentResult, rnn } from '../ops/recurrent.js'
+import { gru, lstm, rnn } from '../ops/recurrent.js'
 import type { GruOptions, LstmOptions, LstmWeights, RnnOptions } from '../ops/recurrentInput.js'
+import type { RecurrentResult } from '../ops/recurrentResult.js'
 import type { PackedSequence } from '../packed.js'
-import type { Tensor } from '../tensor.js'
+import type { Matrix, Tensor } from '../tensor.js'
 import { MaskCounter } from './dropout.js'
 import { Module, type ModuleOptions } from './module.js'
 import { LstmOutput, type OutputForm, RecurrentOutput } from './recurrentOutput.js'
@@ -13,18 +14,17 @@ import {
   checkBatch,
   inFormOf,
   isAlone,
+  type PaddedBatch,
   type SequenceBatch,
   statesInFormOf,
   withPacked,
 } from './sequenceBatch.js'
 
-type Matrix = Tensor<'float32', 2>
-type Cube = Tensor<'float32', 3>
-
+/** What every recurrent module is made with. */
 export interface RecurrentModuleOptions extends ModuleOptions {
-  /** I */
+  /** I, numbers in a row of x. */
   inputSize: number
-  /** H */
+  /** H, the units of a layer in one direction. */
   hiddenSize: number
   /** L, default 1 */
   numLayers?: number
@@ -38,13 +38,16 @@ export interface RecurrentModuleOptions extends ModuleOptions {
   batchFirst?: boolean
 }
 
+/** What an LSTM is made with. */
 export interface LstmModuleOptions extends RecurrentModuleOptions {
   /** P, below H: h is projected to this size; default 0, no projection. */
   projSize?: number
 }
 
+/** What a GRU is made with. */
 export interface GruModuleOptions extends RecurrentModuleOptions, Pick<GruOptions, 'resetAfter'> {}
 
+/** What an Elman network is made with. */
 export interface RnnModuleOptions extends RecurrentModuleOptions, Pick<RnnOptions, 'nonlinearity'> {}
 
 /** Initial states, in the form of the input; those left out are zeros. */
@@ -53,6 +56,7 @@ export interface RecurrentState<R extends 2 | 3 = 3> {
   h0?: Tensor<'float32', R> | null
 }
 
+/** Initial states of an LSTM, in the form of the input; those left out are zeros. */
 export interface LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
   /** [L·D, B, H], or [L·D, H] for one sequence alone. */
   c0?: Tensor<'float32', R> | null
@@ -71,6 +75,7 @@ export abstract class RecurrentModule extends Module {
   readonly batchFirst: boolean
   /** In the order layer · D + direction; `wHr` in an LSTM with a projection alone. */
   readonly weights: readonly LstmWeights[]
+  /** Which mask of dropout comes next. */
   readonly masks: MaskCounter
   readonly #op: string
   /** R: P where there is a projection, else H. */
@@ -118,7 +123,7 @@ export abstract class RecurrentModule extends Module {
 
   /** Each module's own `forward`, for code that takes any of them. */
   abstract forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
-  abstract forward(x: Cube, state?: RecurrentState): RecurrentOutput<Cube>
+  abstract forward(x: PaddedBatch, state?: RecurrentState): RecurrentOutput<PaddedBatch>
   abstract forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
 
   /** @internal */
@@ -153,9 +158,13 @@ export abstract class RecurrentModule extends Module {
   }
 }
 
-/** A stack of LSTM layers, as torch.nn.LSTM: gate order i, f, g, o, and `weight_hr_l0` [P, H], … with `projSize`. */
+/**
+ * A stack of LSTM layers, as torch.nn.LSTM: i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'),
+ * c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c). Parameters `weight_ih_l0` [4H, I], `weight_hh_l0` [4H, R], `bias_ih_l0` and
+ * `bias_hh_l0` [4H], …, gates i, f, g, o below each other, and `weight_hr_l0` [P, H], … with `projSize`.
+ */
 export class LSTM extends RecurrentModule {
-  /** P, or 0 */
+  /** P, or 0. */
   readonly projSize: number
 
   /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range. */
@@ -168,10 +177,13 @@ export class LSTM extends RecurrentModule {
   /**
    * @param x rows of `inputSize` numbers: packed, an embedding's indexed rows among them; padded; or one sequence.
    * @param state initial states; the last ones of the call before to go on where it ended.
-   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+   * @returns `output`, the state after each token, D · R numbers, in the form of x; `hN` [L · D, B, R] and `cN`
+   * [L · D, B, H]; and `lastHidden()` and its like, from them to a row for each sequence.
+   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an x that is none of
+   * these.
    */
   override forward(x: PackedSequence, state?: LstmState): LstmOutput
-  override forward(x: Cube, state?: LstmState): LstmOutput<Cube>
+  override forward(x: PaddedBatch, state?: LstmState): LstmOutput<PaddedBatch>
   override forward(x: Matrix, state?: LstmState<2>): LstmOutput<Matrix, 2>
   override forward(x: SequenceBatch, state: LstmState<2 | 3> = {}): LstmOutput<SequenceBatch, 2 | 3> {
     const { projSize, weights } = this
@@ -184,8 +196,13 @@ export class LSTM extends RecurrentModule {
   }
 }
 
-/** A stack of GRU layers, as torch.nn.GRU: gate order r, z, n. */
+/**
+ * A stack of GRU layers, as torch.nn.GRU: r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')),
+ * h = (1 − z) ⊙ n + z ⊙ h. Parameters `weight_ih_l0` [3H, I], `weight_hh_l0` [3H, H], `bias_ih_l0` and `bias_hh_l0` [3H],
+ * …, gates r, z, n below each other.
+ */
 export class GRU extends RecurrentModule {
+  /** Whether the reset gate acts after the product, as in PyTorch. */
   readonly resetAfter: boolean
 
   /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range. */
@@ -194,9 +211,9 @@ export class GRU extends RecurrentModule {
     this.resetAfter = options.resetAfter ?? true
   }
 
-  /** As `LSTM.forward`, without cell states. */
+  /** As `LSTM.forward`, without cell states. @throws PackedRnnError as there. */
   override forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
-  override forward(x: Cube, state?: RecurrentState): RecurrentOutput<Cube>
+  override forward(x: PaddedBatch, state?: RecurrentState): RecurrentOutput<PaddedBatch>
   override forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
   override forward(
     x: SequenceBatch,
@@ -210,8 +227,12 @@ export class GRU extends RecurrentModule {
   }
 }
 
-/** A stack of Elman layers, as torch.nn.RNN. */
+/**
+ * A stack of Elman layers, as torch.nn.RNN: h = φ(W x + b + U h + b'). Parameters `weight_ih_l0` [H, I], `weight_hh_l0`
+ * [H, H], `bias_ih_l0` and `bias_hh_l0` [H], ….
+ */
 export class RNN extends RecurrentModule {
+  /** φ */
   readonly nonlinearity: 'tanh' | 'relu'
 
   /** @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for another nonlinearity. */
@@ -224,9 +245,9 @@ export class RNN extends RecurrentModule {
     this.nonlinearity = nonlinearity
   }
 
-  /** As `LSTM.forward`, without cell states. */
+  /** As `LSTM.forward`, without cell states. @throws PackedRnnError as there. */
   override forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
-  override forward(x: Cube, state?: RecurrentState): RecurrentOutput<Cube>
+  override forward(x: PaddedBatch, state?: RecurrentState): RecurrentOutput<PaddedBatch>
   override forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
   override forward(
     x: SequenceBatch,

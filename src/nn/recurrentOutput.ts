@@ -1,10 +1,8 @@
 import { concatColumns } from '../ops/columns.js'
 import { lastHidden, lastOutput, maxPool, meanPool } from '../ops/pooling.js'
 import type { PackedSequence } from '../packed.js'
-import type { Tensor } from '../tensor.js'
+import type { Matrix, Tensor } from '../tensor.js'
 import { batchedStates, type SequenceBatch, withPacked } from './sequenceBatch.js'
-
-type Matrix = Tensor<'float32', 2>
 
 /** How the numbers of an output lie. @internal */
 export interface OutputForm {
@@ -14,7 +12,8 @@ export interface OutputForm {
 
 /**
  * What a recurrent module gives, in the form O of its input, and the ways to one vector for each sequence: [B, C], where
- * B is 1 for one sequence alone. An empty sequence has its initial state, and zeros of everything else.
+ * B is 1 for one sequence alone. An empty sequence has its initial state, and zeros of everything else. Each way throws
+ * ERR_DISPOSED where what it reads was let go of.
  */
 export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends 2 | 3 = 3> {
   /** The hidden state after each token: D·R numbers, forward direction first. */

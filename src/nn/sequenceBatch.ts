@@ -4,14 +4,17 @@ import { badArgument } from '../errors.js'
 import { reshape } from '../ops/reshape.js'
 import { checkPacked, selectRows } from '../ops/rows.js'
 import { PackedSequence, Sequences } from '../packed.js'
-import { Tensor } from '../tensor.js'
+import { type Matrix, Tensor } from '../tensor.js'
+
+/** Sequences of one length T: [T, B, C], or [B, T, C] with `batchFirst`. */
+export type PaddedBatch = Tensor<'float32', 3>
 
 /**
  * What a recurrent module reads, and gives back in the same form: packed sequences; a padded batch [T, B, I], or
  * [B, T, I] with `batchFirst`, in which every sequence has length T; or one sequence alone, [T, I]. The first two have
  * states of rank 3, [L·D, B, R], whatever `batchFirst` says; the last of rank 2, [L·D, R].
  */
-export type SequenceBatch = PackedSequence | Tensor<'float32', 3> | Tensor<'float32', 2>
+export type SequenceBatch = PackedSequence | PaddedBatch | Matrix
 
 type Float = Tensor<'float32'>
 

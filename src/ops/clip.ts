@@ -7,18 +7,19 @@ type Float = Tensor<'float32'>
 
 /** Clipping in place over many tensors at once: all of them change or, where one cannot be read, none. */
 
-export interface ClipNormOptions {
-  /** Infinity: the largest magnitude. */
-  normType: 2 | typeof Infinity
-  /** A norm that is not finite fails the op, and with it its result and `values`. */
-  errorIfNonfinite: boolean
+/** What a norm is, and what happens to one that is not finite. */
+export interface ClipGradNormOptions {
+  /** 2, or Infinity for the largest magnitude; default 2. */
+  normType?: 2 | typeof Infinity
+  /** Whether a norm that is not finite fails the op, and with it its result and the gradients; default false. */
+  errorIfNonfinite?: boolean
 }
 
 /** Multiplies by min(1, maxNorm / (norm + 1e-6)) and returns the norm over all that was. */
 export function clipNorm(
   values: readonly Float[],
   maxNorm: number,
-  { normType = 2, errorIfNonfinite = false }: Partial<ClipNormOptions> = {},
+  { normType = 2, errorIfNonfinite = false }: ClipGradNormOptions = {},
 ): Tensor<'float32', 0> {
   const op = 'clipGradNorm'
   const first = checkValues(op, values)

@@ -2,9 +2,7 @@ import { record } from '../autograd.js'
 import { anySize, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import { empty, type Tensor } from '../tensor.js'
-
-type Matrix = Tensor<'float32', 2>
+import { empty, type Matrix, type Tensor } from '../tensor.js'
 
 /** Copies columns between matrices of as many rows; an offset is the first column on that side. */
 function copyColumns(

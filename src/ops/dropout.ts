@@ -5,10 +5,11 @@ import { native } from '../native.js'
 import type { Sequences } from '../packed.js'
 import { empty, type Tensor } from '../tensor.js'
 
+/** Where a mask stands among all masks, and its elements in it: what their random numbers are a function of. */
 export interface DropoutPlace {
   /** Key of the random numbers: an integer from 0 to 2^53 - 1. */
   seed: number
-  /** Distinguishes the masks of successive steps. */
+  /** Distinguishes the masks of successive steps; from 0 to 2^32 - 1. */
   step: number
   /** Distinguishes masks within a step, as of the layers of a stack; from 0 to 511. */
   stream?: number
@@ -19,10 +20,14 @@ export interface DropoutPlace {
 }
 
 /**
- * Inverted dropout without a tape: an element is 0 with probability p, else multiplied by 1 / (1 - p). The mask is a
- * function of the element's place alone, so the backward pass is this function of the gradient.
+ * `dropout` without a tape. The mask is a function of the element's place alone, so the backward pass is this function of
+ * the gradient.
  *
- * @param x [N, C]
+ * @param x any shape; the last dimension is the units.
+ * @param p a probability.
+ * @returns a tensor of x's shape.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1], or a seed, step or stream outside its range; ERR_SHAPE
+ * where `sequences` or `directions` do not fit the shape; ERR_DTYPE, ERR_DISPOSED.
  */
 export function dropoutForward<R extends number>(
   x: Tensor<'float32', R>,
@@ -67,7 +72,9 @@ export function dropoutForward<R extends number>(
  * random integer of an element is Philox4x32-10 at its place, so a seed and a step give the same mask on every device.
  *
  * @param x any shape; the last dimension is the units.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1].
+ * @param p a probability.
+ * @returns a tensor of x's shape.
+ * @throws PackedRnnError as `dropoutForward`.
  */
 export function dropout<R extends number>(
   x: Tensor<'float32', R>,

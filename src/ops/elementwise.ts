@@ -16,22 +16,25 @@ function unary<R extends number>(name: Function, x: Tensor<'float32', R>): Tenso
   return y
 }
 
-/** tanh x, element by element, to 4 units in the last place. */
+/** tanh x, element by element, to 4 units in the last place. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED. */
 export function tanh<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
   return unary('tanh', x)
 }
 
-/** 1 / (1 + e⁻ˣ), element by element. */
+/** 1 / (1 + e⁻ˣ), element by element, to 4 units in the last place. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED. */
 export function sigmoid<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
   return unary('sigmoid', x)
 }
 
-/** max(x, 0), element by element; the gradient at 0 is 0. */
+/** max(x, 0), element by element; the gradient at 0 is 0. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED. */
 export function relu<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
   return unary('relu', x)
 }
 
-/** a + b, element by element. @throws PackedRnnError ERR_SHAPE unless the shapes are the same. */
+/**
+ * a + b, element by element.
+ * @throws PackedRnnError ERR_SHAPE unless the shapes are the same; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ */
 export function add<R extends number>(
   a: Tensor<'float32', R>,
   b: Tensor<'float32', R>,
@@ -43,7 +46,10 @@ export function add<R extends number>(
   return y
 }
 
-/** a · b, element by element. @throws PackedRnnError ERR_SHAPE unless the shapes are the same. */
+/**
+ * a · b, element by element.
+ * @throws PackedRnnError ERR_SHAPE unless the shapes are the same; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ */
 export function multiply<R extends number>(
   a: Tensor<'float32', R>,
   b: Tensor<'float32', R>,
@@ -62,7 +68,10 @@ export function multiply<R extends number>(
   return y
 }
 
-/** factor · x */
+/**
+ * factor · x
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a factor that is not finite; ERR_DTYPE, ERR_DISPOSED.
+ */
 export function scale<R extends number>(x: Tensor<'float32', R>, factor: number): Tensor<'float32', R> {
   checkTensor('scale', 'x', x, { dtype: 'float32' })
   checkNumber('scale', 'factor', factor, -Infinity)
@@ -77,7 +86,10 @@ export function scale<R extends number>(x: Tensor<'float32', R>, factor: number)
   return y
 }
 
-/** The sum of all elements, in a fixed order, as a tensor of no dimensions. */
+/**
+ * The sum of all elements, in a fixed order, as a tensor of no dimensions.
+ * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED.
+ */
 export function sum(x: Tensor<'float32'>): Tensor<'float32', 0> {
   checkTensor('sum', 'x', x, { dtype: 'float32' })
   const y = empty<0>(x.device, [])

@@ -4,11 +4,10 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { PackedIds, PackedSequence } from '../packed.js'
 import { RowGradient, Storage } from '../storage.js'
-import { filled, ranked, Tensor, tensor } from '../tensor.js'
+import { filled, type Matrix, ranked, Tensor, tensor } from '../tensor.js'
 import { takeDistinctRows, takeRows } from './rows.js'
 
-type Matrix = Tensor<'float32', 2>
-
+/** What the embedding ops are told. */
 export interface EmbeddingOptions {
   /** The id, if any, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
   paddingIdx?: number | null
@@ -25,8 +24,10 @@ export interface EmbeddingSaved {
 /**
  * Rows of a table by id, without a tape: each distinct id's row once.
  *
- * @param weight [V, I] @param ids each from 0 to V - 1
+ * @param weight [V, I]
+ * @param ids each from 0 to V - 1
  * @returns `output`, indexed: distinct rows [U, I]; and `saved`, for `embeddingBackward`.
+ * @throws PackedRnnError as `embedding`.
  */
 export function embeddingForward(
   weight: Matrix,
@@ -65,6 +66,7 @@ export function embeddingForward(
  *
  * @param dRows [U, I]: the gradient in each distinct row, as the recurrent ops return it
  * @returns dWeight [V, I]
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
  */
 export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
   const { device } = rows
@@ -102,10 +104,13 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
 
 /**
  * Rows of a table by id. The result is indexed: it holds each distinct id's row once, and the recurrent ops project
- * each once.
+ * each once. The values are those of PyTorch's page torch.nn.functional.embedding.
  *
- * @param weight [V, I] @param ids each from 0 to V - 1
- * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or `paddingIdx` outside; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
+ * @param weight [V, I]
+ * @param ids each from 0 to V - 1
+ * @returns distinct rows [U, I], and which of them each of the N tokens is.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or `paddingIdx` outside; ERR_INVALID_ARGUMENT for ids that are not
+ * packed; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
  */
 export function embedding(weight: Matrix, ids: PackedIds, options: EmbeddingOptions = {}): PackedSequence {
   const { output, saved } = embeddingForward(weight, ids, options)

@@ -1,10 +1,7 @@
 import { record } from '../autograd.js'
 import { anySize, checkTensor } from '../check.js'
 import { type Matmul, native } from '../native.js'
-import { empty, ranked, type Tensor } from '../tensor.js'
-
-type Matrix = Tensor<'float32', 2>
-type Vector = Tensor<'float32', 1>
+import { empty, type Matrix, ranked, type Vector } from '../tensor.js'
 
 function product(
   a: Matrix,
@@ -26,8 +23,11 @@ function product(
 /**
  * y = x Wᵀ + b, without a tape.
  *
- * @param x [N, in] @param weight [out, in] @param bias [out]
+ * @param x [N, in]
+ * @param weight [out, in]
+ * @param bias [out]
  * @returns y [N, out]
+ * @throws PackedRnnError as `linear`.
  */
 export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
   const op = 'linear'
@@ -48,8 +48,12 @@ export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = n
 /**
  * The gradients of `linearForward`: dX = dY W, dW = dYᵀ x, db = Σ dY over the rows.
  *
+ * @param x [N, in]
+ * @param weight [out, in]
  * @param dY [N, out]
  * @param wanted which of them to compute; by default all.
+ * @returns dX [N, in], dWeight [out, in] and dBias [out]; null for those that are not wanted.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
  */
 export function linearBackward(
   x: Matrix,
@@ -81,9 +85,11 @@ export function linearBackward(
 }
 
 /**
- * y = x Wᵀ + b.
+ * y = x Wᵀ + b, as on PyTorch's page torch.nn.functional.linear.
  *
- * @param x [N, in] @param weight [out, in] @param bias [out]
+ * @param x [N, in]
+ * @param weight [out, in]
+ * @param bias [out]
  * @returns y [N, out]
  * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
  */

@@ -2,16 +2,16 @@ import { isRecorded, record } from '../autograd.js'
 import { anySize, checkInteger, checkNumber, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import { applyElementwise, empty, type Tensor, tensor } from '../tensor.js'
+import { applyElementwise, empty, type Matrix, type Scalar, type Tensor, tensor } from '../tensor.js'
 
-type Matrix = Tensor<'float32', 2>
-type Scalar = Tensor<'float32', 0>
-type Labels = Tensor<'int32', 1> | Int32Array | readonly number[]
+/** A class for each row [N]; checked by the call. */
+export type Labels = Tensor<'int32', 1> | Int32Array | readonly number[]
 
+/** What the loss counts, and how. */
 export interface CrossEntropyOptions {
   /** The mean over the rows (default), or their sum. */
   reduction?: 'mean' | 'sum'
-  /** [C]: what a class counts, a constant; the mean then divides by the sum of the labels' weights. Default ones. */
+  /** What a class counts [C], a constant; the mean then divides by the sum of the labels' weights. Default ones. */
   weight?: Tensor<'float32', 1> | null
   /** Rows with this label count for nothing, in the mean neither; default −100, as in PyTorch. */
   ignoreIndex?: number
@@ -36,8 +36,10 @@ function checkLabels(labels: ArrayLike<number>, classes: number, ignoreIndex: nu
 /**
  * `crossEntropy` without a tape, and what its gradient needs.
  *
- * @param logits [N, C] @param labels [N], each from 0 to C - 1 or `ignoreIndex`
- * @returns `loss`, a tensor of no dimensions, and `saved`, for `crossEntropyBackward`; null unless `train`.
+ * @param logits [N, C]
+ * @param labels [N], each from 0 to C - 1 or `ignoreIndex`
+ * @returns `loss`, a tensor of no dimensions, and `saved`, for `crossEntropyBackward`; null with `train: false`.
+ * @throws PackedRnnError as `crossEntropy`.
  */
 export function crossEntropyForward(
   logits: Matrix,
@@ -87,7 +89,10 @@ export function crossEntropyForward(
 /**
  * The gradient in the logits, dLoss · (softmax · Σ target − target) over what the mean divides by; 0 in ignored rows.
  *
- * @param saved [N, C], of `crossEntropyForward` @param dLoss one element.
+ * @param saved [N, C], of `crossEntropyForward`
+ * @param dLoss of no dimensions.
+ * @returns dLogits [N, C]
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
  */
 export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): Matrix {
   checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [anySize, anySize] })
@@ -103,10 +108,12 @@ export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): M
  * The mean over nothing, all labels ignored, is 0/0 = NaN as in PyTorch; its gradient is 0, so a step on such a batch
  * changes no parameter.
  *
- * @param logits [N, C] @param labels [N], each from 0 to C - 1 or `ignoreIndex`
- * @returns a tensor of no dimensions.
+ * @param logits [N, C], at least one row and one class.
+ * @param labels [N], each from 0 to C - 1 or `ignoreIndex`
+ * @returns a tensor of no dimensions, in nats.
  * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_OUT_OF_RANGE for a label outside, an
- * `ignoreIndex` that is no 32-bit integer or a `labelSmoothing` outside [0, 1].
+ * `ignoreIndex` that is no 32-bit integer or a `labelSmoothing` outside [0, 1]; ERR_INVALID_ARGUMENT for another
+ * `reduction`.
  */
 export function crossEntropy(logits: Matrix, labels: Labels, options: CrossEntropyOptions = {}): Scalar {
   const { loss, saved } = crossEntropyForward(logits, labels, { ...options, train: isRecorded([logits]) })

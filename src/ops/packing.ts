@@ -6,6 +6,7 @@ import { packedRows, selectRows } from './rows.js'
 
 /** Between packed sequences, padded batches and PyTorch's time-major layout. All of it is on the tape. */
 
+/** How a padded batch lies. */
 export interface PackPaddedOptions {
   /** Whether the input is [B, T, I] rather than [T, B, I]; default false, as in PyTorch. */
   batchFirst?: boolean
@@ -18,9 +19,10 @@ export interface PackPaddedOptions {
  * Unlike PyTorch's `pack_padded_sequence` it accepts length 0 and never sorts.
  *
  * @param input [T, B, I], or [B, T, I] with `batchFirst`.
- * @param lengths [B], each from 0 to T.
+ * @param lengths [B], each from 0 to T, in tokens.
+ * @returns rows [N, I], sequence after sequence.
  * @throws PackedRnnError ERR_SHAPE for another rank, an empty batch or another number of lengths; ERR_OUT_OF_RANGE for
- * a length outside 0 to T; ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`.
+ * a length outside 0 to T; ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`; ERR_DTYPE, ERR_DISPOSED.
  */
 export function packPaddedSequence(
   input: Tensor<'float32', 3>,
@@ -50,6 +52,7 @@ export function packPaddedSequence(
   return new PackedSequence(selectRows<2>(op, input, index, width, [sequences.rows, width]), sequences)
 }
 
+/** How the padded batch shall lie. */
 export interface PadPackedOptions {
   /** Whether the result is [B, T, I] rather than [T, B, I]; default false, as in PyTorch. */
   batchFirst?: boolean
@@ -60,10 +63,11 @@ export interface PadPackedOptions {
 }
 
 /**
- * Pads a packed batch, in its own order.
+ * Pads a packed batch, in its own order, as PyTorch's `pad_packed_sequence`.
  *
  * @returns `output` [T, B, I], or [B, T, I] with `batchFirst`, and `lengths` [B].
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length; ERR_INVALID_ARGUMENT for
+ * something that is no packed sequence; ERR_DISPOSED.
  */
 export function padPackedSequence(
   sequence: PackedSequence,
@@ -100,7 +104,8 @@ export interface TimeMajor {
 
 /**
  * A packed batch in PyTorch's time-major layout.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT where a sequence is empty: that layout has no place for it.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT where a sequence is empty, since that layout has no place for it, and for
+ * something that is no packed sequence; ERR_DISPOSED.
  */
 export function toTimeMajor(sequence: PackedSequence): TimeMajor {
   const op = 'toTimeMajor'
@@ -122,7 +127,8 @@ export function toTimeMajor(sequence: PackedSequence): TimeMajor {
 /**
  * A packed batch from PyTorch's time-major layout, in the original order.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT where `batchSizes` increase or `sortedIndices` is no permutation;
- * ERR_SHAPE where the numbers of rows or sequences do not agree.
+ * ERR_SHAPE where the numbers of rows or sequences do not agree; ERR_OUT_OF_RANGE for a batch size below 1 or an index
+ * below 0; ERR_DTYPE, ERR_DISPOSED.
  */
 export function fromTimeMajor(packed: {
   data: Tensor<'float32', 2>

@@ -12,8 +12,10 @@ import { packedRows, selectRows } from './rows.js'
  * The last states of the last layer, both directions side by side: the state after a sequence's last token, and for
  * the reverse direction after its first.
  *
- * @param hN [L·D, B, H] @param directions D
+ * @param hN [L·D, B, H]
+ * @param directions D
  * @returns [B, D·H]
+ * @throws PackedRnnError ERR_SHAPE for another rank or number of states; ERR_DTYPE, ERR_DISPOSED.
  */
 export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<'float32', 2> {
   const op = 'lastHidden'
@@ -33,7 +35,9 @@ export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<
  * The output row of each sequence's last token; zeros for an empty sequence. Of a bidirectional layer the reverse half
  * of it has seen that one token only: `lastHidden` is what a classifier wants.
  *
+ * @param output rows of D·H numbers.
  * @returns [B, D·H]
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED.
  */
 export function lastOutput(output: PackedSequence): Tensor<'float32', 2> {
   const op = 'lastOutput'

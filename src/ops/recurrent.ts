@@ -4,7 +4,7 @@ import { badArgument } from '../errors.js'
 import { native, type RecurrentLayer } from '../native.js'
 import { PackedSequence, type RowIndex } from '../packed.js'
 import { outlive } from '../scope.js'
-import { empty, ranked, type Tensor } from '../tensor.js'
+import { empty, type Matrix, ranked, type Tensor } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
 import {
   checkRecurrent,
@@ -21,50 +21,17 @@ import {
   type RecurrentWeights,
   type RnnOptions,
   rnnKind,
+  type States,
 } from './recurrentInput.js'
-
-type Matrix = Tensor<'float32', 2>
-type States = Tensor<'float32', 3>
-
-export interface RecurrentResult {
-  /** The hidden state after each token: rows of D·R numbers, forward direction first. */
-  output: PackedSequence
-  /** The last states [L·D, B, R], row layer · D + direction; an empty sequence's are its initial ones. */
-  hN: States
-}
-
-export interface LstmResult extends RecurrentResult {
-  /** The last cell states [L·D, B, H]. */
-  cN: States
-}
-
-/** The gradients in a layer's results; those left out are zeros. */
-export interface RecurrentOutputGradients {
-  /** [N, D·R] */
-  dOutput?: Matrix | null
-  /** [L·D, B, R] */
-  dHN?: States | null
-}
-
-export interface LstmOutputGradients extends RecurrentOutputGradients {
-  /** [L·D, B, H] */
-  dCN?: States | null
-}
-
-export interface RecurrentGradients {
-  /** [N, I], or for an indexed input [U, I]: a distinct row's sum over all its places. */
-  dInput: Matrix | null
-  /** In the order and shapes of the weights. */
-  dWeights: RecurrentWeights[]
-  /** [L·D, B, R] */
-  dH0: States
-}
-
-export interface LstmGradients extends RecurrentGradients {
-  dWeights: LstmWeights[]
-  /** [L·D, B, H] */
-  dC0: States
-}
+import type {
+  LstmGradients,
+  LstmOutputGradients,
+  LstmResult,
+  RecurrentGradients,
+  RecurrentOutputGradients,
+  RecurrentResult,
+  SavedIf,
+} from './recurrentResult.js'
 
 /** The arguments that the forward and the backward op of layer l share. */
 function layerArguments(
@@ -248,14 +215,12 @@ function partsOf({ wIh, wHh, bIh, bHh, wHr }: LstmWeights): Tensor<'float32'>[] 
   return [wIh, wHh, bIh ?? [], bHh ?? [], wHr ?? []].flat()
 }
 
-type Saved<T extends boolean | undefined> = T extends false ? null : RecurrentSaved
-
 /** `saved` where a backward pass was asked for, which is the default. */
 function withSaved<R extends object, T extends boolean | undefined>(
   result: R,
   saved: RecurrentSaved | null,
-): R & { saved: Saved<T> } {
-  return { ...result, saved: saved as Saved<T> }
+): R & { saved: SavedIf<T> } {
+  return { ...result, saved: saved as SavedIf<T> }
 }
 
 function withC(cN: States | null): States {
@@ -264,29 +229,50 @@ function withC(cN: States | null): States {
 }
 
 /**
- * A stack of LSTM layers over packed sequences (torch.nn.LSTM's equations and weights), without a tape:
- * i, f, o = σ(W x + U h + b), g = tanh(…), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), projected by wHr if `projSize` says so.
+ * A stack of LSTM layers over packed sequences, without a tape. For each token, from the states before it:
  *
- * @param x rows of I numbers, one a token; or indexed, as from `embedding`: then each distinct row is projected once.
- * @param weights for each layer and direction, in the order layer · D + direction.
- * @returns `output`, `hN`, `cN` and `saved`, for one `lstmBackward`; null with `train: false`.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_OUT_OF_RANGE.
+ * i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), where W, b, U and b'
+ * are the gate's rows of wIh, bIh, wHh and bHh; with `projSize` h = wHr (o ⊙ tanh(c)).
+ *
+ * Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and the projection of Sak et al. 2014; the
+ * equations, weights and gate order of PyTorch's page torch.nn.LSTM.
+ *
+ * B sequences with N tokens in all, I numbers a token, L layers, D directions (2 if `bidirectional`), H units, and R
+ * numbers in h: H, or P where `projSize` is P. All are float32. Time is counted in tokens.
+ *
+ * @param x rows [N, I], one a token; or indexed, distinct rows [U, I] as from `embedding`: each is projected once.
+ * @param weights L · D of them, of layer l in direction d at l · D + d: wIh [4H, I], wHh [4H, R], bIh and bHh [4H] or
+ * none, wHr [P, H] with `projSize`; gates i, f, g, o below each other. I is D · R from the second layer on.
+ * @param options `hiddenSize` H; `numLayers`, `bidirectional`, `projSize`; h0 [L · D, B, R] and c0 [L · D, B, H], default
+ * zeros; `dropout`, a probability, with its `mask`; `train: false` saves nothing.
+ * @returns `output`, rows [N, D · R]; `hN` [L · D, B, R] and `cN` [L · D, B, H], the states after each sequence's last
+ * token, its initial ones where it is empty; and `saved`, for one `lstmBackward`, null with `train: false`.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit;
+ * ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for dropout without a mask,
+ * biases of some layers alone, wHr without `projSize`, or something that is no tensor. Nothing was computed then.
+ * What fails later, as ERR_OUT_OF_MEMORY, rejects the `await` of the results.
  */
 export function lstmForward<const T extends boolean | undefined = undefined>(
   x: PackedSequence,
   weights: readonly LstmWeights[],
   options: LstmOptions & { train?: T },
-): LstmResult & { saved: Saved<T> } {
+): LstmResult & { saved: SavedIf<T> } {
   const { output, hN, cN, saved } = forward(lstmKind(options), x, weights, options)
   return withSaved({ output, hN, cN: withC(cN) }, saved)
 }
 
 /**
- * The backward pass of `lstmForward`, by back-propagation through time over whole sequences.
+ * The backward pass of `lstmForward`, by back-propagation through time (Werbos 1990) over whole sequences: nothing is
+ * truncated. Letters as there.
  *
- * @param saved of a forward pass; it is used up.
+ * @param saved of a forward pass; it is used up, because the gates' gradients take the gates' place.
+ * @param gradients of the loss in the results: dOutput [N, D · R], dHN [L · D, B, R], dCN [L · D, B, H]; zeros for those
+ * left out.
  * @param wanted `input: false` leaves `dInput` out, as for a frozen embedding.
- * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, in the order and shapes of the weights, summed over
+ * all tokens; `dH0` [L · D, B, R], `dC0` [L · D, B, H].
+ * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before or disposed; ERR_INVALID_ARGUMENT for one of another
+ * op; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a gradient that does not fit.
  */
 export function lstmBackward(
   saved: RecurrentSaved,
@@ -297,30 +283,44 @@ export function lstmBackward(
   return { ...rest, dC0: withC(dC0) }
 }
 
-/** `lstmForward` on the tape. */
+/**
+ * `lstmForward` on the tape: `backward()` of what is computed from its results gives gradients in x, weights and states.
+ * @throws PackedRnnError as `lstmForward`.
+ */
 export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options: LstmOptions): LstmResult {
   const { output, hN, cN } = recorded(lstmKind(options), x, weights, options)
   return { output, hN, cN: withC(cN) }
 }
 
 /**
- * A stack of GRU layers over packed sequences (torch.nn.GRU's equations and weights), without a tape:
- * r, z = σ(W x + U h + b), n = tanh(W x + b + r ⊙ (U h + b')), h = (1 − z) ⊙ n + z ⊙ h.
+ * A stack of GRU layers over packed sequences, without a tape. For each token, from the state before it:
  *
- * @param x as for `lstmForward`. @param weights gates in the order r, z, n.
- * @returns `output`, `hN` and `saved`, for one `gruBackward`; null with `train: false`.
+ * r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')), h = (1 − z) ⊙ n + z ⊙ h.
+ *
+ * Cho et al. 2014, in the form of PyTorch's page torch.nn.GRU, where the reset gate acts after the product;
+ * `resetAfter: false` is the paper's.
+ *
+ * @param x rows [N, I], one a token; or indexed. Letters as in `lstmForward`; R is H.
+ * @param weights L · D of them, of layer l in direction d at l · D + d: wIh [3H, I], wHh [3H, H], bIh and bHh [3H] or
+ * none; gates r, z, n below each other. I is D · H from the second layer on.
+ * @param options as of `lstmForward`, with h0 [L · D, B, H] alone; `resetAfter`.
+ * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `gruBackward`, null with `train: false`.
  * @throws PackedRnnError as `lstmForward`.
  */
 export function gruForward<const T extends boolean | undefined = undefined>(
   x: PackedSequence,
   weights: readonly RecurrentWeights[],
   options: GruOptions & { train?: T },
-): RecurrentResult & { saved: Saved<T> } {
+): RecurrentResult & { saved: SavedIf<T> } {
   const { output, hN, saved } = forward(gruKind(options), x, weights, options)
   return withSaved({ output, hN }, saved)
 }
 
-/** The backward pass of `gruForward`; see `lstmBackward`. */
+/**
+ * The backward pass of `gruForward`: `lstmBackward` without cell states.
+ * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
+ * @throws PackedRnnError as `lstmBackward`.
+ */
 export function gruBackward(
   saved: RecurrentSaved,
   gradients: RecurrentOutputGradients,
@@ -330,7 +330,7 @@ export function gruBackward(
   return { dInput, dWeights, dH0 }
 }
 
-/** `gruForward` on the tape. */
+/** `gruForward` on the tape. @throws PackedRnnError as `lstmForward`. */
 export function gru(
   x: PackedSequence,
   weights: readonly RecurrentWeights[],
@@ -341,23 +341,33 @@ export function gru(
 }
 
 /**
- * A stack of Elman layers over packed sequences (torch.nn.RNN's equations and weights), without a tape:
+ * A stack of Elman layers over packed sequences, without a tape. For each token, from the state before it:
+ *
  * h = φ(W x + b + U h + b'), φ = tanh or relu.
  *
- * @param x as for `lstmForward`.
- * @returns `output`, `hN` and `saved`, for one `rnnBackward`; null with `train: false`.
+ * Elman 1990, as on PyTorch's page torch.nn.RNN.
+ *
+ * @param x rows [N, I], one a token; or indexed. Letters as in `lstmForward`; R is H.
+ * @param weights L · D of them, of layer l in direction d at l · D + d: wIh [H, I], wHh [H, H], bIh and bHh [H] or none.
+ * I is D · H from the second layer on.
+ * @param options as of `lstmForward`, with h0 [L · D, B, H] alone; `nonlinearity`.
+ * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `rnnBackward`, null with `train: false`.
  * @throws PackedRnnError as `lstmForward`; ERR_INVALID_ARGUMENT for another nonlinearity.
  */
 export function rnnForward<const T extends boolean | undefined = undefined>(
   x: PackedSequence,
   weights: readonly RecurrentWeights[],
   options: RnnOptions & { train?: T },
-): RecurrentResult & { saved: Saved<T> } {
+): RecurrentResult & { saved: SavedIf<T> } {
   const { output, hN, saved } = forward(rnnKind(options), x, weights, options)
   return withSaved({ output, hN }, saved)
 }
 
-/** The backward pass of `rnnForward`; see `lstmBackward`. */
+/**
+ * The backward pass of `rnnForward`: `lstmBackward` without cell states.
+ * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
+ * @throws PackedRnnError as `lstmBackward`.
+ */
 export function rnnBackward(
   saved: RecurrentSaved,
   gradients: RecurrentOutputGradients,
@@ -367,7 +377,7 @@ export function rnnBackward(
   return { dInput, dWeights, dH0 }
 }
 
-/** `rnnForward` on the tape. */
+/** `rnnForward` on the tape. @throws PackedRnnError as `rnnForward`. */
 export function rnn(
   x: PackedSequence,
   weights: readonly RecurrentWeights[],

@@ -3,15 +3,14 @@ import { badArgument, PackedRnnError } from '../errors.js'
 import { cells } from '../native.js'
 import type { PackedSequence, RowIndex, Sequences } from '../packed.js'
 import { outlive } from '../scope.js'
-import type { Tensor } from '../tensor.js'
+import type { Matrix, Tensor, Vector } from '../tensor.js'
 import type { DropoutPlace } from './dropout.js'
 import { checkPacked } from './rows.js'
 
 /** What the recurrent ops are given, checked, and what they keep for a backward pass. */
 
-type Vector = Tensor<'float32', 1>
-type Matrix = Tensor<'float32', 2>
-type States = Tensor<'float32', 3>
+/** States [L·D, B, …]: of layer l in direction d, 0 forward and 1 reverse, row l · D + d; of each of B sequences. */
+export type States = Tensor<'float32', 3>
 
 /**
  * The weights of one layer and direction. G is the number of gates: 4 (i, f, g, o) of an LSTM, 3 (r, z, n) of a GRU,
@@ -34,10 +33,11 @@ export interface LstmWeights extends RecurrentWeights {
   wHr?: Matrix | null
 }
 
+/** What every stack of recurrent layers is told. */
 export interface RecurrentOptions {
-  /** H */
+  /** H, the units of a layer in one direction: from 1 to 2²⁴. */
   hiddenSize: number
-  /** L, default 1 */
+  /** L, from 1 to 512; default 1. */
   numLayers?: number
   /** D is 2 if true; default false. */
   bidirectional?: boolean
@@ -51,6 +51,7 @@ export interface RecurrentOptions {
   train?: boolean
 }
 
+/** What a stack of LSTM layers is told. */
 export interface LstmOptions extends RecurrentOptions {
   /** Initial cell states [L·D, B, H]; default zeros. */
   c0?: States | null
@@ -58,16 +59,18 @@ export interface LstmOptions extends RecurrentOptions {
   projSize?: number
 }
 
+/** What a stack of GRU layers is told. */
 export interface GruOptions extends RecurrentOptions {
   /**
    * Where the reset gate acts: n = tanh(W x + b + r ⊙ (U h + b')) if true (PyTorch's, the default), or
-   * n = tanh(W x + b + U (r ⊙ h) + b') if false (the original paper's).
+   * n = tanh(W x + b + U (r ⊙ h) + b') if false (the original paper's, Cho et al. 2014).
    */
   resetAfter?: boolean
 }
 
+/** What a stack of Elman layers is told. */
 export interface RnnOptions extends RecurrentOptions {
-  /** Default 'tanh'. */
+  /** φ; default 'tanh'. */
   nonlinearity?: 'tanh' | 'relu'
 }
 
@@ -187,6 +190,7 @@ export class RecurrentSaved {
     }
   }
 
+  /** Lets go of what it holds, for a backward pass that never comes. Harmless twice. */
   dispose(): void {
     this.#used = true
     for (const { wIh, wHh, bIh, bHh, wHr } of this.weights) disposeAll(wIh, wHh, bIh, bHh, wHr)
@@ -196,6 +200,7 @@ export class RecurrentSaved {
     }
   }
 
+  /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }

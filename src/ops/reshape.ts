@@ -3,10 +3,8 @@ import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { type Shape, sizeOf, Tensor } from '../tensor.js'
 
-type Float<R extends number = number> = Tensor<'float32', R>
-
 /** The same memory in another shape, without a record. */
-function view<R extends number>(x: Float, shape: Shape<R>): Float<R> {
+function view<R extends number>(x: Tensor<'float32'>, shape: Shape<R>): Tensor<'float32', R> {
   return new Tensor(x.device, 'float32', shape, x.storage.retain())
 }
 
@@ -17,9 +15,9 @@ function view<R extends number>(x: Float, shape: Shape<R>): Float<R> {
  * @param shape of as many elements.
  * @throws PackedRnnError ERR_SHAPE for another number of elements; ERR_DTYPE, ERR_DISPOSED.
  */
-export function reshape<const S extends Shape>(x: Float, shape: S): Float<S['length']>
-export function reshape<R extends number>(x: Float, shape: Shape<R>): Float<R>
-export function reshape(x: Float, shape: Shape): Float {
+export function reshape<const S extends Shape>(x: Tensor<'float32'>, shape: S): Tensor<'float32', S['length']>
+export function reshape<R extends number>(x: Tensor<'float32'>, shape: Shape<R>): Tensor<'float32', R>
+export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
   const op = 'reshape'
   checkTensor(op, 'x', x, { dtype: 'float32' })
   const whole = shape.every(n => Number.isInteger(n) && n >= 0)

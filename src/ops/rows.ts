@@ -107,7 +107,8 @@ export function checkPacked(op: string, name: string, x: PackedSequence): void {
 }
 
 /**
- * The rows [N, I] of a packed sequence, one for each token, also where they are indexed.
+ * The rows [N, I] of a packed sequence, one for each token, also where they are indexed. Where they are not, they are its
+ * own `data`.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED; both name `op`.
  */
 export function packedRows(x: PackedSequence, op = 'packedRows', name = 'x'): Tensor<'float32', 2> {

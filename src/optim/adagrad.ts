@@ -3,6 +3,7 @@ import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
 
+/** What a group of Adagrad is stepped with. */
 export interface AdagradOptions {
   /** Default 0.01. */
   lr: number
@@ -16,10 +17,11 @@ export interface AdagradOptions {
   weightDecay: number
 }
 
-type Name = 'step' | 'sum'
+/** What the state of a parameter is made of, by PyTorch's names. */
+export type AdagradStateName = 'step' | 'sum'
 
 /** Adagrad (Duchi et al. 2011, as torch.optim.Adagrad): g += λ p; s += g²; p −= lr g / (√s + ε). */
-export class Adagrad extends Optimizer<AdagradOptions, Name> {
+export class Adagrad extends Optimizer<AdagradOptions, AdagradStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for no parameter or one that
    * comes twice.
@@ -35,6 +37,7 @@ export class Adagrad extends Optimizer<AdagradOptions, Name> {
     })
   }
 
+  /** @internal */
   protected override check(op: string, at: string, options: AdagradOptions): void {
     const { lr, lrDecay, initialAccumulator, eps, weightDecay } = options
     for (const [name, value] of Object.entries({ lr, lrDecay, initialAccumulator, eps, weightDecay })) {
@@ -42,14 +45,16 @@ export class Adagrad extends Optimizer<AdagradOptions, Name> {
     }
   }
 
-  protected override kinds(): Kinds<Name> {
+  /** @internal */
+  protected override kinds(): Kinds<AdagradStateName> {
     return [
       ['step', 'scalar'],
       ['sum', 'parameter'],
     ]
   }
 
-  protected override apply(slots: readonly Slots<AdagradOptions, Name>[]): void {
+  /** @internal */
+  protected override apply(slots: readonly Slots<AdagradOptions, AdagradStateName>[]): void {
     adagradStep(
       slots.map(({ options, parameters, gradients, state }) => ({
         ...options,

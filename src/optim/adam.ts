@@ -3,6 +3,7 @@ import { adamStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
 
+/** What a group of Adam or AdamW is stepped with. */
 export interface AdamOptions {
   /** Default 1e-3. */
   lr: number
@@ -16,7 +17,8 @@ export interface AdamOptions {
   amsgrad: boolean
 }
 
-type Name = 'step' | 'exp_avg' | 'exp_avg_sq' | 'max_exp_avg_sq'
+/** What the state of a parameter is made of, by PyTorch's names. */
+export type AdamStateName = 'step' | 'exp_avg' | 'exp_avg_sq' | 'max_exp_avg_sq'
 
 const defaultOptions: AdamOptions = {
   lr: 1e-3,
@@ -26,14 +28,17 @@ const defaultOptions: AdamOptions = {
   amsgrad: false,
 }
 
-abstract class AdamFamily extends Optimizer<AdamOptions, Name> {
+/** What Adam and AdamW share. @internal */
+abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
   readonly #decoupled: boolean
 
+  /** @internal */
   constructor(op: string, parameters: Grouped<AdamOptions>, defaults: AdamOptions, decoupled: boolean) {
     super(op, parameters, defaults)
     this.#decoupled = decoupled
   }
 
+  /** @internal */
   protected override check(op: string, at: string, { lr, betas, eps, weightDecay }: AdamOptions): void {
     checkNumber(op, `${at}lr`, lr, 0)
     checkNumber(op, `${at}betas[0]`, betas[0], 0, 1 - 2 ** -53)
@@ -42,8 +47,9 @@ abstract class AdamFamily extends Optimizer<AdamOptions, Name> {
     checkNumber(op, `${at}weightDecay`, weightDecay, 0)
   }
 
-  protected override kinds({ amsgrad }: AdamOptions): Kinds<Name> {
-    const always: Kinds<Name> = [
+  /** @internal */
+  protected override kinds({ amsgrad }: AdamOptions): Kinds<AdamStateName> {
+    const always: Kinds<AdamStateName> = [
       ['step', 'scalar'],
       ['exp_avg', 'parameter'],
       ['exp_avg_sq', 'parameter'],
@@ -51,7 +57,8 @@ abstract class AdamFamily extends Optimizer<AdamOptions, Name> {
     return amsgrad ? [...always, ['max_exp_avg_sq', 'parameter']] : always
   }
 
-  protected override apply(slots: readonly Slots<AdamOptions, Name>[]): void {
+  /** @internal */
+  protected override apply(slots: readonly Slots<AdamOptions, AdamStateName>[]): void {
     adamStep(
       slots.map(({ options, parameters, gradients, state }) => ({
         ...options,

@@ -3,6 +3,7 @@ import { asgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds, Parameter } from './state.js'
 
+/** What a group of ASGD is stepped with. */
 export interface AsgdOptions {
   /** Default 0.01. */
   lr: number
@@ -16,14 +17,15 @@ export interface AsgdOptions {
   weightDecay: number
 }
 
-type Name = 'step' | 'eta' | 'ax'
+/** What the state of a parameter is made of, by PyTorch's names. */
+export type AsgdStateName = 'step' | 'eta' | 'ax'
 
 /**
  * Averaged stochastic gradient descent (Polyak and Juditsky 1992, as torch.optim.ASGD): p = (1 − λ η) p − η g;
  * a += μ (p − a); then η = lr / (1 + λ lr t)^α and μ = 1 / max(1, t − t₀), where t counts a parameter's own steps; at
  * first η = lr and μ = 1. A new `lr` therefore acts one step later.
  */
-export class ASGD extends Optimizer<AsgdOptions, Name> {
+export class ASGD extends Optimizer<AsgdOptions, AsgdStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for no parameter or one that
    * comes twice.
@@ -47,6 +49,7 @@ export class ASGD extends Optimizer<AsgdOptions, Name> {
     return this.stateOf(parameter, 'ax')
   }
 
+  /** @internal */
   protected override check(op: string, at: string, options: AsgdOptions): void {
     const { lr, lambda, alpha, t0, weightDecay } = options
     for (const [name, value] of Object.entries({ lr, lambda, alpha, t0, weightDecay })) {
@@ -54,7 +57,8 @@ export class ASGD extends Optimizer<AsgdOptions, Name> {
     }
   }
 
-  protected override kinds(): Kinds<Name> {
+  /** @internal */
+  protected override kinds(): Kinds<AsgdStateName> {
     return [
       ['step', 'scalar'],
       ['eta', 'scalar'],
@@ -62,7 +66,8 @@ export class ASGD extends Optimizer<AsgdOptions, Name> {
     ]
   }
 
-  protected override apply(slots: readonly Slots<AsgdOptions, Name>[]): void {
+  /** @internal */
+  protected override apply(slots: readonly Slots<AsgdOptions, AsgdStateName>[]): void {
     asgdStep(
       slots.map(({ options, parameters, gradients, state }) => ({
         ...options,

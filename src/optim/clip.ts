@@ -1,7 +1,5 @@
-import { type ClipNormOptions, clipNorm, clipValue } from '../ops/clip.js'
+import { type ClipGradNormOptions, clipNorm, clipValue } from '../ops/clip.js'
 import { type Tensor, zeros } from '../tensor.js'
-
-export type ClipGradNormOptions = Partial<ClipNormOptions>
 
 /**
  * Scales the gradients of `parameters` in place so that their common norm is at most `maxNorm`
@@ -14,7 +12,8 @@ export type ClipGradNormOptions = Partial<ClipNormOptions>
  *
  * @param options `normType`: 2 (the default), or Infinity for the largest magnitude; `errorIfNonfinite`: default false.
  * @returns the norm before, a tensor of no dimensions; 0 where no parameter has a gradient.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `maxNorm`, ERR_INVALID_ARGUMENT for another `normType`.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `maxNorm`, ERR_INVALID_ARGUMENT for another `normType`; ERR_DEVICE
+ * where the gradients are on different devices.
  */
 export function clipGradNorm(
   parameters: readonly Tensor<'float32'>[],

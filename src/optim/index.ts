@@ -1,10 +1,16 @@
-export { Adagrad, type AdagradOptions } from './adagrad.js'
-export { Adam, type AdamOptions, AdamW } from './adam.js'
-export { ASGD, type AsgdOptions } from './asgd.js'
-export { type ClipGradNormOptions, clipGradNorm, clipGradValue } from './clip.js'
+/**
+ * Optimisers and clipping by the rules of torch.optim, and schedules of learning rates.
+ * @module
+ */
+
+export type { ClipGradNormOptions } from '../ops/clip.js'
+export { Adagrad, type AdagradOptions, type AdagradStateName } from './adagrad.js'
+export { Adam, type AdamOptions, type AdamStateName, AdamW } from './adam.js'
+export { ASGD, type AsgdOptions, type AsgdStateName } from './asgd.js'
+export { clipGradNorm, clipGradValue } from './clip.js'
 export type { Grouped, Optimizer, ParameterGroup } from './optimizer.js'
-export { RMSprop, type RmspropOptions } from './rmsprop.js'
+export { RMSprop, type RmspropOptions, type RmspropStateName } from './rmsprop.js'
 export { Scheduler, type SchedulerState } from './scheduler.js'
 export { cosineAnnealing, oneCycle, type Schedule, slantedTriangular, stepDecay } from './schedules.js'
-export { SGD, type SgdOptions } from './sgd.js'
-export type { Group, OptimizerState } from './state.js'
+export { SGD, type SgdOptions, type SgdStateName } from './sgd.js'
+export type { Group, OptimizerState, Parameter } from './state.js'

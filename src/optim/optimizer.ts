@@ -33,10 +33,12 @@ export interface Slots<Options, Name> {
 
 /** Groups of parameters on one device, their state, and the steps over those that have a gradient. */
 export abstract class Optimizer<Options extends { lr: number }, Name extends string> {
+  /** Options may be set between steps, as a `Scheduler` sets `lr`. */
   readonly groups: readonly Group<Options>[]
   readonly #op: string
   readonly #states = new Map<Parameter, Map<string, Parameter>>()
 
+  /** @internal */
   constructor(op: string, given: Grouped<Options>, defaults: Options) {
     this.#op = op
     this.groups = areParameters(given)
@@ -57,18 +59,19 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     this.#checkOptions()
   }
 
-  /** Throws ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for a bad option; `at` goes before its name. */
+  /** Throws ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for a bad option; `at` goes before its name. @internal */
   protected abstract check(op: string, at: string, options: Options): void
-  /** The state that a step with these options needs. */
+  /** The state that a step with these options needs. @internal */
   protected abstract kinds(options: Options): Kinds<Name>
-  /** Issues one op that steps them all. */
+  /** Issues one op that steps them all. @internal */
   protected abstract apply(slots: readonly Slots<Options, Name>[]): void
 
   /**
    * One step over the parameters that have a gradient; the others, and their state, stay as they are. All groups step
    * or none: where a gradient failed, nothing changes and the step does not count.
    *
-   * @throws PackedRnnError for an option that was set to something bad.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an option that was set to something bad;
+   * ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a `grad` that was set to something that does not fit.
    */
   step(): void {
     this.#checkOptions()
@@ -94,7 +97,10 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     }
   }
 
-  /** A copy of options and state as they are after the steps issued so far. */
+  /**
+   * A copy of options and state as they are after the steps issued so far.
+   * @throws PackedRnnError (rejects) with the failure of an op that computed them.
+   */
   async stateDict(): Promise<OptimizerState<Options>> {
     const groups = this.groups.map(({ parameters, ...options }) => {
       return { options: structuredClone(options), parameters: parameters.length }
@@ -147,11 +153,12 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     this.#clear()
   }
 
+  /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 
-  /** State of a parameter, or null where it has none of this name. The optimiser keeps it and changes it. */
+  /** State of a parameter, or null where it has none of this name. The optimiser keeps it and changes it. @internal */
   protected stateOf(parameter: Parameter, name: Name): Parameter | null {
     return this.#states.get(parameter)?.get(name) ?? null
   }

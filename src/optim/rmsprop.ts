@@ -3,6 +3,7 @@ import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
 
+/** What a group of RMSprop is stepped with. */
 export interface RmspropOptions {
   /** Default 0.01. */
   lr: number
@@ -14,13 +15,14 @@ export interface RmspropOptions {
   weightDecay: number
 }
 
-type Name = 'step' | 'square_avg'
+/** What the state of a parameter is made of, by PyTorch's names. */
+export type RmspropStateName = 'step' | 'square_avg'
 
 /**
  * RMSprop (Tieleman and Hinton 2012, as torch.optim.RMSprop without momentum and centring): g += λ p;
  * v = α v + (1 − α) g²; p −= lr g / (√v + ε).
  */
-export class RMSprop extends Optimizer<RmspropOptions, Name> {
+export class RMSprop extends Optimizer<RmspropOptions, RmspropStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or an α outside [0, 1];
    * ERR_INVALID_ARGUMENT for no parameter or one that comes twice.
@@ -29,6 +31,7 @@ export class RMSprop extends Optimizer<RmspropOptions, Name> {
     super('optim.RMSprop', parameters, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, ...defaults })
   }
 
+  /** @internal */
   protected override check(op: string, at: string, { lr, alpha, eps, weightDecay }: RmspropOptions): void {
     checkNumber(op, `${at}lr`, lr, 0)
     checkNumber(op, `${at}alpha`, alpha, 0, 1)
@@ -36,14 +39,16 @@ export class RMSprop extends Optimizer<RmspropOptions, Name> {
     checkNumber(op, `${at}weightDecay`, weightDecay, 0)
   }
 
-  protected override kinds(): Kinds<Name> {
+  /** @internal */
+  protected override kinds(): Kinds<RmspropStateName> {
     return [
       ['step', 'scalar'],
       ['square_avg', 'parameter'],
     ]
   }
 
-  protected override apply(slots: readonly Slots<RmspropOptions, Name>[]): void {
+  /** @internal */
+  protected override apply(slots: readonly Slots<RmspropOptions, RmspropStateName>[]): void {
     adagradStep(
       slots.map(({ options, parameters, gradients, state }) => ({
         ...options,

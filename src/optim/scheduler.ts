@@ -48,6 +48,7 @@ export class Scheduler {
     this.#set()
   }
 
+  /** A copy of what `loadStateDict` takes. */
   stateDict(): SchedulerState {
     return { step: this.#step, rates: [...this.#rates] }
   }

@@ -4,7 +4,9 @@ import { sgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
 
+/** What a group of SGD is stepped with. */
 export interface SgdOptions {
+  /** The learning rate, which has no default. */
   lr: number
   /** μ; default 0. */
   momentum: number
@@ -16,13 +18,14 @@ export interface SgdOptions {
   weightDecay: number
 }
 
-type Name = 'step' | 'momentum_buffer'
+/** What the state of a parameter is made of, by PyTorch's names. */
+export type SgdStateName = 'step' | 'momentum_buffer'
 
 /**
  * Stochastic gradient descent (torch.optim.SGD): g += λ p; b = μ b + (1 − τ) g, the first time b = g; p −= lr b. With
  * Nesterov's momentum (as in Sutskever et al. 2013) p −= lr (g + μ b), without momentum p −= lr g.
  */
-export class SGD extends Optimizer<SgdOptions, Name> {
+export class SGD extends Optimizer<SgdOptions, SgdStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, momentum or weight decay, ERR_INVALID_ARGUMENT for
    * `nesterov` without momentum or with dampening, for no parameter or one that comes twice.
@@ -37,6 +40,7 @@ export class SGD extends Optimizer<SgdOptions, Name> {
     })
   }
 
+  /** @internal */
   protected override check(op: string, at: string, options: SgdOptions): void {
     const { lr, momentum, dampening, nesterov, weightDecay } = options
     checkNumber(op, `${at}lr`, lr, 0)
@@ -49,7 +53,8 @@ export class SGD extends Optimizer<SgdOptions, Name> {
     }
   }
 
-  protected override kinds({ momentum }: SgdOptions): Kinds<Name> {
+  /** @internal */
+  protected override kinds({ momentum }: SgdOptions): Kinds<SgdStateName> {
     if (momentum === 0) return []
     return [
       ['step', 'scalar'],
@@ -57,7 +62,8 @@ export class SGD extends Optimizer<SgdOptions, Name> {
     ]
   }
 
-  protected override apply(slots: readonly Slots<SgdOptions, Name>[]): void {
+  /** @internal */
+  protected override apply(slots: readonly Slots<SgdOptions, SgdStateName>[]): void {
     sgdStep(
       slots.map(({ options, parameters, gradients, state }) => ({
         ...options,

@@ -1,6 +1,7 @@
 import { badArgument } from '../errors.js'
 import { checkEntry, type StateEntry, type Tensor } from '../tensor.js'
 
+/** What an optimiser steps: a tensor that `backward()` leaves a gradient in. */
 export type Parameter = Tensor<'float32'>
 
 /** Parameters that are stepped with the same options; each option may be set between steps. */

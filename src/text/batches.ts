@@ -5,16 +5,20 @@ import { type BatchOrderOptions, batchOrder } from './order.js'
 
 /** Documents as ids, with the number of each one's category. A document may be empty. */
 export interface LabelledDocuments {
+  /** Ids of each. */
   documents: readonly Int32Array[]
+  /** As many numbers, from 0. */
   labels: Int32Array
 }
 
+/** Some documents, packed, for one step. */
 export interface Batch {
   ids: PackedIds
   /** [B] */
   labels: Int32Array
 }
 
+/** How documents are put into batches. */
 export interface BatchesOptions extends Omit<BatchOrderOptions, 'generator'> {
   /** A new order in every epoch, by this seed; without it the order of the file. */
   shuffleSeed?: number
@@ -41,7 +45,7 @@ export class Batches {
 
   /**
    * The batches of an epoch, from 0; each epoch's order depends on the seed and its number alone.
-   * @throws PackedRnnError ERR_EMPTY where `dropLast` leaves nothing.
+   * @throws PackedRnnError ERR_EMPTY where `dropLast` leaves nothing; ERR_INVALID_ARGUMENT for a bound below 1.
    */
   epoch(number: number): Epoch {
     const { shuffleSeed, ...options } = this.options
@@ -71,6 +75,7 @@ export class Epoch implements Iterable<Batch> {
     this.#order = order
   }
 
+  /** The batches, each packed when it is asked for. */
   *[Symbol.iterator](): IterableIterator<Batch> {
     const { documents, labels } = this.#data
     for (const batch of this.#order) {

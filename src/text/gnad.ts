@@ -17,6 +17,7 @@ export interface Article {
  */
 export type Dialect = 'csv' | 'notebook'
 
+/** How articles are read. */
 export interface ReadArticlesOptions {
   /** `'csv'` unless given. */
   dialect?: Dialect
@@ -38,8 +39,9 @@ const notebook: Options = { ...csv, quote: false, escape: null }
  * Reads articles in 10kGNAD's format: UTF-8 rows `category;text`, quoted with `'` where needed, no header, line
  * ends CRLF or LF, the whole file gzipped if its name ends in `.gz`.
  *
- * Rejects with ERR_FILE_FORMAT (file and line) for a row that is not two fields, a misplaced quote or an empty
- * category, and with ERR_EMPTY for a file without rows.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT (file and line) for a row that is not two fields, a misplaced quote or
+ * an empty category, a damaged `.gz` or bytes that are no UTF-8; ERR_EMPTY for a file without rows;
+ * ERR_INVALID_ARGUMENT where it cannot be read. The signal's reason when that aborts.
  */
 export async function readArticles(file: string, options: ReadArticlesOptions = {}): Promise<Article[]> {
   const { dialect = 'csv', signal } = options
@@ -68,12 +70,16 @@ export async function readArticles(file: string, options: ReadArticlesOptions = 
   return articles
 }
 
+/** How articles are written. */
 export interface WriteArticlesOptions {
   /** CRLF, as the official files, unless told otherwise. */
   lineEnd?: '\r\n' | '\n'
 }
 
-/** Writes articles in 10kGNAD's format, so that reading and writing a file gives its bytes back. */
+/**
+ * Writes articles in 10kGNAD's format, so that reading and writing a file gives its bytes back.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category, and where the file cannot be written.
+ */
 export async function writeArticles(
   file: string,
   articles: Iterable<Article>,

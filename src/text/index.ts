@@ -1,8 +1,19 @@
+/**
+ * From files to ids: articles, word vectors, tokenizers, vocabularies, labels, batches.
+ * @module
+ */
 export { type Batch, Batches, type BatchesOptions, type Epoch, type LabelledDocuments } from './batches.js'
-export { type Article, type Dialect, type ReadArticlesOptions, readArticles, writeArticles } from './gnad.js'
+export {
+  type Article,
+  type Dialect,
+  type ReadArticlesOptions,
+  readArticles,
+  type WriteArticlesOptions,
+  writeArticles,
+} from './gnad.js'
 export { inventArticles } from './invented.js'
 export { LabelEncoder } from './labels.js'
-export { stratifiedSplit } from './split.js'
+export { type SplitOptions, stratifiedSplit } from './split.js'
 export {
   type ArticleStatistics,
   type InspectOptions,

@@ -42,6 +42,8 @@ const SPREAD = 0.65
  * their words alone; the other five have topic words of their own. The commonest category has a share of .16.
  *
  * All seeds speak one language, so that articles of another seed can be a test set. Same count and seed, same text.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a count that is no positive integer, or a bad seed.
  */
 export function inventArticles(count: number, seed: number): Article[] {
   if (!Number.isInteger(count) || count < 1) {

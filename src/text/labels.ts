@@ -6,7 +6,10 @@ export class LabelEncoder {
   readonly classes: readonly string[]
   readonly #numbers: ReadonlyMap<string, number>
 
-  /** For classes in an order already settled, a checkpoint's say. A class that comes twice is ERR_INVALID_ARGUMENT. */
+  /**
+   * For classes in an order already settled, a checkpoint's say.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a class that comes twice.
+   */
   constructor(classes: readonly string[]) {
     this.classes = [...classes]
     this.#numbers = new Map(classes.map((label, i) => [label, i]))
@@ -15,7 +18,7 @@ export class LabelEncoder {
     }
   }
 
-  /** Learns the classes of these labels. ERR_EMPTY if there are none. */
+  /** Learns the classes of these labels. @throws PackedRnnError ERR_EMPTY if there are none. */
   static fit(labels: Iterable<string>): LabelEncoder {
     const classes = [...new Set(labels)].sort(byCodePoint)
     if (classes.length === 0)
@@ -23,7 +26,10 @@ export class LabelEncoder {
     return new LabelEncoder(classes)
   }
 
-  /** One class number a label. ERR_UNKNOWN_LABEL, with all unknown and known ones, if a label is no class. */
+  /**
+   * One class number a label.
+   * @throws PackedRnnError ERR_UNKNOWN_LABEL, with all unknown and known ones, if a label is no class.
+   */
   transform(labels: readonly string[]): Int32Array {
     const unknown = new Set(labels.filter(label => !this.#numbers.has(label)))
     if (unknown.size > 0) {
@@ -39,7 +45,7 @@ export class LabelEncoder {
     return Int32Array.from(labels, label => this.#numbers.get(label)!)
   }
 
-  /** The class of each number. ERR_OUT_OF_RANGE if one has no class. */
+  /** The class of each number. @throws PackedRnnError ERR_OUT_OF_RANGE if one has no class. */
   inverse(numbers: ArrayLike<number>): string[] {
     return Array.from(numbers, number => {
       const label = this.classes[number]

@@ -2,6 +2,7 @@ import { badArgument } from '../errors.js'
 import type { Generator } from '../random.js'
 
 export interface BatchOrderOptions {
+  /** Documents in a batch, at most. */
   batchSize: number
   /** Shuffles the documents, anew at every call. Without it they keep their order. */
   generator?: Generator

@@ -2,6 +2,7 @@ import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
 import type { Article } from './gnad.js'
 
+/** How articles are divided. */
 export interface SplitOptions {
   /** The share of articles to put aside, above 0 and below 1. */
   test: number
@@ -13,6 +14,8 @@ export interface SplitOptions {
  * Divides articles into two parts in which every category has the same share, as nearly as whole articles allow.
  * Both parts keep the articles' order. A category of two or more stands on both sides, a single article goes to
  * `train`; apart from that, `test` has `test * articles.length` articles, rounded.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a share outside or a bad seed, ERR_EMPTY without articles.
  */
 export function stratifiedSplit(
   articles: readonly Article[],

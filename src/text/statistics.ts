@@ -35,6 +35,8 @@ export function quantiles(numbers: readonly number[]): Quantiles {
 /**
  * The share of real tokens in batches that are padded to their longest document. Without a batch size all documents are
  * one batch. Where there are no tokens at all nothing is padded: 1.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a batch size that is no positive integer.
  */
 export function paddingEfficiency(
   lengths: readonly number[],
@@ -71,6 +73,7 @@ export interface ArticleStatistics {
   tokenizers: TokenStatistics[]
 }
 
+/** What to look for. */
 export interface InspectOptions {
   /** An article is long above so many tokens; 100 unless given, as in the course notebook. */
   long?: number

@@ -4,6 +4,7 @@ import { ByteSource } from './byteSource.js'
 import { type Line, nextLine, readTextRows } from './textVectors.js'
 import { VectorTable, type WordVectors } from './vectorTable.js'
 
+/** What is read of a file of word vectors. */
 export interface ReadWordVectorsOptions {
   /** Take these words only. The other rows are passed over unchecked, and take no memory. */
   keep?: ReadonlySet<string>
@@ -24,9 +25,12 @@ export interface ReadWordVectorsOptions {
  * single spaces between), in the same without a header, or in word2vec's binary format; gzipped if the name ends in
  * `.gz`. Streams, so that memory is what is kept.
  *
- * Of a word that comes twice the first row counts. Rejects with ERR_FILE_FORMAT, naming the file and where possible
- * the line or row, for a bad header, a row that is not `dim + 1` parts, a number that is not finite in float32, a word
- * that is not UTF-8, fewer rows than promised, or a damaged `.gz`.
+ * Of a word that comes twice the first row counts.
+ *
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file and where possible the line or row, for a bad header,
+ * a row that is not `dim + 1` parts, a number that is not finite in float32, a word that is not UTF-8, fewer rows than
+ * promised, or a damaged `.gz`; ERR_INVALID_ARGUMENT for a bad option, and where the file cannot be read. The signal's
+ * reason when that aborts.
  */
 export async function readWordVectors(
   file: string,

@@ -15,6 +15,7 @@ export const UNK = 0
  */
 export type Padding = 'shared' | 'own'
 
+/** Which ids a vocabulary has besides its words'. */
 export interface VocabularyOptions {
   /** `'shared'` unless given. */
   padding?: Padding
@@ -27,6 +28,7 @@ const SPECIAL_WORDS = ['<unk>', '<pad>']
 export class Vocabulary {
   /** Without UNK and padding, in the order of their ids. */
   readonly words: readonly string[]
+  /** Whether padding has an id of its own. */
   readonly padding: Padding
   /** The id of the first word: 1, or 2 after a padding of its own. */
   readonly firstId: number
@@ -41,8 +43,8 @@ export class Vocabulary {
   }
 
   /**
-   * Ids in the order given, so that row `i` of word vectors belongs to id `firstId + i`. A word that comes twice is
-   * ERR_INVALID_ARGUMENT: dropping it would shift every row after it.
+   * Ids in the order given, so that row `i` of word vectors belongs to id `firstId + i`.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a word that comes twice: dropping it would shift every row after it.
    */
   static fromWords(words: Iterable<string>, options: VocabularyOptions = {}): Vocabulary {
     const seen = new Set<string>()
@@ -55,7 +57,10 @@ export class Vocabulary {
     return new Vocabulary([...seen], options)
   }
 
-  /** The words that come at least `minCount` times (1 unless given), in the order of their first use. */
+  /**
+   * The words that come at least `minCount` times (1 unless given), in the order of their first use.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a `minCount` that is no positive integer.
+   */
   static fromDocuments(
     documents: Iterable<readonly string[]>,
     options: VocabularyOptions & { minCount?: number } = {},
@@ -82,6 +87,7 @@ export class Vocabulary {
     return this.firstId - 1
   }
 
+  /** Whether a word has an id of its own. */
   has(word: string): boolean {
     return this.#ids.has(word)
   }
@@ -107,6 +113,7 @@ export class Vocabulary {
  */
 export type UnknownRows = 'uniform' | 'zero' | 'mean'
 
+/** What stands where no vector does. */
 export interface EmbeddingTableOptions {
   /** `'uniform'` unless given. */
   unk?: UnknownRows
@@ -117,6 +124,9 @@ export interface EmbeddingTableOptions {
 /**
  * The weights `[vocabulary.size, vectors.dim]` of an embedding, row major: row `id` is the vector of that id. A padding
  * of its own is a row of zeros.
+ *
+ * @throws PackedRnnError ERR_SHAPE where `vectors.data` is not as long as words and `dim` say; ERR_EMPTY for the mean of no
+ * vectors; ERR_INVALID_ARGUMENT for a bad seed.
  */
 export function embeddingTable(
   vocabulary: Vocabulary,

@@ -12,6 +12,8 @@ const FORMAT = 'packed-rnn checkpoint 1'
 /**
  * Writes a trainer's state into a directory, as one file: whoever reads it finds this checkpoint or the one before,
  * and no mixture. `about` is anything that JSON holds, for whoever resumes.
+ *
+ * @throws the file system's own error where it cannot be written.
  */
 export async function saveCheckpoint(directory: string, state: TrainerState, about: unknown): Promise<void> {
   const { model, optimizer, ...rest } = state
@@ -24,7 +26,7 @@ export async function saveCheckpoint(directory: string, state: TrainerState, abo
 
 /**
  * Reads what `saveCheckpoint` wrote. `restore` of the trainer checks that the state fits.
- * @throws PackedRnnError ERR_FILE_FORMAT naming the file and what is wrong with it.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where the file cannot be read; ERR_FILE_FORMAT naming the file and what is wrong with it.
  */
 export async function loadCheckpoint(directory: string): Promise<{ state: TrainerState; about: unknown }> {
   const file = join(directory, FILE)

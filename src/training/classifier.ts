@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor.js'
 import type { Preset } from './presets.js'
 import type { Pooling } from './rules.js'
 
+/** The size of a classifier, and its word vectors. */
 export interface ClassifierOptions extends ModuleOptions {
   preset: Pick<Preset, 'hiddenSize' | 'numLayers' | 'bidirectional' | 'dropout' | 'tuneEmbedding'>
   /** V, the row of unknown words included. */
@@ -18,11 +19,16 @@ export interface ClassifierOptions extends ModuleOptions {
 
 /** Word vectors, an LSTM, and a linear layer on what its states pool to: a category for each document. */
 export class Classifier extends Module {
+  /** The word vectors. */
   readonly embedding: Embedding
+  /** The layers above them. */
   readonly lstm: LSTM
+  /** From a document's vector to its logits. */
   readonly classifier: Linear
+  /** From a document's states to its vector. */
   readonly pooling: Pooling
 
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, ERR_SHAPE for another number of `vectors`. */
   constructor(options: ClassifierOptions) {
     super(options)
     const { preset, vocabularySize, classes, embeddingDim, vectors, pooling = 'final' } = options
@@ -51,7 +57,10 @@ export class Classifier extends Module {
     this.classifier = this.child('classifier', new Linear({ ...common, inFeatures, outFeatures: classes }))
   }
 
-  /** Logits [B, classes]. */
+  /**
+   * Logits [B, classes].
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_DISPOSED.
+   */
   forward(ids: PackedIds): Tensor<'float32', 2> {
     return this.classifier.forward(this.#pool(this.lstm.forward(this.embedding.forward(ids))))
   }

@@ -4,10 +4,11 @@ import { scope } from '../scope.js'
 import { Batches, type LabelledDocuments } from '../text/batches.js'
 import type { Classifier } from './classifier.js'
 
+/** What `evaluate` finds. */
 export interface Evaluation {
   /** Mean cross entropy over the documents. */
   loss: number
-  /** [N]: the most probable category; the first of equals. */
+  /** The most probable category of each document [N]; the first of equals. */
   predicted: Int32Array
   /** [N, classes] */
   probabilities: Float32Array
@@ -15,7 +16,10 @@ export interface Evaluation {
 
 /**
  * Loss and predictions over documents, without a tape and in evaluation mode. The model's mode is as before after.
- * @param options `dropout`: leaves dropout on, as the notebook does.
+ *
+ * @param options `batchSize`: documents at once, default 32; `dropout`: leaves dropout on, as the notebook does.
+ * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, or with the device's
+ * failure; the signal's reason when that aborts.
  */
 export async function evaluate(
   model: Classifier,

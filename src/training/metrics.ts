@@ -40,7 +40,7 @@ export interface MetricsOptions {
  * @param truth class ids, [N], each from 0 to `classes - 1`
  * @param predicted class ids, [N]
  * @returns [classes][classes]; rows are the true classes
- * @throws ERR_INVALID_ARGUMENT when the lengths differ, ERR_OUT_OF_RANGE when an id is no class
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ, ERR_OUT_OF_RANGE when an id is no class
  */
 export function confusionMatrix(
   truth: ArrayLike<number>,
@@ -66,7 +66,7 @@ export function confusionMatrix(
  * @param truth class ids, [N]
  * @param predicted class ids, [N]
  * @param names one name for each class: `names[i]` is that of class i, or of `labels[i]` where those are given
- * @throws ERR_INVALID_ARGUMENT when the lengths differ or a label repeats; ERR_OUT_OF_RANGE when an id has no
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ or a label repeats; ERR_OUT_OF_RANGE when an id has no
  *   name. With `labels`, ids outside them are legal: they count as errors of the class that they were taken for.
  */
 export function classificationMetrics(

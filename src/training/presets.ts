@@ -2,9 +2,12 @@ import { badArgument } from '../errors.js'
 
 /** A model and the way it is trained. */
 export interface Preset {
+  /** H */
   hiddenSize: number
+  /** L */
   numLayers: number
   bidirectional: boolean
+  /** Between layers; where there is one, nothing is dropped. */
   dropout: number
   /** Whether given word vectors are trained too. Vectors that are not given start random and always are. */
   tuneEmbedding: boolean
@@ -54,6 +57,7 @@ export const presets = {
   },
 } as const satisfies Record<string, Preset>
 
+/** The name of one of the four. */
 export type PresetName = keyof typeof presets
 
 function isPresetName(name: string): name is PresetName {

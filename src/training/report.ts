@@ -18,7 +18,7 @@ export interface ReportOptions extends MetricsOptions {
  * @param truth class ids, [N]
  * @param predicted class ids, [N]
  * @param names one name for each reported class, in the order of the classes
- * @throws ERR_EMPTY without examples; ERR_INVALID_ARGUMENT when the lengths differ, when the names are not as many
+ * @throws PackedRnnError ERR_EMPTY without examples; ERR_INVALID_ARGUMENT when the lengths differ, when the names are not as many
  *   as the classes, or when `digits` is no integer from 0 to 99
  */
 export function classificationReport(

@@ -1,16 +1,25 @@
 import { badArgument } from '../errors.js'
 
 /** How training goes through the documents: batches, or one document after the other with a step every 64. */
-export const loops = ['batched', 'document'] as const
-export type Loop = (typeof loops)[number]
+export type Loop = 'batched' | 'document'
+export const loops = ['batched', 'document'] as const satisfies readonly Loop[]
 
 /** What the course notebook meant, or exactly what it does; docs/notebook.md has the differences. */
-export const modes = ['fixed', 'notebook'] as const
-export type Mode = (typeof modes)[number]
+export type Mode = 'fixed' | 'notebook'
+export const modes = ['fixed', 'notebook'] as const satisfies readonly Mode[]
 
-/** From a document's states to one vector. */
-export const poolings = ['final', 'notebook-last', 'max', 'mean', 'concat'] as const
-export type Pooling = (typeof poolings)[number]
+/**
+ * From a document's states to one vector: the last states, the output at the last token as the notebook takes it, the
+ * largest numbers, their mean, or last states, largest and mean side by side.
+ */
+export type Pooling = 'final' | 'notebook-last' | 'max' | 'mean' | 'concat'
+export const poolings = [
+  'final',
+  'notebook-last',
+  'max',
+  'mean',
+  'concat',
+] as const satisfies readonly Pooling[]
 
 /** Documents whose gradients the document loop adds up before it steps. */
 export const DOCUMENTS_PER_STEP = 64
@@ -32,6 +41,7 @@ export interface Rules {
   pooling: Pooling
 }
 
+/** What a loop does in a mode. */
 export function rulesOf(loop: Loop, mode: Mode): Rules {
   const notebook = mode === 'notebook'
   const strange = notebook && loop === 'document'

@@ -40,13 +40,16 @@ interface Config {
   words: string[]
 }
 
-/** The ids of a text. */
+/** The ids of a text, by the run's tokenizer and vocabulary. */
 export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string): Int32Array {
   const tokenize: Tokenizer = tokenizers[run.tokenizer]
   return run.vocabulary.encode(tokenize(text))
 }
 
-/** Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json. */
+/**
+ * Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json.
+ * @throws the file system's own error where it cannot be written.
+ */
 export async function saveRun(run: Run, directory: string): Promise<void> {
   const { preset, dialect, tokenizer, vocabulary, labels, model } = run
   const config: Config = {
@@ -67,7 +70,8 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
 
 /**
  * Reads what `saveRun` wrote.
- * @throws PackedRnnError ERR_FILE_FORMAT naming the file and what is wrong with it.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file and what is wrong with it, ERR_INVALID_ARGUMENT where
+ * one cannot be read.
  */
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
   const config = parseConfig(join(directory, CONFIG), await readWhole(join(directory, CONFIG)))

@@ -11,6 +11,7 @@ import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
 import { type Rules, rulesOf } from './rules.js'
 
+/** How a model is trained. */
 export interface TrainingOptions extends Pick<Preset, 'optimizer' | 'clip' | 'batchSize'> {
   /** What a step is; default the fixed batched loop's. */
   rules?: Rules
@@ -32,7 +33,7 @@ export interface EpochFigures {
 }
 
 /** How far a trainer is. */
-interface Position {
+export interface TrainerPosition {
   /** Epochs that are over. */
   epoch: number
   /** Steps of the current epoch. */
@@ -55,7 +56,7 @@ type SgdState = Awaited<ReturnType<SGD['stateDict']>>
 
 /** All that a run needs to go on with the same bits. */
 export interface TrainerState {
-  position: Position
+  position: TrainerPosition
   /** Masks that dropout has drawn. */
   masks: number
   model: ReadonlyMap<string, StateEntry>
@@ -74,17 +75,20 @@ interface Pending {
 
 /** The training loop: forward, backward, clip the LSTM's gradients, step. */
 export class Trainer {
+  /** What is trained. */
   readonly model: Classifier
+  /** What steps it. */
   readonly optimizer: Adam | SGD
   readonly #options: TrainingOptions
   readonly #rules: Rules
-  #position: Position = {
+  #position: TrainerPosition = {
     ...{ epoch: 0, step: 0, lossSum: 0, weight: 0, tokens: 0, seconds: 0, way: '', history: [] },
     epochStart: { tokens: 0, seconds: 0 },
   }
   /** Issued, and not part of the position yet. */
   readonly #pending: Pending[] = []
 
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum. */
   constructor(model: Classifier, options: TrainingOptions) {
     const { optimizer, rules = rulesOf('batched', 'fixed') } = options
     this.model = model
@@ -188,7 +192,7 @@ export class Trainer {
   }
 
   /** Counts a step, whose loss tensor had this value. */
-  #count(position: Position, { documents, tokens }: Pending, value: number): void {
+  #count(position: TrainerPosition, { documents, tokens }: Pending, value: number): void {
     const { reduction, weighsDocuments } = this.#rules
     const mean = reduction === 'sum' ? value / documents : value
     const weight = weighsDocuments ? documents : 1
@@ -198,7 +202,11 @@ export class Trainer {
     position.step++
   }
 
-  /** One step on a batch: the mean, or by the rules the sum, of its losses before it. */
+  /**
+   * One step on a batch.
+   * @returns the mean, or by the rules the sum, of its losses before the step.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or a label outside.
+   */
   step({ ids, labels }: Batch): Tensor<'float32', 0> {
     const { reduction, stepsOnRest } = this.#rules
     return scope(() => {
@@ -213,7 +221,10 @@ export class Trainer {
     })
   }
 
-  /** All that was issued so far, for `restore`. May be asked for between two events of `fit`. */
+  /**
+   * All that was issued so far, for `restore`. May be asked for between two events of `fit`.
+   * @throws PackedRnnError (rejects) with the failure of a step that is part of it.
+   */
   async state(): Promise<TrainerState> {
     // What is read here is read in the device's order: after the steps that were issued, before any other.
     const pending = [...this.#pending]
@@ -247,7 +258,7 @@ export class Trainer {
   }
 }
 
-function endEpoch(position: Position): void {
+function endEpoch(position: TrainerPosition): void {
   const { lossSum, weight, tokens, seconds, epochStart, history } = position
   const spent = seconds - epochStart.seconds
   history.push({

@@ -1,6 +1,7 @@
 import { describe, test } from 'vitest'
-import { gru, lstm, type RecurrentResult, rnn } from '../../src/ops/recurrent.js'
+import { gru, lstm, rnn } from '../../src/ops/recurrent.js'
 import type { LstmWeights } from '../../src/ops/recurrentInput.js'
+import type { RecurrentResult } from '../../src/ops/recurrentResult.js'
 import { PackedSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { type Tensor, zeros } from '../../src/tensor.js'
