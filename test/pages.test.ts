@@ -1,0 +1,129 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+// Inside the package, so that its own name resolves to what is built.
+const folder = join(root, 'build', 'pages')
+const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+const python = '/usr/bin/python3'
+const torch = spawnSync(python, ['-c', 'import torch']).status === 0
+
+const names = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).map(name => `docs/${name}`)]
+const pages = names
+  .filter(name => name.endsWith('.md'))
+  .map(name => ({ name, text: readFileSync(join(root, name), 'utf8') }))
+
+interface Program {
+  file: string
+  code: string
+}
+
+/** A page's programs in a language: a block that imports begins one, and any other goes on with the one before. */
+function programsOf(page: (typeof pages)[number], language: string, extension: string): Program[] {
+  const programs: Program[] = []
+  for (const [, fence, block] of page.text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)) {
+    if (fence !== language) continue
+    const last = programs.at(-1)
+    if (last !== undefined && !/^(import|from) /m.test(block!)) last.code += block
+    else {
+      const file = `${page.name.replaceAll(/\W/g, '-')}-${programs.length}.${extension}`
+      programs.push({ file: join(folder, file), code: block! })
+    }
+  }
+  return programs
+}
+
+/** What the comments behind `console.log(…)` and `print(…)` say, which has to be printed in this order. */
+function promised(code: string): string[] {
+  return [...code.matchAll(/^ *(?:console\.log|print)\(.*\) +(?:\/\/|#) (.*)$/gm)].map(([, text]) => text!)
+}
+
+function expectPromised(program: Program, output: string): void {
+  // Node writes [ 2, 3 ] where a page has [2, 3].
+  const lines = output.split('\n').map(line => line.replaceAll('[ ', '[').replaceAll(' ]', ']'))
+  let from = 0
+  for (const line of promised(program.code)) {
+    const found = lines.indexOf(line, from)
+    expect(
+      found,
+      `${program.file}: wanted the line '${line}', got\n${lines.slice(from).join('\n')}`,
+    ).not.toBe(-1)
+    from = found + 1
+  }
+}
+
+const typescript = pages.map(page => ({ ...page, programs: programsOf(page, 'ts', 'mts') }))
+const inPython = pages.map(page => ({ ...page, programs: programsOf(page, 'python', 'py') }))
+
+beforeAll(() => {
+  mkdirSync(folder, { recursive: true })
+  const programs = [...typescript, ...inPython].flatMap(page => page.programs)
+  for (const { file, code } of programs) writeFileSync(file, code)
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('all TypeScript on the pages compiles', () => {
+  const files = typescript.flatMap(page => page.programs.map(({ file }) => file))
+  const options = '--strict --module nodenext --target es2023 --lib es2023,esnext.disposable --types node'
+  const { stdout } = spawnSync(
+    process.execPath,
+    [compiler, ...options.split(' '), '--skipLibCheck', ...files],
+    {
+      encoding: 'utf8',
+    },
+  )
+  expect(stdout).toBe('')
+})
+
+describe.each(typescript.filter(({ programs }) => programs.length > 0))('$name', ({ programs }) => {
+  test('its TypeScript runs and prints what it says', () => {
+    for (const program of programs) {
+      const file = program.file.replace(/\.mts$/, '.mjs')
+      const output = execFileSync(process.execPath, [file], { encoding: 'utf8', cwd: folder })
+      expect(output).not.toBe('')
+      expectPromised(program, output)
+    }
+  })
+})
+
+describe.each(inPython.filter(({ programs }) => programs.length > 0))('$name', ({ programs }) => {
+  test.skipIf(!torch)('its Python runs and prints what it says (skipped without PyTorch)', () => {
+    for (const program of programs) {
+      const output = execFileSync(python, [program.file], { encoding: 'utf8', cwd: folder })
+      expect(promised(program.code)).not.toEqual([])
+      expectPromised(program, output)
+    }
+  })
+})
+
+describe.each(pages)('$name', ({ name, text }) => {
+  const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].map(([, fence, block]) => [fence!, block!])
+
+  test('its other blocks are commands and what they print, and the commands are there', () => {
+    expect(blocks.map(([fence]) => fence).filter(fence => !['', 'ts', 'python'].includes(fence!))).toEqual([])
+    const commands = blocks.flatMap(([fence, block]) => (fence === '' ? [block!] : [])).join('\n')
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    )
+    for (const [, script] of commands.matchAll(/\bnpm (?:run )?([\w:-]+)/g)) {
+      expect(['install', 'ci', ...Object.keys(scripts)]).toContain(script)
+    }
+    const used = [...commands.matchAll(/(?:^|npx )packed-rnn ([a-z]+)/gm)].map(([, command]) => command!)
+    for (const command of new Set(used)) {
+      const main = join(root, 'dist', 'cli', 'main.js')
+      expect(execFileSync(process.execPath, [main, command, '--help'], { encoding: 'utf8' })).toContain(
+        command,
+      )
+    }
+  })
+
+  test('its links to files lead somewhere', () => {
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      expect(existsSync(join(root, dirname(name), target!)), target).toBe(true)
+    }
+  })
+})
