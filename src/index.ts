@@ -1,3 +1,9 @@
+/**
+ * LSTM, GRU and Elman layers over packed sequences: ops with explicit backward passes, a tape, modules, optimisers, and what
+ * training on texts takes.
+ * @module packed-rnn
+ */
+
 export { noGrad } from './autograd.js'
 export {
   type CpuListing,
