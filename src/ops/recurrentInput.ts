@@ -231,6 +231,11 @@ export function checkRecurrent(
   if (dropout > 0 && numLayers > 1 && mask === undefined) {
     throw badArgument(op, 'mask', 'a seed and a step for dropout', mask)
   }
+  // Here, before the first layer has run; the op itself would tell after it.
+  if (mask !== undefined) {
+    checkInteger(op, 'mask.seed', mask.seed, 0, Number.MAX_SAFE_INTEGER)
+    checkInteger(op, 'mask.step', mask.step, 0, 2 ** 32 - 1)
+  }
   const directions = bidirectional ? 2 : 1
   const stateSize = projSize > 0 ? projSize : hiddenSize
   const { device } = x.data

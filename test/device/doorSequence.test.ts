@@ -204,6 +204,16 @@ refuses('lstmForward', [
     () => run([one, layer(H)], { numLayers: 2, dropout: 0.5 }),
   ],
   [
+    'ERR_OUT_OF_RANGE',
+    `lstmForward: mask.seed: wanted an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got -1`,
+    () => run([one, layer(H)], { numLayers: 2, dropout: 0.5, mask: { seed: -1, step: 0 } }),
+  ],
+  [
+    'ERR_OUT_OF_RANGE',
+    `lstmForward: mask.step: wanted an integer from 0 to ${2 ** 32 - 1}, got 0.5`,
+    () => run([one, layer(H)], { numLayers: 2, dropout: 0.5, mask: { seed: 1, step: 0.5 } }),
+  ],
+  [
     'ERR_INVALID_ARGUMENT',
     'lstmForward: x: wanted a packed sequence, got Tensor',
     () => lstmForward(untyped(two), [one], { hiddenSize: H }),
