@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { badFile } from '../errors.js'
 import type { LoadOptions, LoadResult, Module } from '../nn/module.js'
 import type { StateEntry } from '../tensor.js'
@@ -38,13 +38,31 @@ export async function readWhole(file: string): Promise<Buffer> {
   }
 }
 
+/** Writes a file, whole or not at all. @throws PackedRnnError naming it. */
+export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await atomicWrite(file, bytes)
+  } catch (error) {
+    throw fileFailure(file, error)
+  }
+}
+
+/** Makes a directory where there is none. @throws PackedRnnError naming it. */
+export async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true })
+  } catch (error) {
+    throw fileFailure(directory, error)
+  }
+}
+
 /**
  * Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all.
- * @throws PackedRnnError (rejects) ERR_DISPOSED, or with the failure of an op that computed a parameter; the file
- * system's own error where the file cannot be written.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where the file cannot be written; ERR_DISPOSED, or with the
+ * failure of an op that computed a parameter.
  */
 export async function saveStateDict(module: Module, file: string): Promise<void> {
-  await atomicWrite(file, writeSafetensors(stateEntries(await module.stateDict())))
+  await writeWhole(file, writeSafetensors(stateEntries(await module.stateDict())))
 }
 
 /**

@@ -1,9 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { badFile } from '../errors.js'
-import { atomicWrite } from '../formats/files.js'
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
-import { readWhole, stateEntries, stateOf } from '../formats/stateDict.js'
+import { makeDirectory, readWhole, stateEntries, stateOf, writeWhole } from '../formats/stateDict.js'
 import type { TrainerState } from './trainer.js'
 
 const FILE = 'checkpoint.safetensors'
@@ -13,15 +11,15 @@ const FORMAT = 'packed-rnn checkpoint 1'
  * Writes a trainer's state into a directory, as one file: whoever reads it finds this checkpoint or the one before,
  * and no mixture. `about` is anything that JSON holds, for whoever resumes.
  *
- * @throws the file system's own error where it cannot be written.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written.
  */
 export async function saveCheckpoint(directory: string, state: TrainerState, about: unknown): Promise<void> {
   const { model, optimizer, ...rest } = state
   const entries = [...stateEntries(model, 'model.'), ...stateEntries(optimizer.tensors, 'optimizer.')]
   const trainer = JSON.stringify({ ...rest, groups: optimizer.groups })
   const metadata = { format: FORMAT, trainer, about: JSON.stringify(about) }
-  await mkdir(directory, { recursive: true })
-  await atomicWrite(join(directory, FILE), writeSafetensors(entries, metadata))
+  await makeDirectory(directory)
+  await writeWhole(join(directory, FILE), writeSafetensors(entries, metadata))
 }
 
 /**

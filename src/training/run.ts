@@ -1,10 +1,8 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Device } from '../device.js'
 import { badArgument, badFile } from '../errors.js'
-import { atomicWrite } from '../formats/files.js'
 import { readSafetensors } from '../formats/safetensors.js'
-import { readWhole, saveStateDict, stateOf } from '../formats/stateDict.js'
+import { makeDirectory, readWhole, saveStateDict, stateOf, writeWhole } from '../formats/stateDict.js'
 import type { Dialect } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
@@ -48,7 +46,7 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
 
 /**
  * Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json.
- * @throws the file system's own error where it cannot be written.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; ERR_DISPOSED.
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
   const { preset, dialect, tokenizer, vocabulary, labels, model } = run
@@ -63,9 +61,9 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
     classes: [...labels.classes],
     words: [...vocabulary.words],
   }
-  await mkdir(directory, { recursive: true })
+  await makeDirectory(directory)
   await saveStateDict(model, join(directory, MODEL))
-  await atomicWrite(join(directory, CONFIG), Buffer.from(JSON.stringify(config)))
+  await writeWhole(join(directory, CONFIG), Buffer.from(JSON.stringify(config)))
 }
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadStateDict, saveStateDict } from '../../src/formats/stateDict.js'
+import { loadStateDict, makeDirectory, saveStateDict } from '../../src/formats/stateDict.js'
 import { Linear } from '../../src/nn/index.js'
 import { packSequence } from '../../src/packed.js'
 import { Classifier } from '../../src/training/classifier.js'
@@ -37,6 +37,15 @@ test('a state dict of PyTorch loads by name and predicts the same', async () => 
     // Both are float32, of logits below 1.
     expect(found[i]).toBeCloseTo(logit, 6)
   })
+})
+
+test('what cannot be written rejects with an error of this package that names it', async () => {
+  const nowhere = join(fixtures, 'classifier.json', 'below')
+  const error = { code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining(`${nowhere}: ENOTDIR`) }
+  await expect(saveStateDict(new Linear({ inFeatures: 1, outFeatures: 1 }), nowhere)).rejects.toMatchObject(
+    error,
+  )
+  await expect(makeDirectory(nowhere)).rejects.toMatchObject(error)
 })
 
 const python = spawnSync('/usr/bin/python3', ['-c', 'import torch']).status === 0
