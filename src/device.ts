@@ -14,8 +14,9 @@ export interface DeviceOptions {
   /** Worker threads of the CPU; the default is one for each core. The bits of a result do not depend on it. */
   threads?: number
   /**
-   * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). CUDA's default is `'tf32'`, as in PyTorch's recurrent layers; a device of compute
-   * capability 7.5 computes in float32 where it is asked for tf32.
+   * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). CUDA's default is
+   * `'tf32'`, as in PyTorch's recurrent layers; a device of compute capability 7.5 computes in float32 where it is asked
+   * for tf32.
    */
   precision?: Precision
   /**

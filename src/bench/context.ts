@@ -1,3 +1,4 @@
+import type { Precision } from '../device.js'
 import type { CaseName } from './cases.js'
 import type { ModelSize } from './model.js'
 import type { BenchProcess } from './process.js'
@@ -6,6 +7,8 @@ import type { BenchProcess } from './process.js'
 export interface Setting extends ModelSize {
   name: CaseName
   threads: number
+  /** Ours. */
+  precision: Precision
   /** Where the batch lies, written by `writeDocuments`. */
   folder: string
   /** Parameters of the case by their common names, a safetensors file. */
@@ -37,6 +40,8 @@ export interface Participant {
   notes: Record<string, string>
   /** Whether its process does nothing but this, so that its memory says something. */
   alone?: boolean
+  /** Whether it is no peer but this package. */
+  ours?: boolean
 }
 
 /** What a peer's results are compared with: ours. */

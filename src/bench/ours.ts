@@ -23,7 +23,7 @@ import { makeModel, parametersOf, read } from './model.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)
 const spec = cases[setting.name]
-const device = openDevice('cpu', { threads: setting.threads })
+const device = openDevice('cpu', { threads: setting.threads, precision: setting.precision })
 const { documents, labels } = await loadDocuments(setting.folder)
 const model = makeModel(spec, device, setting)
 const batch = { ids: packSequence(documents), labels }

@@ -20,7 +20,7 @@ export interface Measured {
   gflops: number
   /** Of the multiply-adds that all threads can do in a second. */
   shareOfPeak: number
-  /** How many times as many tokens a second ours has; null of ours. */
+  /** How many times as many tokens a second ours has in float32; null of that itself. */
   oursIsFasterBy: number | null
   /** Share of the time that was JavaScript; null where none is. */
   javascript: number | null
@@ -28,6 +28,8 @@ export interface Measured {
 
 export interface Row {
   who: string
+  /** Whether it is no peer but this package. */
+  ours: boolean
   forward: Measured | null
   step: Measured | null
   /** The most memory of a process that does this alone, and forward only; null where that was not measured. */
@@ -47,7 +49,7 @@ export interface CaseResult {
   ceilings: Ceilings
   /** Cores that processes other than the benchmark's used meanwhile: times say little where it is much. */
   othersCores: number | null
-  /** Ours is the first. */
+  /** Ours in float32 is the first. */
   rows: Row[]
   /** Peers that are installed and did not start, and why. */
   failed: Record<string, string>
@@ -92,7 +94,7 @@ export function measured(
 
 /** The ways of one participant, in the order of its turns. */
 export function rowsOf(
-  { process, turns, notes }: Participant,
+  { process, turns, notes, ours = false }: Participant,
   samples: ReadonlyMap<Turn, Sample[]>,
   flops: Record<Pass, number>,
   ceilings: Ceilings,
@@ -104,14 +106,14 @@ export function rowsOf(
       return turn && found ? measured(found, turn.tokens, flops[pass], ceilings) : null
     }
     return {
-      ...{ who, forward: of('forward'), step: of('step') },
+      ...{ who, ours, forward: of('forward'), step: of('step') },
       ...{ peakBytes: null, forwardPeakBytes: null, idleSeconds: process.idleSeconds },
       note: notes[who] ?? null,
     }
   })
 }
 
-/** Says in each row but the first, which is ours, how it compares with that. */
+/** Says in each row but the first, which is ours in float32, how it compares with that. */
 export function compareRows(rows: Row[]): Row[] {
   const [ours] = rows
   return rows.map((row, i) => {
@@ -126,7 +128,7 @@ export function compareRows(rows: Row[]): Row[] {
 
 export function ratiosOf(cases: Partial<Record<CaseName, CaseResult>>): Results['ratios'] {
   const best = (rows: readonly Row[], pass: Pass) => {
-    const all = rows.flatMap(row => row[pass]?.oursIsFasterBy ?? [])
+    const all = rows.flatMap(row => (row.ours ? [] : (row[pass]?.oursIsFasterBy ?? [])))
     return all.length === 0 ? null : Math.min(...all)
   }
   return Object.fromEntries(

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ceilings, device as openDevice } from '../device.js'
+import { ceilings, devices, device as openDevice } from '../device.js'
 import type { Ceilings } from '../native.js'
 import { about, type CaseName, cases, flopsOf } from './cases.js'
 import type { Missing, Ours, Participant, Peer, Setting } from './context.js'
@@ -117,6 +117,7 @@ function settingOf(name: CaseName, folder: string, { data, threads, quick }: Ben
   const few = data.documents.slice(0, (quick ? QUICK : USUAL).few)
   return {
     ...{ name, threads, folder, words: data.words, classes: data.classes, checkedSteps: CHECKED_STEPS },
+    precision: 'float32',
     parameters: join(folder, `${name}.safetensors`),
     ...{ documents: data.documents.length, tokens: data.tokens },
     few: { documents: few.length, tokens: few.reduce((sum, { length }) => sum + length, 0) },
@@ -146,22 +147,19 @@ async function measureCase(
   log(`${setting.name}: ${about(spec)}`)
   const memory = await memoryOf(setting)
   const own = startOurs(setting)
-  const { tokens } = setting
-  const all: Participant[] = [
-    {
-      process: own,
-      turns: [
-        { who: OURS, pass: 'forward', tokens, question: 'forward' },
-        { who: OURS, pass: 'step', tokens, question: 'step' },
-      ],
-      notes: {},
-    },
-  ]
+  const all = [ourPart(OURS, own, setting)]
   try {
     await own.answer()
     await own.ask(`parameters ${setting.parameters}`)
     const largestError = (await own.ask('check')).number('largestError')
     log(`  off the float64 reference by ${largestError.toExponential(1)}`)
+    if (hasBfloat16()) {
+      const rounded = startOurs({ ...setting, precision: 'bfloat16' })
+      all.push(ourPart(`${OURS} in bfloat16`, rounded, setting))
+      await rounded.answer()
+      const error = (await rounded.ask('check')).number('largestError')
+      log(`  in bfloat16 by ${error.toExponential(1)}`)
+    }
     const { joined, failed } = await joinPeers(setting, peers, own, options)
     all.push(...joined)
     const { patience } = quick ? QUICK : USUAL
@@ -180,6 +178,15 @@ async function measureCase(
   } finally {
     for (const { process } of all) await process.close()
   }
+}
+
+function ourPart(who: string, process: BenchProcess, { tokens }: Setting): Participant {
+  const turns = (['forward', 'step'] as const).map(pass => ({ who, pass, tokens, question: pass }))
+  return { process, turns, notes: {}, ours: true }
+}
+
+function hasBfloat16(): boolean {
+  return devices().some(found => found.kind === 'cpu' && found.precisions.includes('bfloat16'))
 }
 
 interface Usage {

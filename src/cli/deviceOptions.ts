@@ -11,8 +11,8 @@ export const deviceOptions = {
 /** Their part of a command's usage. */
 export const deviceUsage = `\
   --device NAME      cpu, cuda or cuda:N; default the best there is
-  --precision NAME   of products of matrices: float32, the CPU's default, tf32, that of cuda, which alone has it, or
-                     bfloat16, which not every CPU has
+  --precision NAME   of products of matrices: float32 (the CPU's default), tf32 (cuda's, and only
+                     there), or bfloat16 (not on every CPU)
   --threads N        of the CPU, which they choose where no device is named; default all cores`
 
 export interface DeviceValues {
