@@ -1,7 +1,7 @@
 // The package's own part in the benchmark: a process like the peers', so that its memory is told like theirs. Answers
 //
 //   forward         a forward pass of the batch, nothing recorded: {"seconds", "javascript"}
-//   step            a training step of it: {"seconds", "javascript", "loss"}
+//   step            a training step of it after another: {"seconds", "javascript", "loss"}
 //   check           compares with the float64 reference: {"error"} says where, {"largestError"} is within the tolerance
 //   losses N S      of S steps on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
@@ -38,12 +38,29 @@ async function timed(call: () => Tensor<'float32'>) {
   return { seconds: (performance.now() - start) / 1000, javascript: javascript / 1000, loss }
 }
 
+/**
+ * A step in a row of steps, as the trainer has them: it is issued while the one before computes. The time is that from
+ * one loss to the next.
+ */
+async function inARow(call: () => Tensor<'float32'>) {
+  const before = call()
+  const begun = before.toArray().then(() => performance.now())
+  const issued = performance.now()
+  const result = call()
+  const javascript = performance.now() - issued
+  const [loss] = await result.toArray()
+  const seconds = (performance.now() - (await begun)) / 1000
+  before.dispose()
+  result.dispose()
+  return { seconds, javascript: javascript / 1000, loss }
+}
+
 const commands: Record<string, (args: string[]) => Promise<object>> = {
   forward: async () => {
     const { seconds, javascript } = await timed(() => noGrad(() => scope(() => model.logits(batch.ids))))
     return { seconds, javascript }
   },
-  step: () => timed(() => model.step(batch)),
+  step: () => inARow(() => model.step(batch)),
   check: async () => ({ largestError: await checkCase(spec, device, model, { documents }) }),
   losses: async ([count, steps]) => {
     const fresh = makeModel(spec, device, setting)
