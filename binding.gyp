@@ -9,7 +9,7 @@
           "message": "node-gyp calls the CMake build, the only definition of it",
           "inputs": ["CMakeLists.txt"],
           "outputs": ["<(PRODUCT_DIR)/addon.node"],
-          "action": ["node", "scripts/gyp-build.js", "<(PRODUCT_DIR)"]
+          "action": ["node", "scripts/compile.js", "<(PRODUCT_DIR)"]
         }
       ]
     }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { addonFile } from './addon.js'
+import { addonFile, loadFailure } from './addon.js'
 import { type ErrorCode, PackedRnnError } from './errors.js'
 
 /**
@@ -350,10 +350,7 @@ function load(): Native {
   try {
     return createRequire(import.meta.url)(file)
   } catch (cause) {
-    // The loader's message may list every path it tried; its first line is the reason.
-    const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
-    const message = `packed-rnn cannot load its native addon: ${reason}`
-    throw new PackedRnnError('ERR_DEVICE_UNAVAILABLE', message, { cause })
+    throw loadFailure(cause)
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { addonFile } from '../addon.js'
+import { join } from 'node:path'
+import { addonFile, addonPlaces, glibcVersion } from '../addon.js'
 import type { CpuListing, CudaListing } from '../device.js'
 import { describe, noPositionals, parse } from './options.js'
 
@@ -18,13 +19,19 @@ interface Findings {
   platform: string
   /** null where Node does not tell */
   libc: string | null
-  addon: { file: string | null; reason: string | null }
+  /** What was tried, in this order, until there was one: files, and folders where none is. */
+  addon: { file: string | null; reason: string | null; attempts: Attempt[] }
   instructionSets: { supported: string[]; used: string | null; forced: string | null }
   /** The file that is, or would be, the CUDA backend's library; PACKED_RNN_CUDA_LIBRARY may name it. */
   cuda: { library: string | null; named: string | null }
   /** PACKED_RNN_DEVICE, which says what is used where no device is named */
   chosen: string | null
   devices: (CpuListing | CudaListing)[]
+}
+
+interface Attempt {
+  path: string
+  result: string
 }
 
 export async function execute(args: string[]): Promise<void> {
@@ -43,7 +50,7 @@ async function examine(): Promise<Findings> {
     nodeApi: process.versions.napi ?? null,
     platform: `${process.platform}-${process.arch}`,
     libc: libc(),
-    addon: { file: null, reason: null },
+    addon: { file: null, reason: null, attempts: [] },
     instructionSets: { supported: [], used: null, forced },
     cuda: { library: null, named: process.env.PACKED_RNN_CUDA_LIBRARY || null },
     chosen: process.env.PACKED_RNN_DEVICE || null,
@@ -61,7 +68,22 @@ async function examine(): Promise<Findings> {
   } catch (error) {
     findings.addon.reason = describe(error)
   }
+  findings.addon.attempts = attempts(findings.addon)
   return findings
+}
+
+function attempts({ file, reason }: Findings['addon']): Attempt[] {
+  const found: Attempt[] = []
+  for (const { folder, files } of addonPlaces()) {
+    if (files === null) found.push({ path: folder, result: 'not looked at: PREBUILDS_ONLY is set' })
+    if (files?.length === 0) found.push({ path: folder, result: 'no addon there' })
+    for (const name of files ?? []) {
+      const path = join(folder, name)
+      if (path === file) return [...found, { path, result: reason ?? 'loaded' }]
+      found.push({ path, result: 'not for this platform' })
+    }
+  }
+  return found
 }
 
 function render(findings: Findings): string {
@@ -72,6 +94,7 @@ function render(findings: Findings): string {
     ['Node', `${findings.node}, Node-API ${findings.nodeApi ?? 'unknown'}`],
     ['platform', findings.libc === null ? findings.platform : `${findings.platform}, ${findings.libc}`],
     ['addon', addon.reason === null ? addon.file : `does not load: ${addon.reason}`],
+    ...addon.attempts.map(({ path, result }): [string, string] => ['tried', `${path}: ${result}`]),
     ['CPU supports', supported.join(', ')],
     ['in use', used],
     ['PACKED_RNN_CPU', forced === null ? 'not set: the best is used' : `forces ${forced}`],
@@ -110,8 +133,8 @@ async function packageVersion(): Promise<string> {
 }
 
 function libc(): string | null {
-  const version = property(property(process.report.getReport(), 'header'), 'glibcVersionRuntime')
-  return typeof version === 'string' ? `glibc ${version}` : null
+  const version = glibcVersion()
+  return version === null ? null : `glibc ${version}`
 }
 
 function property(value: unknown, name: string): unknown {

@@ -20,6 +20,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     summary: 'measures passes and steps beside the peers that are installed',
     load: () => import('./bench.js'),
   },
+  build: {
+    summary: 'compiles the native addon where none is prebuilt',
+    load: () => import('./build.js'),
+  },
   doctor: {
     summary: 'tells what this machine runs on, and what does not work',
     load: () => import('./doctor.js'),

@@ -1,0 +1,49 @@
+// What the package may hold, and must: the check of a tarball's list of files.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..', '..')
+
+const ALWAYS = [
+  ...['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'CMakeLists.txt', 'binding.gyp'],
+  ...['scripts/compile.js', 'scripts/keep-log.sh', 'bench/gnad-lengths.json'],
+  ...['bench/peers/classifier.py', 'bench/peers/onednn_lstm.cpp', 'bench/peers/torch_step.py'],
+]
+
+/** The files that a tarball of this checkout should have: what stands here, what git knows, and what is made of it. */
+export function wantedContents() {
+  const native = execFileSync('git', ['ls-files', 'native'], { cwd: root, encoding: 'utf8' })
+    .trim()
+    .split('\n')
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  const compiled = sources
+    .filter(name => name.endsWith('.ts'))
+    .flatMap(name => ['.js', '.js.map', '.d.ts'].map(end => `dist/${name.replace(/\.ts$/, end)}`))
+  const prebuilds = join(root, 'prebuilds')
+  const binaries = existsSync(prebuilds)
+    ? readdirSync(prebuilds, { recursive: true, encoding: 'utf8' }).filter(name => /\.(node|so)$/.test(name))
+    : []
+  return [...ALWAYS, ...native, ...compiled, ...binaries.map(name => `prebuilds/${name}`)]
+}
+
+/** What is wrong with a list of files: sentences, none where all is well. */
+export function contentFaults(files, wanted) {
+  return [
+    ...wanted.filter(name => !files.includes(name)).map(name => `the package lacks ${name}`),
+    ...files
+      .filter(name => !wanted.includes(name))
+      .map(name => `the package has ${name}, which nobody needs`),
+  ]
+}
+
+/** What is wrong with package.json: an install script, or the implicit one that a binding.gyp is, fails offline. */
+export function manifestFaults(manifest) {
+  const scripts = ['preinstall', 'install', 'postinstall'].filter(
+    name => manifest.scripts?.[name] !== undefined,
+  )
+  return [
+    ...scripts.map(name => `package.json: wanted no script ${name}`),
+    ...(manifest.gypfile === false ? [] : [`package.json: gypfile: wanted false, got ${manifest.gypfile}`]),
+  ]
+}

@@ -1,0 +1,48 @@
+// An installed package on a platform for which nothing is prebuilt: it says what to do, and doing that works.
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { which, withTools } from './bare.js'
+
+/** Takes the prebuilds out of the installed package. */
+export function testWithoutPrebuild(bare, say) {
+  const installed = join(bare.project, 'node_modules/packed-rnn')
+  renameSync(join(installed, 'prebuilds'), join(bare.project, 'prebuilds'))
+  const caught = `import('packed-rnn').then(() => console.log('{}'), error => console.log(JSON.stringify({ ...error, text: error.message })))`
+  const { code, text } = JSON.parse(bare.run('node', ['--eval', caught]))
+  if (code !== 'ERR_DEVICE_UNAVAILABLE' || !text.includes('`npx packed-rnn build`'))
+    throw new Error(
+      `import without a prebuild: wanted ERR_DEVICE_UNAVAILABLE and what to do, got ${code}: ${text}`,
+    )
+  say(`without a prebuild: ${text}`)
+  const complaint = bare.fails('npx', ['packed-rnn', 'build'])
+  for (const what of ['a C++20 compiler', 'cmake', 'make'])
+    if (!complaint.includes(`- ${what}`))
+      throw new Error(`build without ${what}: wanted a word on it, got ${complaint}`)
+  say(complaint.trim())
+}
+
+/** After that: compiles the addon in both ways. */
+export function testFromSource(bare, say) {
+  const build = join(bare.project, 'node_modules/packed-rnn/build')
+  const tools = withTools(bare)
+  for (const [name, command, words, cwd] of [
+    ['npx packed-rnn build', 'npx', ['packed-rnn', 'build']],
+    ['node-gyp rebuild', process.execPath, nodeGyp(), dirname(build)],
+  ]) {
+    rmSync(build, { recursive: true, force: true })
+    bare.run(command, words, tools, cwd)
+    if (!existsSync(join(build, 'Release/addon.node')))
+      throw new Error(`${name}: wanted build/Release/addon.node`)
+    bare.run('node', ['step.mjs'])
+    say(`${name}: compiled, and a training step runs`)
+  }
+}
+
+/** npm's own node-gyp, with the headers beside this Node where there are any: it would download them. */
+function nodeGyp() {
+  const npm = createRequire(createRequire(import.meta.url).resolve(which('npm')))
+  const prefix = join(dirname(process.execPath), '..')
+  const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : []
+  return [npm.resolve('node-gyp/bin/node-gyp.js'), 'rebuild', ...headers]
+}
