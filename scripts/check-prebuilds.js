@@ -1,5 +1,5 @@
 // The gates on the binaries that are shipped: what they ask of a machine, that they are stripped, their sizes, and that
-// the CUDA library has code for every architecture. npm run check:prebuilds [-- --complete]
+// the CUDA library has code for every architecture. npm run check:prebuilds [-- --complete] [-- --folder FOLDER]
 //
 //   --complete  the CUDA library must be there
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -14,9 +14,14 @@ const CUDA = 'libpacked_rnn_cuda.so'
 /** Bytes, with room for a few more kernels. */
 const BUDGETS = { [ADDON]: 1.5 * MIB, [CUDA]: 32 * MIB }
 
-const { values: options } = parseArgs({ options: { complete: { type: 'boolean', default: false } } })
 const root = join(import.meta.dirname, '..')
-const folder = join(root, 'prebuilds', 'linux-x64')
+const { values: options } = parseArgs({
+  options: {
+    complete: { type: 'boolean', default: false },
+    folder: { type: 'string', default: join(root, 'prebuilds', 'linux-x64') },
+  },
+})
+const { folder } = options
 const names = existsSync(folder) ? readdirSync(folder) : []
 const found = []
 const tell = (name, fault) => found.push(`${name}: ${fault}`)

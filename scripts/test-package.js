@@ -102,6 +102,9 @@ function local(command, words) {
   if (status !== 0) throw new Error(`${[command, ...words].join(' ')}: wanted exit code 0, got ${status}`)
 }
 
+/** With the seconds since the beginning. */
 function say(text) {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(
+    `${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${text.replaceAll('\n', '\n        ')}\n`,
+  )
 }

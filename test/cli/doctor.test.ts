@@ -19,6 +19,7 @@ describe('doctor', () => {
     expect(stdout).toMatch(new RegExp(`^packed-rnn +${version}\\n`))
     expect(stdout).toContain(`${process.version}, Node-API ${process.versions.napi}\n`)
     expect(stdout).toMatch(/\naddon +\S+\.node\n/)
+    expect(stdout).toMatch(/\ntried +\S+\.node: loaded\n/)
     expect(stdout).toMatch(/\nCPU supports +(\w+, )*portable\n/)
     expect(stdout).toMatch(/\ndevice cpu +\d+ threads?, float32( or bfloat16)?\n/)
   })
@@ -49,8 +50,12 @@ describe('doctor', () => {
   })
 
   test.each([
-    ['is missing', false, /^packed-rnn has no native addon for \w+-\w+: run/],
-    ['is broken', true, /^packed-rnn cannot load its native addon: .*addon\.node/],
+    [
+      'is missing',
+      false,
+      /^packed-rnn has no native addon for \w+-\w+: compile it with `npx packed-rnn build`/,
+    ],
+    ['is broken', true, /^packed-rnn cannot load its native addon: .*addon\.node.*: compile it with `npx/],
   ])('exits with 1 and a sentence where the addon %s', async (name, broken, reason) => {
     await mkdir(at(`${name}/build/Release`), { recursive: true })
     if (broken) await writeFile(at(`${name}/build/Release/addon.node`), 'no library')
@@ -60,6 +65,11 @@ describe('doctor', () => {
     const { addon, devices } = JSON.parse(stdout)
     expect(addon.reason).toMatch(reason)
     expect(addon.reason).not.toContain('\n')
+    const release = at(`${name}/build/Release`)
+    const [first, ...others] = addon.attempts
+    const broke = { path: join(release, 'addon.node'), result: addon.reason }
+    expect(first).toEqual(broken ? broke : { path: release, result: 'no addon there' })
+    expect(others.length, 'a file that is there is the last that is tried').toBe(broken ? 0 : 3)
     expect(devices).toEqual([])
     expect((await cli(['doctor'], { env })).stdout).toContain(`does not load: ${addon.reason}\n`)
     const trained = await cli(['train'], { env })

@@ -61,6 +61,55 @@ test('a process ends by itself after its last await', async () => {
   expect([code, output.trim(), errors]).toEqual([0, '0 0 0 0', ''])
 })
 
+test('nothing keeps a process alive after its last await, in none of eight workers that load at once', async () => {
+  const worker = `${loader(folder)}
+    ;(async () => {${PACKAGE}
+      const x = zeros([16, 16], { device: device('cpu', { threads: 2 }) })
+      const [first] = await linearForward(x, x).toArray()
+      const { parentPort } = await import('node:worker_threads')
+      parentPort.postMessage(first)
+    })()`
+  const { code, output, errors } = await run(
+    `const { Worker } = await import('node:worker_threads')
+    const ends = Array.from({ length: 8 }, () => new Promise((resolve, reject) => {
+      const worker = new Worker(process.env.WORKER, { eval: true })
+      let answer
+      worker.on('message', message => { answer = message })
+      worker.on('error', reject)
+      worker.on('exit', code => resolve([answer, code]))
+    }))
+    console.log(JSON.stringify(await Promise.all(ends)))
+    ${PACKAGE}
+    await zeros([4], { device: device('cpu', { threads: 2 }) }).toArray()
+    const last = performance.now()
+    process.on('exit', () => console.log(performance.now() - last))`,
+    { WORKER: worker },
+  )
+  const [answers, milliseconds] = output.split('\n')
+  expect([code, errors]).toEqual([0, ''])
+  expect(JSON.parse(answers ?? '')).toEqual(Array.from({ length: 8 }, () => [0, 0]))
+  expect(Number(milliseconds)).toBeLessThan(1000)
+})
+
+test('a worker is terminated in the middle of a long op, and the process ends beside what it left', async () => {
+  const worker = `${loader(folder)}
+    ;(async () => {${WORK}
+      const { parentPort } = await import('node:worker_threads')
+      parentPort.postMessage('issued')
+      await results[0].toArray()
+    })()`
+  const { code, output, errors, seconds } = await run(
+    `const { Worker } = await import('node:worker_threads')
+    const worker = new Worker(process.env.WORKER, { eval: true })
+    await new Promise(resolve => worker.once('message', resolve))
+    await new Promise(resolve => setTimeout(resolve, 100))
+    console.log(await worker.terminate())`,
+    { WORKER: worker },
+  )
+  expect([code, output.trim(), errors]).toEqual([0, '1', ''])
+  expect(seconds).toBeLessThan(20)
+})
+
 test('a process lives for as long as a value is awaited', async () => {
   const { code, output } = await run(`${PACKAGE}
     const x = zeros([1024, 1024], { device: device() })

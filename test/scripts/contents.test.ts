@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+
+/** The check of the package's contents; scripts are JavaScript, so it runs beside the tests. */
+
+const url = new URL('../../scripts/package/contents.js', import.meta.url)
+
+function evaluate(expression: string): unknown {
+  const source = `import { contentFaults, manifestFaults, wantedContents } from '${url}'
+    console.log(JSON.stringify(${expression}))`
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', source], {
+    encoding: 'utf8',
+  })
+  return JSON.parse(output)
+}
+
+test('a file that is missing and one too many are named', () => {
+  expect(evaluate("contentFaults(['a', 'c'], ['a', 'b'])")).toEqual([
+    'the package lacks b',
+    'the package has c, which nobody needs',
+  ])
+  expect(evaluate("contentFaults(['a'], ['a'])")).toEqual([])
+})
+
+test('the package holds what compiles it and what runs', () => {
+  const wanted = evaluate('wantedContents()')
+  for (const name of ['CMakeLists.txt', 'binding.gyp', 'scripts/compile.js', 'native/backend.h', 'LICENSE'])
+    expect(wanted).toContain(name)
+  for (const name of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/build.js', 'native/floor/floor.cmake'])
+    expect(wanted).toContain(name)
+  expect(wanted).not.toContain('src/index.ts')
+})
+
+test('an install script, and the one that a binding.gyp is, are refused', () => {
+  expect(evaluate('manifestFaults({ gypfile: false, scripts: { prepare: "x" } })')).toEqual([])
+  expect(evaluate('manifestFaults({ scripts: { postinstall: "x" } })')).toEqual([
+    'package.json: wanted no script postinstall',
+    'package.json: gypfile: wanted false, got undefined',
+  ])
+})
