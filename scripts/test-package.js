@@ -1,7 +1,8 @@
 // The package as a user gets it: prebuilds, their gates, the tarball, and then an empty folder with an empty npm cache, no
-// compiler and no install scripts, in which all that the README promises must work. npm run test:package [-- --long]
+// compiler and no install scripts, in which all that the README promises must work. npm run test:package [-- --long] [-- --out FOLDER]
 //
 //   --long  also compiles the addon from the installed sources, in both ways
+//   --out   where to leave the tarball
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,9 @@ import { installNode, NODE_VERSIONS } from './package/nodes.js'
 import { pack } from './package/pack.js'
 
 const EMULATED = { Haswell: 'avx2', Nehalem: 'portable' }
-const { values: options } = parseArgs({ options: { long: { type: 'boolean', default: false } } })
+const { values: options } = parseArgs({
+  options: { long: { type: 'boolean', default: false }, out: { type: 'string' } },
+})
 const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-package-'))
 try {
@@ -25,7 +28,7 @@ try {
 function testPackage() {
   local('npm', ['run', '--silent', 'prebuild'])
   local(process.execPath, ['scripts/check-prebuilds.js'])
-  const tarball = pack(folder)
+  const tarball = pack(options.out ?? folder)
   say(`${basename(tarball.file)}: ${(tarball.bytes / 1e6).toFixed(1)} MB, ${tarball.files} files`)
   local('npx', ['publint', 'run', '--strict', tarball.file])
   local('npx', ['attw', '--profile', 'esm-only', '--quiet', tarball.file])

@@ -38,3 +38,19 @@ test('an install script, and the one that a binding.gyp is, are refused', () => 
     'package.json: gypfile: wanted false, got undefined',
   ])
 })
+
+test('a changelog that does not tell of the version is refused', () => {
+  const { href } = new URL('../../scripts/package/changelog.js', import.meta.url)
+  const faults = (changelog: string, lock = '1.2.0') =>
+    evaluate(`(await import('${href}')).releaseFaults('1.2.0', '${lock}', ${JSON.stringify(changelog)})`)
+  const good = '# Changelog\n\n## 1.2.0\n\n### Fixed\n\n- x\n\n## 1.1.0\n\n### Added\n'
+  expect(faults(good)).toEqual([])
+  expect(faults(good, '1.1.0')).toEqual(['package-lock.json: wanted version 1.2.0, got 1.1.0'])
+  expect(faults(good.replace('1.2.0', 'Unreleased'))).toEqual([
+    'CHANGELOG.md: wanted 1.2.0 as its newest section, got Unreleased',
+  ])
+  expect(faults(good.replace('Fixed', 'Improved'))).toEqual([
+    'CHANGELOG.md: wanted Added, Changed, Fixed, got Improved',
+  ])
+  expect(faults(good.replace('### Fixed', ''))).toHaveLength(1)
+})
