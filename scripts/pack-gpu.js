@@ -1,7 +1,7 @@
 // Makes build/gpu-bundle: all of `node bench/gpu.js` for a machine with a driver that has no Node, no npm and no network.
 // There: ./run.sh [options of bench/gpu.js].
 //
-// Before: npm run build && npm run build:cuda && npm run build:gpu
+// Before: npm install && npm run build:cuda && npm run build:gpu
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,

@@ -29,7 +29,17 @@ mkdirSync(folder, { recursive: true })
 run(process.execPath, 'scripts/test-package.js', '--out', folder)
 run(process.execPath, 'scripts/check-prebuilds.js', '--complete')
 const tarball = join(folder, `${name}-${version}.tgz`)
-run('npm', 'publish', tarball, '--ignore-scripts', '--access', 'public', ...(dryRun ? ['--dry-run'] : []))
+run(
+  'npm',
+  'publish',
+  tarball,
+  '--ignore-scripts',
+  '--loglevel',
+  'notice',
+  '--access',
+  'public',
+  ...(dryRun ? ['--dry-run'] : []),
+)
 const message = `${name} ${version}`
 if (dryRun)
   process.stdout.write(

@@ -32,6 +32,7 @@ function testPackage() {
   say(`${basename(tarball.file)}: ${(tarball.bytes / 1e6).toFixed(1)} MB, ${tarball.files} files`)
   local('npx', ['publint', 'run', '--strict', tarball.file])
   local('npx', ['attw', '--profile', 'esm-only', '--quiet', tarball.file])
+  say('publint and attw find nothing')
 
   const bare = new BareMachine(folder)
   cpSync(join(import.meta.dirname, 'package/step.js'), join(bare.project, 'step.mjs'))
