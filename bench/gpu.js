@@ -9,7 +9,7 @@
 //   epochs     seconds of an epoch of the workloads A, B and C; the first losses are compared with the CPU's first
 //   torch      PyTorch with cuDNN beside both, interleaved, where python3 (or PYTHON) has it
 //
-// Before: npm run build && npm run build:cuda && npm run build:gpu; or npm run pack:gpu, which makes a folder for a machine
+// Before: npm install && npm run build:cuda && npm run build:gpu; or npm run pack:gpu, which makes a folder for a machine
 // that has not even Node. Writes bench/results/gpu-DATE-DEVICE.json and .md. Exits with 1 where something is wrong; what
 // could not be measured says why, and is not wrong. `--device cpu` tries it all on the CPU.
 import { mkdir, writeFile } from 'node:fs/promises'

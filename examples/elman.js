@@ -1,7 +1,7 @@
 // The course notebook's first recurrent network: an Elman layer, h_t = tanh(W x_t + b + U h_{t-1} + b'), on one sentence
 // of six words. The notebook feeds it [1, 6, 300], which reads as six sentences of one word; [6, 1, 300] was meant.
 //
-//   npm run build && node examples/elman.js
+//   npm run build:ts && node examples/elman.js
 import { manualSeed, nn, noGrad, packedRows, packSequence, reshape, sigmoid, text } from 'packed-rnn'
 
 manualSeed(1)

@@ -1,4 +1,4 @@
-// The CUDA kernels, compiled for the host, under the sanitizers: npm run test:sanitizers.
+// The CUDA kernels, compiled for the host, under the sanitizers: npm run test:sanitizers [-- address] [thread].
 //
 // ThreadSanitizer and the leak check follow a plain C++ driver of every op; under AddressSanitizer the device suite
 // runs too. Float32 is left to the driver and the random cases there: its products are three, and take three times as long.
@@ -77,10 +77,19 @@ function withoutRandomPlaces() {
   return many ? ['setarch', '--addr-no-randomize'] : []
 }
 
-const address = await build('address')
-const thread = await build('thread')
-await Promise.all([
-  driver('every op under ThreadSanitizer', thread, withoutRandomPlaces()),
-  driver('every op under AddressSanitizer, with leaks', address).then(() => suite(address)),
-])
+const sanitizers = {
+  address: async folder => {
+    await driver('every op under AddressSanitizer, with leaks', folder)
+    await suite(folder)
+  },
+  thread: folder => driver('every op under ThreadSanitizer', folder, withoutRandomPlaces()),
+}
+const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(sanitizers)
+const folders = []
+for (const name of chosen) {
+  if (!Object.hasOwn(sanitizers, name))
+    throw new Error(`sanitizers: wanted some of ${Object.keys(sanitizers).join(', ')}, got ${name}`)
+  folders.push(await build(name))
+}
+await Promise.all(chosen.map((name, i) => sanitizers[name](folders[i])))
 process.exit(failed ? 1 : 0)

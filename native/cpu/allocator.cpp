@@ -37,10 +37,10 @@ void* Allocator::allocate(std::size_t bytes) {
   // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
   if (const auto found = free_.lower_bound(size); found != free_.end() && found->first <= size + size / 8) {
     data = found->second;
-    cached_ -= found->first;
-    lent_[data] = found->first;
-    held_ += found->first;
+    const std::size_t whole = found->first;
+    cached_ -= whole;
     free_.erase(found);
+    lend(data, whole);
     return data;
   }
   const auto fresh = [size] {
@@ -60,9 +60,21 @@ void* Allocator::allocate(std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   if (size >= kPage) madvise(data, size, MADV_HUGEPAGE);
 #endif
+  lend(data, size);
+  return data;
+}
+
+void Allocator::lend(void* data, std::size_t size) {
+  // Some tens of training steps. What a peak leaves in reserve is given back at the latest two periods later.
+  constexpr int kPeriod = 4096;
   lent_[data] = size;
   held_ += size;
-  return data;
+  if (++lends_ > kPeriod) {
+    lends_ = 0;
+    peakBefore_ = peak_;
+    peak_ = 0;
+  }
+  if (held_ > peak_) peak_ = held_;
 }
 
 void Allocator::deallocate(void* data, std::size_t) noexcept {
@@ -74,8 +86,9 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
   held_ -= size;
   cached_ += size;
   free_.emplace(size, data);
-  // Never more in reserve than one and a half times what is in use, and 256 MB are always allowed.
-  trim(held_ + held_ / 2 + (std::size_t{256} << 20));
+  // So much in reserve that the last peak can come again, and 256 MB are always allowed: sizes vary.
+  const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
+  trim(peak - held_ + (std::size_t{256} << 20));
 }
 
 void Allocator::trim(std::size_t bytes) noexcept {

@@ -20,6 +20,7 @@ class Allocator {
 
  private:
   void trim(std::size_t bytes) noexcept;
+  void lend(void* data, std::size_t size);
 
   mutable std::mutex mutex_;
   std::multimap<std::size_t, void*> free_;  // by rounded size
@@ -27,6 +28,9 @@ class Allocator {
   std::size_t limit_;                       // bytes that may be held at once; 0: no limit
   std::size_t held_ = 0;
   std::size_t cached_ = 0;
+  // The most that was held since `lends_` were 0, and in the period before: a step's peak comes again.
+  std::size_t peak_ = 0, peakBefore_ = 0;
+  int lends_ = 0;
 };
 
 }  // namespace packed_rnn

@@ -43,9 +43,12 @@ Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& l
   constexpr std::int64_t kLeastShared = 128;
   count_ = CpuBackend::longestFirst(shape.sequences, places_);
   shared_ = count_ * shape.directions < workers_ && layout.hidden >= kLeastShared;
+  // Recurrent weights of more units leave the second-level cache, and come back for twice as many sequences.
+  constexpr std::int64_t kManyUnits = 512;
+  const std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;
   // With few sequences every worker gets some rather than one worker all.
   const std::int64_t each = (count_ * shape.directions + workers_ - 1) / workers_;
-  slots_ = static_cast<int>(larger(1, smaller(kSlots, shared_ ? count_ : each)));
+  slots_ = static_cast<int>(larger(1, smaller(most, shared_ ? count_ : each)));
 }
 
 bool Agenda::take(std::int64_t& cursor, bool fromEnd, Slot& slot) const {

@@ -12,7 +12,7 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-constexpr int kSlots = 12;  // sequences in lock step: each load of a weight serves them all
+constexpr int kSlots = 24;  // at most, sequences in lock step: each load of a weight serves them all
 constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // of them in one register tile of four vectors
 
 struct Layout {

@@ -6,7 +6,7 @@
 namespace packed_rnn::PACKED_RNN_ISA {
 
 constexpr int kPanel = kTileVectors * kLanes;  // columns of a full tile
-constexpr int kMostAhead = 48;                 // ranges: four for each sequence in lock step
+constexpr int kMostAhead = 96;                 // ranges: four for each sequence in lock step
 
 // Memory that will be needed soon, fetched a few lines at a time between multiplications: a burst would fill
 // the buffers of the first-level cache, and the operands would then wait behind it. A range may lie anywhere:

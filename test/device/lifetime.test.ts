@@ -188,6 +188,18 @@ describe('what nobody disposed', () => {
   }
 })
 
+test('what a peak held waits for the next one, and is given back where none comes', async () => {
+  const whole = ownDevice(2 ** 31)
+  const peak = 400 * MEGABYTE
+  zeros([peak / 4], { device: whole }).dispose()
+  await whole.synchronize()
+  expect(whole.memory()).toMatchObject({ held: 0 })
+  expect(whole.memory().cached).toBeGreaterThanOrEqual(peak)
+  for (let i = 0; i < 9000; i++) zeros([1], { device: whole }).dispose()
+  await whole.synchronize()
+  expect(whole.memory().cached).toBeLessThan(peak)
+})
+
 /** Collects garbage until `done`; finalizers run in turns of the event loop. */
 async function collected(done: () => boolean): Promise<void> {
   expect(global.gc, 'vitest.config.ts runs the tests with --expose-gc').toBeTypeOf('function')

@@ -57,6 +57,7 @@ for (const hook of afterAll) await hook()
 
 const count = (state: Outcome['state']) => outcomes.filter(outcome => outcome.state === state).length
 const summary = {
+  found: tests.length,
   passed: count('passed'),
   failed: count('failed'),
   skipped: count('skipped'),

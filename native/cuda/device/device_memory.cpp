@@ -58,9 +58,21 @@ void* DeviceMemory::allocate(std::size_t bytes) {
       throw failure;
     }
   }
-  lent_[data] = taken;
-  held_ += taken;
+  lend(data, taken);
   return data;
+}
+
+void DeviceMemory::lend(void* data, std::size_t size) {
+  // Some tens of training steps. What a peak leaves in reserve is given back at the latest two periods later.
+  constexpr int kPeriod = 4096;
+  lent_[data] = size;
+  held_ += size;
+  if (++lends_ > kPeriod) {
+    lends_ = 0;
+    peakBefore_ = peak_;
+    peak_ = 0;
+  }
+  if (held_ > peak_) peak_ = held_;
 }
 
 void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
@@ -72,8 +84,9 @@ void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
   held_ -= size;
   cached_ += size;
   free_.emplace(size, data);
-  // Never more in reserve than one and a half times what is in use, and a little is always allowed.
-  trim(held_ + held_ / 2 + kKept);
+  // So much in reserve that the last peak can come again, and a little is always allowed: sizes vary.
+  const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
+  trim(peak - held_ + kKept);
 }
 
 void DeviceMemory::trim(std::size_t bytes) noexcept {

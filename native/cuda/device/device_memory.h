@@ -23,6 +23,7 @@ class DeviceMemory {
 
  private:
   void trim(std::size_t bytes) noexcept;
+  void lend(void* data, std::size_t size);
 
   const int ordinal_;
   const std::size_t limit_;
@@ -31,6 +32,9 @@ class DeviceMemory {
   std::map<void*, std::size_t> lent_;       // rounded size of what is held
   std::size_t held_ = 0;
   std::size_t cached_ = 0;
+  // The most that was held since `lends_` were 0, and in the period before: a step's peak comes again.
+  std::size_t peak_ = 0, peakBefore_ = 0;
+  int lends_ = 0;
 };
 
 }  // namespace packed_rnn::cuda
