@@ -1,6 +1,6 @@
-// How one LSTM layer's speed moves with the shape of the work: threads, batch, length and hidden size, one at a time. Rows
-// of 300 random numbers, forward for inference and forward with backward for training, in interleaved rounds; the
-// multiply-add rate that the machine gives is probed between them.
+// How one LSTM layer's speed moves with the shape of the work: threads, batch, length and hidden size, one at a time, and
+// with the precision where the CPU has bfloat16. Rows of 300 random numbers, forward for inference and forward with backward for
+// training, in interleaved rounds; the rate of float32 multiply-adds that the machine gives is probed between them.
 //
 //   node bench/scaling.js [--rounds N] [--json FILE]
 import { readFile, writeFile } from 'node:fs/promises'
@@ -8,7 +8,16 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { median } from '../dist/bench/median.js'
 import { ceilings } from '../dist/device.js'
-import { device, lstmBackward, lstmForward, packSequence, Sequences, scope, tensor } from '../dist/index.js'
+import {
+  device,
+  devices as listed,
+  lstmBackward,
+  lstmForward,
+  packSequence,
+  Sequences,
+  scope,
+  tensor,
+} from '../dist/index.js'
 
 const INPUT_SIZE = 300
 const TOKENS = 40_000
@@ -31,6 +40,7 @@ const upTo = tokens => {
   return lengths
 }
 
+const hasBfloat16 = listed().some(({ precisions }) => precisions?.includes('bfloat16'))
 const shapes = [
   ...[1, 2].map(threads => ({ varies: 'threads', value: threads, threads })),
   ...[1, 8, 32, 256, 2048].map(batch => ({ varies: 'batch', value: batch, lengths: articles(batch) })),
@@ -41,13 +51,28 @@ const shapes = [
     hiddenSize,
     lengths: upTo(Math.min(TOKENS, 6e6 / hiddenSize)),
   })),
-].map(shape => ({ threads: all, lengths: articles(BATCH), hiddenSize: HIDDEN_SIZE, ...shape }))
+  ...[64, 128, 256]
+    .filter(() => hasBfloat16)
+    .map(hiddenSize => ({
+      varies: 'bfloat16, hidden size',
+      value: hiddenSize,
+      hiddenSize,
+      precision: 'bfloat16',
+      lengths: upTo(Math.min(TOKENS, 6e6 / hiddenSize)),
+    })),
+].map(shape => ({
+  threads: all,
+  precision: 'float32',
+  lengths: articles(BATCH),
+  hiddenSize: HIDDEN_SIZE,
+  ...shape,
+}))
 
-const devices = new Map([1, all].map(threads => [threads, device('cpu', { threads })]))
+const whole = device('cpu', { threads: all })
 const random = (count, scale) => Float32Array.from({ length: count }, () => (Math.random() - 0.5) * scale)
 
-function problem({ threads, lengths, hiddenSize }) {
-  const on = { device: devices.get(threads) }
+function problem({ threads, precision, lengths, hiddenSize }) {
+  const on = { device: device('cpu', { threads, precision }) }
   const matrix = (rows, columns) =>
     tensor(random(rows * columns, 2 / Math.sqrt(hiddenSize)), [rows, columns], on)
   const [wIh, wHh] = [matrix(4 * hiddenSize, INPUT_SIZE), matrix(4 * hiddenSize, hiddenSize)]
@@ -81,7 +106,7 @@ for (const shape of shapes) {
   const seconds = { inference: [], training: [], peak: [] }
   for (let round = -1; round < Number(values.rounds); round++) {
     const [one, other] = [await inference(), await training()]
-    const { flopsOfOne, flopsOfAll } = await ceilings(devices.get(all))
+    const { flopsOfOne, flopsOfAll } = await ceilings(whole)
     if (round < 0) continue
     seconds.inference.push(one)
     seconds.training.push(other)
