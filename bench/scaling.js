@@ -7,17 +7,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { median } from '../dist/bench/median.js'
-import { ceilings } from '../dist/device.js'
-import {
-  device,
-  devices as listed,
-  lstmBackward,
-  lstmForward,
-  packSequence,
-  Sequences,
-  scope,
-  tensor,
-} from '../dist/index.js'
+import { ceilings, cpuPrecisions } from '../dist/device.js'
+import { device, lstmBackward, lstmForward, packSequence, Sequences, scope, tensor } from '../dist/index.js'
 
 const INPUT_SIZE = 300
 const TOKENS = 40_000
@@ -40,7 +31,6 @@ const upTo = tokens => {
   return lengths
 }
 
-const hasBfloat16 = listed().some(({ precisions }) => precisions?.includes('bfloat16'))
 const shapes = [
   ...[1, 2].map(threads => ({ varies: 'threads', value: threads, threads })),
   ...[1, 8, 32, 256, 2048].map(batch => ({ varies: 'batch', value: batch, lengths: articles(batch) })),
@@ -52,7 +42,7 @@ const shapes = [
     lengths: upTo(Math.min(TOKENS, 6e6 / hiddenSize)),
   })),
   ...[64, 128, 256]
-    .filter(() => hasBfloat16)
+    .filter(() => cpuPrecisions().includes('bfloat16'))
     .map(hiddenSize => ({
       varies: 'bfloat16, hidden size',
       value: hiddenSize,

@@ -229,10 +229,7 @@ export function devices(): (CpuListing | CudaListing)[] {
 function cpuListing(): CpuListing {
   try {
     const { threads, instructions } = device('cpu')
-    const open = native.cpuPrecisions()
-    const names: Precision[] = ['float32', 'tf32', 'bfloat16']
-    const precisionsHere = names.filter(name => open.includes(precisions[name]))
-    return { kind: 'cpu', threads, instructions, precisions: precisionsHere, code: null, reason: null }
+    return { kind: 'cpu', threads, instructions, precisions: cpuPrecisions(), code: null, reason: null }
   } catch (error) {
     return { kind: 'cpu', threads: null, instructions: null, precisions: [], ...obstacle(error) }
   }
@@ -258,6 +255,13 @@ function obstacle(error: unknown): Obstacle {
   const ours = fromNative(error)
   if (!(ours instanceof PackedRnnError)) throw ours
   return { code: ours.code, reason: ours.message }
+}
+
+/** What `precision` of the CPU may be here. @internal */
+export function cpuPrecisions(): Precision[] {
+  const open = native.cpuPrecisions()
+  const names: Precision[] = ['float32', 'tf32', 'bfloat16']
+  return names.filter(name => open.includes(precisions[name]))
 }
 
 /** The instruction sets that the CPU backend has code for and this CPU supports, the best first. */

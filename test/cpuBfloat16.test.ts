@@ -1,5 +1,5 @@
 import { test } from 'vitest'
-import { device, devices } from '../src/device.js'
+import { cpuPrecisions, device } from '../src/device.js'
 import { suites } from './suite/all.js'
 import { randomCasesSuite } from './suite/randomCases.js'
 import type { Target } from './suite/target.js'
@@ -12,8 +12,7 @@ const cpu: Target = {
   open: threads => device('cpu', { precision: 'bfloat16', ...(threads !== undefined && { threads }) }),
 }
 
-const found = devices().find(({ kind }) => kind === 'cpu')
-if (found?.kind === 'cpu' && found.precisions.includes('bfloat16')) {
+if (cpuPrecisions().includes('bfloat16')) {
   for (const suite of suites) suite(cpu)
   randomCasesSuite([cpu], Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12))
 } else {

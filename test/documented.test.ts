@@ -19,7 +19,7 @@ interface Documented {
   text: string
 }
 
-/** The functions of a module and the methods of its classes, each with what a hover shows. */
+/** The functions of a module, those of its namespaces among them, each with what a hover shows. */
 function functionsOf(module: ts.Symbol, prefix = ''): Documented[] {
   return checker.getExportsOfModule(module).flatMap(exported => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported

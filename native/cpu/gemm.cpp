@@ -287,13 +287,13 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
       ahead.spread(sweep.calls());
       for (std::int64_t j = 0; j < live; j += kPanel) {
         sweep.columns = smaller(kPanel, roundUp(live, kLanes) - j);
-        const std::int64_t count = smaller(kPanel, live - j);
-        if (g.columnSums != nullptr) addColumns(g.b, k, depth, column + j, count, totals + j);
+        const std::int64_t own = smaller(kPanel, live - j);
+        if (g.columnSums != nullptr) addColumns(g.b, k, depth, column + j, own, totals + j);
         if (g.b.transposed) {
           sweep.b = packed + (column + j) * termsIn(g.k) + k / kTermDepth * kPanel;
         } else if (copiesB) {
           sweep.b = copyOfB;
-          copyTerms(g.b, k, depth, column + j, count, copyOfB, kPanel);
+          copyTerms(g.b, k, depth, column + j, own, copyOfB, kPanel);
         } else {
           sweep.b = inPlace(g.b.data + k * g.b.stride + column + j);
         }

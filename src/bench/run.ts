@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ceilings, devices, device as openDevice } from '../device.js'
+import { ceilings, cpuPrecisions, device as openDevice } from '../device.js'
 import type { Ceilings } from '../native.js'
 import { about, type CaseName, cases, flopsOf } from './cases.js'
 import type { Missing, Ours, Participant, Peer, Setting } from './context.js'
@@ -153,7 +153,7 @@ async function measureCase(
     await own.ask(`parameters ${setting.parameters}`)
     const largestError = (await own.ask('check')).number('largestError')
     log(`  off the float64 reference by ${largestError.toExponential(1)}`)
-    if (hasBfloat16()) {
+    if (cpuPrecisions().includes('bfloat16')) {
       const rounded = startOurs({ ...setting, precision: 'bfloat16' })
       all.push(ourPart(`${OURS} in bfloat16`, rounded, setting))
       await rounded.answer()
@@ -183,10 +183,6 @@ async function measureCase(
 function ourPart(who: string, process: BenchProcess, { tokens }: Setting): Participant {
   const turns = (['forward', 'step'] as const).map(pass => ({ who, pass, tokens, question: pass }))
   return { process, turns, notes: {}, ours: true }
-}
-
-function hasBfloat16(): boolean {
-  return devices().some(found => found.kind === 'cpu' && found.precisions.includes('bfloat16'))
 }
 
 interface Usage {

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { devices } from '../../src/device.js'
+import { cpuPrecisions } from '../../src/device.js'
 import { writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { cli } from './command.js'
@@ -22,7 +22,7 @@ const nothing = { PACKED_RNN_DATA: '/nowhere', PYTHON: '/nowhere/python3', PATH:
 const small = ['--batch', '4', '--threads', '1', '--rounds', '1']
 const bench = (args: string[], env = {}) => cli(['bench', ...small, ...args], { env: { ...nothing, ...env } })
 
-const hasBfloat16 = devices().some(found => found.kind === 'cpu' && found.precisions.includes('bfloat16'))
+const hasBfloat16 = cpuPrecisions().includes('bfloat16')
 
 const measured = (tokens: number) => ({
   ...{
