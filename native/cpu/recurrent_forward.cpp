@@ -110,6 +110,7 @@ __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, s
   for (int part = 0; part < R; part++) {
     const float* const next = tokens[s + part].next + (j * columns + first) * kLanes;
     for (int q = 0; q < count; q++) prefetch(next + q * kLanes);
+    prefetchToWrite(tokens[s + part].output + j * kLanes);
     for (const std::int64_t end = terms * (part + 1) / R; k < end; k++, w += count * kLanes) {
       TermV panel[count];
 #pragma GCC unroll 4

@@ -71,6 +71,7 @@ PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
 
 // Asks for the line of p; p may be any address.
 PACKED_RNN_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
+PACKED_RNN_INLINE void prefetchToWrite(float* p) { __builtin_prefetch(p, 1); }
 
 // Stores past the caches; p is aligned to a vector. Others may read it after streamed().
 PACKED_RNN_INLINE void stream(float* p, V v) {

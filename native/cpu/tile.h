@@ -69,8 +69,14 @@ __attribute__((noinline)) void tile(const TileOperands& t, Ahead& ahead) {
   const Term* a = t.a;
   const Term* b = t.b;
   const std::int64_t aRow = t.aRow, aDepth = t.aDepth, bDepth = t.bDepth;
+  float* result = t.start == t.c ? t.c + R * t.cRow : t.c;
+  int rows = R;
   for (std::int64_t left = t.depth; left > 0; left -= kAheadDepth) {
     ahead.step();
+    if (rows-- > 0) {
+      for (int v = 0; v < NV; v++) prefetchToWrite(result + v * kLanes);
+      result += t.cRow;
+    }
     const Term* const end = b + (left < kAheadDepth ? left : kAheadDepth) * bDepth;
     for (; b != end; a += aDepth, b += bDepth) {
       TermV w[NV];

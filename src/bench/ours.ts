@@ -1,7 +1,7 @@
 // The package's own part in the benchmark: a process like the peers', so that its memory is told like theirs. Answers
 //
-//   forward         a forward pass of the batch, nothing recorded: {"seconds", "javascript"}
-//   step            a training step of it after another: {"seconds", "javascript", "loss"}
+//   forward         a forward pass of the batch, nothing recorded, after another: {"seconds", "javascript"}
+//   step            a training step of it after another: {"seconds", "javascript"}
 //   check           compares with the float64 reference: {"error"} says where, {"largestError"} is within the tolerance
 //   losses N S      of S steps on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
@@ -28,19 +28,9 @@ const { documents, labels } = await loadDocuments(setting.folder)
 const model = makeModel(spec, device, setting)
 const batch = { ids: packSequence(documents), labels }
 
-/** The call alone is JavaScript; the rest of the time the queue's threads compute. */
-async function timed(call: () => Tensor<'float32'>) {
-  const start = performance.now()
-  const result = call()
-  const javascript = performance.now() - start
-  const [loss] = await result.toArray()
-  result.dispose()
-  return { seconds: (performance.now() - start) / 1000, javascript: javascript / 1000, loss }
-}
-
 /**
- * A step in a row of steps, as the trainer has them: it is issued while the one before computes. The time is that from
- * one loss to the next.
+ * One of a row of passes or steps, as `evaluate` and the trainer have them: it is issued while the one before computes,
+ * whose memory it takes over. The time is that from one result to the next; the call alone is JavaScript.
  */
 async function inARow(call: () => Tensor<'float32'>) {
   const before = call()
@@ -48,18 +38,15 @@ async function inARow(call: () => Tensor<'float32'>) {
   const issued = performance.now()
   const result = call()
   const javascript = performance.now() - issued
-  const [loss] = await result.toArray()
+  await result.toArray()
   const seconds = (performance.now() - (await begun)) / 1000
   before.dispose()
   result.dispose()
-  return { seconds, javascript: javascript / 1000, loss }
+  return { seconds, javascript: javascript / 1000 }
 }
 
 const commands: Record<string, (args: string[]) => Promise<object>> = {
-  forward: async () => {
-    const { seconds, javascript } = await timed(() => noGrad(() => scope(() => model.logits(batch.ids))))
-    return { seconds, javascript }
-  },
+  forward: () => inARow(() => noGrad(() => scope(() => model.logits(batch.ids)))),
   step: () => inARow(() => model.step(batch)),
   check: async () => ({ largestError: await checkCase(spec, device, model, { documents }) }),
   losses: async ([count, steps]) => {
@@ -69,7 +56,11 @@ const commands: Record<string, (args: string[]) => Promise<object>> = {
       labels: labels.slice(0, Number(count)),
     }
     const losses: number[] = []
-    while (losses.length < Number(steps)) losses.push((await timed(() => fresh.step(some))).loss!)
+    while (losses.length < Number(steps)) {
+      const loss = fresh.step(some)
+      losses.push(await loss.item())
+      loss.dispose()
+    }
     fresh.module.dispose()
     return { losses }
   },
