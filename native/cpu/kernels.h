@@ -101,8 +101,8 @@ struct Gemm {
 };
 void gemm(CpuBackend& backend, const Gemm& problem);
 
-// sums[c] (+)= Σᵣ source[r · stride + c], in the order of r.
+// sums[c] = Σᵣ source[r · stride + c], in the order of r.
 void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
-                std::int64_t stride, float* sums, bool accumulate);
+                std::int64_t stride, float* sums);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -344,7 +344,7 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
           Operand{deltas, layout.width, nullptr, false}, packed, layout.width, nullptr, false, bias});
     unpackRows(packed, layout, layout.columns.input, inputs, gradients.wIh);
   } else if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
-    sumColumns(backend, deltas, distinct, layout.width, layout.width, bias, false);
+    sumColumns(backend, deltas, distinct, layout.width, layout.width, bias);
   }
   if (gradients.bIh != nullptr) unpackRows(bias, layout, layout.columns.input, 1, gradients.bIh);
   if (gradients.bHh != nullptr) unpackRows(bias, layout, layout.columns.hidden, 1, gradients.bHh);

@@ -78,7 +78,7 @@ void Kernels::addRows(const AddRows& a) {
 
 // A strip of columns a task; partial sums of 256 rows keep the rounding error of long sums down.
 void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
-                std::int64_t stride, float* sums, bool accumulate) {
+                std::int64_t stride, float* sums) {
   constexpr std::int64_t kPartial = 256;
   auto body = [&](std::int64_t strip, int) {
     const std::int64_t begin = strip * kLanes;
@@ -92,13 +92,13 @@ void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std
       }
       total += partial;
     }
-    for (int i = 0; i < live; i++) sums[begin + i] = accumulate ? sums[begin + i] + total[i] : total[i];
+    for (int i = 0; i < live; i++) sums[begin + i] = total[i];
   };
   parallel(backend, (columns + kLanes - 1) / kLanes, body);
 }
 
 void Kernels::sumColumns(const SumColumns& a) {
-  PACKED_RNN_ISA::sumColumns(*this, a.source, a.rows, a.columns, a.columns, a.sums, false);
+  PACKED_RNN_ISA::sumColumns(*this, a.source, a.rows, a.columns, a.columns, a.sums);
 }
 
 void Kernels::copyColumns(const CopyColumns& a) {

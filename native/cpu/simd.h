@@ -69,7 +69,7 @@ PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
 }
 #endif
 
-// Asks for the line of p; p may be any address.
+// Ask for the line of p, to read or to write it; p may be any address.
 PACKED_RNN_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
 PACKED_RNN_INLINE void prefetchToWrite(float* p) { __builtin_prefetch(p, 1); }
 

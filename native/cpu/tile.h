@@ -69,13 +69,16 @@ __attribute__((noinline)) void tile(const TileOperands& t, Ahead& ahead) {
   const Term* a = t.a;
   const Term* b = t.b;
   const std::int64_t aRow = t.aRow, aDepth = t.aDepth, bDepth = t.bDepth;
-  float* result = t.start == t.c ? t.c + R * t.cRow : t.c;
+  // Rows of the result, whose lines are fetched one row at a time: else the stores at the end wait for them,
+  // and the next tile for the stores. Where the sum goes on from c the lines are here, and those below come
+  // next.
+  float* row = t.start == t.c ? t.c + R * t.cRow : t.c;
   int rows = R;
   for (std::int64_t left = t.depth; left > 0; left -= kAheadDepth) {
     ahead.step();
     if (rows-- > 0) {
-      for (int v = 0; v < NV; v++) prefetchToWrite(result + v * kLanes);
-      result += t.cRow;
+      for (int v = 0; v < NV; v++) prefetchToWrite(row + v * kLanes);
+      row += t.cRow;
     }
     const Term* const end = b + (left < kAheadDepth ? left : kAheadDepth) * bDepth;
     for (; b != end; a += aDepth, b += bDepth) {
