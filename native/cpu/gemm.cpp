@@ -27,18 +27,26 @@ PACKED_RNN_INLINE void exchange(TermV* v, std::integer_sequence<int, lane...>) {
   }
 }
 
-// to[t][i] = term t of row i, which lies along k, for kLanes rows and terms
-void transposeSquare(const float* from, std::int64_t stride, Term* to, std::int64_t toStride) {
+// to[t][i] = term t of row i, which lies along k, for kLanes rows and terms; of `rows` rows and `depth`
+// numbers where there are fewer, the other lanes being zeros and the other terms not written.
+template <bool whole>
+void transposeSquare(const float* from, std::int64_t stride, int rows, int depth, Term* to,
+                     std::int64_t toStride) {
   constexpr std::make_integer_sequence<int, kLanes> lanes{};
   TermV v[kLanes];
 #pragma GCC unroll 16
-  for (int i = 0; i < kLanes; i++) v[i] = termsAlong(from + i * stride);
+  for (int i = 0; i < kLanes; i++) {
+    v[i] = whole ? termsAlong(from + i * stride) : i < rows ? termsAlong(from + i * stride, depth) : TermV{};
+  }
   exchange<1>(v, lanes);
   exchange<2>(v, lanes);
   if constexpr (kLanes > 4) exchange<4>(v, lanes);
   if constexpr (kLanes > 8) exchange<8>(v, lanes);
+  const int terms = whole ? kLanes : static_cast<int>(termsIn(depth));
 #pragma GCC unroll 16
-  for (int i = 0; i < kLanes; i++) store(to + i * toStride, v[i]);
+  for (int t = 0; t < kLanes; t++) {
+    if (t < terms) store(to + t * toStride, v[t]);
+  }
 }
 
 // The terms of rows [k0, k0 + depth) of an operand whose memory has k along its rows, and of columns [first,
@@ -75,6 +83,7 @@ struct Sweep {
   std::int64_t aRow, aDepth;
   const Term* b;
   std::int64_t bDepth, bPanel;  // from k to k + 1, and from a panel to the next
+  const Term* edge;             // the last panel, packed, where it is not among those; or null
   std::int64_t depth;
   const float* start;  // see TileOperands
   std::int64_t startRow;
@@ -91,22 +100,23 @@ struct Sweep {
   void run(Ahead& ahead) const {
     for (std::int64_t j = 0; j < columns; j += kPanel) {
       const std::int64_t width = smaller(kPanel, columns - j);
-      for (std::int64_t i = 0; i < rows; i += kTileRows) {
-        const int live = static_cast<int>(smaller(kTileRows, rows - i));
+      const bool atEdge = edge != nullptr && j + kPanel >= columns;
+      for (std::int64_t i = 0, live; i < rows; i += live) {
+        live = tileRows(rows - i, kTileRows);
         TileOperands t{a + i * aRow,
                        aRow,
                        aDepth,
-                       b + j / kPanel * bPanel,
-                       bDepth,
+                       atEdge ? edge : b + j / kPanel * bPanel,
+                       atEdge ? kPanel : bDepth,
                        depth,
                        start == nullptr ? nullptr : start + i * startRow + j,
                        startRow,
                        c + i * cRow + j,
                        cRow};
         if (width % kLanes == 0) {
-          tileOf(live, static_cast<int>(width / kLanes), t, ahead);
+          tileOf(static_cast<int>(live), static_cast<int>(width / kLanes), t, ahead);
         } else {
-          ragged(t, live, width, ahead);
+          ragged(t, static_cast<int>(live), width, ahead);
         }
       }
     }
@@ -136,17 +146,12 @@ void packPanel(const Gemm& g, std::int64_t panel, Term* to) {
   const std::int64_t columns = smaller(kPanel, g.n - first);
   if (!g.b.transposed) return copyTerms(g.b, 0, g.k, first, columns, to, kPanel);
   for (std::int64_t i = 0; i < columns; i += kLanes) {
-    const std::int64_t live = smaller(kLanes, columns - i);
+    const int live = static_cast<int>(smaller(kLanes, columns - i));
     const float* const from = g.b.data + (first + i) * g.b.stride;
-    std::int64_t k = 0;
-    for (; live == kLanes && k + kStep <= g.k; k += kStep)
-      transposeSquare(from + k, g.b.stride, to + k / kTermDepth * kPanel + i, kPanel);
-    for (; k < g.k; k += kTermDepth) {
-      V across[kTermDepth] = {};
-      for (int d = 0; d < kTermDepth && k + d < g.k; d++) {
-        for (std::int64_t lane = 0; lane < live; lane++) across[d][lane] = from[lane * g.b.stride + k + d];
-      }
-      store(to + k / kTermDepth * kPanel + i, termsOf(across));
+    for (std::int64_t k = 0; k < g.k; k += kStep) {
+      const int depth = static_cast<int>(smaller(kStep, g.k - k));
+      const auto square = live == kLanes && depth == kStep ? transposeSquare<true> : transposeSquare<false>;
+      square(from + k, g.b.stride, live, depth, to + k / kTermDepth * kPanel + i, kPanel);
     }
   }
 }
@@ -165,9 +170,12 @@ void productOfRows(CpuBackend& backend, const Gemm& g) {
   const std::int64_t workers = alone ? 1 : backend.team().size();
   const std::int64_t panels = (g.n + kPanel - 1) / kPanel;
   const std::int64_t terms = termsIn(g.k);
-  const bool unpacked = kTermDepth == 1 && !g.b.transposed && g.n % kLanes == 0 && g.m <= 4 * kTileRows;
-  Scratch<Term> packed(backend, unpacked ? 0 : panels * terms * kPanel);
+  // For so few rows b is read where it lies, but for a last panel of no whole vectors.
+  const bool unpacked = kTermDepth == 1 && !g.b.transposed && g.m <= 4 * kTileRows;
+  const bool edge = unpacked && g.n % kLanes != 0;
+  Scratch<Term> packed(backend, unpacked && !edge ? 0 : (edge ? 1 : panels) * terms * kPanel);
   if (!unpacked) packPanels(backend, g, packed, alone);
+  if (edge) packPanel(g, panels - 1, packed);
 
   std::int64_t rows = alone ? g.m : kBlockRows;
   while (!alone && rows > 4 * kTileRows && g.m < 4 * workers * rows) rows /= 2;
@@ -185,6 +193,7 @@ void productOfRows(CpuBackend& backend, const Gemm& g) {
     sweep.b = unpacked ? inPlace(g.b.data + column) : packed + column * terms;
     sweep.bDepth = unpacked ? g.b.stride : kPanel;
     sweep.bPanel = unpacked ? kPanel : terms * kPanel;
+    if (edge && column + columns >= g.n) sweep.edge = packed;
     sweep.c = g.c + row * g.stride + column;
     sweep.cRow = g.stride;
     sweep.rows = smaller(rows, g.m - row);
@@ -207,6 +216,7 @@ void productOfRows(CpuBackend& backend, const Gemm& g) {
       ahead.spread(sweep.calls());
       sweep.run(ahead);
       sweep.b += sweep.depth * sweep.bDepth;
+      if (sweep.edge != nullptr) sweep.edge += sweep.depth * kPanel;
     }
   };
   parallel(backend, down * across, task);

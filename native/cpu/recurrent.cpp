@@ -27,9 +27,10 @@ void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* 
                ((terms + kAheadDepth - 1) / kAheadDepth));
   for (std::int64_t j = first; j < end; j += kPanel) {
     const std::int64_t width = smaller(kPanel, end - j);
-    for (int s = 0; s < rows; s += kTileRows) {
+    for (int s = 0, count; s < rows; s += count) {
+      count = tileRows(rows - s, kTileRows);
       float* const to = y + s * yStride + j;
-      tileOf(static_cast<int>(smaller(kTileRows, rows - s)), static_cast<int>(width / kLanes),
+      tileOf(count, static_cast<int>(width / kLanes),
              {operand.data + s * operand.stride, operand.stride, 1, w + j * terms, width, terms,
               accumulate ? to : nullptr, yStride, to, yStride},
              ahead);

@@ -138,11 +138,12 @@ void columnTiles(const Term* weights, const Layout& layout, Blocks units, TermRo
                  const States& states, const Token* tokens) {
   for (std::int64_t j = units.first; j < units.end; j++) {
     const Term* const w = weights + j * termsIn(layout.state) * count * kLanes;
-    for (int s = 0; s < live; s += kSlotRows) {
+    for (int s = 0, rows; s < live; s += rows) {
+      rows = tileRows(live - s, kSlotRows);
       const auto run = [&](auto tile) {
         tile(w, layout, j, operand.data + s * operand.stride, operand.stride, s, states, tokens);
       };
-      switch (smaller(kSlotRows, live - s)) {
+      switch (rows) {
         case 1:
           run(columnTile<cell, first, count, 1>);
           break;

@@ -39,6 +39,15 @@ PACKED_RNN_INLINE TermV termsAlong(const float* row) {
   return reinterpret_cast<TermV>(
       _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(load(row + kLanes)), reinterpret_cast<__m512>(load(row))));
 }
+// Of `depth` numbers, 0 < depth <= 2 kLanes, then zeros.
+PACKED_RNN_INLINE TermV termsAlong(const float* row, int depth) {
+  const V low = depth < kLanes ? loadFirst(row, depth) : load(row);
+  const V high = depth <= kLanes      ? V{}
+                 : depth < 2 * kLanes ? loadFirst(row + kLanes, depth - kLanes)
+                                      : load(row + kLanes);
+  return reinterpret_cast<TermV>(
+      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
+}
 PACKED_RNN_INLINE const Term* inPlace(const float*) { return nullptr; }
 
 #else
@@ -50,6 +59,9 @@ using TermV = V;
 PACKED_RNN_INLINE V multiplyAdd(TermV a, TermV b, V c) { return fma(a, b, c); }
 PACKED_RNN_INLINE TermV termsOf(const V (&across)[kTermDepth]) { return across[0]; }
 PACKED_RNN_INLINE TermV termsAlong(const float* row) { return load(row); }
+PACKED_RNN_INLINE TermV termsAlong(const float* row, int depth) {
+  return depth < kLanes ? loadFirst(row, depth) : load(row);
+}
 // Numbers are terms where they lie; null where they are not.
 PACKED_RNN_INLINE const Term* inPlace(const float* x) { return x; }
 
@@ -73,9 +85,7 @@ PACKED_RNN_INLINE TermRows termRows(const float* x, std::int64_t stride, std::in
     std::int64_t k = 0;
     for (; k + kStep <= depth; k += kStep) store(to + k / kTermDepth, termsAlong(x + k));
     if (k == depth) continue;
-    float rest[kStep] = {};
-    for (std::int64_t i = k; i < depth; i++) rest[i - k] = x[i];
-    const TermV last = termsAlong(rest);
+    const TermV last = termsAlong(x + k, static_cast<int>(depth - k));
     for (std::int64_t t = k / kTermDepth; t < count; t++) to[t] = last[t - k / kTermDepth];
   }
   return {memory, count};

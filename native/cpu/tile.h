@@ -6,7 +6,14 @@
 namespace packed_rnn::PACKED_RNN_ISA {
 
 constexpr int kPanel = kTileVectors * kLanes;  // columns of a full tile
-constexpr int kMostAhead = 96;                 // ranges: four for each sequence in lock step
+
+// Rows of the next tile where `left` are left: the last two share what is too much for one, as a tile of one
+// or two rows would wait for its own sums.
+PACKED_RNN_INLINE int tileRows(std::int64_t left, int most) {
+  if (left >= 2 * most) return most;
+  return static_cast<int>(left <= most ? left : (left + 1) / 2);
+}
+constexpr int kMostAhead = 96;  // ranges: four for each sequence in lock step
 
 // Memory that will be needed soon, fetched a few lines at a time between multiplications: a burst would fill
 // the buffers of the first-level cache, and the operands would then wait behind it. A range may lie anywhere:
