@@ -21,6 +21,8 @@ export {
   progressPrinter,
   type TrainingProgress,
 } from './progress.js'
+export type { EpochRecord, Mistake, RunResults } from './record.js'
+export { readRunRecords } from './records.js'
 export { classificationReport, type ReportOptions } from './report.js'
 export { type Loop, type Mode, type Pooling, type Rules, rulesOf } from './rules.js'
 export { encode, loadRun, type Run, saveRun } from './run.js'
