@@ -6,9 +6,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { median } from '../dist/bench/median.js'
 import { ceilings, cpuPrecisions } from '../dist/device.js'
 import { device, lstmBackward, lstmForward, packSequence, Sequences, scope, tensor } from '../dist/index.js'
+import { median } from '../dist/median.js'
 
 const INPUT_SIZE = 300
 const TOKENS = 40_000

@@ -87,6 +87,7 @@ export { packedRows } from './ops/rows.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'
+export * as reports from './reports/index.js'
 export { scope } from './scope.js'
 export {
   type ArrayOf,

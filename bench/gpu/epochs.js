@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkLosses, toleranceOf } from '../../dist/bench/close.js'
 import { writeDocuments } from '../../dist/bench/documents.js'
-import { median } from '../../dist/bench/median.js'
+import { median } from '../../dist/median.js'
 import { Deadline, TIME_OVER } from './clock.js'
 import { batchesOf, batchIndices, makeDocuments, makeTrainer, specOf, workloads } from './workloads.js'
 

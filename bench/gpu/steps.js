@@ -1,5 +1,5 @@
 /** Microseconds of a layer-step: an LSTM layer's forward and backward pass over B sequences of T rows, divided by T. */
-import { median } from '../../dist/bench/median.js'
+import { median } from '../../dist/median.js'
 import { TIME_OVER } from './clock.js'
 import { checkAgainstReference, checkPeer, checkPoint, Layer, ownSample } from './layer.js'
 

@@ -1,7 +1,7 @@
+import { median } from '../median.js'
 import type { Ceilings } from '../native.js'
 import type { CaseName } from './cases.js'
 import type { Participant, Pass, Turn } from './context.js'
-import { median } from './median.js'
 
 /** One turn: seconds, and of ours how many of them were JavaScript. */
 export interface Sample {

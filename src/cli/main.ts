@@ -11,6 +11,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
   train: { summary: 'trains a classifier of news articles', load: () => import('./train.js') },
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
   predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
+  compare: {
+    summary: 'shows runs side by side, and beside the notebook',
+    load: () => import('./compare.js'),
+  },
   split: { summary: 'divides articles into training and test articles', load: () => import('./split.js') },
   inspect: {
     summary: 'counts articles, words and what padding would cost',

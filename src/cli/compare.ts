@@ -1,0 +1,26 @@
+import { finishedRuns, writeComparisonOf } from '../reports/compare.js'
+import { comparisonText } from './compareReport.js'
+import { parse, UsageError } from './options.js'
+
+const PAGE = 'compare.html'
+
+export const usage = `packed-rnn compare RUN RUN … [--out FILE]
+
+Prints the scores of runs beside each other, and beside the course notebook's where the articles are the
+notebook's; writes a page with their plots side by side.
+
+  RUN                a directory that train --out wrote
+  --out FILE         the page; default ${PAGE}`
+
+export async function execute(args: string[]): Promise<void> {
+  const { values, positionals } = parse(args, { out: { type: 'string', default: PAGE } })
+  if (positionals.length === 0) throw new UsageError('wanted runs, got none')
+  await compareRuns(positionals, values.out)
+}
+
+/** Prints what `compare` prints, and writes its page. */
+export async function compareRuns(directories: readonly string[], page: string): Promise<void> {
+  const runs = await finishedRuns(directories)
+  process.stdout.write(comparisonText(runs))
+  await writeComparisonOf(runs, page)
+}

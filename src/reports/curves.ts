@@ -1,0 +1,121 @@
+import * as Plot from '@observablehq/plot'
+import type { EpochRecord } from '../training/record.js'
+import { draw } from './draw.js'
+import type { Axis, Measure } from './measures.js'
+
+/** More epochs than this are drawn as a line alone; their dots are there for the mouse. */
+const DOTS = 25
+
+/** What the plots of some runs share. */
+export interface Frame {
+  axis: Axis
+  /** The most that the norm of gradients may be. */
+  clip: number
+  /** Where the horizontal axis ends. */
+  lastEpoch: number
+  /** In pixels; a page may scale it. */
+  width: number
+}
+
+interface Point {
+  epoch: number
+  value: number
+  title: string
+}
+
+/** A curve's points; a number that is not finite is none, and is told apart. */
+function pointsOf(epochs: readonly EpochRecord[], { name, value }: Measure['curves'][number]) {
+  const points: Point[] = []
+  const lost: Point[] = []
+  for (const record of epochs) {
+    const found = value(record)
+    if (found === null) continue
+    const place = Number.isFinite(found) ? points : lost
+    place.push({ epoch: record.epoch, value: found, title: `epoch ${record.epoch}, ${name}: ${found}` })
+  }
+  return { points, lost }
+}
+
+/**
+ * A measure by epoch. Each number is told exactly by the title of its dot; where one is not finite the line has a gap, and a
+ * cross stands at the upper edge.
+ */
+export function curvePlot(
+  epochs: readonly EpochRecord[],
+  measure: Measure,
+  { axis, clip, lastEpoch, width }: Frame,
+): string {
+  const marks = measure.curves.flatMap((curve, i) => {
+    const { points, lost } = pointsOf(epochs, curve)
+    const colour = i === 0 ? 'var(--first)' : 'var(--second)'
+    const line = epochs.map(record => ({ epoch: record.epoch, value: curve.value(record) ?? Number.NaN }))
+    return [
+      Plot.lineY(line, {
+        ...{ x: 'epoch', y: 'value', stroke: colour, strokeWidth: 1.6 },
+        ...(i === 0 ? {} : { strokeDasharray: '5 3' }),
+      }),
+      Plot.dot(points, {
+        ...{ x: 'epoch', y: 'value', fill: colour, title: 'title' },
+        ...(epochs.length > DOTS ? { r: 4, fillOpacity: 0 } : { r: 2.6 }),
+      }),
+      Plot.dot(lost, {
+        ...{ x: 'epoch', frameAnchor: 'top', symbol: 'times', r: 3.5, dy: i * 9 },
+        ...{ stroke: colour, strokeWidth: 1.6, title: 'title' },
+      }),
+    ]
+  })
+  const clipping = Plot.ruleY([clip], { stroke: 'currentColor', strokeOpacity: 0.6, strokeDasharray: '1 3' })
+  return draw(`${measure.title} by epoch. ${spoken(epochs, measure)}`, {
+    ...{ width, height: 210, marginLeft: 44, marginRight: 12, marginTop: 24, marginBottom: 34 },
+    x: {
+      ...(lastEpoch > 1 ? { domain: [1, lastEpoch] } : { domain: [0.5, 1.5] }),
+      ...{ label: 'epoch', labelArrow: 'none', ticks: epochTicks(lastEpoch), tickFormat: 'd', tickSize: 4 },
+    },
+    y: {
+      ...{ type: axis.type, domain: [...axis.domain], nice: true, grid: true, label: null, tickSize: 0 },
+      ...(axis.type === 'log' ? { ticks: 4, tickFormat: '~g' } : { ticks: 5, tickFormat: compact }),
+    },
+    marks: [...(measure.showsClip ? [clipping] : []), ...marks, ...keys(measure)],
+  })
+}
+
+/** The names of two curves in their colours, above them. */
+function keys({ curves: [first, second] }: Measure): Plot.Markish[] {
+  if (second === undefined) return []
+  const above = { frameAnchor: 'top-left', textAnchor: 'start', dy: -15 } as const
+  const ofFirst = `— ${first.name}`
+  return [
+    Plot.text([ofFirst], { ...above, fill: 'var(--first)' }),
+    Plot.text([`- - ${second.name}`], { ...above, dx: 6 * ofFirst.length + 20, fill: 'var(--second)' }),
+  ]
+}
+
+/** At most six whole numbers, the first and steps of 1, 2, 5, 10, … */
+function epochTicks(last: number): number[] {
+  const step = [1, 2, 5, 10, 20, 50].find(size => last / size <= 6) ?? 10 ** Math.ceil(Math.log10(last / 6))
+  const whole = Array.from({ length: Math.floor(last / step) }, (_, i) => (i + 1) * step)
+  return [...new Set([1, ...whole])]
+}
+
+/** 12000 as 12k and 0.25 as it is. */
+function compact(value: number): string {
+  const large = [
+    { from: 1e6, letter: 'M' },
+    { from: 1e3, letter: 'k' },
+  ].find(({ from }) => Math.abs(value) >= from)
+  return large === undefined
+    ? String(Number(value.toPrecision(4)))
+    : `${Number((value / large.from).toPrecision(4))}${large.letter}`
+}
+
+/** The first and the last number of each curve, for who does not see them. */
+function spoken(epochs: readonly EpochRecord[], { curves }: Measure): string {
+  return curves
+    .flatMap(({ name, value }) => {
+      const known = epochs.map(value).filter(found => found !== null)
+      if (known.length === 0) return []
+      const [first, last] = [known[0]!, known.at(-1)!].map(found => Number(found.toPrecision(3)))
+      return [`${name}: ${first}${known.length > 1 ? `, at the end ${last}` : ''}`]
+    })
+    .join('; ')
+}

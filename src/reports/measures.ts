@@ -1,0 +1,105 @@
+import type { EpochRecord } from '../training/record.js'
+
+/** One line of a plot: a number for each epoch, or null where it was not measured. */
+export interface Curve {
+  name: string
+  value(epoch: EpochRecord): number | null
+}
+
+/** What is known of each epoch and drawn as one plot of at most two curves. */
+export interface Measure {
+  title: string
+  about: string
+  /** The first is solid and blue, the second dashed and orange. */
+  curves: readonly [Curve] | readonly [Curve, Curve]
+  /** Of the vertical axis where it does not depend on the numbers. */
+  domain?: readonly [number, number]
+  /** Whether numbers that lie far apart ask for a logarithmic axis. */
+  mayBeLogarithmic: boolean
+  /** Whether a line goes across at the most that the norm of gradients may be. */
+  showsClip?: boolean
+}
+
+export const measures: readonly Measure[] = [
+  {
+    title: 'Loss',
+    about: 'cross entropy per article',
+    curves: [
+      { name: 'training', value: epoch => epoch.loss },
+      { name: 'test', value: epoch => epoch.test?.loss ?? null },
+    ],
+    mayBeLogarithmic: true,
+  },
+  {
+    title: 'Accuracy',
+    about: 'share of articles that are right',
+    curves: [
+      { name: 'training', value: epoch => epoch.accuracy },
+      { name: 'test', value: epoch => epoch.test?.accuracy ?? null },
+    ],
+    domain: [0, 1],
+    mayBeLogarithmic: false,
+  },
+  {
+    title: 'Gradient norm',
+    about: 'of the LSTM, before clipping',
+    curves: [
+      { name: 'mean', value: epoch => epoch.gradNorm.mean },
+      { name: 'largest', value: epoch => epoch.gradNorm.largest },
+    ],
+    mayBeLogarithmic: true,
+    showsClip: true,
+  },
+  {
+    title: 'Learning rate',
+    about: 'of each epoch’s last step',
+    curves: [{ name: 'learning rate', value: epoch => epoch.learningRate }],
+    mayBeLogarithmic: false,
+  },
+  {
+    title: 'Tokens per second',
+    about: 'while training',
+    curves: [{ name: 'tokens per second', value: epoch => epoch.tokensPerSecond }],
+    mayBeLogarithmic: false,
+  },
+]
+
+/** The vertical axis of a measure. */
+export interface Axis {
+  type: 'linear' | 'log'
+  domain: readonly [number, number]
+}
+
+/** Above this ratio of the largest number to the least an axis is logarithmic. */
+const FAR_APART = 100
+
+/** One axis for all epochs of some runs, so that their plots compare at a glance. */
+export function axisOf(measure: Measure, runs: readonly (readonly EpochRecord[])[], clip: number): Axis {
+  if (measure.domain) return { type: 'linear', domain: measure.domain }
+  const drawn = runs.flat().flatMap(epoch => measure.curves.map(curve => curve.value(epoch)))
+  const numbers = [...drawn, measure.showsClip ? clip : null].flatMap(value =>
+    value !== null && Number.isFinite(value) ? [value] : [],
+  )
+  const [least, largest] = [Math.min(...numbers), Math.max(...numbers)]
+  if (numbers.length === 0 || largest <= 0) return { type: 'linear', domain: [0, 1] }
+  const logarithmic = measure.mayBeLogarithmic && least > 0 && largest / least > FAR_APART
+  return logarithmic
+    ? { type: 'log', domain: [least, largest] }
+    : { type: 'linear', domain: [Math.min(0, least), largest] }
+}
+
+/** What a plot shows, in a few words: the axis and marks that are not always there too. */
+export function aboutPlot(
+  { about, curves, showsClip }: Measure,
+  { type }: Axis,
+  runs: readonly (readonly EpochRecord[])[],
+  clip: number,
+): string {
+  const lost = runs.flat().some(epoch => curves.some(({ value }) => !Number.isFinite(value(epoch) ?? 0)))
+  return [
+    about,
+    ...(showsClip ? [`dotted: clipped to ${clip}`] : []),
+    ...(type === 'log' ? ['logarithmic'] : []),
+    ...(lost ? ['×: not a finite number'] : []),
+  ].join('; ')
+}
