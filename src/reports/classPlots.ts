@@ -38,7 +38,7 @@ export function confusionPlot(matrix: readonly (readonly number[])[], classes: r
   const where = { x: 'predicted', y: 'truth', title: 'title', inset: 0.75, rx: 2 }
   const hits = right.reduce((sum, { count }) => sum + count, 0)
   const total = cells.reduce((sum, { count }) => sum + count, 0)
-  return draw(`Confusion matrix of ${classes.length} classes: ${hits} of ${total} articles are right`, {
+  return draw(`Confusion matrix of ${classes.length} classes: ${hits} of ${total} documents are right`, {
     ...{ width: WIDTH, marginLeft: room, marginTop: height + 8, marginBottom: 8 },
     ...{ marginRight: WIDTH - room - cell * classes.length },
     height: height + 16 + cell * classes.length,

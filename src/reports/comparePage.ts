@@ -20,7 +20,7 @@ export function comparePage(runs: readonly FinishedRun[]): string {
     html`<main>`,
     glance(runs, names),
     html`<h2>Training</h2>${measurePlots(runs, names)}`,
-    html`<h2>Test articles</h2>`,
+    html`<h2>Test documents</h2>`,
     html`<h3>Scores by category</h3>`,
     beside(run => {
       const { metrics, results } = run

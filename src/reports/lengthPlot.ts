@@ -16,7 +16,7 @@ export function lengthPlot({
   const [inTraining, inTest] = [training, test].map(lengths => countsOf(lengths, width))
   const bins = inTraining!.map((count, i) => {
     const [from, to] = [i * width, (i + 1) * width]
-    const counts = `${count} of ${training.length} training, ${inTest![i]} of ${test.length} test articles`
+    const counts = `${count} of ${training.length} training, ${inTest![i]} of ${test.length} test documents`
     return {
       ...{ from, to, training: share(count, training), test: share(inTest![i]!, test) },
       title: `${from} to ${to - 1} tokens: ${counts}`,
@@ -25,7 +25,7 @@ export function lengthPlot({
   const line = [...bins, { ...bins.at(-1)!, from: bins.at(-1)!.to }]
   const above = { frameAnchor: 'top-left', textAnchor: 'start', dy: -15 } as const
   return draw(
-    `Tokens of ${training.length} training and ${test.length} test articles; the longest has ${longest}`,
+    `Tokens of ${training.length} training and ${test.length} test documents; the longest has ${longest}`,
     {
       ...{ width: 380, height: 210, marginLeft: 44, marginRight: 12, marginTop: 24, marginBottom: 34 },
       x: { domain: [0, width * bins.length], ticks: 6, label: 'tokens', labelArrow: 'none', tickSize: 4 },

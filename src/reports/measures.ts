@@ -32,7 +32,7 @@ export const measures: readonly Measure[] = [
   },
   {
     title: 'Accuracy',
-    about: 'share of articles that are right',
+    about: 'share of documents that are right',
     curves: [
       { name: 'training', value: epoch => epoch.accuracy },
       { name: 'test', value: epoch => epoch.test?.accuracy ?? null },

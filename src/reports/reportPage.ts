@@ -19,7 +19,7 @@ export function reportPage(run: FinishedRun): string {
     html`<header><h1>${results.preset}</h1><p class="lead quiet">${lead(run)}</p>${summary(run)}</header>`,
     html`<main>`,
     html`<h2>Training</h2>${trainingPlots(run, preset.clip)}${epochTable(epochs)}`,
-    html`<h2>Test articles</h2>${note(run.notComparable)}${classes(run)}`,
+    html`<h2>Test documents</h2>${note(run.notComparable)}${classes(run)}`,
     html`<h2>The most confident mistakes</h2>${mistakes(results.mistakes)}`,
     html`<h2>How it was run</h2><div class="facts">${facts('Settings', results.settings)}${facts('Machine', results.machine)}</div>`,
     html`</main>`,
@@ -33,7 +33,7 @@ function lead({ results, epochs }: FinishedRun): string {
   const { training, test } = results.lengths
   return (
     `LSTM, ${layers}${bidirectional ? ' in both directions' : ''}, trained on ${training.length.toLocaleString('en')} ` +
-    `articles for ${plural(epochs.length, 'epoch')}; ${test.length.toLocaleString('en')} test articles in ` +
+    `documents for ${plural(epochs.length, 'epoch')}; ${test.length.toLocaleString('en')} test documents in ` +
     `${results.classes.length} categories; ${plural(results.vocabularySize, 'word')}`
   )
 }
@@ -80,7 +80,7 @@ function trainingPlots({ epochs, results }: FinishedRun, clip: number): Content 
       curvePlot(epochs, measure, { axis, clip, lastEpoch: epochs.length, width: 380 }),
     )
   })
-  const lengths = figure('Article length', 'tokens of an article', lengthPlot(results.lengths))
+  const lengths = figure('Length', 'tokens of a document', lengthPlot(results.lengths))
   return html`<div class="plots">${[...plots, lengths]}</div>`
 }
 
@@ -111,18 +111,18 @@ function classes(run: FinishedRun): Content {
       confusionPlot(matrix, results.classes),
     ),
     figure('Scores by category', `this run’s${lines}`, classBars(metrics.perClass, notebook)),
-    html`<figure><figcaption><b>Classification report</b>${notebook === null ? 'on the test articles' : 'this run’s, and in grey the notebook’s'}</figcaption>${scoreTable(run, notebook)}</figure>`,
+    html`<figure><figcaption><b>Classification report</b>${notebook === null ? 'on the test documents' : 'this run’s, and in grey the notebook’s'}</figcaption>${scoreTable(run, notebook)}</figure>`,
   ]}</div>`
 }
 
-/** Letters of an article that are shown at once. */
+/** Letters of a document that are shown at once. */
 const EXCERPT = 320
 
 function mistakes(found: readonly Mistake[]): Content {
-  if (found.length === 0) return html`<p>None: every test article is right.</p>`
+  if (found.length === 0) return html`<p>None: every test document is right.</p>`
   return html`<ol class="mistakes">${found.map(
     ({ document, text, truth, predicted, probability }) =>
-      html`<li><b>${predicted}</b> with ${percent(probability)}, but it is <b>${truth}</b> <span class="quiet">· test article ${document + 1}</span>
+      html`<li><b>${predicted}</b> with ${percent(probability)}, but it is <b>${truth}</b> <span class="quiet">· test document ${document + 1}</span>
 <blockquote>${excerpt(text)}</blockquote></li>`,
   )}</ol>`
 }
@@ -134,7 +134,7 @@ function excerpt(text: string): Content {
     .slice(0, EXCERPT)
     .join('')
     .replace(/\s\S*$/, '')
-  return html`${cut}\u00a0…<details><summary>the whole article</summary>${text}</details>`
+  return html`${cut}\u00a0…<details><summary>the whole text</summary>${text}</details>`
 }
 
 /** A share below one that rounds to it is told apart. */

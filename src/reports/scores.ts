@@ -10,7 +10,7 @@ export interface FinishedRun {
   directory: string
   epochs: EpochRecord[]
   results: RunResults
-  /** On the test articles. */
+  /** On the test documents. */
   metrics: ClassificationMetrics
   /** Of its preset; null where the categories are others than the notebook's. */
   notebook: NotebookTable | null
