@@ -1,11 +1,40 @@
 import { join } from 'node:path'
+import * as v from 'valibot'
 import { badFile } from '../errors.js'
+import { jsonNumber as number, parseJson } from '../formats/json.js'
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
 import { makeDirectory, readWhole, stateEntries, stateOf, writeWhole } from '../formats/stateDict.js'
-import type { TrainerState } from './trainer.js'
+import { epochSchema } from './records.js'
+import type { TrainerPosition, TrainerState } from './trainer.js'
 
 const FILE = 'checkpoint.safetensors'
-const FORMAT = 'packed-rnn checkpoint 1'
+const FORMAT = 'packed-rnn checkpoint 2'
+
+const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
+  epoch: v.number(),
+  step: v.number(),
+  sums: v.object({
+    loss: number,
+    weight: v.number(),
+    documents: v.number(),
+    right: v.number(),
+    gradNorm: number,
+    largestGradNorm: number,
+    learningRate: v.number(),
+  }),
+  tokens: v.number(),
+  seconds: v.number(),
+  way: v.string(),
+  epochStart: v.object({ tokens: v.number(), seconds: v.number() }),
+  history: v.array(epochSchema),
+})
+
+/** The optimiser checks its groups itself. */
+const trainerSchema = v.object({
+  position,
+  masks: v.number(),
+  groups: v.custom<TrainerState['optimizer']['groups']>(Array.isArray),
+})
 
 /**
  * Writes a trainer's state into a directory, as one file: whoever reads it finds this checkpoint or the one before,
@@ -30,38 +59,8 @@ export async function loadCheckpoint(directory: string): Promise<{ state: Traine
   const file = join(directory, FILE)
   const { tensors, metadata } = readSafetensors(await readWhole(file), file)
   if (metadata.format !== FORMAT) throw badFile(file, null, `format '${FORMAT}'`, metadata.format ?? 'none')
-  const trainer = parse(file, metadata.trainer)
-  if (!isTrainer(trainer)) throw badFile(file, null, "a trainer's state", 'something else')
-  const { position, masks, groups } = trainer
+  const { position, masks, groups } = parseJson(trainerSchema, metadata.trainer ?? '', file)
   const part = (prefix: string) => stateOf(tensors, file, prefix)
   const state = { position, masks, model: part('model.'), optimizer: { groups, tensors: part('optimizer.') } }
-  return { state, about: parse(file, metadata.about) }
-}
-
-function parse(file: string, text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    throw badFile(file, null, 'JSON in its metadata', 'something else')
-  }
-}
-
-type Saved = Pick<TrainerState, 'position' | 'masks'> & Pick<TrainerState['optimizer'], 'groups'>
-
-function isTrainer(value: unknown): value is Saved {
-  if (typeof value !== 'object' || value === null) return false
-  const position: unknown = Reflect.get(value, 'position')
-  if (typeof position !== 'object' || position === null) return false
-  const start: unknown = Reflect.get(position, 'epochStart')
-  const numbers = (from: unknown, ...names: string[]) =>
-    typeof from === 'object' &&
-    from !== null &&
-    names.every(name => typeof Reflect.get(from, name) === 'number')
-  return (
-    numbers(value, 'masks') &&
-    numbers(position, 'epoch', 'step', 'lossSum', 'weight', 'tokens', 'seconds') &&
-    numbers(start, 'tokens', 'seconds') &&
-    Array.isArray(Reflect.get(position, 'history')) &&
-    Array.isArray(Reflect.get(value, 'groups'))
-  )
+  return { state, about: parseJson(v.unknown(), metadata.about ?? '', file) }
 }

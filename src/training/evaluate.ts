@@ -15,7 +15,8 @@ export interface Evaluation {
 }
 
 /**
- * Loss and predictions over documents, without a tape and in evaluation mode. The model's mode is as before after.
+ * Loss and predictions over documents, without a tape and in evaluation mode. Afterwards the model's mode is as before, and so is
+ * the next mask that its dropout draws.
  *
  * @param options `batchSize`: documents at once, default 32; `dropout`: leaves dropout on, as the notebook does.
  * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, or with the device's
@@ -27,7 +28,8 @@ export async function evaluate(
   options: { batchSize?: number; signal?: AbortSignal; dropout?: boolean } = {},
 ): Promise<Evaluation> {
   const { batchSize = 32, signal, dropout = false } = options
-  const { training } = model
+  const { training, lstm } = model
+  const { step } = lstm.masks
   model.train(dropout)
   try {
     const parts: { loss: number; logits: Float32Array; documents: number }[] = []
@@ -48,6 +50,7 @@ export async function evaluate(
     return { loss, predicted: argmaxRows(probabilities, documents), probabilities }
   } finally {
     model.train(training)
+    lstm.masks.step = step
   }
 }
 
@@ -64,10 +67,16 @@ function softmaxRows(logits: Float32Array, rows: number): number[] {
   return result
 }
 
-function argmaxRows(values: Float32Array, rows: number): Int32Array {
+/** The first of each row's largest numbers, 0 where one is NaN. */
+export function argmaxRows(values: Float32Array, rows: number): Int32Array {
   const columns = values.length / rows
   return Int32Array.from({ length: rows }, (_, r) => {
     const row = values.subarray(r * columns, (r + 1) * columns)
-    return row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))
+    return Math.max(0, row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity)))
   })
+}
+
+/** How many predictions are right. */
+export function countRight(predicted: Int32Array, labels: Int32Array): number {
+  return predicted.reduce((sum, category, i) => sum + (category === labels[i] ? 1 : 0), 0)
 }

@@ -27,7 +27,7 @@ export { classificationReport, type ReportOptions } from './report.js'
 export { type Loop, type Mode, type Pooling, type Rules, rulesOf } from './rules.js'
 export { encode, loadRun, type Run, saveRun } from './run.js'
 export {
-  type EpochFigures,
+  type EpochSums,
   type FitOptions,
   Trainer,
   type TrainerPosition,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { badFile } from '../errors.js'
+import { jsonNumber as number, parseJson } from '../formats/json.js'
 import { readWhole, writeWhole } from '../formats/stateDict.js'
 import { type PresetName, presets } from './presets.js'
 import type { EpochRecord, RunResults } from './record.js'
@@ -10,15 +11,10 @@ export const METRICS = 'metrics.jsonl'
 /** The file of what a run's end found. */
 export const RESULTS = 'results.json'
 
-/** JSON has no NaN and no infinity: null stands for both. */
-const number = v.pipe(
-  v.nullable(v.number()),
-  v.transform(value => value ?? Number.NaN),
-)
 const count = v.pipe(v.number(), v.integer(), v.minValue(0))
 const tested = v.nullable(v.object({ loss: number, accuracy: v.number() }))
 
-const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.object({
+export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.object({
   epoch: count,
   steps: count,
   loss: number,
@@ -65,7 +61,7 @@ export async function readRunRecords(
   directory: string,
 ): Promise<{ epochs: EpochRecord[]; results: RunResults }> {
   const file = join(directory, RESULTS)
-  const results = parse(resultsSchema, file, null, (await readWhole(file)).toString('utf8'))
+  const results = parseJson(resultsSchema, (await readWhole(file)).toString('utf8'), file)
   return { epochs: await readEpochs(directory), results }
 }
 
@@ -75,29 +71,10 @@ async function readEpochs(directory: string): Promise<EpochRecord[]> {
   const lines = (await readWhole(file)).toString('utf8').split('\n')
   if (lines.pop() !== '') throw badFile(file, lines.length + 1, 'a line end', 'a part of a line')
   return lines.map((line, i) => {
-    const record = parse(epochSchema, file, i + 1, line)
+    const record = parseJson(epochSchema, line, file, i + 1)
     if (record.epoch !== i + 1) throw badFile(file, i + 1, `epoch ${i + 1}`, record.epoch)
     return record
   })
-}
-
-function parse<T>(schema: v.GenericSchema<unknown, T>, file: string, line: number | null, text: string): T {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw badFile(file, line, 'JSON', 'something else')
-  }
-  const { success, output, issues } = v.safeParse(schema, value)
-  if (success) return output
-  const [issue] = issues
-  const path = v.getDotPath(issue)
-  throw badFile(
-    file,
-    line,
-    `${issue.expected ?? issue.message}${path === null ? '' : ` in ${path}`}`,
-    issue.received,
-  )
 }
 
 /** Writes results.json, whole or not at all. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */

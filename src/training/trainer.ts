@@ -5,10 +5,18 @@ import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
 import { scope } from '../scope.js'
 import type { Tensor } from '../tensor.js'
-import { type Batch, Batches, type BatchesOptions, type LabelledDocuments } from '../text/batches.js'
+import {
+  type Batch,
+  Batches,
+  type BatchesOptions,
+  type Epoch,
+  type LabelledDocuments,
+} from '../text/batches.js'
 import type { Classifier } from './classifier.js'
+import { argmaxRows, countRight, evaluate } from './evaluate.js'
 import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
+import type { EpochRecord } from './record.js'
 import { type Rules, rulesOf } from './rules.js'
 
 /** How a model is trained. */
@@ -20,16 +28,28 @@ export interface TrainingOptions extends Pick<Preset, 'optimizer' | 'clip' | 'ba
 /** How the documents are put into batches, besides their size, and how often. */
 export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
   epochs: number
+  /**
+   * Documents to test the model on at the end of every so many epochs, for the epoch's record. It changes no bit of the
+   * training, and its time does not count.
+   */
+  test?: { data: LabelledDocuments; every: number }
   /** Ends the run before the next step; the iterator then throws the signal's reason. */
   signal?: AbortSignal
 }
 
-/** An epoch that is over. */
-export interface EpochFigures {
-  /** The mean loss of its documents, or in the notebook's mode of its steps. */
+/** Of the steps of an epoch so far. */
+export interface EpochSums {
   loss: number
-  seconds: number
-  tokensPerSecond: number
+  /** What the sum of losses is divided by: documents, or steps. */
+  weight: number
+  documents: number
+  /** Documents whose category had the largest logit. */
+  right: number
+  gradNorm: number
+  /** No sum. */
+  largestGradNorm: number
+  /** No sum: of the last step. */
+  learningRate: number
 }
 
 /** How far a trainer is. */
@@ -38,9 +58,7 @@ export interface TrainerPosition {
   epoch: number
   /** Steps of the current epoch. */
   step: number
-  lossSum: number
-  /** What the sum of losses is divided by: documents, or steps. */
-  weight: number
+  sums: EpochSums
   /** Of all epochs. */
   tokens: number
   seconds: number
@@ -48,7 +66,7 @@ export interface TrainerPosition {
   way: string
   /** Those of the current epoch's first step. */
   epochStart: { tokens: number; seconds: number }
-  history: EpochFigures[]
+  history: EpochRecord[]
 }
 
 type AdamState = Awaited<ReturnType<Adam['stateDict']>>
@@ -64,13 +82,32 @@ export interface TrainerState {
   optimizer: Pick<AdamState, 'tensors'> & { groups: AdamState['groups'] | SgdState['groups'] }
 }
 
-/** Steps whose losses are not awaited yet: enough to keep the device busy, few enough to keep its queue short. */
+const NOTHING: EpochSums = {
+  loss: 0,
+  weight: 0,
+  documents: 0,
+  right: 0,
+  gradNorm: 0,
+  largestGradNorm: 0,
+  learningRate: 0,
+}
+
+/** Steps whose figures are not awaited yet: enough to keep the device busy, few enough to keep its queue short. */
 const STEPS_AHEAD = 3
 
 interface Pending {
-  loss: Promise<number>
+  figures: Promise<StepFigures>
   documents: number
   tokens: number
+  learningRate: number
+}
+
+/** What a step computes besides new parameters. */
+interface StepFigures {
+  /** Mean or sum, by the rules. */
+  loss: number
+  right: number
+  gradNorm: number
 }
 
 /** The training loop: forward, backward, clip the LSTM's gradients, step. */
@@ -82,7 +119,7 @@ export class Trainer {
   readonly #options: TrainingOptions
   readonly #rules: Rules
   #position: TrainerPosition = {
-    ...{ epoch: 0, step: 0, lossSum: 0, weight: 0, tokens: 0, seconds: 0, way: '', history: [] },
+    ...{ epoch: 0, step: 0, sums: { ...NOTHING }, tokens: 0, seconds: 0, way: '', history: [] },
     epochStart: { tokens: 0, seconds: 0 },
   }
   /** Issued, and not part of the position yet. */
@@ -102,7 +139,7 @@ export class Trainer {
   }
 
   /** The epochs that are over. */
-  get history(): readonly EpochFigures[] {
+  get history(): readonly EpochRecord[] {
     return this.#position.history
   }
 
@@ -113,8 +150,9 @@ export class Trainer {
    * @throws PackedRnnError of the data or of a device that failed; the signal's reason when it is aborted.
    */
   async *fit(data: LabelledDocuments, options: FitOptions): AsyncGenerator<TrainingProgress, void, void> {
-    const { epochs, signal, ...order } = options
+    const { epochs, test, signal, ...order } = options
     checkInteger('fit', 'epochs', epochs, 1)
+    if (test !== undefined) checkInteger('fit', 'test.every', test.every, 1)
     const batches = new Batches(data, { ...order, batchSize: this.#options.batchSize })
     const position = this.#position
     const way = JSON.stringify({
@@ -126,98 +164,151 @@ export class Trainer {
       throw badArgument('fit', 'options', `those of the epoch that was begun, ${position.way}`, way)
     }
     position.way = way
-    const start = performance.now() - position.seconds * 1000
-    const clock = () => (performance.now() - start) / 1000
     this.model.train()
     while (position.epoch < epochs) {
+      // Started anew with each epoch: what happens between two of them is no training.
+      const start = performance.now() - position.seconds * 1000
       const current = batches.epoch(position.epoch)
+      const advance = async () => {
+        const stepLoss = await this.#advance()
+        position.seconds = (performance.now() - start) / 1000
+        const progress = this.#progress(stepLoss, epochs, current)
+        if (position.step === current.steps) await this.#endEpoch(test, signal)
+        return progress
+      }
       let done = position.step + this.#pending.length
       for (const batch of current) {
         if (done-- > 0) continue
         signal?.throwIfAborted()
         this.#issue(batch)
-        if (this.#pending.length > STEPS_AHEAD) yield await this.#advance(epochs, current, clock)
+        if (this.#pending.length > STEPS_AHEAD) yield await advance()
       }
       while (this.#pending.length > 0) {
         signal?.throwIfAborted()
-        yield await this.#advance(epochs, current, clock)
+        yield await advance()
       }
-      // A state may have been taken when only the last losses of an epoch were missing.
-      if (position.step === current.steps) endEpoch(position)
+      // A state may have been taken when only an epoch's last figures, or its test, were missing.
+      if (position.step === current.steps) await this.#endEpoch(test, signal)
     }
   }
 
   #issue(batch: Batch): void {
-    const loss = this.step(batch)
+    const { loss, logits, gradNorm } = this.#step(batch)
     const { ids, labels } = batch
-    const value = loss.item()
+    // All asked for before the first is there: the device's queue holds three reads, and waits once.
+    const figures = Promise.all([loss.item(), logits.toArray(), gradNorm.item()]).then(values => ({
+      loss: values[0],
+      right: countRight(argmaxRows(values[1], labels.length), labels),
+      gradNorm: values[2],
+    }))
     // Whoever waits for it hears of its failure; after an earlier failure nobody does.
-    value.catch(() => {})
-    this.#pending.push({ loss: value, documents: labels.length, tokens: ids.sequences.rows })
-    loss.dispose()
+    figures.catch(() => {})
+    const learningRate = this.optimizer.groups[0]!.lr
+    this.#pending.push({ figures, documents: labels.length, tokens: ids.sequences.rows, learningRate })
+    for (const tensor of [loss, logits, gradNorm]) tensor.dispose()
   }
 
-  /** Waits for the oldest step that was issued, and moves the position past it. */
-  async #advance(epochs: number, { steps, tokens }: { steps: number; tokens: number }, clock: () => number) {
-    const position = this.#position
+  /** Waits for the oldest step that was issued, and moves the position past it. Gives its mean loss. */
+  async #advance(): Promise<number> {
     const [oldest] = this.#pending
-    let value: number
+    let figures: StepFigures
     try {
-      value = await oldest!.loss
+      figures = await oldest!.figures
     } catch (error) {
       // What was issued after a step that failed counts as little as it does.
       this.#pending.length = 0
       throw error
     }
     this.#pending.shift()
-    const stepLoss = this.#rules.reduction === 'sum' ? value / oldest!.documents : value
-    this.#count(position, oldest!, value)
-    position.seconds = clock()
+    return this.#count(this.#position, oldest!, figures)
+  }
+
+  #progress(stepLoss: number, epochs: number, { steps, tokens }: Epoch): TrainingProgress {
+    const position = this.#position
     // The epochs to come are taken to be as long as this one.
     const remaining = position.epochStart.tokens + (epochs - position.epoch) * tokens - position.tokens
-    const progress: TrainingProgress = {
+    return {
       epoch: position.epoch + 1,
       epochs,
       step: position.step,
       steps,
       stepLoss,
-      loss: position.lossSum / position.weight,
+      loss: position.sums.loss / position.sums.weight,
       tokens: position.tokens,
       tokensPerSecond: position.tokens / position.seconds,
       elapsedSeconds: position.seconds,
       remainingSeconds: (remaining * position.seconds) / position.tokens,
     }
-    if (position.step === steps) endEpoch(position)
-    return progress
   }
 
-  /** Counts a step, whose loss tensor had this value. */
-  #count(position: TrainerPosition, { documents, tokens }: Pending, value: number): void {
+  /** Counts a step and gives its mean loss. */
+  #count(position: TrainerPosition, step: Pending, { loss, right, gradNorm }: StepFigures): number {
     const { reduction, weighsDocuments } = this.#rules
-    const mean = reduction === 'sum' ? value / documents : value
+    const { documents, tokens, learningRate } = step
+    const { sums } = position
+    const mean = reduction === 'sum' ? loss / documents : loss
     const weight = weighsDocuments ? documents : 1
-    position.lossSum += mean * weight
-    position.weight += weight
+    sums.loss += mean * weight
+    sums.weight += weight
+    sums.documents += documents
+    sums.right += right
+    sums.gradNorm += gradNorm
+    sums.largestGradNorm = Math.max(sums.largestGradNorm, gradNorm)
+    sums.learningRate = learningRate
     position.tokens += tokens
     position.step++
+    return mean
   }
 
+  /** Tests the model where that is due, and records the epoch. The position is past its last step. */
+  async #endEpoch(test: FitOptions['test'], signal: AbortSignal | undefined): Promise<void> {
+    const position = this.#position
+    const { sums, step, tokens, seconds, epochStart, history } = position
+    const epoch = position.epoch + 1
+    const due = test !== undefined && epoch % test.every === 0
+    const tested = due ? await this.#test(test.data, signal) : null
+    const spent = seconds - epochStart.seconds
+    history.push({
+      epoch,
+      steps: (history.at(-1)?.steps ?? 0) + step,
+      loss: sums.loss / sums.weight,
+      accuracy: sums.right / sums.documents,
+      gradNorm: { mean: sums.gradNorm / step, largest: sums.largestGradNorm },
+      learningRate: sums.learningRate,
+      test: tested,
+      seconds: spent,
+      tokensPerSecond: (tokens - epochStart.tokens) / spent,
+    })
+    Object.assign(position, { epoch, step: 0, sums: { ...NOTHING }, epochStart: { tokens, seconds } })
+  }
+
+  async #test(data: LabelledDocuments, signal: AbortSignal | undefined) {
+    const dropout = this.#rules.dropsInEvaluation
+    const { loss, predicted } = await evaluate(this.model, data, { dropout, ...(signal && { signal }) })
+    return { loss, accuracy: countRight(predicted, data.labels) / data.labels.length }
+  }
   /**
    * One step on a batch.
    * @returns the mean, or by the rules the sum, of its losses before the step.
    * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or a label outside.
    */
-  step({ ids, labels }: Batch): Tensor<'float32', 0> {
+  step(batch: Batch): Tensor<'float32', 0> {
+    const { loss, logits, gradNorm } = this.#step(batch)
+    logits.dispose()
+    gradNorm.dispose()
+    return loss
+  }
+
+  #step({ ids, labels }: Batch) {
     const { reduction, stepsOnRest } = this.#rules
     return scope(() => {
-      const loss = crossEntropy(this.model.forward(ids), labels, { reduction })
+      const logits = this.model.forward(ids)
+      const loss = crossEntropy(logits, labels, { reduction })
       loss.backward()
-      if (stepsOnRest || labels.length === this.#options.batchSize) {
-        clipGradNorm(this.model.lstm.parameters(), this.#options.clip)
-        this.optimizer.step()
-      }
+      const gradNorm = clipGradNorm(this.model.lstm.parameters(), this.#options.clip)
+      if (stepsOnRest || labels.length === this.#options.batchSize) this.optimizer.step()
       this.model.zeroGrad()
-      return loss
+      return { loss, logits, gradNorm }
     })
   }
 
@@ -231,11 +322,11 @@ export class Trainer {
     const position = structuredClone(this.#position)
     const masks = this.model.lstm.masks.step
     const reads = Promise.all([this.model.stateDict(), this.optimizer.stateDict()])
-    const [[model, optimizer], losses] = await Promise.all([
+    const [[model, optimizer], figures] = await Promise.all([
       reads,
-      Promise.all(pending.map(({ loss }) => loss)),
+      Promise.all(pending.map(step => step.figures)),
     ])
-    for (const [i, step] of pending.entries()) this.#count(position, step, losses[i]!)
+    for (const [i, step] of pending.entries()) this.#count(position, step, figures[i]!)
     return { position, masks, model, optimizer }
   }
 
@@ -256,16 +347,4 @@ export class Trainer {
     this.#position = structuredClone(position)
     this.#pending.length = 0
   }
-}
-
-function endEpoch(position: TrainerPosition): void {
-  const { lossSum, weight, tokens, seconds, epochStart, history } = position
-  const spent = seconds - epochStart.seconds
-  history.push({
-    loss: lossSum / weight,
-    seconds: spent,
-    tokensPerSecond: (tokens - epochStart.tokens) / spent,
-  })
-  Object.assign(position, { epoch: position.epoch + 1, step: 0, lossSum: 0, weight: 0 })
-  position.epochStart = { tokens, seconds }
 }

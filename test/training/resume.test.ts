@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { writeSafetensors } from '../../src/formats/safetensors.js'
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.js'
 import { Generator } from '../../src/random.js'
 import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
 import { type PresetName, presets } from '../../src/training/presets.js'
@@ -29,15 +29,17 @@ function newTrainer(preset: PresetName, loop: Loop = 'batched', mode: Mode = 'fi
 async function run(trainer: Trainer, stopAfter = Number.POSITIVE_INFINITY): Promise<void> {
   let events = 0
   if (stopAfter === 0) return
-  for await (const _ of trainer.fit(data, { epochs: EPOCHS, shuffleSeed: 9 })) {
+  const test = { data, every: 2 }
+  for await (const _ of trainer.fit(data, { epochs: EPOCHS, shuffleSeed: 9, test })) {
     if (++events === stopAfter) return
   }
 }
 
-/** All that must be the same: parameters and the losses of the epochs, not the times. */
+/** All that must be the same: parameters and the records of the epochs, but for the times. */
 async function outcome(trainer: Trainer) {
   const { model, optimizer } = await trainer.state()
-  return { losses: trainer.history.map(({ loss }) => loss), model, tensors: optimizer.tensors }
+  const records = trainer.history.map(record => ({ ...record, seconds: 0, tokensPerSecond: 0 }))
+  return { records, model, tensors: optimizer.tensors }
 }
 
 describe.each(Object.keys(presets) as PresetName[])('%s, stopped and resumed', preset => {
@@ -45,7 +47,7 @@ describe.each(Object.keys(presets) as PresetName[])('%s, stopped and resumed', p
     const whole = newTrainer(preset)
     await run(whole)
     const expected = await outcome(whole)
-    expect(expected.losses).toHaveLength(EPOCHS)
+    expect(expected.records).toHaveLength(EPOCHS)
     const generator = new Generator(preset.length)
     // The first step, the end of an epoch, the last step, and somewhere.
     for (const stop of [0, 1, STEPS, STEPS * EPOCHS - 1, 1 + generator.below(STEPS * EPOCHS - 1)]) {
@@ -75,6 +77,23 @@ test('the notebook’s loop over documents resumes too', async () => {
   expect(await outcome(resumed)).toEqual(await outcome(whole))
 })
 
+test('a run whose loss is no number any more resumes too', async () => {
+  const diverging = () =>
+    new Trainer(shortClassifier('lstm64-sgd'), {
+      ...presets['lstm64-sgd'],
+      optimizer: { kind: 'sgd', lr: 1e38, momentum: 0 },
+      batchSize: BATCH,
+    })
+  const [whole, stopped, resumed] = [diverging(), diverging(), diverging()]
+  await run(whole)
+  expect((await outcome(whole)).records.at(-1)!.loss).toBeNaN()
+  await run(stopped, STEPS + 3)
+  await saveCheckpoint(folder, await stopped.state(), null)
+  resumed.restore((await loadCheckpoint(folder)).state)
+  await run(resumed)
+  expect(await outcome(resumed)).toEqual(await outcome(whole))
+})
+
 describe('a checkpoint that is none', () => {
   test.each<[string, (file: string) => Promise<void>, RegExp]>([
     ['missing', file => rm(file), /checkpoint\.safetensors.*ENOENT/],
@@ -84,6 +103,22 @@ describe('a checkpoint that is none', () => {
       /checkpoint\.safetensors: wanted/,
     ],
     ['another file', file => writeFile(file, writeSafetensors([])), /wanted format/],
+    [
+      'of an older version',
+      file => writeFile(file, writeSafetensors([], { format: 'packed-rnn checkpoint 1' })),
+      /wanted format 'packed-rnn checkpoint 2', got packed-rnn checkpoint 1/,
+    ],
+    [
+      'without a history',
+      async file => {
+        const { tensors, metadata } = readSafetensors(await readFile(file), file)
+        const { position, ...rest } = JSON.parse(metadata.trainer!)
+        const trainer = JSON.stringify({ ...rest, position: { ...position, history: undefined } })
+        const entries = [...tensors].map(([name, entry]) => ({ name, ...entry }))
+        await writeFile(file, writeSafetensors(entries, { ...metadata, trainer }))
+      },
+      /checkpoint\.safetensors: wanted .* in position\.history/,
+    ],
   ])('%s', async (_, spoil, message) => {
     const trainer = newTrainer('lstm64-sgd')
     await saveCheckpoint(folder, await trainer.state(), null)

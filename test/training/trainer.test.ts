@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { crossEntropy } from '../../src/ops/loss.js'
+import { Adam, clipGradNorm } from '../../src/optim/index.js'
 import { memory } from '../../src/tensor.js'
 import { Batches, type LabelledDocuments } from '../../src/text/batches.js'
 import { Classifier } from '../../src/training/classifier.js'
 import { evaluate } from '../../src/training/evaluate.js'
 import { type PresetName, presets } from '../../src/training/presets.js'
 import type { TrainingProgress } from '../../src/training/progress.js'
+import { rulesOf } from '../../src/training/rules.js'
 import { Trainer } from '../../src/training/trainer.js'
 import { data, labels, shortClassifier, vocabulary } from './short.js'
 
@@ -98,6 +101,101 @@ describe('a training run', () => {
       2 * new Batches(data, { batchSize: 1 }).epoch(0).tokens,
       3,
     )
+  })
+
+  test('records each epoch: accuracy, the norm of the gradients before clipping, learning rate, test', async () => {
+    const clip = 0.01
+    const options = { ...presets['lstm64-adam'], batchSize: 16, clip }
+    using classifier = model('lstm64-adam')
+    const trainer = new Trainer(classifier, options)
+    for await (const _ of trainer.fit(data, { epochs: 3, shuffleSeed: 1, test: { data, every: 2 } }));
+    const records = trainer.history
+
+    // The same steps by hand.
+    using again = model('lstm64-adam')
+    const adam = new Adam(again.parameters(), { lr: 0.01 })
+    for (const [i, record] of records.entries()) {
+      const norms: number[] = []
+      let right = 0
+      for (const { ids, labels } of new Batches(data, { batchSize: 16, shuffleSeed: 1 }).epoch(i)) {
+        const logits = again.forward(ids)
+        const rows = await logits.toArray()
+        labels.forEach((label, b) => {
+          const row = [...rows.subarray(b * 9, (b + 1) * 9)]
+          right += row.indexOf(Math.max(...row)) === label ? 1 : 0
+        })
+        crossEntropy(logits, labels).backward()
+        const gradients = await Promise.all(again.lstm.parameters().map(({ grad }) => grad!.toArray()))
+        norms.push(Math.sqrt(gradients.flatMap(g => [...g]).reduce((sum, g) => sum + g * g, 0)))
+        clipGradNorm(again.lstm.parameters(), clip)
+        adam.step()
+        again.zeroGrad()
+      }
+      const { loss, predicted } = await evaluate(again, data)
+      const accuracy = predicted.filter((p, b) => p === data.labels[b]).length / 64
+      expect(record).toMatchObject({
+        epoch: i + 1,
+        steps: 4 * (i + 1),
+        accuracy: right / 64,
+        gradNorm: {
+          mean: expect.closeTo(norms.reduce((a, b) => a + b) / 4, 5),
+          largest: expect.closeTo(Math.max(...norms), 5),
+        },
+        learningRate: 0.01,
+        test: i === 1 ? { loss, accuracy } : null,
+      })
+      expect(record.gradNorm.mean).toBeGreaterThan(clip)
+      expect(record.seconds * record.tokensPerSecond).toBeCloseTo(64 * 40, 3)
+    }
+    expect(records).toHaveLength(3)
+  })
+
+  test('a test changes no bit of the training, with dropout neither, and its time does not count', async () => {
+    const train = async (every?: number) => {
+      using classifier = model('bilstm64x4-adam')
+      const rules = rulesOf('batched', 'notebook')
+      const trainer = new Trainer(classifier, { ...presets['bilstm64x4-adam'], batchSize: 16, rules })
+      const test = every === undefined ? {} : { test: { data: many, every } }
+      const start = performance.now()
+      for await (const _ of trainer.fit(data, { epochs: 2, ...test }));
+      const elapsed = (performance.now() - start) / 1000
+      const trained = trainer.history.reduce((sum, { seconds }) => sum + seconds, 0)
+      return { state: await classifier.stateDict(), masks: classifier.lstm.masks.step, elapsed, trained }
+    }
+    // Twenty times the training documents.
+    const copies = Array.from({ length: 20 })
+    const many: LabelledDocuments = {
+      documents: copies.flatMap(() => [...data.documents]),
+      labels: Int32Array.from(copies.flatMap(() => [...data.labels])),
+    }
+    const [without, tested] = [await train(), await train(1)]
+    expect(tested.state).toEqual(without.state)
+    expect(tested.masks).toBe(without.masks)
+    expect(tested.elapsed - tested.trained).toBeGreaterThan(tested.trained)
+  })
+
+  test('an epoch whose test was interrupted is tested when the run goes on', async () => {
+    const controller = new AbortController()
+    const options = { ...presets['lstm64-sgd'], batchSize: 16 }
+    using classifier = model('lstm64-sgd')
+    const trainer = new Trainer(classifier, options)
+    const test = {
+      every: 1,
+      get data() {
+        controller.abort(new Error('now'))
+        return data
+      },
+    }
+    const interrupted = async () => {
+      for await (const _ of trainer.fit(data, { epochs: 1, test, signal: controller.signal }));
+    }
+    await expect(interrupted()).rejects.toThrow('now')
+    expect(trainer.history).toEqual([])
+    using other = model('lstm64-sgd')
+    const resumed = new Trainer(other, options)
+    resumed.restore(await trainer.state())
+    for await (const _ of resumed.fit(data, { epochs: 1, test: { data, every: 1 } }));
+    expect(resumed.history).toMatchObject([{ epoch: 1, steps: 4, test: { loss: expect.any(Number) } }])
   })
 
   test('reckons with the batches that it was told to make', async () => {
