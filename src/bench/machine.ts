@@ -13,7 +13,7 @@ export function packageVersion(): string {
 }
 
 /** What a time depends on. */
-export function machineFacts({ instructions }: Device): Record<string, string | number | number[]> {
+export function machineFacts({ instructions }: Device) {
   return {
     cpu: `${cpus()[0]?.model ?? 'unknown'}${familyOf()}`,
     cores: cpus().length,

@@ -1,19 +1,21 @@
 import { writeFile } from 'node:fs/promises'
-import { readArticles } from '../text/gnad.js'
+import { type Article, readArticles } from '../text/gnad.js'
 import { evaluate } from '../training/evaluate.js'
 import { classificationMetrics } from '../training/metrics.js'
 import { classificationReport } from '../training/report.js'
-import { loadRun } from '../training/run.js'
+import { loadRun, type Run } from '../training/run.js'
 import { encodeArticles } from './data.js'
 import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
 import { onePositional, parse, UsageError } from './options.js'
+import { heldOut, readLabelledPosts } from './posts.js'
 
 export const usage = `packed-rnn evaluate RUN --test FILE [--json FILE] [OPTION …]
 
 Prints the report of a trained model on articles in 10kGNAD's format, plain or .gz, read in the dialect
-that it was trained on.
+that it was trained on; or, for a model of posts, on those of its category in the fold that it was not
+trained on.
 
-  RUN                a directory that train --out wrote
+  RUN                a directory that train wrote
   --json FILE        where to write the figures
 ${deviceUsage}`
 
@@ -27,8 +29,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   if (values.test === undefined) throw new UsageError('wanted --test FILE')
   const device = openDevice(deviceChoice(values))
   const run = await loadRun(directory, { device })
-  const articles = await readArticles(values.test, { dialect: run.dialect, signal })
-  const data = encodeArticles(run, articles)
+  const data = encodeArticles(run, await readTest(run, values.test, signal))
   const { loss, predicted } = await evaluate(run.model, data, { signal })
   const all = { labels: run.labels.classes.map((_, i) => i) }
   process.stdout.write(classificationReport(data.labels, predicted, run.labels.classes, all))
@@ -48,4 +49,13 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     test: { loss, accuracy, macro, weighted, perClass },
   }
   await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+}
+
+async function readTest(
+  { posts, dialect }: Run,
+  file: string,
+  signal: AbortSignal,
+): Promise<readonly Article[]> {
+  if (posts === null) return readArticles(file, { dialect, signal })
+  return heldOut((await readLabelledPosts(file, posts.category, signal)).posts, posts.fold).test
 }

@@ -11,7 +11,7 @@ export const usage = `packed-rnn predict RUN [FILE | -] [OPTION …]
 Reads an article a line and prints a line for each: its category, and all categories with their
 probabilities, the most probable first, separated by tabs.
 
-  RUN                a directory that train --out wrote
+  RUN                a directory that train wrote
   FILE               a text file, plain or .gz; - or nothing is standard input
 ${deviceUsage}`
 

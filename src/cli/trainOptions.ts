@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import * as v from 'valibot'
 import { badFile } from '../errors.js'
 import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
@@ -18,15 +19,13 @@ import {
 import { tokenizerName } from '../training/run.js'
 import type { TrainerState } from '../training/trainer.js'
 import { type DeviceChoice, deviceChoice, deviceOptions, deviceUsage } from './deviceOptions.js'
+import { argsOfSeries, checkFree, readSeries } from './directory.js'
 import { choiceOption, integerOption, noPositionals, optionalInteger, parse, UsageError } from './options.js'
+import { FOLDS } from './posts.js'
 import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
 
-export const usage = `packed-rnn train [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
-
-Trains a classifier of news articles and prints its report on the test articles. Without word vectors
-its embedding starts random and is trained.
-
-  --preset NAME      ${Object.keys(presets).join(', ')}; default lstm64-adam
+/** The part of a usage that is about any run. */
+export const runUsage = `\
   --train, --test    articles in 10kGNAD's format, plain or .gz; without them, invented ones
   --dialect NAME     csv (default), or notebook: lines cut at their first ;, quotes left as they are
   --tokenizer NAME   whitespace (default), or words: letters and digits apart from punctuation
@@ -34,32 +33,61 @@ ${vectorUsage}
   --unk NAME         words without a vector get uniform random numbers (default), zero, or the mean
   --padding NAME     shared (default): row 0 of the embedding is padding and unknown words, as in the
                      notebook; own: row 1 is kept for padding
-  --loop NAME        batched (default), or document: a step every 64 articles
-  --mode NAME        fixed (default), or notebook: every quirk of the course notebook
   --pooling NAME     final (default), notebook-last (the notebook mode's), max, mean, or concat
   --epochs N         default the preset's ${presets['lstm64-adam'].epochs}; on invented articles 10
   --batch-size N     default the preset's ${presets['lstm64-adam'].batchSize}; on invented articles, and by document, 64
   --max-tokens N     ends a batch also where its next article would bring it above N tokens
   --drop-last        leaves out the articles that do not fill a last batch
+  --evaluate-every N tests the model after every N epochs; default 1; 0: only at the end
 ${deviceUsage}
   --seed N           of initial values, order and dropout; default 1
-  --out DIR          where to write the model, and a checkpoint after each epoch and when interrupted
-  --checkpoint N     writes one after every N steps too
-  --resume DIR       goes on from DIR's checkpoint, with its options; those given beside it replace them, and
-                     --device its precision and threads too
-  --json FILE        where to write the figures
+  --checkpoint N     writes one after every N steps, too
   --progress NAME    bar (default), or notebook: the lines that the notebook prints
   --quiet            no progress`
 
+export const usage = `packed-rnn train [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
+packed-rnn train --format omp --category NAME --train FILE [--fold K] [--vectors FILE] [OPTION …]
+
+Trains a classifier of news articles and prints its report on the test articles. Without word vectors
+its embedding starts random and is trained. The second form tells whether a category applies to a post:
+it trains nine times, each fold from 1 to 9 is tested on once, and prints F1 of all nine.
+
+  --preset NAME      ${Object.keys(presets).join(', ')}; default lstm64-adam
+  --format NAME      gnad (default), or omp: labelled posts of the One Million Posts Corpus,
+                     category,value,fold,headline,body, plain or .gz
+  --category NAME    of the posts: PersonalStories, PossiblyFeedback, …
+  --fold K           the fold to test on; without, one after the other, each into a directory of its own
+  --loop NAME        batched (default), or document: a step every 64 articles
+  --mode NAME        fixed (default), or notebook: every quirk of the course notebook
+${runUsage}
+  --out DIR          where to write the model, its reports, metrics.jsonl, and a checkpoint after each epoch
+                     and when interrupted; default runs/ and preset, date and time
+  --resume DIR       goes on from DIR's checkpoint, with its options; those given beside it replace them, and
+                     --device its precision and threads too
+  --json FILE        where to write the figures`
+
 /** What the invented articles are trained with unless told otherwise. */
 const INVENTED = { epochs: 10, batchSize: 64 }
+
+/** The files of articles to learn from and to test on, or of posts and how to divide these. */
+export type Source = ArticleSource | PostSource
+
+/** Files of articles, or invented ones. */
+export type ArticleSource = { format: 'invented' } | { format: 'gnad'; train: string; test: string }
+
+/** Posts of a category; without a fold each is tested on in its turn. */
+export interface PostSource {
+  format: 'omp'
+  train: string
+  category: string
+  fold: number | undefined
+}
 
 /** A command line, understood. What is undefined was not given. */
 export interface TrainOptions {
   name: PresetName
   preset: Preset
-  /** Files, or invented articles. */
-  data: { train: string; test: string } | 'invented'
+  source: Source
   dialect: Dialect
   tokenizer: keyof typeof tokenizers
   vectors: VectorFile | undefined
@@ -70,6 +98,8 @@ export interface TrainOptions {
   pooling: Pooling
   /** `maxTokens` is infinite where there is no such bound. */
   batches: { maxTokens: number; dropLast: boolean }
+  /** Epochs from one test to the next; 0: none before the end. */
+  evaluateEvery: number
   device: DeviceChoice
   seed: number
   out: string | undefined
@@ -80,31 +110,40 @@ export interface TrainOptions {
   quiet: boolean
 }
 
+/** The options of any run, for `parse`. */
+export const runOptions = {
+  train: { type: 'string' },
+  test: { type: 'string' },
+  dialect: { type: 'string' },
+  tokenizer: { type: 'string' },
+  ...vectorOptions,
+  unk: { type: 'string' },
+  padding: { type: 'string' },
+  mode: { type: 'string' },
+  pooling: { type: 'string' },
+  epochs: { type: 'string' },
+  'batch-size': { type: 'string' },
+  'max-tokens': { type: 'string' },
+  'drop-last': { type: 'boolean' },
+  'evaluate-every': { type: 'string' },
+  ...deviceOptions,
+  seed: { type: 'string' },
+  checkpoint: { type: 'string' },
+  progress: { type: 'string' },
+  quiet: { type: 'boolean' },
+} as const
+
 function parseTrain(args: string[]) {
   const { values, positionals } = parse(args, {
-    preset: { type: 'string', default: 'lstm64-adam' },
-    train: { type: 'string' },
-    test: { type: 'string' },
-    dialect: { type: 'string' },
-    tokenizer: { type: 'string', default: 'whitespace' },
-    ...vectorOptions,
-    unk: { type: 'string' },
-    padding: { type: 'string' },
+    preset: { type: 'string' },
+    format: { type: 'string' },
+    category: { type: 'string' },
+    fold: { type: 'string' },
     loop: { type: 'string' },
-    mode: { type: 'string' },
-    pooling: { type: 'string' },
-    epochs: { type: 'string' },
-    'batch-size': { type: 'string' },
-    'max-tokens': { type: 'string' },
-    'drop-last': { type: 'boolean', default: false },
-    ...deviceOptions,
-    seed: { type: 'string' },
+    ...runOptions,
     out: { type: 'string' },
-    checkpoint: { type: 'string' },
     resume: { type: 'string' },
     json: { type: 'string' },
-    progress: { type: 'string' },
-    quiet: { type: 'boolean', default: false },
   })
   noPositionals(positionals)
   return values
@@ -113,10 +152,10 @@ function parseTrain(args: string[]) {
 /** A command line as it was given, without `--resume`. */
 type Values = Omit<ReturnType<typeof parseTrain>, 'resume'>
 
-const FILES = ['train', 'test', 'vectors', 'out', 'json']
+const FILES = ['train', 'test', 'vectors', 'json']
 
-/** The same command line for any folder that it is run from. */
-function absolute(values: Record<string, string | boolean | undefined>): string[] {
+/** The same command line for any folder that it is run from, without where it writes. */
+export function argsOf({ out: _, ...values }: Record<string, string | boolean | undefined>): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
     if (typeof value === 'boolean') return value ? [`--${name}`] : []
     return value === undefined ? [] : [`--${name}`, FILES.includes(name) ? resolve(value) : value]
@@ -130,46 +169,58 @@ export interface About {
   precision: string
 }
 
-function isAbout(value: unknown): value is About {
-  if (typeof value !== 'object' || value === null) return false
-  const args: unknown = Reflect.get(value, 'args')
-  const strings = Array.isArray(args) && args.every(arg => typeof arg === 'string')
-  return strings && ['kind', 'precision'].every(name => typeof Reflect.get(value, name) === 'string')
+const aboutSchema = v.object({ args: v.array(v.string()), kind: v.string(), precision: v.string() })
+
+/** What is to be trained, and where it goes on. */
+export interface Command {
+  options: TrainOptions
+  /** What a later `--resume` needs. */
+  args: string[]
+  from: { state: TrainerState; about: About } | null
 }
 
 /**
- * A command line and, where it says `--resume`, the state to go on from. `args` is what a later `--resume` needs. A
- * device beside `--resume` takes the place of the earlier one and of its precision and threads.
+ * A command line and, where it says `--resume`, the state to go on from. A device beside `--resume` takes the place of
+ * the earlier one and of its precision and threads.
  * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none, ERR_FILE_FORMAT for a
  * checkpoint that is none.
  */
-export async function readCommandLine(
-  args: string[],
-): Promise<{ options: TrainOptions; args: string[]; from: { state: TrainerState; about: About } | null }> {
+export async function readCommandLine(args: string[]): Promise<Command> {
   const { resume, ...values } = parseTrain(args)
-  if (resume === undefined) return { options: trainOptions(values), args: absolute(values), from: null }
+  if (resume === undefined) {
+    const options = trainOptions(values)
+    if (values.out !== undefined && !isSeries(options)) checkFree(values.out)
+    return { options, args: argsOf(values), from: null }
+  }
+  const series = await readSeries(resume)
+  if (series !== null) {
+    const stored = argsOfSeries(resume, series, 'train', values)
+    return { options: trainOptions({ ...parseTrain(stored), out: resume }), args: stored, from: null }
+  }
   const { state, about } = await loadCheckpoint(resume)
-  if (!isAbout(about)) throw badFile(resume, null, 'a checkpoint of this command', 'another')
+  if (!v.is(aboutSchema, about)) throw badFile(resume, null, 'a checkpoint of this command', 'another')
   const earlier = parseTrain(about.args)
   const elsewhere = { ...earlier, device: undefined, precision: undefined, threads: undefined }
-  const kept = absolute(values.device === undefined ? earlier : elsewhere)
+  const kept = argsOf(values.device === undefined ? earlier : elsewhere)
   // Of an option that comes twice the last one counts.
   const { resume: _, ...all } = parseTrain([...kept, ...args, '--out', resume])
-  return { options: trainOptions(all), args: absolute(all), from: { state, about } }
+  return { options: trainOptions(all), args: argsOf(all), from: { state, about } }
+}
+
+/** Whether a command line is for several runs. */
+export function isSeries({ source }: TrainOptions): boolean {
+  return source.format === 'omp' && source.fold === undefined
 }
 
 /** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
 function trainOptions(values: Values): TrainOptions {
-  const name = presetName(values.preset)
-  const data = dataFiles(values.train, values.test)
+  const name = presetName(values.preset ?? 'lstm64-adam')
+  const source = sourceOf(values)
   const vectors = vectorFile(values)
   if (vectors === undefined && values.unk !== undefined) throw new UsageError('--unk: wanted --vectors too')
-  const defaults = data === 'invented' ? INVENTED : presets[name]
+  const defaults = source.format === 'invented' ? INVENTED : presets[name]
   const loop = choiceOption('loop', values.loop, loops)
   const mode = choiceOption('mode', values.mode, modes)
-  if (values.checkpoint !== undefined && values.out === undefined) {
-    throw new UsageError('--checkpoint: wanted --out too')
-  }
   return {
     name,
     preset: {
@@ -182,12 +233,12 @@ function trainOptions(values: Values): TrainOptions {
         1,
       ),
     },
-    data,
+    source,
     dialect: choiceOption('dialect', values.dialect ?? (mode === 'notebook' ? mode : undefined), [
       'csv',
       'notebook',
     ]),
-    tokenizer: tokenizerName(values.tokenizer),
+    tokenizer: tokenizerName(values.tokenizer ?? 'whitespace'),
     vectors,
     unk: choiceOption('unk', values.unk, ['uniform', 'zero', 'mean']),
     padding: choiceOption('padding', values.padding, ['shared', 'own']),
@@ -196,22 +247,47 @@ function trainOptions(values: Values): TrainOptions {
     pooling: values.pooling === undefined ? rulesOf(loop, mode).pooling : poolingName(values.pooling),
     batches: {
       maxTokens: optionalInteger('max-tokens', values['max-tokens'], 1) ?? Number.POSITIVE_INFINITY,
-      dropLast: values['drop-last'],
+      dropLast: values['drop-last'] ?? false,
     },
+    evaluateEvery: integerOption('evaluate-every', values['evaluate-every'], 1, 0),
     device: deviceChoice(values),
     seed: integerOption('seed', values.seed, 1, 0),
     out: values.out,
     checkpoint: optionalInteger('checkpoint', values.checkpoint, 1),
     json: values.json,
     progress: choiceOption('progress', values.progress, ['bar', 'notebook']),
-    quiet: values.quiet,
+    quiet: values.quiet ?? false,
   }
 }
 
-function dataFiles(train: string | undefined, test: string | undefined): TrainOptions['data'] {
-  if (train === undefined && test === undefined) return 'invented'
-  if (train === undefined || test === undefined) {
-    throw new UsageError('wanted both --train and --test, or neither')
+/** @throws UsageError for one of the two alone. */
+export function articleSource({
+  train,
+  test,
+}: {
+  train?: string | undefined
+  test?: string | undefined
+}): ArticleSource {
+  if (train === undefined && test === undefined) return { format: 'invented' }
+  if (train !== undefined && test !== undefined) return { format: 'gnad', train, test }
+  throw new UsageError('wanted both --train and --test, or neither')
+}
+
+function sourceOf({ format, train, test, dialect, category, fold, json }: Values): Source {
+  if (choiceOption('format', format, ['gnad', 'omp']) === 'gnad') {
+    if (category !== undefined) throw new UsageError('--category: wanted --format omp too')
+    if (fold !== undefined) throw new UsageError('--fold: wanted --format omp too')
+    return articleSource({ train, test })
   }
-  return { train, test }
+  if (train === undefined || category === undefined) {
+    throw new UsageError('--format omp: wanted --train and --category too')
+  }
+  if (fold === undefined && json !== undefined) throw new UsageError('--json: wanted --fold too')
+  if (test !== undefined) throw new UsageError('--test: wanted none with --format omp, a fold is tested on')
+  if (dialect !== undefined) throw new UsageError('--dialect: wanted none with --format omp')
+  const number = optionalInteger('fold', fold, 1)
+  if (number !== undefined && !FOLDS.includes(number)) {
+    throw new UsageError(`--fold: wanted a fold from 1 to ${FOLDS.length}, got ${fold}`)
+  }
+  return { format: 'omp', train, category, fold: number }
 }

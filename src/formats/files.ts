@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 
 /**
  * Writes a file so that its name always holds the old content or the new, never a part: the bytes go to a temporary
@@ -24,4 +25,11 @@ export async function atomicWrite(file: string, bytes: Uint8Array): Promise<void
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** Removes what an `atomicWrite` of a process that was killed left in a directory. */
+export async function removeTemporaries(directory: string): Promise<void> {
+  const names = await readdir(directory)
+  const left = names.filter(name => /\.[0-9a-f]{12}\.tmp$/.test(name))
+  await Promise.all(left.map(name => rm(join(directory, name), { force: true })))
 }

@@ -7,7 +7,8 @@ import { makeDirectory, readWhole, stateEntries, stateOf, writeWhole } from '../
 import { epochSchema } from './records.js'
 import type { TrainerPosition, TrainerState } from './trainer.js'
 
-const FILE = 'checkpoint.safetensors'
+/** The file in a run's directory. */
+export const CHECKPOINT = 'checkpoint.safetensors'
 const FORMAT = 'packed-rnn checkpoint 2'
 
 const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
@@ -48,7 +49,7 @@ export async function saveCheckpoint(directory: string, state: TrainerState, abo
   const trainer = JSON.stringify({ ...rest, groups: optimizer.groups })
   const metadata = { format: FORMAT, trainer, about: JSON.stringify(about) }
   await makeDirectory(directory)
-  await writeWhole(join(directory, FILE), writeSafetensors(entries, metadata))
+  await writeWhole(join(directory, CHECKPOINT), writeSafetensors(entries, metadata))
 }
 
 /**
@@ -56,7 +57,7 @@ export async function saveCheckpoint(directory: string, state: TrainerState, abo
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where the file cannot be read; ERR_FILE_FORMAT naming the file and what is wrong with it.
  */
 export async function loadCheckpoint(directory: string): Promise<{ state: TrainerState; about: unknown }> {
-  const file = join(directory, FILE)
+  const file = join(directory, CHECKPOINT)
   const { tensors, metadata } = readSafetensors(await readWhole(file), file)
   if (metadata.format !== FORMAT) throw badFile(file, null, `format '${FORMAT}'`, metadata.format ?? 'none')
   const { position, masks, groups } = parseJson(trainerSchema, metadata.trainer ?? '', file)

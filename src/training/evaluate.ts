@@ -3,6 +3,7 @@ import { crossEntropy } from '../ops/loss.js'
 import { scope } from '../scope.js'
 import { Batches, type LabelledDocuments } from '../text/batches.js'
 import type { Classifier } from './classifier.js'
+import type { Mistake } from './record.js'
 
 /** What `evaluate` finds. */
 export interface Evaluation {
@@ -52,6 +53,28 @@ export async function evaluate(
     model.train(training)
     lstm.masks.step = step
   }
+}
+
+const MOST_MISTAKES = 10
+
+/** The predictions that are wrong and of the largest probability. */
+export function surestMistakes(
+  { predicted, probabilities }: Evaluation,
+  truth: Int32Array,
+  classes: readonly string[],
+  texts: readonly string[],
+): Mistake[] {
+  const mistakes = Array.from(
+    predicted,
+    (category, document): Mistake => ({
+      document,
+      text: texts[document]!,
+      truth: classes[truth[document]!]!,
+      predicted: classes[category]!,
+      probability: probabilities[document * classes.length + category]!,
+    }),
+  ).filter(mistake => mistake.predicted !== mistake.truth)
+  return mistakes.sort((a, b) => b.probability - a.probability).slice(0, MOST_MISTAKES)
 }
 
 function softmaxRows(logits: Float32Array, rows: number): number[] {

@@ -1,8 +1,10 @@
+import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { badFile } from '../errors.js'
 import { jsonNumber as number, parseJson } from '../formats/json.js'
 import { readWhole, writeWhole } from '../formats/stateDict.js'
+import { fileFailure } from '../text/file.js'
 import { type PresetName, presets } from './presets.js'
 import type { EpochRecord, RunResults } from './record.js'
 
@@ -75,6 +77,25 @@ async function readEpochs(directory: string): Promise<EpochRecord[]> {
     if (record.epoch !== i + 1) throw badFile(file, i + 1, `epoch ${i + 1}`, record.epoch)
     return record
   })
+}
+
+/** Writes metrics.jsonl anew, whole or not at all. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
+export async function writeEpochs(directory: string, epochs: readonly EpochRecord[]): Promise<void> {
+  await writeWhole(join(directory, METRICS), Buffer.from(epochs.map(lineOf).join('')))
+}
+
+/** One more line of metrics.jsonl. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
+export async function appendEpoch(directory: string, epoch: EpochRecord): Promise<void> {
+  const file = join(directory, METRICS)
+  try {
+    await appendFile(file, lineOf(epoch))
+  } catch (error) {
+    throw fileFailure(file, error)
+  }
+}
+
+function lineOf(epoch: EpochRecord): string {
+  return `${JSON.stringify(epoch)}\n`
 }
 
 /** Writes results.json, whole or not at all. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */

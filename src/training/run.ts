@@ -1,12 +1,14 @@
 import { join } from 'node:path'
+import * as v from 'valibot'
 import type { Device } from '../device.js'
 import { badArgument, badFile } from '../errors.js'
+import { parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
 import { makeDirectory, readWhole, saveStateDict, stateOf, writeWhole } from '../formats/stateDict.js'
 import type { Dialect } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
-import { type Padding, Vocabulary } from '../text/vocabulary.js'
+import { Vocabulary } from '../text/vocabulary.js'
 import { Classifier } from './classifier.js'
 import { type PresetName, presetName, presets } from './presets.js'
 import { poolingName } from './rules.js'
@@ -16,6 +18,8 @@ export interface Run {
   preset: PresetName
   /** How its articles were read. */
   dialect: Dialect
+  /** The posts that it was trained on instead of articles: those of a category, without those of a fold. */
+  posts: { category: string; fold: number } | null
   tokenizer: keyof typeof tokenizers
   vocabulary: Vocabulary
   labels: LabelEncoder
@@ -26,17 +30,18 @@ const MODEL = 'model.safetensors'
 const CONFIG = 'config.json'
 
 /** What config.json holds; the words without unknown ones and padding. */
-interface Config {
-  format: 'packed-rnn run 1'
-  preset: string
-  dialect: Dialect
-  tokenizer: string
-  padding: Padding
-  pooling: string
-  embeddingDim: number
-  classes: string[]
-  words: string[]
-}
+const configSchema = v.object({
+  format: v.literal('packed-rnn run 1'),
+  preset: v.string(),
+  dialect: v.picklist(['csv', 'notebook']),
+  posts: v.optional(v.nullable(v.object({ category: v.string(), fold: v.number() })), null),
+  tokenizer: v.string(),
+  padding: v.picklist(['shared', 'own']),
+  pooling: v.string(),
+  embeddingDim: v.pipe(v.number(), v.integer()),
+  classes: v.array(v.string()),
+  words: v.array(v.string()),
+})
 
 /** The ids of a text, by the run's tokenizer and vocabulary. */
 export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string): Int32Array {
@@ -49,11 +54,12 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; ERR_DISPOSED.
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
-  const { preset, dialect, tokenizer, vocabulary, labels, model } = run
-  const config: Config = {
+  const { preset, dialect, posts, tokenizer, vocabulary, labels, model } = run
+  const config: v.InferOutput<typeof configSchema> = {
     format: 'packed-rnn run 1',
     preset,
     dialect,
+    posts,
     tokenizer,
     padding: vocabulary.padding,
     pooling: model.pooling,
@@ -72,7 +78,8 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
  * one cannot be read.
  */
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
-  const config = parseConfig(join(directory, CONFIG), await readWhole(join(directory, CONFIG)))
+  const configFile = join(directory, CONFIG)
+  const config = parseJson(configSchema, (await readWhole(configFile)).toString('utf8'), configFile)
   const file = join(directory, MODEL)
   const { tensors } = readSafetensors(await readWhole(file), file)
   const preset = presetName(config.preset)
@@ -94,38 +101,8 @@ export async function loadRun(directory: string, options: { device?: Device } = 
     ...options,
   })
   model.loadStateDict(stateOf(tensors, file))
-  const { dialect } = config
-  return { preset, dialect, tokenizer: tokenizerName(config.tokenizer), vocabulary, labels, model }
-}
-
-function parseConfig(file: string, bytes: Buffer): Config {
-  let value: unknown
-  try {
-    value = JSON.parse(bytes.toString('utf8'))
-  } catch {
-    throw badFile(file, null, 'JSON', 'something else')
-  }
-  if (!isConfig(value)) throw badFile(file, null, "a 'packed-rnn run 1' configuration", 'something else')
-  return value
-}
-
-function isConfig(value: unknown): value is Config {
-  if (typeof value !== 'object' || value === null) return false
-  const strings = (name: string) => {
-    const list: unknown = Reflect.get(value, name)
-    return Array.isArray(list) && list.every(item => typeof item === 'string')
-  }
-  return (
-    Reflect.get(value, 'format') === 'packed-rnn run 1' &&
-    typeof Reflect.get(value, 'preset') === 'string' &&
-    ['csv', 'notebook'].includes(Reflect.get(value, 'dialect')) &&
-    typeof Reflect.get(value, 'tokenizer') === 'string' &&
-    typeof Reflect.get(value, 'pooling') === 'string' &&
-    ['shared', 'own'].includes(Reflect.get(value, 'padding')) &&
-    Number.isInteger(Reflect.get(value, 'embeddingDim')) &&
-    strings('classes') &&
-    strings('words')
-  )
+  const { dialect, posts } = config
+  return { preset, dialect, posts, tokenizer: tokenizerName(config.tokenizer), vocabulary, labels, model }
 }
 
 /** @throws PackedRnnError ERR_INVALID_ARGUMENT for a name that is none. */

@@ -1,7 +1,16 @@
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+/** The command, built. */
+export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+/** Where commands run: what they write without being told where is gone after the test file. */
+export const elsewhere = mkdtempSync(join(tmpdir(), 'packed-rnn-elsewhere-'))
+afterAll(() => rmSync(elsewhere, { recursive: true }))
 
 export interface Result {
   code: number
@@ -15,7 +24,7 @@ export function cli(
   { input, env = {} }: { input?: string; env?: Record<string, string> } = {},
 ): Promise<Result> {
   return new Promise(resolve => {
-    const options = { env: { ...process.env, ...env } }
+    const options = { cwd: elsewhere, env: { ...process.env, ...env } }
     const child = execFile(process.execPath, [main, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
       resolve({ code, stdout, stderr })

@@ -2,13 +2,12 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Article, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
 import { presets } from '../../src/training/presets.js'
-import { cli } from './command.js'
+import { cli, main } from './command.js'
 
 /** The loops, modes and poolings on the command line; checkpoints and going on from them. */
 
@@ -80,7 +79,6 @@ describe('loops and modes', () => {
     ['--loop', 'random', /--loop: wanted batched or document, got random/],
     ['--mode', 'x', /--mode: wanted fixed or notebook, got x/],
     ['--pooling', 'x', /pooling: name: wanted final, .*, got x/],
-    ['--checkpoint', '5', /--checkpoint: wanted --out too/],
     ['--resume', 'nowhere', /nowhere.checkpoint\.safetensors: ENOENT/],
   ])('%s %s is refused', async (option, value, message) => {
     const { code, stderr } = await cli(['train', ...files(), option, value])
@@ -104,7 +102,6 @@ describe.each(Object.keys(presets))('%s, interrupted', preset => {
 
   test('goes on with --resume to the same bits', async () => {
     await cli(['train', ...options(), '--epochs', '6', '--out', at(`${preset}-whole`)])
-    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
     const out = at(`${preset}-stopped`)
     const args = [main, 'train', ...options(), '--out', out, '--checkpoint', '2']
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })

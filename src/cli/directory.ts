@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { parseJson } from '../formats/json.js'
+import { makeDirectory, readWhole, writeWhole } from '../formats/stateDict.js'
+import { fileFailure } from '../text/file.js'
+import { CHECKPOINT } from '../training/checkpoint.js'
+import { METRICS, RESULTS } from '../training/records.js'
+import { UsageError } from './options.js'
+
+/** Makes `runs/<name>-<local date and time>`, where nobody else writes. @throws PackedRnnError (rejects) naming it. */
+export async function newDirectory(name: string): Promise<string> {
+  // Swedish writes 2026-11-28 15:41:07.
+  const time = new Date().toLocaleString('sv').replace(' ', '-').replaceAll(':', '')
+  const base = join('runs', `${name}-${time}`)
+  for (let n = 1; ; n++) {
+    const directory = n === 1 ? base : `${base}-${n}`
+    try {
+      // Undefined where all of it was there: another run's.
+      if ((await mkdir(directory, { recursive: true })) !== undefined) return directory
+    } catch (error) {
+      throw fileFailure(directory, error)
+    }
+  }
+}
+
+/** @throws UsageError where a directory holds a run, whose files a new one would replace, or several. */
+export function checkFree(directory: string): void {
+  const found = [CHECKPOINT, METRICS, RESULTS, SERIES].find(file => existsSync(join(directory, file)))
+  if (found === undefined) return
+  throw new UsageError(
+    `--out: wanted a directory without a run, got ${directory}, which has a ${found}; to go on: --resume ${directory}`,
+  )
+}
+
+const SERIES = 'series.json'
+
+const seriesSchema = v.object({
+  format: v.literal('packed-rnn series 1'),
+  command: v.picklist(['train', 'experiments']),
+  args: v.array(v.string()),
+})
+
+/** The command line of several runs, each in a folder of one directory. */
+export type Series = Omit<v.InferOutput<typeof seriesSchema>, 'format'>
+
+/** Of what a directory holds the runs; null where it is none of several. */
+export async function readSeries(directory: string): Promise<Series | null> {
+  const file = join(directory, SERIES)
+  if (!existsSync(file)) return null
+  return parseJson(seriesSchema, (await readWhole(file)).toString('utf8'), file)
+}
+
+/** Makes a directory that of several runs, or finds that it is. @throws UsageError where it holds others. */
+export async function openSeries(directory: string, series: Series): Promise<void> {
+  const before = await readSeries(directory)
+  if (before === null) {
+    checkFree(directory)
+    await makeDirectory(directory)
+    const text = JSON.stringify({ format: 'packed-rnn series 1', ...series })
+    await writeWhole(join(directory, SERIES), Buffer.from(`${text}\n`))
+  } else if (commandOf(before) !== commandOf(series)) {
+    const wanted = 'a directory without runs, or with those of this command line'
+    throw new UsageError(`--out: wanted ${wanted}, got ${directory}, with those of ${commandOf(before)}`)
+  }
+}
+
+/** What `--resume` of several runs goes on with. @throws UsageError for another command's, or other options beside it. */
+export function argsOfSeries(
+  directory: string,
+  series: Series | null,
+  command: Series['command'],
+  others: object,
+): string[] {
+  if (series === null)
+    throw new UsageError(`--resume: wanted runs of ${command}, got ${directory}, with none`)
+  if (series.command !== command) {
+    throw new UsageError(
+      `--resume: wanted runs of ${command}, got ${directory}, with those of ${commandOf(series)}`,
+    )
+  }
+  const [other] = Object.keys(others)
+  if (other !== undefined) {
+    throw new UsageError(
+      `--resume: wanted no other option, for ${directory} holds several runs, got --${other}`,
+    )
+  }
+  return series.args
+}
+
+function commandOf({ command, args }: Series): string {
+  return ['packed-rnn', command, ...args].join(' ')
+}

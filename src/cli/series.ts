@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { CHECKPOINT } from '../training/checkpoint.js'
+import { RESULTS } from '../training/records.js'
+import type { Corpus } from './data.js'
+import type { Series } from './directory.js'
+import { readCommandLine } from './trainOptions.js'
+import { type Context, trainRun } from './trainRun.js'
+
+/** One of several runs. */
+export interface Member {
+  /** Its folder. */
+  name: string
+  /** Its command line for `train`. */
+  args: string[]
+  corpus: Corpus
+}
+
+/**
+ * Trains several runs, one after the other, each in a folder of a directory. One that was stopped goes on, and one that is
+ * over is not trained again.
+ * @returns the directories of all.
+ */
+export async function trainSeries(
+  directory: string,
+  command: Series['command'],
+  members: readonly Member[],
+  context: Context,
+): Promise<string[]> {
+  const goOn = `packed-rnn ${command} --resume ${directory}`
+  const directories = members.map(({ name }) => join(directory, name))
+  for (const [i, { args, corpus }] of members.entries()) {
+    const out = directories[i]!
+    if (existsSync(join(out, RESULTS))) {
+      context.say(`${out}: is over`)
+      continue
+    }
+    const begun = existsSync(join(out, CHECKPOINT))
+    const line = await readCommandLine(begun ? ['--resume', out] : [...args, '--out', out])
+    await trainRun(corpus, line, { ...context, goOn })
+  }
+  return directories
+}

@@ -1,0 +1,192 @@
+import { join } from 'node:path'
+import { machineFacts } from '../bench/machine.js'
+import type { Device } from '../device.js'
+import { writeWhole } from '../formats/stateDict.js'
+import { Generator } from '../random.js'
+import type { LabelledDocuments } from '../text/batches.js'
+import { LabelEncoder } from '../text/labels.js'
+import { tokenizers } from '../text/tokenize.js'
+import { embeddingTable, Vocabulary } from '../text/vocabulary.js'
+import { Classifier } from '../training/classifier.js'
+import { evaluate, surestMistakes } from '../training/evaluate.js'
+import { notebookPrinter } from '../training/notebookProgress.js'
+import { progressPrinter } from '../training/progress.js'
+import type { EpochRecord, RunResults } from '../training/record.js'
+import { writeResults } from '../training/records.js'
+import { classificationReport } from '../training/report.js'
+import { rulesOf } from '../training/rules.js'
+import { saveRun } from '../training/run.js'
+import { RunLog } from '../training/runLog.js'
+import { Trainer } from '../training/trainer.js'
+import { type Corpus, encodeArticles } from './data.js'
+import { newDirectory } from './directory.js'
+import { settingsOf } from './settings.js'
+import type { About, Command, TrainOptions } from './trainOptions.js'
+
+/** The file of the classification report, in a run's directory. */
+export const REPORT = 'report.txt'
+
+const EMBEDDING_DIM = 300
+
+/** Words of a vocabulary from fewer documents than this are unknown ones, so that the row of these learns something. */
+const MIN_COUNT = 2
+
+/** What all runs of a process share. */
+export interface Context {
+  device: Device
+  signal: AbortSignal
+  /** Tells a person, unless that wants to be told nothing. */
+  say(text: string): void
+  /** The command that goes on with an interrupted run; default that of the run alone. */
+  goOn?: string
+}
+
+/** What a run leaves, beside its files. */
+export interface Outcome {
+  directory: string
+  epochs: readonly EpochRecord[]
+  results: RunResults
+  /** The classification report on the test documents. */
+  report: string
+}
+
+/**
+ * Trains one run, from its beginning or from its checkpoint, and writes its directory: config.json, model.safetensors,
+ * report.txt and results.json at the end, a checkpoint and a line of metrics.jsonl after each epoch.
+ */
+export async function trainRun(corpus: Corpus, command: Command, context: Context): Promise<Outcome> {
+  const { options, args, from } = command
+  const { device, signal, say } = context
+  const { name, preset, source, dialect, tokenizer, seed, pooling } = options
+  const directory = options.out ?? (await newDirectory(name))
+  const generator = new Generator(seed)
+  const words = embeddingOf(corpus, options, generator)
+  const labels = LabelEncoder.fit(corpus.training.map(({ category }) => category))
+  const posts =
+    source.format === 'omp' && source.fold !== undefined
+      ? { category: source.category, fold: source.fold }
+      : null
+  const parts = { preset: name, dialect, posts, tokenizer, vocabulary: words.vocabulary, labels }
+  const training = encodeArticles(parts, corpus.training)
+  const test = encodeArticles(parts, corpus.test)
+  using model = new Classifier({
+    preset,
+    pooling,
+    device,
+    generator,
+    vocabularySize: words.vocabulary.size,
+    classes: labels.classes.length,
+    embeddingDim: words.dim,
+    ...(words.table === null ? {} : { vectors: words.table }),
+  })
+  say(
+    `${directory}: ${name} on ${device.name}, ${device.instructions}: ${corpus.training.length} documents, ` +
+      `${words.vocabulary.size} words, ${preset.epochs} epochs`,
+  )
+
+  const rules = rulesOf(options.loop, options.mode)
+  const trainer = new Trainer(model, { ...preset, rules })
+  using _optimizer = trainer.optimizer
+  const { kind, precision } = device
+  if (from !== null) {
+    const { state, about } = from
+    trainer.restore(state)
+    say(`${directory}: goes on after ${state.position.epoch} epochs and ${state.position.step} steps`)
+    if (about.kind !== kind || about.precision !== precision) {
+      const before = `${about.kind} in ${about.precision}`
+      say(`${directory}: was on ${before} before, so these are not the bits of a run that was not stopped`)
+    }
+  }
+  const about: About = { args, kind, precision }
+  const log = new RunLog(directory, trainer, about)
+  await log.begin()
+  try {
+    await runEpochs(trainer, log, { training, test }, options, signal)
+    const evaluation = await evaluate(model, test, { signal, dropout: rules.dropsInEvaluation })
+    const { loss, predicted } = evaluation
+    const { classes } = labels
+    const report = classificationReport(test.labels, predicted, classes, { labels: classes.map((_, i) => i) })
+    const { load: _, ...machine } = machineFacts(device)
+    const threads = device.threads === null ? {} : { threads: device.threads }
+    const results: RunResults = {
+      format: 'packed-rnn results 1',
+      preset: name,
+      settings: settingsOf(options),
+      machine: { device: kind, deviceName: device.name, precision, ...threads, ...machine },
+      classes: [...classes],
+      vocabularySize: words.vocabulary.size,
+      lengths: { training: lengthsOf(training), test: lengthsOf(test) },
+      seconds: trainer.history.reduce((sum, { seconds }) => sum + seconds, 0),
+      test: { loss, truth: [...test.labels], predicted: [...predicted] },
+      mistakes: surestMistakes(
+        evaluation,
+        test.labels,
+        classes,
+        corpus.test.map(({ text }) => text),
+      ),
+    }
+    await saveRun({ ...parts, model }, directory)
+    await writeWhole(join(directory, REPORT), Buffer.from(report))
+    // The last: a directory that has it holds a run that is over.
+    await writeResults(directory, results)
+    return { directory, epochs: trainer.history, results, report }
+  } catch (error) {
+    if (signal.aborted) {
+      await log.save()
+      const { goOn = `packed-rnn train --resume ${directory}` } = context
+      process.stderr.write(`packed-rnn: to go on: ${goOn}\n`)
+    }
+    throw error
+  }
+}
+
+async function runEpochs(
+  trainer: Trainer,
+  log: RunLog,
+  data: { training: LabelledDocuments; test: LabelledDocuments },
+  options: TrainOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { preset, seed, batches, progress: style, quiet, loop, mode, checkpoint, evaluateEvery } = options
+  const stream = process.stderr
+  const form = loop === 'document' ? 'iteration' : 'epoch'
+  const printer =
+    style === 'notebook' && !quiet ? notebookPrinter({ stream, form }) : progressPrinter({ stream, quiet })
+  const fit = {
+    ...batches,
+    ...(rulesOf(loop, mode).shuffles ? { shuffleSeed: seed } : {}),
+    ...(evaluateEvery > 0 ? { test: { data: data.test, every: evaluateEvery } } : {}),
+    epochs: preset.epochs,
+    signal,
+  }
+  try {
+    for await (const progress of trainer.fit(data.training, fit)) {
+      printer.update(progress)
+      if (log.due || (checkpoint !== undefined && progress.step % checkpoint === 0)) await log.save()
+    }
+    // Where only the test of the last epoch was missing.
+    if (log.due) await log.save()
+  } finally {
+    printer.stop()
+  }
+}
+
+/** The given vectors, or none, for the words that the training documents share. */
+function embeddingOf(
+  { training, vectors }: Corpus,
+  { tokenizer, unk, padding }: TrainOptions,
+  generator: Generator,
+): { vocabulary: Vocabulary; table: Float32Array | null; dim: number } {
+  if (vectors === null) {
+    const words = training.map(({ text }) => tokenizers[tokenizer](text))
+    const vocabulary = Vocabulary.fromDocuments(words, { minCount: MIN_COUNT, padding })
+    return { vocabulary, table: null, dim: EMBEDDING_DIM }
+  }
+  const vocabulary = Vocabulary.fromWords(vectors.words, { padding })
+  const table = embeddingTable(vocabulary, vectors, { unk, seed: generator.bits() })
+  return { vocabulary, table, dim: vectors.dim }
+}
+
+function lengthsOf({ documents }: LabelledDocuments): number[] {
+  return documents.map(({ length }) => length)
+}
