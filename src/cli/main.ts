@@ -9,6 +9,10 @@ interface Command {
 /** Each is loaded when it is asked for: most need the native addon, and those that do not work without it. */
 const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
   train: { summary: 'trains a classifier of news articles', load: () => import('./train.js') },
+  experiments: {
+    summary: 'trains the four presets of the course notebook',
+    load: () => import('./experiments.js'),
+  },
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
   predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
   compare: {
@@ -37,7 +41,7 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
 const overview = `packed-rnn COMMAND
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`)
   .join('\n')}
 
 packed-rnn COMMAND --help tells more.`

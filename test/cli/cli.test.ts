@@ -117,7 +117,7 @@ describe('what cannot be understood or read', () => {
       'an unknown command',
       () => ['fly'],
       2,
-      /wanted one of train, evaluate, predict, split, inspect, bench, build, doctor, got fly/,
+      /wanted one of train, experiments, evaluate, predict, split, inspect, bench, build, doctor, got fly/,
     ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
     ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],
@@ -210,7 +210,7 @@ describe('what cannot be understood or read', () => {
   })
 
   test('--help of each command, and of all', async () => {
-    for (const name of ['train', 'evaluate', 'predict', 'split', 'inspect', 'bench', 'doctor']) {
+    for (const name of ['train', 'experiments', 'evaluate', 'predict', 'split', 'inspect', 'bench', 'doctor']) {
       const { code, stdout } = await cli([name, '--help'])
       expect({ code, first: stdout.split(' ', 2) }).toEqual({ code: 0, first: ['packed-rnn', name] })
     }

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { presets } from '../training/presets.js'
+import { readTexts, readVectors } from './data.js'
+import { openDevice } from './deviceOptions.js'
+import { argsOfSeries, newDirectory, openSeries, readSeries } from './directory.js'
+import { noPositionals, parse } from './options.js'
+import { trainSeries } from './series.js'
+import { argsOf, articleSource, readCommandLine, runOptions, runUsage } from './trainOptions.js'
+import { type Context, REPORT } from './trainRun.js'
+
+export const usage = `packed-rnn experiments [--train FILE --test FILE] [--vectors FILE] [OPTION …]
+
+Trains the four presets of the course notebook, one after the other, with its settings, and prints the
+report of each. Given again with the same options it goes on where it was stopped: a preset that is over
+is not trained again.
+
+  --mode NAME        notebook (default): every quirk of the course notebook; or fixed
+${runUsage}
+  --out DIR          where to write, a folder for each preset; default runs/experiments, date and time
+  --resume DIR       goes on in DIR, with its options`
+
+function parseExperiments(args: string[]) {
+  const { values, positionals } = parse(args, {
+    ...runOptions,
+    out: { type: 'string' },
+    resume: { type: 'string' },
+  })
+  noPositionals(positionals)
+  return values
+}
+
+export async function execute(commandLine: string[], signal: AbortSignal): Promise<void> {
+  const { resume, out, ...given } = parseExperiments(commandLine)
+  const args =
+    resume === undefined
+      ? argsOf({ ...given, mode: given.mode ?? 'notebook' })
+      : argsOfSeries(resume, await readSeries(resume), 'experiments', { ...given, ...(out && { out }) })
+  const values = parseExperiments(args)
+  // The presets agree in all that is read here.
+  const { options } = await readCommandLine(args)
+  const say = (text: string) => {
+    if (!options.quiet) process.stderr.write(`${text}\n`)
+  }
+  const context: Context = { device: openDevice(options.device), signal, say }
+  const directory = resume ?? out ?? (await newDirectory('experiments'))
+  await openSeries(directory, { command: 'experiments', args })
+
+  const texts = await readTexts(articleSource(values), options, signal)
+  const vectors = await readVectors(options, [...texts.training, ...texts.test], signal, say)
+  const members = Object.keys(presets).map(name => ({
+    name,
+    args: ['--preset', name, ...args],
+    corpus: { ...texts, vectors },
+  }))
+  const directories = await trainSeries(directory, 'experiments', members, context)
+  for (const each of directories) {
+    process.stdout.write(`${basename(each)}\n${await readFile(join(each, REPORT), 'utf8')}\n`)
+  }
+}
