@@ -2,7 +2,8 @@ import { finishedRuns, writeComparisonOf } from '../reports/compare.js'
 import { comparisonText } from './compareReport.js'
 import { parse, UsageError } from './options.js'
 
-const PAGE = 'compare.html'
+/** The page's file. */
+export const COMPARISON = 'compare.html'
 
 export const usage = `packed-rnn compare RUN RUN … [--out FILE]
 
@@ -10,10 +11,10 @@ Prints the scores of runs beside each other, and beside the course notebook's wh
 notebook's; writes a page with their plots side by side.
 
   RUN                a directory that train --out wrote
-  --out FILE         the page; default ${PAGE}`
+  --out FILE         the page; default ${COMPARISON}`
 
 export async function execute(args: string[]): Promise<void> {
-  const { values, positionals } = parse(args, { out: { type: 'string', default: PAGE } })
+  const { values, positionals } = parse(args, { out: { type: 'string', default: COMPARISON } })
   if (positionals.length === 0) throw new UsageError('wanted runs, got none')
   await compareRuns(positionals, values.out)
 }

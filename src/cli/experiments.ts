@@ -1,23 +1,24 @@
-import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { presets } from '../training/presets.js'
+import { COMPARISON, compareRuns } from './compare.js'
 import { readTexts, readVectors } from './data.js'
 import { openDevice } from './deviceOptions.js'
 import { argsOfSeries, newDirectory, openSeries, readSeries } from './directory.js'
 import { noPositionals, parse } from './options.js'
 import { trainSeries } from './series.js'
 import { argsOf, articleSource, readCommandLine, runOptions, runUsage } from './trainOptions.js'
-import { type Context, REPORT } from './trainRun.js'
+import type { Context } from './trainRun.js'
 
 export const usage = `packed-rnn experiments [--train FILE --test FILE] [--vectors FILE] [OPTION …]
 
-Trains the four presets of the course notebook, one after the other, with its settings, and prints the
-report of each. Given again with the same options it goes on where it was stopped: a preset that is over
-is not trained again.
+Trains the four presets of the course notebook, one after the other, with its settings, and ends in what
+compare prints of them. Given again with the same options it goes on where it was stopped: a preset that
+is over is not trained again.
 
   --mode NAME        notebook (default): every quirk of the course notebook; or fixed
 ${runUsage}
-  --out DIR          where to write, a folder for each preset; default runs/experiments, date and time
+  --out DIR          where to write, a folder for each preset and compare.html; default
+                     runs/experiments, date and time
   --resume DIR       goes on in DIR, with its options`
 
 function parseExperiments(args: string[]) {
@@ -54,7 +55,5 @@ export async function execute(commandLine: string[], signal: AbortSignal): Promi
     corpus: { ...texts, vectors },
   }))
   const directories = await trainSeries(directory, 'experiments', members, context)
-  for (const each of directories) {
-    process.stdout.write(`${basename(each)}\n${await readFile(join(each, REPORT), 'utf8')}\n`)
-  }
+  await compareRuns(directories, join(directory, COMPARISON))
 }

@@ -13,12 +13,12 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     summary: 'trains the four presets of the course notebook',
     load: () => import('./experiments.js'),
   },
-  evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
-  predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
   compare: {
     summary: 'shows runs side by side, and beside the notebook',
     load: () => import('./compare.js'),
   },
+  evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
+  predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
   split: { summary: 'divides articles into training and test articles', load: () => import('./split.js') },
   inspect: {
     summary: 'counts articles, words and what padding would cost',

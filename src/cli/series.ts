@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { REPORT_PAGE, writeReport } from '../reports/report.js'
 import { CHECKPOINT } from '../training/checkpoint.js'
 import { RESULTS } from '../training/records.js'
 import type { Corpus } from './data.js'
@@ -33,6 +34,7 @@ export async function trainSeries(
     const out = directories[i]!
     if (existsSync(join(out, RESULTS))) {
       context.say(`${out}: is over`)
+      if (!existsSync(join(out, REPORT_PAGE))) await writeReport(out)
       continue
     }
     const begun = existsSync(join(out, CHECKPOINT))

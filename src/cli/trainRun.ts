@@ -3,6 +3,7 @@ import { machineFacts } from '../bench/machine.js'
 import type { Device } from '../device.js'
 import { writeWhole } from '../formats/stateDict.js'
 import { Generator } from '../random.js'
+import { writeReport } from '../reports/report.js'
 import type { LabelledDocuments } from '../text/batches.js'
 import { LabelEncoder } from '../text/labels.js'
 import { tokenizers } from '../text/tokenize.js'
@@ -24,7 +25,7 @@ import { settingsOf } from './settings.js'
 import type { About, Command, TrainOptions } from './trainOptions.js'
 
 /** The file of the classification report, in a run's directory. */
-export const REPORT = 'report.txt'
+const REPORT = 'report.txt'
 
 const EMBEDDING_DIM = 300
 
@@ -52,7 +53,7 @@ export interface Outcome {
 
 /**
  * Trains one run, from its beginning or from its checkpoint, and writes its directory: config.json, model.safetensors,
- * report.txt and results.json at the end, a checkpoint and a line of metrics.jsonl after each epoch.
+ * report.txt, results.json and report.html at the end, a checkpoint and a line of metrics.jsonl after each epoch.
  */
 export async function trainRun(corpus: Corpus, command: Command, context: Context): Promise<Outcome> {
   const { options, args, from } = command
@@ -127,8 +128,9 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
     }
     await saveRun({ ...parts, model }, directory)
     await writeWhole(join(directory, REPORT), Buffer.from(report))
-    // The last: a directory that has it holds a run that is over.
+    // A directory that has it holds a run that is over; the page is made of what lies there.
     await writeResults(directory, results)
+    await writeReport(directory)
     return { directory, epochs: trainer.history, results, report }
   } catch (error) {
     if (signal.aborted) {

@@ -3,7 +3,7 @@ import { writeWhole } from '../formats/stateDict.js'
 import { finishedRun } from './scores.js'
 
 /** The file that `writeReport` writes into a run's directory. */
-export const REPORT = 'report.html'
+export const REPORT_PAGE = 'report.html'
 
 /**
  * Writes report.html into the directory of a run that is over: one file that asks for nothing, with plots of the epochs, the
@@ -17,5 +17,5 @@ export async function writeReport(directory: string): Promise<void> {
   const run = await finishedRun(directory)
   // Here, so that who imports the package does not wait for the libraries that draw.
   const { reportPage } = await import('./reportPage.js')
-  await writeWhole(join(directory, REPORT), Buffer.from(reportPage(run)))
+  await writeWhole(join(directory, REPORT_PAGE), Buffer.from(reportPage(run)))
 }
