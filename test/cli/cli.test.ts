@@ -210,7 +210,16 @@ describe('what cannot be understood or read', () => {
   })
 
   test('--help of each command, and of all', async () => {
-    for (const name of ['train', 'experiments', 'evaluate', 'predict', 'split', 'inspect', 'bench', 'doctor']) {
+    for (const name of [
+      'train',
+      'experiments',
+      'evaluate',
+      'predict',
+      'split',
+      'inspect',
+      'bench',
+      'doctor',
+    ]) {
       const { code, stdout } = await cli([name, '--help'])
       expect({ code, first: stdout.split(' ', 2) }).toEqual({ code: 0, first: ['packed-rnn', name] })
     }
