@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot'
 import type { EpochRecord } from '../training/record.js'
 import { draw } from './draw.js'
-import type { Axis, Measure } from './measures.js'
+import type { Axis, Curve, Measure } from './measures.js'
 
 /** More epochs than this are drawn as a line alone; their dots are there for the mouse. */
 const DOTS = 25
@@ -23,17 +23,13 @@ interface Point {
   title: string
 }
 
-/** A curve's points; a number that is not finite is none, and is told apart. */
-function pointsOf(epochs: readonly EpochRecord[], { name, value }: Measure['curves'][number]) {
-  const points: Point[] = []
-  const lost: Point[] = []
-  for (const record of epochs) {
+/** The numbers of a curve that were measured, not finite ones among them. */
+function pointsOf(epochs: readonly EpochRecord[], { name, value }: Curve): Point[] {
+  return epochs.flatMap(record => {
     const found = value(record)
-    if (found === null) continue
-    const place = Number.isFinite(found) ? points : lost
-    place.push({ epoch: record.epoch, value: found, title: `epoch ${record.epoch}, ${name}: ${found}` })
-  }
-  return { points, lost }
+    if (found === null) return []
+    return [{ epoch: record.epoch, value: found, title: `epoch ${record.epoch}, ${name}: ${found}` }]
+  })
 }
 
 /**
@@ -46,18 +42,21 @@ export function curvePlot(
   { axis, clip, lastEpoch, width }: Frame,
 ): string {
   const marks = measure.curves.flatMap((curve, i) => {
-    const { points, lost } = pointsOf(epochs, curve)
+    const points = pointsOf(epochs, curve)
+    const lost = points.filter(({ value }) => !Number.isFinite(value))
     const colour = i === 0 ? 'var(--first)' : 'var(--second)'
-    const line = epochs.map(record => ({ epoch: record.epoch, value: curve.value(record) ?? Number.NaN }))
     return [
-      Plot.lineY(line, {
+      Plot.lineY(points, {
         ...{ x: 'epoch', y: 'value', stroke: colour, strokeWidth: 1.6 },
         ...(i === 0 ? {} : { strokeDasharray: '5 3' }),
       }),
-      Plot.dot(points, {
-        ...{ x: 'epoch', y: 'value', fill: colour, title: 'title' },
-        ...(epochs.length > DOTS ? { r: 4, fillOpacity: 0 } : { r: 2.6 }),
-      }),
+      Plot.dot(
+        points.filter(({ value }) => Number.isFinite(value)),
+        {
+          ...{ x: 'epoch', y: 'value', fill: colour, title: 'title' },
+          ...(epochs.length > DOTS ? { r: 4, fillOpacity: 0 } : { r: 2.6 }),
+        },
+      ),
       Plot.dot(lost, {
         ...{ x: 'epoch', frameAnchor: 'top', symbol: 'times', r: 3.5, dy: i * 9 },
         ...{ stroke: colour, strokeWidth: 1.6, title: 'title' },

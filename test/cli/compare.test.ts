@@ -2,6 +2,10 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { writeArticles } from '../../src/text/gnad.js'
+import { inventArticles } from '../../src/text/invented.js'
+import { tokenizers } from '../../src/text/tokenize.js'
+import { presets } from '../../src/training/presets.js'
 import { inventRun, official, writeRun } from '../reports/invented.js'
 import { cli } from './command.js'
 
@@ -38,6 +42,26 @@ test('prints the notebook’s table for each run, beside the notebook’s figure
   expect(whole).toMatch(/accuracy +0\.\d\d \(0\.85\) +1028\n/)
   expect(whole).toMatch(/minutes for 100 epochs +10 \(~55\)/)
   expect(await readFile(at('c.html'), 'utf8')).toContain('2 runs side by side')
+})
+
+test('experiments end in the comparison, and write the page of a run that lacks it', async () => {
+  const articles = inventArticles(40, 8).map(({ category, text }) => ({
+    category,
+    text: tokenizers.whitespace(text).slice(0, 20).join(' '),
+  }))
+  await writeArticles(at('articles.csv'), articles)
+  const args = ['experiments', '--train', at('articles.csv'), '--test', at('articles.csv'), '--epochs', '1']
+  const first = await cli([...args, '--quiet', '--out', at('four')])
+  expect(first).toMatchObject({ code: 0, stderr: '' })
+  const names = Object.keys(presets)
+  const glance = first.stdout.split('\n\n')[0]!.split('\n').slice(1)
+  expect(glance.map(row => row.trim().split(/ +/)[1])).toEqual(names)
+  expect(await readFile(at('four/compare.html'), 'utf8')).toContain('4 runs side by side')
+  const page = at(`four/${names[2]}/report.html`)
+  const before = await readFile(page)
+  await rm(page)
+  expect(await cli([...args, '--quiet', '--out', at('four')])).toEqual(first)
+  expect(await readFile(page)).toEqual(before)
 })
 
 test.each([

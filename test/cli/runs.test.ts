@@ -36,6 +36,7 @@ const FILES = [
   'config.json',
   'metrics.jsonl',
   'model.safetensors',
+  'report.html',
   'report.txt',
   'results.json',
 ]

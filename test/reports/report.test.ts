@@ -86,6 +86,18 @@ describe('the report of a run', () => {
     expect(page.replaceAll(/<title>[^<]*<\/title>/g, '')).not.toMatch(/="[^"<]*(NaN|Infinity)[^"<]*"/)
   })
 
+  test('where the test documents were asked now and then, a line joins what they said', async () => {
+    const run = inventRun({ epochs: 30 })
+    run.epochs.forEach((epoch, i) => {
+      if (i % 3 > 0) epoch.test = null
+    })
+    const page = await report('sparse', run)
+    expect(titles(page).filter(title => title.includes(', test: '))).toHaveLength(20)
+    const [loss] = /<svg[^>]*aria-label="Loss by epoch.*?<\/svg>/s.exec(page)!
+    const [, path] = /stroke-dasharray="5 3"[^>]*><path d="([^"]*)"/.exec(loss)!
+    expect(path).toMatch(/^M[^ML]+(L[^ML]+){9}$/)
+  })
+
   test.each([
     ['of the notebook’s articles', { ...official, epochs: 2 }, null],
     [
