@@ -103,15 +103,18 @@ function classes(run: FinishedRun): Content {
   const { results, metrics, notebook } = run
   const { truth, predicted } = results.test
   const matrix = confusionMatrix(truth, predicted, results.classes.length)
-  const lines = notebook === null ? '' : ', with a line at the notebook’s'
+  // The note above says how the other documents differ.
+  const whose = `the notebook’s${run.notComparable === null ? '' : ', of other documents'}`
+  const bars = notebook === null ? 'of this run' : `of this run; the lines: ${whose}`
+  const report = notebook === null ? 'on the test documents' : `of this run; in grey: ${whose}`
   return html`<div class="plots test">${[
     figure(
       'Confusion matrix',
       'rows: the category; columns: as predicted',
       confusionPlot(matrix, results.classes),
     ),
-    figure('Scores by category', `this run’s${lines}`, classBars(metrics.perClass, notebook)),
-    html`<figure><figcaption><b>Classification report</b>${notebook === null ? 'on the test documents' : 'this run’s, and in grey the notebook’s'}</figcaption>${scoreTable(run, notebook)}</figure>`,
+    figure('Scores by category', bars, classBars(metrics.perClass, notebook)),
+    html`<figure><figcaption><b>Classification report</b>${report}</figcaption>${scoreTable(run, notebook)}</figure>`,
   ]}</div>`
 }
 
@@ -143,7 +146,7 @@ function percent(share: number): string {
 }
 
 function facts(title: string, values: Readonly<Record<string, string | number | boolean | null>>): Content {
-  return html`<section><h3>${title}</h3><dl>${Object.entries(values).map(
-    ([name, value]) => html`<dt>${name}</dt><dd>${value === null ? '–' : String(value)}</dd>`,
+  return html`<section><h3>${title}</h3><dl>${Object.entries(values).map(([name, value]) =>
+    value === null ? null : html`<dt>${name}</dt><dd>${String(value)}</dd>`,
   )}</dl></section>`
 }

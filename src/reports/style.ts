@@ -48,6 +48,7 @@ th, td { padding: .22rem .3rem; text-align: right; font-weight: 400; border-bott
 thead th { vertical-align: bottom; color: var(--muted) }
 th[scope=row] { text-align: left; min-width: 6.2rem; overflow-wrap: anywhere } th:first-child { padding-left: 0 } thead th:first-child { text-align: left }
 td.quiet { color: var(--muted) }
+@media (max-width: 30rem) { table { font-size: .78rem } th, td { padding: .22rem .16rem } th[scope=row] { min-width: 5.4rem } }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 0 2.5rem }
 .facts dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .15rem 1rem; font-size: .9rem;
   align-content: start }

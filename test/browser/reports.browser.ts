@@ -121,6 +121,8 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
         .locator('svg[aria-label^="Precision, recall and F1"] line:has(title)')
         .evaluateAll(lines => lines.map(line => line.textContent))
       expect(lines).toContain('Wissenschaft, precision, the notebook: 0.53')
+      const table = page.locator('.wide:has([aria-label^="Classification report"])')
+      expect(await table.evaluate(box => box.scrollWidth - box.clientWidth)).toBe(0)
     })
   })
 
