@@ -56,9 +56,10 @@ const bytes = sizeOf(bundle)
 process.stdout.write(`${bundle}: ${(bytes / 2 ** 20).toFixed(1)} MiB\n`)
 if (bytes > MOST_BYTES) throw new Error(`wanted at most ${MOST_BYTES / 2 ** 20} MiB`)
 
-/** The packages that dist needs to run, with theirs. */
+/** The packages that dist needs to run, with theirs, but for those that draw pages: no page is made there. */
 function runtimePackages() {
-  const found = new Set()
+  const found = new Set(['@observablehq/plot', 'linkedom'])
+  const drawing = new Set(found)
   const add = name => {
     if (found.has(name)) return
     found.add(name)
@@ -67,7 +68,7 @@ function runtimePackages() {
   }
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   for (const name of Object.keys(dependencies)) add(name)
-  return [...found]
+  return [...found].filter(name => !drawing.has(name))
 }
 
 /** Node, the addon and the CUDA library, without symbols, in one compressed archive. */
