@@ -1,4 +1,5 @@
-import { comparable, type FinishedRun, minutes, minutesFor100, score } from '../reports/scores.js'
+import { comparable, type FinishedRun, minutesFor100 } from '../reports/finishedRun.js'
+import { minutes, score } from '../reports/numbers.js'
 import { scoreRows } from '../reports/scoreTable.js'
 import { aligned } from './table.js'
 

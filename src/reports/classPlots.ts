@@ -12,9 +12,17 @@ function roomFor(names: readonly string[]): number {
   return 16 + 6.9 * Math.max(...names.map(name => short(name).length))
 }
 
+/** An axis of classes, by their numbers: two may begin alike, or be called alike. */
+function axisOf(names: readonly string[]) {
+  return {
+    domain: names.map((_, i) => i),
+    ...{ tickFormat: (i: number) => short(names[i]!), tickSize: 0, label: null },
+  }
+}
+
 /**
  * Counts of pairs of classes: a row is a true class, a column a predicted one. A row's right ones are blue, its mistakes
- * orange, darker the larger their share of the row is.
+ * orange, and stronger the larger their share of the row is.
  *
  * @param matrix [classes][classes]; rows are the true classes
  */
@@ -35,6 +43,7 @@ export function confusionPlot(matrix: readonly (readonly number[])[], classes: r
   const leans = room > (WIDTH - room) / classes.length || room > LARGEST_CELL
   const [height, overhang] = leans ? [0.87 * room, Math.max(0.5 * room - 14, 8)] : [14, 8]
   const cell = Math.min((WIDTH - room - overhang) / classes.length, LARGEST_CELL)
+  const names = axisOf(classes)
   const where = { x: 'predicted', y: 'truth', title: 'title', inset: 0.75, rx: 2 }
   const hits = right.reduce((sum, { count }) => sum + count, 0)
   const total = cells.reduce((sum, { count }) => sum + count, 0)
@@ -43,29 +52,15 @@ export function confusionPlot(matrix: readonly (readonly number[])[], classes: r
     ...{ marginRight: WIDTH - room - cell * classes.length },
     height: height + 16 + cell * classes.length,
     ...{ padding: 0, opacity: { domain: [0, 1], range: [0, 1] } },
-    x: {
-      ...{
-        axis: 'top',
-        tickFormat: (i: number) => short(classes[i]!),
-        tickRotate: leans ? -60 : 0,
-        tickSize: 0,
-        label: null,
-      },
-      domain: classes.map((_, i) => i),
-    },
-    y: {
-      ...{ tickFormat: (i: number) => short(classes[i]!), tickSize: 0, label: null },
-      domain: classes.map((_, i) => i),
-    },
+    x: { ...names, axis: 'top', tickRotate: leans ? -60 : 0 },
+    y: names,
     marks: [
       Plot.cell(cells, { ...where, title: null, fill: 'currentColor', fillOpacity: 0.05 }),
       Plot.cell(right, { ...where, fill: 'var(--first-shade)', fillOpacity: 'share' }),
       Plot.cell(wrong, {
-        ...{
-          ...where,
-          fill: 'var(--second-shade)',
-          fillOpacity: ({ share }: { share: number }) => share / most,
-        },
+        ...where,
+        fill: 'var(--second-shade)',
+        fillOpacity: ({ share }: { share: number }) => share / most,
       }),
       Plot.text(
         cells.filter(({ count }) => count > 0),
@@ -102,10 +97,7 @@ export function classBars(perClass: readonly ClassScores[], notebook: NotebookTa
     ...{ width: WIDTH, height: 46 + 26 * names.length, marginLeft: roomFor(names), marginRight: 10 },
     ...{ marginTop: 22, marginBottom: 24 },
     x: { domain: [0, 1], ticks: [0.5, 1], tickFormat: '~g', label: null, grid: true, tickSize: 0 },
-    y: {
-      ...{ tickFormat: (i: number) => short(names[i]!), tickSize: 0, label: null, padding: 0.25 },
-      domain: names.map((_, i) => i),
-    },
+    y: { ...axisOf(names), padding: 0.25 },
     fx: { domain: SCORES.map(({ name }) => name), label: null, padding: 0.14 },
     marks: [
       Plot.barX(bars, { ...where, fill: 'var(--first-shade)' }),

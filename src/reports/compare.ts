@@ -1,6 +1,6 @@
 import { PackedRnnError } from '../errors.js'
 import { writeWhole } from '../formats/stateDict.js'
-import { type FinishedRun, finishedRun } from './scores.js'
+import { type FinishedRun, finishedRun } from './finishedRun.js'
 
 /**
  * Writes a page that shows runs side by side: plots with the same axes, scores and confusion matrices, and each run's

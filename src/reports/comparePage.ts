@@ -3,10 +3,11 @@ import { confusionMatrix } from '../training/metrics.js'
 import { presets } from '../training/presets.js'
 import { classBars, confusionPlot } from './classPlots.js'
 import { curvePlot } from './curves.js'
+import { comparable, type FinishedRun, minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'
 import { aboutPlot, axisOf, measures } from './measures.js'
+import { minutes, score } from './numbers.js'
 import { figure, page, table } from './page.js'
-import { comparable, type FinishedRun, minutes, minutesFor100, score } from './scores.js'
 import { scoreTable } from './scoreTable.js'
 
 /** The page of some runs, side by side. */

@@ -74,18 +74,19 @@ export function curvePlot(
       ...{ type: axis.type, domain: [...axis.domain], nice: true, grid: true, label: null, tickSize: 0 },
       ...(axis.type === 'log' ? { ticks: 4, tickFormat: '~g' } : { ticks: 5, tickFormat: compact }),
     },
-    marks: [...(measure.showsClip ? [clipping] : []), ...marks, ...keys(measure)],
+    marks: [...(measure.showsClip ? [clipping] : []), ...marks, ...keys(epochs, measure)],
   })
 }
 
-/** The names of two curves in their colours, above them. */
-function keys({ curves: [first, second] }: Measure): Plot.Markish[] {
-  if (second === undefined) return []
+/** Where there may be two curves, the names of those that there are, in their colours and above them. */
+function keys(epochs: readonly EpochRecord[], { curves }: Measure): Plot.Markish[] {
+  if (curves.length === 1) return []
+  const drawn = curves.map(({ value }) => epochs.some(epoch => value(epoch) !== null))
+  const [first, second] = [`— ${curves[0].name}`, `- - ${curves[1].name}`]
   const above = { frameAnchor: 'top-left', textAnchor: 'start', dy: -15 } as const
-  const ofFirst = `— ${first.name}`
   return [
-    Plot.text([ofFirst], { ...above, fill: 'var(--first)' }),
-    Plot.text([`- - ${second.name}`], { ...above, dx: 6 * ofFirst.length + 20, fill: 'var(--second)' }),
+    Plot.text(drawn[0] ? [first] : [], { ...above, fill: 'var(--first)' }),
+    Plot.text(drawn[1] ? [second] : [], { ...above, dx: 6 * first.length + 20, fill: 'var(--second)' }),
   ]
 }
 

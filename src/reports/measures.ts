@@ -20,10 +20,11 @@ export interface Measure {
   showsClip?: boolean
 }
 
+/** In the order in which pages show them. */
 export const measures: readonly Measure[] = [
   {
     title: 'Loss',
-    about: 'cross entropy per article',
+    about: 'mean cross entropy',
     curves: [
       { name: 'training', value: epoch => epoch.loss },
       { name: 'test', value: epoch => epoch.test?.loss ?? null },

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { writeWhole } from '../formats/stateDict.js'
-import { finishedRun } from './scores.js'
+import { finishedRun } from './finishedRun.js'
 
 /** The file that `writeReport` writes into a run's directory. */
 export const REPORT_PAGE = 'report.html'

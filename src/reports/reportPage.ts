@@ -4,11 +4,12 @@ import { type Preset, presets } from '../training/presets.js'
 import type { EpochRecord, Mistake } from '../training/record.js'
 import { classBars, confusionPlot } from './classPlots.js'
 import { curvePlot } from './curves.js'
+import { comparable, type FinishedRun, minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'
 import { lengthPlot } from './lengthPlot.js'
 import { aboutPlot, axisOf, measures } from './measures.js'
+import { duration, minutes, rough, score } from './numbers.js'
 import { figure, page, table } from './page.js'
-import { comparable, duration, type FinishedRun, minutes, minutesFor100, rough, score } from './scores.js'
 import { scoreTable } from './scoreTable.js'
 
 /** The page of one run. */

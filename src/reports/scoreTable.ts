@@ -1,8 +1,9 @@
 import type { AverageScores } from '../training/metrics.js'
+import { type FinishedRun, minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'
 import type { NotebookTable, PrintedScores } from './notebookTables.js'
+import { minutes, score } from './numbers.js'
 import { table } from './page.js'
-import { type FinishedRun, minutes, minutesFor100, score } from './scores.js'
 
 /** A line of the notebook's table. What it does not print for a line is null. */
 export interface ScoreRow {

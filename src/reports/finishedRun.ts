@@ -1,5 +1,4 @@
 import { median } from '../median.js'
-import { formatDuration, formatFixed } from '../training/format.js'
 import { type ClassificationMetrics, classificationMetrics } from '../training/metrics.js'
 import type { EpochRecord, RunResults } from '../training/record.js'
 import { readRunRecords } from '../training/records.js'
@@ -38,24 +37,4 @@ export function comparable({ notebook, notComparable }: FinishedRun): FinishedRu
 /** Of training the median epoch, 100 times over; NaN without an epoch. */
 export function minutesFor100(epochs: readonly EpochRecord[]): number {
   return (median(epochs.map(({ seconds }) => seconds)) * 100) / 60
-}
-
-/** As the notebook prints scores. */
-export function score(value: number): string {
-  return formatFixed(value, 2)
-}
-
-/** Tenths below ten. */
-export function minutes(value: number): string {
-  return value.toFixed(value < 10 ? 1 : 0)
-}
-
-/** `8.3 s`, or hours, minutes and seconds. */
-export function duration(seconds: number): string {
-  return seconds < 60 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)
-}
-
-/** Three digits that count, with thousands set off. */
-export function rough(value: number): string {
-  return Number.isFinite(value) ? Number(value.toPrecision(3)).toLocaleString('en') : '–'
 }
