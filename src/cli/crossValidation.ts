@@ -29,19 +29,25 @@ export async function crossValidate(
   await openSeries(directory, { command: 'train', args })
   const { posts, about } = await readLabelledPosts(train, category, signal)
   say(about)
-  const vectors = await readVectors(options, posts.map(articleOf), signal, say)
-  const members = FOLDS.map(fold => ({
+  const used = posts.filter(({ fold }) => FOLDS.includes(fold))
+  const folds = FOLDS.filter(fold => used.some(post => post.fold === fold))
+  const vectors = await readVectors(options, used.map(articleOf), signal, say)
+  const members = folds.map(fold => ({
     name: `fold-${fold}`,
     args: [...args, '--fold', String(fold)],
-    corpus: { ...heldOut(posts, fold), vectors },
+    corpus: { ...heldOut(used, fold), vectors },
   }))
   const directories = await trainSeries(directory, 'train', members, context)
-  const summary = `${await summaryOf(directories, category)}\n${about}\n`
+  const summary = `${await summaryOf(directories, folds, category)}\n\n${about}\n`
   await writeWhole(join(directory, 'summary.txt'), Buffer.from(summary))
   process.stdout.write(summary)
 }
 
-async function summaryOf(directories: readonly string[], category: string): Promise<string> {
+async function summaryOf(
+  directories: readonly string[],
+  folds: readonly number[],
+  category: string,
+): Promise<string> {
   const rows = await Promise.all(
     directories.map(async directory => {
       const { lengths, classes, test } = (await readRunRecords(directory)).results
@@ -55,7 +61,7 @@ async function summaryOf(directories: readonly string[], category: string): Prom
   const published = PUBLISHED.get(category)
   return aligned([
     ['fold', 'training', 'test', 'precision', 'recall', 'F1'],
-    ...rows.map(({ documents, scores }, i) => [String(FOLDS[i]), ...documents.map(String), ...show(scores)]),
+    ...rows.map(({ documents, scores }, i) => [String(folds[i]), ...documents.map(String), ...show(scores)]),
     ['mean', '', '', ...show(mean)],
     ...(published === undefined ? [] : [['published LSTM', '', '', '', '', formatFixed(published, 3)]]),
   ])
