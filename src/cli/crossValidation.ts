@@ -29,13 +29,12 @@ export async function crossValidate(
   await openSeries(directory, { command: 'train', args })
   const { posts, about } = await readLabelledPosts(train, category, signal)
   say(about)
-  const used = posts.filter(({ fold }) => FOLDS.includes(fold))
-  const folds = FOLDS.filter(fold => used.some(post => post.fold === fold))
-  const vectors = await readVectors(options, used.map(articleOf), signal, say)
+  const folds = FOLDS.filter(fold => posts.some(post => post.fold === fold))
+  const vectors = await readVectors(options, posts.map(articleOf), signal, say)
   const members = folds.map(fold => ({
     name: `fold-${fold}`,
     args: [...args, '--fold', String(fold)],
-    corpus: { ...heldOut(used, fold), vectors },
+    corpus: { ...heldOut(posts, fold), vectors },
   }))
   const directories = await trainSeries(directory, 'train', members, context)
   const summary = `${await summaryOf(directories, folds, category)}\n\n${about}\n`

@@ -88,44 +88,36 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
   const rules = rulesOf(options.loop, options.mode)
   const trainer = new Trainer(model, { ...preset, rules })
   using _optimizer = trainer.optimizer
-  const { kind, precision } = device
   if (from !== null) {
     const { state, about } = from
     trainer.restore(state)
     say(`${directory}: goes on after ${state.position.epoch} epochs and ${state.position.step} steps`)
-    if (about.kind !== kind || about.precision !== precision) {
+    if (about.kind !== device.kind || about.precision !== device.precision) {
       const before = `${about.kind} in ${about.precision}`
       say(`${directory}: was on ${before} before, so these are not the bits of a run that was not stopped`)
     }
   }
-  const about: About = { args, kind, precision }
+  const about: About = { args, kind: device.kind, precision: device.precision }
   const log = new RunLog(directory, trainer, about)
   await log.begin()
   try {
     await runEpochs(trainer, log, { training, test }, options, signal)
     const evaluation = await evaluate(model, test, { signal, dropout: rules.dropsInEvaluation })
-    const { loss, predicted } = evaluation
     const { classes } = labels
-    const report = classificationReport(test.labels, predicted, classes, { labels: classes.map((_, i) => i) })
-    const { load: _, ...machine } = machineFacts(device)
-    const threads = device.threads === null ? {} : { threads: device.threads }
     const results: RunResults = {
       format: 'packed-rnn results 1',
       preset: name,
       settings: settingsOf(options),
-      machine: { device: kind, deviceName: device.name, precision, ...threads, ...machine },
+      machine: machineOf(device),
       classes: [...classes],
       vocabularySize: words.vocabulary.size,
       lengths: { training: lengthsOf(training), test: lengthsOf(test) },
       seconds: trainer.history.reduce((sum, { seconds }) => sum + seconds, 0),
-      test: { loss, truth: [...test.labels], predicted: [...predicted] },
-      mistakes: surestMistakes(
-        evaluation,
-        test.labels,
-        classes,
-        corpus.test.map(({ text }) => text),
-      ),
+      test: { loss: evaluation.loss, truth: [...test.labels], predicted: [...evaluation.predicted] },
+      mistakes: surestMistakes(evaluation, test.labels, classes, corpus.test),
     }
+    const all = { labels: classes.map((_, i) => i) }
+    const report = classificationReport(test.labels, evaluation.predicted, classes, all)
     await saveRun({ ...parts, model }, directory)
     await writeWhole(join(directory, REPORT), Buffer.from(report))
     // A directory that has it holds a run that is over; the page is made of what lies there.
@@ -187,6 +179,12 @@ function embeddingOf(
   const vocabulary = Vocabulary.fromWords(vectors.words, { padding })
   const table = embeddingTable(vocabulary, vectors, { unk, seed: generator.bits() })
   return { vocabulary, table, dim: vectors.dim }
+}
+
+function machineOf(device: Device): RunResults['machine'] {
+  const { kind, name, precision, threads } = device
+  const { load: _, ...facts } = machineFacts(device)
+  return { device: kind, deviceName: name, precision, ...(threads !== null && { threads }), ...facts }
 }
 
 function lengthsOf({ documents }: LabelledDocuments): number[] {

@@ -62,13 +62,13 @@ export function surestMistakes(
   { predicted, probabilities }: Evaluation,
   truth: Int32Array,
   classes: readonly string[],
-  texts: readonly string[],
+  documents: readonly { text: string }[],
 ): Mistake[] {
   const mistakes = Array.from(
     predicted,
     (category, document): Mistake => ({
       document,
-      text: texts[document]!,
+      text: documents[document]!.text,
       truth: classes[truth[document]!]!,
       predicted: classes[category]!,
       probability: probabilities[document * classes.length + category]!,
