@@ -287,6 +287,7 @@ export class Trainer {
     const { loss, predicted } = await evaluate(this.model, data, { dropout, ...(signal && { signal }) })
     return { loss, accuracy: countRight(predicted, data.labels) / data.labels.length }
   }
+
   /**
    * One step on a batch.
    * @returns the mean, or by the rules the sum, of its losses before the step.
@@ -305,6 +306,7 @@ export class Trainer {
       const logits = this.model.forward(ids)
       const loss = crossEntropy(logits, labels, { reduction })
       loss.backward()
+      // Also where no step is made of it, for its norm.
       const gradNorm = clipGradNorm(this.model.lstm.parameters(), this.#options.clip)
       if (stepsOnRest || labels.length === this.#options.batchSize) this.optimizer.step()
       this.model.zeroGrad()
