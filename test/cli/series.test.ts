@@ -83,9 +83,9 @@ describe('experiments', () => {
   test('train the four presets as train does, in the notebook’s mode', async () => {
     const { code, stdout } = await cli(['experiments', ...options(), '--out', at('whole')])
     expect(code).toBe(0)
-    expect((await readdir(at('whole'))).sort()).toEqual([...names, 'series.json'].sort())
+    expect((await readdir(at('whole'))).sort()).toEqual([...names, 'compare.html', 'series.json'].sort())
     for (const name of names) {
-      expect(stdout).toContain(`${name}\n${await text('whole', name, 'report.txt')}`)
+      expect(stdout).toContain(`${at('whole', name)}: ${name}, 12 epochs\n`)
       expect((await readRunRecords(at('whole', name))).results).toMatchObject({
         preset: name,
         settings: {
