@@ -15,8 +15,9 @@ export function comparePage(runs: readonly FinishedRun[]): string {
   const names = namesOf(runs)
   const beside = (plot: (run: FinishedRun) => Content) => html`<div class="plots">${runs.map(plot)}</div>`
   const title = (run: FinishedRun) => names[runs.indexOf(run)]!
-  return page(`${runs.length} runs: ${names.join(', ')}`, [
-    html`<header><h1>${runs.length} runs side by side</h1>
+  const heading = runs.length === 1 ? 'One run' : `${runs.length} runs side by side`
+  return page(`${heading}: ${names.join(', ')}`, [
+    html`<header><h1>${heading}</h1>
 <p class="lead quiet">Axes are the same for all. The notebook’s figures stand in grey beside those of a run whose articles are the notebook’s.</p></header>`,
     html`<main>`,
     glance(runs, names),
@@ -42,7 +43,7 @@ export function comparePage(runs: readonly FinishedRun[]): string {
 }
 
 /** What the runs are called: their directories' names, or the whole paths where two have the same. */
-export function namesOf(runs: readonly FinishedRun[]): string[] {
+function namesOf(runs: readonly FinishedRun[]): string[] {
   const names = runs.map(({ directory }) => basename(resolve(directory)))
   return new Set(names).size === names.length ? names : runs.map(({ directory }) => directory)
 }

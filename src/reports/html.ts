@@ -5,10 +5,6 @@ export class Html {
   constructor(text: string) {
     this.text = text
   }
-
-  toString(): string {
-    return this.text
-  }
 }
 
 /** What may stand in a page: HTML as it is, lists one after the other, nothing for null, and all else as text. */
