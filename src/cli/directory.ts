@@ -9,6 +9,9 @@ import { CHECKPOINT } from '../training/checkpoint.js'
 import { METRICS, RESULTS } from '../training/records.js'
 import { UsageError } from './options.js'
 
+/** The file of the command line of several runs. */
+const SERIES = 'series.json'
+
 /** Makes `runs/<name>-<local date and time>`, where nobody else writes. @throws PackedRnnError (rejects) naming it. */
 export async function newDirectory(name: string): Promise<string> {
   // Swedish writes 2026-11-28 15:41:07.
@@ -33,8 +36,6 @@ export function checkFree(directory: string): void {
     `--out: wanted a directory without a run, got ${directory}, which has a ${found}; to go on: --resume ${directory}`,
   )
 }
-
-const SERIES = 'series.json'
 
 const seriesSchema = v.object({
   format: v.literal('packed-rnn series 1'),

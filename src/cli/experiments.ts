@@ -2,12 +2,11 @@ import { join } from 'node:path'
 import { presets } from '../training/presets.js'
 import { COMPARISON, compareRuns } from './compare.js'
 import { readTexts, readVectors } from './data.js'
-import { openDevice } from './deviceOptions.js'
 import { argsOfSeries, newDirectory, openSeries, readSeries } from './directory.js'
 import { noPositionals, parse } from './options.js'
 import { trainSeries } from './series.js'
 import { argsOf, articleSource, readCommandLine, runOptions, runUsage } from './trainOptions.js'
-import type { Context } from './trainRun.js'
+import { contextOf } from './trainRun.js'
 
 export const usage = `packed-rnn experiments [--train FILE --test FILE] [--vectors FILE] [OPTION …]
 
@@ -40,15 +39,12 @@ export async function execute(commandLine: string[], signal: AbortSignal): Promi
   const values = parseExperiments(args)
   // The presets agree in all that is read here.
   const { options } = await readCommandLine(args)
-  const say = (text: string) => {
-    if (!options.quiet) process.stderr.write(`${text}\n`)
-  }
-  const context: Context = { device: openDevice(options.device), signal, say }
+  const context = contextOf(options, signal)
   const directory = resume ?? out ?? (await newDirectory('experiments'))
   await openSeries(directory, { command: 'experiments', args })
 
   const texts = await readTexts(articleSource(values), options, signal)
-  const vectors = await readVectors(options, [...texts.training, ...texts.test], signal, say)
+  const vectors = await readVectors(options, [...texts.training, ...texts.test], signal, context.say)
   const members = Object.keys(presets).map(name => ({
     name,
     args: ['--preset', name, ...args],

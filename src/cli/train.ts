@@ -2,10 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import { classificationMetrics } from '../training/metrics.js'
 import { crossValidate } from './crossValidation.js'
 import { readTexts, readVectors, type Texts } from './data.js'
-import { openDevice } from './deviceOptions.js'
 import { heldOut, readLabelledPosts } from './posts.js'
 import { readCommandLine } from './trainOptions.js'
-import { type Context, type Outcome, trainRun } from './trainRun.js'
+import { contextOf, type Outcome, trainRun } from './trainRun.js'
 
 export { usage } from './trainOptions.js'
 
@@ -13,19 +12,16 @@ export async function execute(commandLine: string[], signal: AbortSignal): Promi
   const command = await readCommandLine(commandLine)
   const { options } = command
   const { source, json } = options
-  const say = (text: string) => {
-    if (!options.quiet) process.stderr.write(`${text}\n`)
-  }
-  const context: Context = { device: openDevice(options.device), signal, say }
+  const context = contextOf(options, signal)
   let texts: Texts
   if (source.format !== 'omp') texts = await readTexts(source, options, signal)
   else if (source.fold === undefined) return crossValidate(source, command, context)
   else {
     const { posts, about } = await readLabelledPosts(source.train, source.category, signal)
-    say(about)
+    context.say(about)
     texts = heldOut(posts, source.fold)
   }
-  const vectors = await readVectors(options, [...texts.training, ...texts.test], signal, say)
+  const vectors = await readVectors(options, [...texts.training, ...texts.test], signal, context.say)
   const outcome = await trainRun({ ...texts, vectors }, command, context)
   process.stdout.write(outcome.report)
   if (json !== undefined) await writeFigures(json, outcome)

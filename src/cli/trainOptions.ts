@@ -41,7 +41,7 @@ ${vectorUsage}
   --evaluate-every N tests the model after every N epochs; default 1; 0: only at the end
 ${deviceUsage}
   --seed N           of initial values, order and dropout; default 1
-  --checkpoint N     writes one after every N steps, too
+  --checkpoint N     writes a checkpoint after every N steps, too
   --progress NAME    bar (default), or notebook: the lines that the notebook prints
   --quiet            no progress`
 
@@ -208,7 +208,7 @@ export async function readCommandLine(args: string[]): Promise<Command> {
 }
 
 /** Whether a command line is for several runs. */
-export function isSeries({ source }: TrainOptions): boolean {
+function isSeries({ source }: TrainOptions): boolean {
   return source.format === 'omp' && source.fold === undefined
 }
 

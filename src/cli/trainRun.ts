@@ -20,6 +20,7 @@ import { saveRun } from '../training/run.js'
 import { RunLog } from '../training/runLog.js'
 import { Trainer } from '../training/trainer.js'
 import { type Corpus, encodeArticles } from './data.js'
+import { openDevice } from './deviceOptions.js'
 import { newDirectory } from './directory.js'
 import { settingsOf } from './settings.js'
 import type { About, Command, TrainOptions } from './trainOptions.js'
@@ -40,6 +41,14 @@ export interface Context {
   say(text: string): void
   /** The command that goes on with an interrupted run; default that of the run alone. */
   goOn?: string
+}
+
+/** What a command line says of them. */
+export function contextOf({ device, quiet }: TrainOptions, signal: AbortSignal): Context {
+  const say = (text: string) => {
+    if (!quiet) process.stderr.write(`${text}\n`)
+  }
+  return { device: openDevice(device), signal, say }
 }
 
 /** What a run leaves, beside its files. */

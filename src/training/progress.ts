@@ -16,6 +16,7 @@ export interface TrainingProgress {
   /** Trained on so far, in all epochs. */
   tokens: number
   tokensPerSecond: number
+  /** Spent on training: not what is done between epochs, as tests are. */
   elapsedSeconds: number
   /** The estimate for the rest of the run; infinite or NaN where there is none yet. */
   remainingSeconds: number
