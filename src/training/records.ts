@@ -33,7 +33,7 @@ const mistakeSchema = v.object({
   text: v.string(),
   truth: v.string(),
   predicted: v.string(),
-  probability: v.number(),
+  probability: number,
 })
 
 const resultsSchema: v.GenericSchema<unknown, RunResults> = v.object({
