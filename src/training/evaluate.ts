@@ -51,7 +51,8 @@ export async function evaluate(
   }
 }
 
-function softmaxRows(logits: Float32Array, rows: number): number[] {
+/** Probabilities of each row of logits. @internal */
+export function softmaxRows(logits: Float32Array, rows: number): number[] {
   const classes = logits.length / rows
   const result: number[] = []
   for (let r = 0; r < rows; r++) {
@@ -64,7 +65,8 @@ function softmaxRows(logits: Float32Array, rows: number): number[] {
   return result
 }
 
-function argmaxRows(values: Float32Array, rows: number): Int32Array {
+/** The place of each row's largest number; the first of equals. @internal */
+export function argmaxRows(values: Float32Array, rows: number): Int32Array {
   const columns = values.length / rows
   return Int32Array.from({ length: rows }, (_, r) => {
     const row = values.subarray(r * columns, (r + 1) * columns)
