@@ -11,6 +11,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
   train: { summary: 'trains a classifier of news articles', load: () => import('./train.js') },
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
   predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
+  memorisation: {
+    summary: 'writes a page that shows what predictions depend on',
+    load: () => import('./memorisation.js'),
+  },
   split: { summary: 'divides articles into training and test articles', load: () => import('./split.js') },
   inspect: {
     summary: 'counts articles, words and what padding would cost',
@@ -33,7 +37,7 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
 const overview = `packed-rnn COMMAND
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(14)}${summary}`)
   .join('\n')}
 
 packed-rnn COMMAND --help tells more.`
