@@ -1,6 +1,6 @@
 import { memorisationPage } from '../explain/page.js'
 import { type Reading, readerOf, readingOf, TOKENS } from '../explain/reading.js'
-import { atomicWrite } from '../formats/files.js'
+import { writeWhole } from '../formats/stateDict.js'
 import { readArticles } from '../text/gnad.js'
 import { loadRun } from '../training/run.js'
 import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
@@ -46,7 +46,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     readings.push(await readingOf(readerOf(`${directory}, ${run.preset}`, run), text, { tokens, signal }))
     run.model.dispose()
   }
-  await atomicWrite(values.out, Buffer.from(await memorisationPage(readings)))
+  await writeWhole(values.out, Buffer.from(await memorisationPage(readings)))
   for (const reading of readings) process.stdout.write(`${summary(reading)}\n`)
 }
 

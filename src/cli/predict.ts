@@ -65,7 +65,7 @@ async function printPredictions(
     printFields([ranked[0]!.name, ...ranked.map(field)])
     if (found === null) continue
     const deciding = decidingWords(tokens[i]!, found[i]!.strengths, words)
-    printFields(['', ...deciding.map(({ word, share }) => field({ name: word, share }))])
+    printFields(['', deciding.map(({ word, share }) => field({ name: word, share })).join('\t')])
   }
 }
 

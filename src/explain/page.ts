@@ -62,7 +62,7 @@ function section(reading: Reading, r: number, words: number): Content {
 <div class="prediction"><p class="place">After all ${tokens.length} tokens</p>
 <ol class="bars">${classes.map(([label, probability]) => bar(label, probability, probability))}</ol></div>
 <p class="status" role="status"></p>
-<div class="text" tabindex="0" role="group" aria-label="The text as ${name} reads it">${spans(text, reading, last)}</div>
+<div class="text" lang="" dir="auto" tabindex="0" role="group" aria-label="The text as ${name} reads it">${spans(text, reading, last)}</div>
 ${tokensInAll > tokens.length ? cutNote(tokens.length, tokensInAll) : null}
 ${words > 0 ? decided(decidingWords(tokens, last.strengths, words)) : null}
 </section>`

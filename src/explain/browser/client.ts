@@ -42,7 +42,11 @@ function listen({ text, tokens, data }: View): void {
     const token = event.target instanceof Element ? event.target.closest('.token') : null
     return token instanceof HTMLElement ? data.starts[tokens.indexOf(token)]! : null
   }
-  text.addEventListener('pointerover', event => showAll(startAt(event) ?? pinned, false))
+  text.addEventListener('pointerover', event => {
+    const start = startAt(event)
+    // Between two tokens the last one stays.
+    if (start !== null) showAll(start, false)
+  })
   text.addEventListener('pointerleave', () => showAll(pinned, false))
   text.addEventListener('click', event => {
     pinned = startAt(event) ?? pinned
