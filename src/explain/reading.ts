@@ -16,6 +16,7 @@ export interface Reader {
   model: SequenceModel
   /** Pieces of the text, in its order; what stands between them the model does not see. */
   tokenize(text: string): string[]
+  /** The id of each token. */
   encode(tokens: readonly string[]): Int32Array
   /** Of each class, by number. */
   classes: readonly string[]

@@ -129,14 +129,14 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
 
   test('hostile text stays text, and names that are long or have no space fit a phone', async () => {
     const long = 'x'.repeat(300)
-    const names = { name: hostile[0]!, classes: [hostile[1]!, long] }
+    const names = { name: hostile[1]!, classes: [hostile[0]!, long] }
     const others = [readingOfTokens([...hostile, long], names), readingOfTokens(['\u202eא', 'b\u0000c'])]
     const file = join(folder, 'hostile.html')
     await writeFile(file, await memorisationPage(others, { title: hostile[4]! }))
     await inEachView(browser, file, async page => {
       await tokensOf(page, 0).nth(1).hover()
       await expect(tokensOf(page, 0).allTextContents()).resolves.toEqual([...hostile, long])
-      await expect(page.locator('#reading-0 .bars .name').first().textContent()).resolves.toBe(hostile[1])
+      await expect(page.locator('#reading-0 .bars .name').first().textContent()).resolves.toBe(hostile[0])
       expect(await page.evaluate(() => 'broken' in window)).toBe(false)
       expect(await page.locator('img, b').count()).toBe(0)
     })
