@@ -1,5 +1,5 @@
 import { memorisationPage } from '../explain/page.js'
-import { type Reading, readerOf, readingOf, TOKENS } from '../explain/reading.js'
+import { POSITIONS, type Reading, readerOf, readingOf } from '../explain/reading.js'
 import { writeWhole } from '../formats/stateDict.js'
 import { readArticles } from '../text/gnad.js'
 import { loadRun } from '../training/run.js'
@@ -17,7 +17,8 @@ Several models stand side by side.
   FILE               the text, plain or .gz; - is standard input
   --out PAGE         the file to write, in HTML
   --article N        FILE holds articles in 10kGNAD's format, and the text is the Nth, from 0
-  --tokens N         the text is cut after N tokens, default ${TOKENS}: time and size grow with their square
+  --tokens N         the first N tokens can be pointed at, default ${POSITIONS}; after them there is the prediction at
+                     the end alone. Time and size grow with the square of N
 ${deviceUsage}`
 
 /** At more, a page takes 8 MB and minutes. */
@@ -35,15 +36,16 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   if (file === undefined || directories.length === 0) throw new UsageError('wanted a run and a file')
   if (values.out === undefined) throw new UsageError('wanted --out PAGE')
   const article = optionalInteger('article', values.article, 0)
-  const tokens = integerOption('tokens', values.tokens, TOKENS, 1)
-  if (tokens > MOST_TOKENS) throw new UsageError(`--tokens: wanted at most ${MOST_TOKENS}, got ${tokens}`)
+  const positions = integerOption('tokens', values.tokens, POSITIONS, 1)
+  if (positions > MOST_TOKENS)
+    throw new UsageError(`--tokens: wanted at most ${MOST_TOKENS}, got ${positions}`)
   const device = openDevice(deviceChoice(values))
 
   const text = article === undefined ? await textOf(file, signal) : await articleOf(file, article, signal)
   const readings: Reading[] = []
   for (const directory of directories) {
     const run = await loadRun(directory, { device })
-    readings.push(await readingOf(readerOf(`${directory}, ${run.preset}`, run), text, { tokens, signal }))
+    readings.push(await readingOf(readerOf(`${directory}, ${run.preset}`, run), text, { positions, signal }))
     run.model.dispose()
   }
   await writeWhole(values.out, Buffer.from(await memorisationPage(readings)))
@@ -64,8 +66,8 @@ async function articleOf(file: string, n: number, signal: AbortSignal): Promise<
   return found.text
 }
 
-function summary({ name, tokens, tokensInAll, predictions, classes }: Reading): string {
+function summary({ name, tokens, predictions, classes }: Reading): string {
   const { predicted, probabilities } = predictions.at(-1)!
   const probability = probabilities[predicted]!.toFixed(4)
-  return `${name}: ${tokens.length} of ${tokensInAll} tokens, ${classes[predicted]} ${probability}`
+  return `${name}: ${tokens.length} tokens, ${classes[predicted]} ${probability}`
 }

@@ -54,22 +54,22 @@ ${data(readings)}`
 }
 
 function section(reading: Reading, r: number, words: number): Content {
-  const { name, text, tokens, tokensInAll } = reading
-  const last = reading.predictions.at(-1)!
+  const { name, text, tokens, predictions } = reading
+  const last = predictions.at(-1)!
   const classes = topClasses(reading, last)
   return html`<section id="reading-${r}" aria-labelledby="name-${r}">
 <h2 id="name-${r}">${name}</h2>
+${predictions.length < tokens.length ? partNote(predictions.length - 1) : null}
 <div class="prediction"><p class="place">After all ${tokens.length} tokens</p>
 <ol class="bars">${classes.map(([label, probability]) => bar(label, probability, probability))}</ol></div>
 <p class="status" role="status"></p>
 <div class="text" lang="" dir="auto" tabindex="0" role="group" aria-label="The text as ${name} reads it">${spans(text, reading, last)}</div>
-${tokensInAll > tokens.length ? cutNote(tokens.length, tokensInAll) : null}
 ${words > 0 ? decided(decidingWords(tokens, last.strengths, words)) : null}
 </section>`
 }
 
-function cutNote(read: number, all: number): Content {
-  return html`<p class="note">The text has ${all} tokens. It was cut here, and the model has read ${read} of them.</p>`
+function partNote(positions: number): Content {
+  return html`<p class="note">The first ${positions} tokens can be pointed at. After them there is the prediction at the end alone.</p>`
 }
 
 function decided(words: readonly DecidingWord[]): Content {

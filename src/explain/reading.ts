@@ -1,3 +1,4 @@
+import { checkInteger } from '../check.js'
 import { badArgument } from '../errors.js'
 import { tokenizers } from '../text/tokenize.js'
 import type { Run } from '../training/run.js'
@@ -36,55 +37,46 @@ export function readerOf(name: string, { model, tokenizer, vocabulary, labels }:
 /** A text as a model reads it, token by token. */
 export interface Reading {
   name: string
-  /** As far as the model has read. */
   text: string
   tokens: readonly string[]
   /** Where each token begins in the text, in UTF-16 units. */
   starts: readonly number[]
-  /** Tokens of the whole text; more than there are here where it was cut. */
-  tokensInAll: number
   classes: readonly string[]
-  /** After each token. */
+  /** After the first token, the second, and so on, as far as was asked; the last of them after all tokens. */
   predictions: readonly Connectivity[]
 }
 
 /** How a text is read. */
 export interface ReadingOptions extends ConnectivityOptions {
-  /** The text is cut after so many tokens, T: time and memory grow with T². Default 500. */
-  tokens?: number
+  /** P: a prediction after each of the first P tokens, default 500, and one after all. Time and memory grow with P². */
+  positions?: number
 }
 
-/** Tokens of a text that are read where nothing else is said. */
-export const TOKENS = 500
+/** P where nothing else is said. */
+export const POSITIONS = 500
 
 /** Words that are named where nothing else is said, on the page and by `predict`. */
 export const WORDS = 10
 
 /**
- * Reads a text with a model: the prediction after each of its tokens, and on which of the tokens before it depends.
+ * Reads a text with a model: the predictions on the way through it and at its end, and on which tokens each depends.
  *
  * @throws PackedRnnError (rejects) ERR_EMPTY for a text without a token; ERR_INVALID_ARGUMENT where `tokenize` gives something
- * that is no piece of the text; else as `connectivities`.
+ * that is no piece of the text; ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
  */
 export async function readingOf(
   reader: Reader,
   text: string,
-  { tokens: limit = TOKENS, ...options }: ReadingOptions = {},
+  { positions = POSITIONS, ...options }: ReadingOptions = {},
 ): Promise<Reading> {
-  const all = reader.tokenize(text)
-  if (all.length === 0) throw badArgument('readingOf', 'text', 'at least one token', 'none', 'ERR_EMPTY')
-  const tokens = all.slice(0, limit)
+  checkInteger('readingOf', 'positions', positions, 1)
+  const tokens = reader.tokenize(text)
+  if (tokens.length === 0) throw badArgument('readingOf', 'text', 'at least one token', 'none', 'ERR_EMPTY')
   const starts = startsOf(text, tokens)
-  const end = starts.at(-1)! + tokens.at(-1)!.length
-  return {
-    name: reader.name,
-    text: tokens.length < all.length ? text.slice(0, end) : text,
-    tokens,
-    starts,
-    tokensInAll: all.length,
-    classes: reader.classes,
-    predictions: await connectivities(reader.model, prefixes(reader.encode(tokens)), options),
-  }
+  const ids = reader.encode(tokens)
+  const read = [...prefixes(ids.subarray(0, Math.min(positions, ids.length - 1))), ids]
+  const predictions = await connectivities(reader.model, read, options)
+  return { name: reader.name, text, tokens, starts, classes: reader.classes, predictions }
 }
 
 function startsOf(text: string, tokens: readonly string[]): number[] {

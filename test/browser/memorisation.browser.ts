@@ -127,6 +127,25 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 
+  test('of a long text the first tokens can be pointed at, and at the end all of it is coloured', async () => {
+    const part = await readingOf(readers[0]!, text, { positions: 12 })
+    const file = join(folder, 'part.html')
+    await writeFile(file, await memorisationPage([part]))
+    const last = part.tokens.length - 1
+    await inEachView(browser, file, async page => {
+      await expectShown(page, 0, last)
+      await tokensOf(page, 0).nth(11).hover()
+      await expectShown(page, 0, 11)
+      await tokensOf(page, 0).nth(12).hover()
+      await expectShown(page, 0, last)
+      await page.locator('#reading-0 .text').focus()
+      await page.keyboard.press('ArrowLeft')
+      await expectShown(page, 0, 11)
+      await page.keyboard.press('ArrowRight')
+      await expectShown(page, 0, last)
+    })
+  })
+
   test('hostile text stays text, and names that are long or have no space fit a phone', async () => {
     const long = 'x'.repeat(300)
     const names = { name: hostile[1]!, classes: [hostile[0]!, long] }

@@ -60,7 +60,7 @@ test('a page of a text and two runs; predict --explain names the same words', as
     '\n',
   )
   const [category, first] = line!.split('\t')
-  expect(one.stdout).toBe(`${at('one')}, lstm64-adam: 25 of 25 tokens, ${first}\n`)
+  expect(one.stdout).toBe(`${at('one')}, lstm64-adam: 25 tokens, ${first}\n`)
   expect(page.stdout.split('\n')[0]).toBe(one.stdout.trimEnd())
   expect(first!.startsWith(`${category} `)).toBe(true)
   const [empty, ...fields] = explained!.split('\t')
@@ -72,15 +72,15 @@ test('a page of a text and two runs; predict --explain names the same words', as
   )
 })
 
-test('an article of a file, from standard input, and cut', async () => {
-  const args = ['memorisation', at('one'), '--out', at('cut.html'), '--tokens', '7']
+test('an article of a file, from standard input, a part of it to be pointed at', async () => {
+  const args = ['memorisation', at('one'), '--out', at('part.html'), '--tokens', '7']
   const fromFile = await cli([...args, at('all.csv'), '--article', '5'])
-  const cut = await readFile(at('cut.html'), 'utf8')
-  expect(fromFile.stdout).toContain(': 7 of 25 tokens, ')
-  expect(cut).toContain('The text has 25 tokens')
+  const part = await readFile(at('part.html'), 'utf8')
+  expect(fromFile.stdout).toContain(': 25 tokens, ')
+  expect(part).toContain('The first 7 tokens can be pointed at')
   const piped = await cli([...args, '-'], { input: articles[5]!.text })
   expect(piped).toMatchObject({ code: 0, stdout: fromFile.stdout })
-  expect(await readFile(at('cut.html'), 'utf8')).toBe(cut)
+  expect(await readFile(at('part.html'), 'utf8')).toBe(part)
 })
 
 describe('predict --explain', () => {

@@ -43,11 +43,14 @@ test('without a script it is coloured for the prediction at the end, and names t
   ])
 })
 
-test('a text that was cut says so, and the list of words can be left out', async () => {
-  const reading = readingOfTokens(['a', 'b'], { tokensInAll: 7 })
-  expect(await memorisationPage([reading])).toMatch(/The text has 7 tokens.*has read 2 of them/)
-  const plain = await memorisationPage([readingOfTokens(['a', 'b'])], { words: 0, title: 'Two <letters>' })
-  expect(plain).not.toMatch(/It was cut here|What decided it/)
+test('a text that has predictions for a part says so, and the list of words can be left out', async () => {
+  const reading = readingOfTokens(['a', 'b', 'a', 'b'])
+  const part = { ...reading, predictions: [reading.predictions[0]!, reading.predictions[3]!] }
+  const html = await memorisationPage([part])
+  expect(html).toContain('The first 1 tokens can be pointed at.')
+  expect(Buffer.from(dataOf(html)[0].strengths, 'base64')).toHaveLength(1 + 4)
+  const plain = await memorisationPage([reading], { words: 0, title: 'Two <letters>' })
+  expect(plain).not.toMatch(/can be pointed at|What decided it/)
   expect(plain).toContain('<h1>Two &lt;letters&gt;</h1>')
 })
 

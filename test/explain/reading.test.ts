@@ -20,18 +20,26 @@ describe('a reading', () => {
     const found = reading.starts.map((start, t) => text.slice(start, start + reading.tokens[t]!.length))
     expect(found).toEqual(reading.tokens)
     expect(reading.starts).toEqual(reading.starts.toSorted((a, b) => a - b))
-    expect(reading).toMatchObject({ name: 'short', text, tokensInAll: 6, classes: labels.classes })
+    expect(reading).toMatchObject({ name: 'short', text, classes: labels.classes })
     const ids = reader.encode(reading.tokens)
     for (const [position, prediction] of reading.predictions.entries()) {
       expect(prediction).toEqual(await connectivity(reader.model, ids, position))
     }
   })
 
-  test('ends where it is cut, and says how long the text was', async () => {
-    const reading = await readingOf(readerOfShort(), text, { tokens: 3 })
-    expect(reading).toMatchObject({ tokens: [known[0], known[1], known[0]], tokensInAll: 6 })
-    expect(reading.text).toBe(`  ${known[0]} ${known[1]}\n${known[0]}`)
-    expect(reading.predictions).toHaveLength(3)
+  test('may have predictions after its first tokens alone; the last one is always after all', async () => {
+    const reader = readerOfShort()
+    const whole = await readingOf(reader, text)
+    for (const [positions, kept] of [
+      [2, [0, 1, 5]],
+      [1, [0, 5]],
+      [5, [0, 1, 2, 3, 4, 5]],
+      [6, [0, 1, 2, 3, 4, 5]],
+    ] as const) {
+      const part = await readingOf(reader, text, { positions })
+      expect(part).toEqual({ ...whole, predictions: kept.map(position => whole.predictions[position]) })
+    }
+    await expect(readingOf(reader, text, { positions: 1.5 })).rejects.toThrow('readingOf: positions: wanted')
   })
 
   test('of nothing, or by a tokenizer that gives what is not there, is refused', async () => {

@@ -23,7 +23,6 @@ export function readingOfTokens(tokens: readonly string[], extra: Partial<Readin
     text: tokens.join(' '),
     tokens,
     starts,
-    tokensInAll: tokens.length,
     classes: ['first', 'second'],
     predictions: tokens.map((_, position) =>
       prediction(Array.from({ length: position + 1 }, (_, t) => Math.abs(Math.sin(3 * t + position + 1)))),

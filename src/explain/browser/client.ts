@@ -53,8 +53,8 @@ function listen({ text, tokens, data }: View): void {
     showAll(pinned, true)
   })
   text.addEventListener('keydown', event => {
-    const last = tokens.length - 1
-    const at = indexAt(data, pinned)
+    const last = data.predictions.length - 1
+    const at = predictionAt(data, pinned)
     const goals: Record<string, number> = {
       ...{ ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1 },
       ...{ PageUp: at - 10, PageDown: at + 10, Home: 0, End: last, Escape: last },
@@ -62,37 +62,45 @@ function listen({ text, tokens, data }: View): void {
     const goal = goals[event.key]
     if (goal === undefined || event.ctrlKey || event.metaKey || event.altKey) return
     event.preventDefault()
-    const index = Math.min(Math.max(goal, 0), last)
-    pinned = data.starts[index]!
+    const position = positionOf(data, Math.min(Math.max(goal, 0), last))
+    pinned = data.starts[position]!
     showAll(pinned, true)
-    tokens[index]!.scrollIntoView({ block: 'nearest' })
+    tokens[position]!.scrollIntoView({ block: 'nearest' })
   })
 }
 
 /** Shows the same place in every reading, though their tokens may differ. `speaks`: to who listens, too. */
 function showAll(place: number, speaks: boolean): void {
-  for (const view of views) show(view, indexAt(view.data, place), speaks)
+  for (const view of views) show(view, predictionAt(view.data, place), speaks)
 }
 
-/** The last token that begins at `place` or before; the first where none does. */
-function indexAt({ starts }: ReadingData, place: number): number {
-  return Math.max(
+/** The token that prediction p comes after. */
+function positionOf({ starts, predictions }: ReadingData, p: number): number {
+  return p < predictions.length - 1 ? p : starts.length - 1
+}
+
+/** The prediction after the last token that begins at `place` or before; the one at the end where that one has none. */
+function predictionAt({ starts, predictions }: ReadingData, place: number): number {
+  const position = Math.max(
     0,
     starts.findLastIndex(start => start <= place),
   )
+  return Math.min(position, predictions.length - 1)
 }
 
-function show({ data, strengths, tokens, place, bars, status }: View, index: number, speaks: boolean): void {
-  const first = (index * (index + 1)) / 2
+function show({ data, strengths, tokens, place, bars, status }: View, p: number, speaks: boolean): void {
+  const position = positionOf(data, p)
+  const first = (p * (p + 1)) / 2
+  const own = strengths.subarray(first, first + position + 1)
   tokens.forEach((token, t) => {
-    token.style.setProperty('--strength', t > index ? '0' : String(strengths[first + t]! / 255))
-    token.classList.toggle('unread', t > index)
-    token.classList.toggle('current', t === index)
+    token.style.setProperty('--strength', String((own[t] ?? 0) / 255))
+    token.classList.toggle('unread', t > position)
+    token.classList.toggle('current', t === position)
   })
-  const word = tokens[index]!.textContent!
-  const all = index === tokens.length - 1
-  place.textContent = all ? `After all ${tokens.length} tokens` : `After token ${index + 1}, “${word}”`
-  const prediction = data.predictions[index]!
+  const word = tokens[position]!.textContent
+  const all = position === tokens.length - 1
+  place.textContent = all ? `After all ${tokens.length} tokens` : `After token ${position + 1}, “${word}”`
+  const prediction = data.predictions[p]!
   bars.forEach((bar, i) => {
     const [name, probability] = prediction[i]!
     bar.style.setProperty('--length', String(probability))
@@ -100,8 +108,7 @@ function show({ data, strengths, tokens, place, bars, status }: View, index: num
     bar.querySelector('.value')!.textContent = percent.format(probability)
   })
   if (!speaks) return
-  const order = [...strengths.subarray(first, first + index + 1).keys()]
-  order.sort((a, b) => strengths[first + b]! - strengths[first + a]!)
+  const order = [...own.keys()].sort((a, b) => own[b]! - own[a]!)
   const words = order.slice(0, NAMED).map(t => tokens[t]!.textContent)
   const [name, probability] = prediction[0]!
   status.textContent = `${place.textContent}: ${name}, ${percent.format(probability)}. It depends most on ${words.join(', ')}.`
