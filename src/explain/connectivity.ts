@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd.js'
-import { badArgument } from '../errors.js'
+import { checkInteger } from '../check.js'
 import type { Embedding, Module } from '../nn/index.js'
 import { packedRows } from '../ops/rows.js'
 import { PackedIds, PackedSequence } from '../packed.js'
@@ -39,6 +39,9 @@ export interface ConnectivityOptions {
 
 const MAX_TOKENS = 16_384
 
+/** Texts that go together, at most: only of very short ones do so many have few tokens. */
+const BATCH_SIZE = 1024
+
 /**
  * What the prediction at a position depends on: the connectivity of Madsen, "Visualizing memorization in RNNs", Distill
  * 2019. The prediction at a position is that for the text that ends there, so that it means the same for a model that
@@ -54,10 +57,7 @@ export async function connectivity(
   position: number,
   options: ConnectivityOptions = {},
 ): Promise<Connectivity> {
-  if (!Number.isInteger(position) || position < 0 || position >= ids.length) {
-    const wanted = `an integer from 0 to ${ids.length - 1}`
-    throw badArgument('connectivity', 'position', wanted, position, 'ERR_OUT_OF_RANGE')
-  }
+  checkInteger('connectivity', 'position', position, 0, ids.length - 1)
   const [found] = await connectivities(model, [ids.slice(0, position + 1)], options)
   return found!
 }
@@ -96,9 +96,6 @@ export async function connectivities(
     model.train(training)
   }
 }
-
-/** Texts in a batch, at most: only of very short ones so many have few tokens. */
-const BATCH_SIZE = 1024
 
 async function connectivityOfBatch(model: SequenceModel, ids: PackedIds): Promise<Connectivity[]> {
   const { sequences } = ids

@@ -115,6 +115,13 @@ test('an article a line: neither a lone CR nor U+2028 ends it', async () => {
   }
 })
 
+test('predict refuses bytes that are not UTF-8, and names where they are', async () => {
+  await writeFile(at('latin1.txt'), Buffer.from('sch\u00f6n\n', 'latin1'))
+  const result = await cli(['predict', at('one'), at('latin1.txt')])
+  expect(result).toMatchObject({ code: 1, stdout: '' })
+  expect(result.stderr).toMatch(/latin1\.txt: wanted UTF-8 text/)
+})
+
 describe('what cannot be understood or read', () => {
   test.each<[string, () => string[], number, RegExp]>([
     ['no file', () => [at('one'), '--out', 'x'], 2, /wanted a run and a file/],
