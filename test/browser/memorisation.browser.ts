@@ -39,7 +39,7 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     browser = await launch()
     readings = await Promise.all(readers.map(reader => readingOf(reader, text)))
     await writeFile(join(folder, 'page.html'), await memorisationPage(readings))
-  })
+  }, 120_000)
   afterAll(async () => {
     await browser?.close()
     await rm(folder, { recursive: true, force: true })

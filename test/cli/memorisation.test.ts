@@ -17,24 +17,15 @@ const articles = inventArticles(40, 9).map(({ category, text }) => ({
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'packed-rnn-memorisation-'))
   await writeArticles(at('all.csv'), articles)
-  const data = [
-    '--train',
-    at('all.csv'),
-    '--test',
-    at('all.csv'),
-    '--epochs',
-    '2',
-    '--batch-size',
-    '10',
-    '--quiet',
-  ]
+  const files = ['--train', at('all.csv'), '--test', at('all.csv')]
+  const data = [...files, ...'--epochs 1 --batch-size 10 --quiet'.split(' ')]
   const [one, two] = [
     ['--preset', 'lstm64-adam', '--out', at('one')],
     ['--preset', 'bilstm128x2-adam', '--tokenizer', 'words', '--pooling', 'max', '--out', at('two')],
   ]
   for (const options of [one!, two!])
     expect(await cli(['train', ...data, ...options])).toMatchObject({ code: 0 })
-})
+}, 120_000)
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 /** Words and shares, as a page of one reading has them beneath the text. */
@@ -67,9 +58,12 @@ test('a page of a text and two runs; predict --explain names the same words', as
   expect(empty).toBe('')
   expect(fields).toHaveLength(10)
   const words = fields.map(field => field.split(' ') as [string, string])
-  expect(wordsOf(await readFile(at('one.html'), 'utf8'))).toEqual(
-    words.map(([word, share]) => [word, Math.round(100 * Number(share))]),
-  )
+  const onPage = wordsOf(await readFile(at('one.html'), 'utf8'))
+  expect(onPage.map(([word]) => word)).toEqual(words.map(([word]) => word))
+  // Whole percents there, 4 decimals here.
+  for (const [i, [, percent]] of onPage.entries()) {
+    expect(Math.abs(percent - 100 * Number(words[i]![1]))).toBeLessThan(0.51)
+  }
 })
 
 test('an article of a file, from standard input, a part of it to be pointed at', async () => {
