@@ -16,6 +16,7 @@ export {
   type Precision,
 } from './device.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
+export * as explain from './explain/index.js'
 export {
   type HostTensor,
   readSafetensors,

@@ -19,12 +19,17 @@ export function wantedContents() {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   const compiled = sources
     .filter(name => name.endsWith('.ts'))
-    .flatMap(name => ['.js', '.js.map', '.d.ts'].map(end => `dist/${name.replace(/\.ts$/, end)}`))
+    .flatMap(name => endsOf(name).map(end => `dist/${name.replace(/\.ts$/, end)}`))
   const prebuilds = join(root, 'prebuilds')
   const binaries = existsSync(prebuilds)
     ? readdirSync(prebuilds, { recursive: true, encoding: 'utf8' }).filter(name => /\.(node|so)$/.test(name))
     : []
   return [...ALWAYS, ...native, ...compiled, ...binaries.map(name => `prebuilds/${name}`)]
+}
+
+/** The page's script is put into pages as it is, and nobody imports it: it has no map and no types. */
+function endsOf(name) {
+  return name === join('explain', 'browser', 'client.ts') ? ['.js'] : ['.js', '.js.map', '.d.ts']
 }
 
 /** What is wrong with a list of files: sentences, none where all is well. */

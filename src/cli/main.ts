@@ -19,6 +19,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
   },
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
   predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
+  memorisation: {
+    summary: 'writes a page that shows what predictions depend on',
+    load: () => import('./memorisation.js'),
+  },
   split: { summary: 'divides articles into training and test articles', load: () => import('./split.js') },
   inspect: {
     summary: 'counts articles, words and what padding would cost',
@@ -41,7 +45,7 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
 const overview = `packed-rnn COMMAND
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(14)}${summary}`)
   .join('\n')}
 
 packed-rnn COMMAND --help tells more.`

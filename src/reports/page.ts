@@ -1,23 +1,34 @@
+import { createHash } from 'node:crypto'
 import { type Content, html, markup } from './html.js'
 import { pageStyle } from './style.js'
 
-/** A page that is one file: it asks for nothing and runs no script, and its policy tells the browser so. */
-export function page(title: string, body: Content): string {
+/**
+ * A page that is one file: it asks for nothing and runs no script but the one given, and its policy tells the browser so.
+ *
+ * @param extra `style`: rules besides every page's; `script`: a module that imports nothing and holds no `</script`.
+ */
+export function page(title: string, body: Content, extra: { style?: string; script?: string } = {}): string {
+  const { style = '', script } = extra
+  const runs = script === undefined ? '' : ` script-src 'sha256-${sha256(script)}';`
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline';${markup(runs)} img-src data:; base-uri 'none'; form-action 'none'">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${markup(pageStyle)}</style>
+<style>${markup(pageStyle + style)}</style>
 </head>
 <body>
 ${body}
-</body>
+${script === undefined ? null : markup(`<script type="module">${script}</script>\n`)}</body>
 </html>
 `.text
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64')
 }
 
 /** A plot with what it shows above it. */

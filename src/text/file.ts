@@ -28,7 +28,12 @@ export async function* readBytes(file: string, signal?: AbortSignal): AsyncGener
 }
 
 /** The same as UTF-8 text, without a byte order mark. Bytes that are not UTF-8 are ERR_FILE_FORMAT. */
-export async function* readText(file: string, signal?: AbortSignal): AsyncGenerator<string> {
+export function readText(file: string, signal?: AbortSignal): AsyncGenerator<string> {
+  return decodeText(readBytes(file, signal), file)
+}
+
+/** UTF-8 text from bytes, as `readText`; a complaint names `file`. */
+export async function* decodeText(chunks: AsyncIterable<Buffer>, file: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   const decode = (bytes?: Buffer): string => {
     try {
@@ -37,7 +42,7 @@ export async function* readText(file: string, signal?: AbortSignal): AsyncGenera
       throw badFile(file, null, 'UTF-8 text', 'other bytes')
     }
   }
-  for await (const chunk of readBytes(file, signal)) yield decode(chunk)
+  for await (const chunk of chunks) yield decode(chunk)
   yield decode()
 }
 

@@ -62,7 +62,16 @@ export class Classifier extends Module {
    * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_DISPOSED.
    */
   forward(ids: PackedIds): Tensor<'float32', 2> {
-    return this.classifier.forward(this.#pool(this.lstm.forward(this.embedding.forward(ids))))
+    return this.logits(this.embedding.forward(ids))
+  }
+
+  /**
+   * `forward`, from word vectors on.
+   * @param vectors rows of `embeddingDim` numbers
+   * @throws PackedRnnError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED.
+   */
+  logits(vectors: PackedSequence): Tensor<'float32', 2> {
+    return this.classifier.forward(this.#pool(this.lstm.forward(vectors)))
   }
 
   #pool(states: LstmOutput<PackedSequence, 3>): Tensor<'float32', 2> {

@@ -77,7 +77,8 @@ export function surestMistakes(
   return mistakes.sort((a, b) => b.probability - a.probability).slice(0, MOST_MISTAKES)
 }
 
-function softmaxRows(logits: Float32Array, rows: number): number[] {
+/** Probabilities of each row of logits. @internal */
+export function softmaxRows(logits: Float32Array, rows: number): number[] {
   const classes = logits.length / rows
   const result: number[] = []
   for (let r = 0; r < rows; r++) {
@@ -90,7 +91,7 @@ function softmaxRows(logits: Float32Array, rows: number): number[] {
   return result
 }
 
-/** The first of each row's largest numbers, 0 where one is NaN. */
+/** The place of each row's largest number, the first of equals; 0 where one is NaN. @internal */
 export function argmaxRows(values: Float32Array, rows: number): Int32Array {
   const columns = values.length / rows
   return Int32Array.from({ length: rows }, (_, r) => {

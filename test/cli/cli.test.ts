@@ -117,7 +117,7 @@ describe('what cannot be understood or read', () => {
       'an unknown command',
       () => ['fly'],
       2,
-      /wanted one of train, experiments, compare, evaluate, predict, split, inspect, bench, build, doctor, got fly/,
+      /wanted one of train, experiments, compare, evaluate, predict, memorisation, split, inspect, bench, build, doctor, got fly/,
     ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
     ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],

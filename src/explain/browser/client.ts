@@ -1,0 +1,115 @@
+import type { ReadingData } from './data.js'
+
+/** The page's script: which token is looked at, and what is shown of its prediction. */
+
+interface View {
+  data: ReadingData
+  strengths: Uint8Array
+  tokens: HTMLElement[]
+  text: HTMLElement
+  place: HTMLElement
+  bars: HTMLElement[]
+  status: HTMLElement
+}
+
+const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0 })
+
+/** Of a prediction these are told to who does not see the colours. */
+const NAMED = 3
+
+const readings: ReadingData[] = JSON.parse(document.getElementById('readings')!.textContent!)
+const views = readings.map((data, r): View => {
+  const section = document.getElementById(`reading-${r}`)!
+  const find = (selector: string) => section.querySelector<HTMLElement>(selector)!
+  return {
+    data,
+    strengths: Uint8Array.from(atob(data.strengths), letter => letter.charCodeAt(0)),
+    tokens: [...section.querySelectorAll<HTMLElement>('.token')],
+    text: find('.text'),
+    place: find('.place'),
+    bars: [...section.querySelectorAll<HTMLElement>('.bars li')],
+    status: find('.status'),
+  }
+})
+
+/** The place in the text that is shown while nobody points at another: where the token begins. */
+let pinned = Number.POSITIVE_INFINITY
+
+for (const view of views) listen(view)
+
+function listen({ text, tokens, data }: View): void {
+  const startAt = (event: Event): number | null => {
+    const token = event.target instanceof Element ? event.target.closest('.token') : null
+    return token instanceof HTMLElement ? data.starts[tokens.indexOf(token)]! : null
+  }
+  text.addEventListener('pointerover', event => {
+    const start = startAt(event)
+    // Between two tokens the last one stays.
+    if (start !== null) showAll(start, false)
+  })
+  text.addEventListener('pointerleave', () => showAll(pinned, false))
+  text.addEventListener('click', event => {
+    pinned = startAt(event) ?? pinned
+    showAll(pinned, true)
+  })
+  text.addEventListener('keydown', event => {
+    const last = data.predictions.length - 1
+    const at = predictionAt(data, pinned)
+    const goals: Record<string, number> = {
+      ...{ ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1 },
+      ...{ PageUp: at - 10, PageDown: at + 10, Home: 0, End: last, Escape: last },
+    }
+    const goal = goals[event.key]
+    if (goal === undefined || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    const position = positionOf(data, Math.min(Math.max(goal, 0), last))
+    pinned = data.starts[position]!
+    showAll(pinned, true)
+    tokens[position]!.scrollIntoView({ block: 'nearest' })
+  })
+}
+
+/** Shows the same place in every reading, though their tokens may differ. `speaks`: to who listens, too. */
+function showAll(place: number, speaks: boolean): void {
+  for (const view of views) show(view, predictionAt(view.data, place), speaks)
+}
+
+/** The token that prediction p comes after. */
+function positionOf({ starts, predictions }: ReadingData, p: number): number {
+  return p < predictions.length - 1 ? p : starts.length - 1
+}
+
+/** The prediction after the last token that begins at `place` or before; the one at the end where that one has none. */
+function predictionAt({ starts, predictions }: ReadingData, place: number): number {
+  const position = Math.max(
+    0,
+    starts.findLastIndex(start => start <= place),
+  )
+  return Math.min(position, predictions.length - 1)
+}
+
+function show({ data, strengths, tokens, place, bars, status }: View, p: number, speaks: boolean): void {
+  const position = positionOf(data, p)
+  const first = (p * (p + 1)) / 2
+  const own = strengths.subarray(first, first + position + 1)
+  tokens.forEach((token, t) => {
+    token.style.setProperty('--strength', String((own[t] ?? 0) / 255))
+    token.classList.toggle('unread', t > position)
+    token.classList.toggle('current', t === position)
+  })
+  const word = tokens[position]!.textContent
+  const all = position === tokens.length - 1
+  place.textContent = all ? `After all ${tokens.length} tokens` : `After token ${position + 1}, “${word}”`
+  const prediction = data.predictions[p]!
+  bars.forEach((bar, i) => {
+    const [name, probability] = prediction[i]!
+    bar.style.setProperty('--length', String(probability))
+    bar.querySelector('.name')!.textContent = name
+    bar.querySelector('.value')!.textContent = percent.format(probability)
+  })
+  if (!speaks) return
+  const order = [...own.keys()].sort((a, b) => own[b]! - own[a]!)
+  const words = order.slice(0, NAMED).map(t => tokens[t]!.textContent)
+  const [name, probability] = prediction[0]!
+  status.textContent = `${place.textContent}: ${name}, ${percent.format(probability)}. It depends most on ${words.join(', ')}.`
+}
