@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import { parseJson } from '../formats/json.js'
 import { makeDirectory, readWhole, writeWhole } from '../formats/stateDict.js'
 import { fileFailure } from '../text/file.js'
-import { CHECKPOINT } from '../training/checkpoint.js'
+import { CHECKPOINT, PREVIOUS } from '../training/checkpoint.js'
 import { METRICS, RESULTS } from '../training/records.js'
 import { UsageError } from './options.js'
 
@@ -30,7 +30,9 @@ export async function newDirectory(name: string): Promise<string> {
 
 /** @throws UsageError where a directory holds a run, whose files a new one would replace, or several. */
 export function checkFree(directory: string): void {
-  const found = [CHECKPOINT, METRICS, RESULTS, SERIES].find(file => existsSync(join(directory, file)))
+  const found = [CHECKPOINT, PREVIOUS, METRICS, RESULTS, SERIES].find(file =>
+    existsSync(join(directory, file)),
+  )
   if (found === undefined) return
   throw new UsageError(
     `--out: wanted a directory without a run, got ${directory}, which has a ${found}; to go on: --resume ${directory}`,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { REPORT_PAGE, writeReport } from '../reports/report.js'
-import { CHECKPOINT } from '../training/checkpoint.js'
+import { CHECKPOINT, PREVIOUS } from '../training/checkpoint.js'
 import { RESULTS } from '../training/records.js'
 import type { Corpus } from './data.js'
 import type { Series } from './directory.js'
@@ -37,7 +37,7 @@ export async function trainSeries(
       if (!existsSync(join(out, REPORT_PAGE))) await writeReport(out)
       continue
     }
-    const begun = existsSync(join(out, CHECKPOINT))
+    const begun = [CHECKPOINT, PREVIOUS].some(file => existsSync(join(out, file)))
     const line = await readCommandLine(begun ? ['--resume', out] : [...args, '--out', out])
     await trainRun(corpus, line, { ...context, goOn })
   }

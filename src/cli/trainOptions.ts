@@ -4,7 +4,7 @@ import { badFile } from '../errors.js'
 import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
 import type { Padding, UnknownRows } from '../text/vocabulary.js'
-import { loadCheckpoint } from '../training/checkpoint.js'
+import { type Checkpoint, loadCheckpoint } from '../training/checkpoint.js'
 import { type Preset, type PresetName, presetName, presets } from '../training/presets.js'
 import {
   DOCUMENTS_PER_STEP,
@@ -17,7 +17,6 @@ import {
   rulesOf,
 } from '../training/rules.js'
 import { tokenizerName } from '../training/run.js'
-import type { TrainerState } from '../training/trainer.js'
 import { type DeviceChoice, deviceChoice, deviceOptions, deviceUsage } from './deviceOptions.js'
 import { argsOfSeries, checkFree, readSeries } from './directory.js'
 import { choiceOption, integerOption, noPositionals, optionalInteger, parse, UsageError } from './options.js'
@@ -176,7 +175,7 @@ export interface Command {
   options: TrainOptions
   /** What a later `--resume` needs. */
   args: string[]
-  from: { state: TrainerState; about: About } | null
+  from: (Omit<Checkpoint, 'about'> & { about: About }) | null
 }
 
 /**
@@ -197,14 +196,14 @@ export async function readCommandLine(args: string[]): Promise<Command> {
     const stored = argsOfSeries(resume, series, 'train', values)
     return { options: trainOptions({ ...parseTrain(stored), out: resume }), args: stored, from: null }
   }
-  const { state, about } = await loadCheckpoint(resume)
+  const { state, about, passedOver } = await loadCheckpoint(resume)
   if (!v.is(aboutSchema, about)) throw badFile(resume, null, 'a checkpoint of this command', 'another')
   const earlier = parseTrain(about.args)
   const elsewhere = { ...earlier, device: undefined, precision: undefined, threads: undefined }
   const kept = argsOf(values.device === undefined ? earlier : elsewhere)
   // Of an option that comes twice the last one counts.
   const { resume: _, ...all } = parseTrain([...kept, ...args, '--out', resume])
-  return { options: trainOptions(all), args: argsOf(all), from: { state, about } }
+  return { options: trainOptions(all), args: argsOf(all), from: { state, about, passedOver } }
 }
 
 /** Whether a command line is for several runs. */

@@ -98,8 +98,11 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
   const trainer = new Trainer(model, { ...preset, rules })
   using _optimizer = trainer.optimizer
   if (from !== null) {
-    const { state, about } = from
+    const { state, about, passedOver } = from
     trainer.restore(state)
+    if (passedOver !== null) {
+      process.stderr.write(`packed-rnn: ${passedOver.message}; the checkpoint before it is used\n`)
+    }
     say(`${directory}: goes on after ${state.position.epoch} epochs and ${state.position.step} steps`)
     if (about.kind !== device.kind || about.precision !== device.precision) {
       const before = `${about.kind} in ${about.precision}`

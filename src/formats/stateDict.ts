@@ -38,10 +38,14 @@ export async function readWhole(file: string): Promise<Buffer> {
   }
 }
 
-/** Writes a file, whole or not at all. @throws PackedRnnError naming it. */
-export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+/** Writes a file, whole or not at all; the one before may be kept, see `atomicWrite`. @throws PackedRnnError naming it. */
+export async function writeWhole(
+  file: string,
+  bytes: Uint8Array,
+  previous: string | null = null,
+): Promise<void> {
   try {
-    await atomicWrite(file, bytes)
+    await atomicWrite(file, bytes, previous)
   } catch (error) {
     throw fileFailure(file, error)
   }

@@ -1,15 +1,18 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { badFile } from '../errors.js'
+import { badFile, PackedRnnError } from '../errors.js'
 import { jsonNumber as number, parseJson } from '../formats/json.js'
-import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
+import { readSafetensors } from '../formats/safetensors.js'
+import { checkSeal, writeSealed } from '../formats/sealed.js'
 import { makeDirectory, readWhole, stateEntries, stateOf, writeWhole } from '../formats/stateDict.js'
 import { epochSchema } from './records.js'
 import type { TrainerPosition, TrainerState } from './trainer.js'
 
 /** The file in a run's directory. */
 export const CHECKPOINT = 'checkpoint.safetensors'
-const FORMAT = 'packed-rnn checkpoint 2'
+/** The one before it, in case that one comes to harm. */
+export const PREVIOUS = 'checkpoint.previous.safetensors'
+const FORMAT = 'packed-rnn checkpoint 3'
 
 const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
   epoch: v.number(),
@@ -39,9 +42,10 @@ const trainerSchema = v.object({
 
 /**
  * Writes a trainer's state into a directory, as one file: whoever reads it finds this checkpoint or the one before,
- * and no mixture. `about` is anything that JSON holds, for whoever resumes.
+ * and no mixture. The one before stays beside it, as checkpoint.previous.safetensors. `about` is anything that JSON
+ * holds, for whoever resumes.
  *
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; the one before is then still there.
  */
 export async function saveCheckpoint(directory: string, state: TrainerState, about: unknown): Promise<void> {
   const { model, optimizer, ...rest } = state
@@ -49,17 +53,41 @@ export async function saveCheckpoint(directory: string, state: TrainerState, abo
   const trainer = JSON.stringify({ ...rest, groups: optimizer.groups })
   const metadata = { format: FORMAT, trainer, about: JSON.stringify(about) }
   await makeDirectory(directory)
-  await writeWhole(join(directory, CHECKPOINT), writeSafetensors(entries, metadata))
+  const bytes = writeSealed(entries, metadata)
+  await writeWhole(join(directory, CHECKPOINT), bytes, join(directory, PREVIOUS))
+}
+
+/** What `loadCheckpoint` found. */
+export interface Checkpoint {
+  state: TrainerState
+  /** As it was given to `saveCheckpoint`. */
+  about: unknown
+  /** Why the last checkpoint cannot be used, where this is the one before it; else null. */
+  passedOver: PackedRnnError | null
 }
 
 /**
- * Reads what `saveCheckpoint` wrote. `restore` of the trainer checks that the state fits.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where the file cannot be read; ERR_FILE_FORMAT naming the file and what is wrong with it.
+ * Reads what `saveCheckpoint` wrote: the last checkpoint or, where that is torn, altered or missing, the one before.
+ * `restore` of the trainer checks that the state fits.
+ * @throws PackedRnnError (rejects) where neither can be used, about the last: ERR_INVALID_ARGUMENT where the file cannot be
+ * read; ERR_FILE_FORMAT naming the file and what is wrong with it.
  */
-export async function loadCheckpoint(directory: string): Promise<{ state: TrainerState; about: unknown }> {
-  const file = join(directory, CHECKPOINT)
-  const { tensors, metadata } = readSafetensors(await readWhole(file), file)
+export async function loadCheckpoint(directory: string): Promise<Checkpoint> {
+  try {
+    return { ...(await readCheckpoint(join(directory, CHECKPOINT))), passedOver: null }
+  } catch (error) {
+    if (!(error instanceof PackedRnnError)) throw error
+    const previous = await readCheckpoint(join(directory, PREVIOUS)).catch(() => null)
+    if (previous === null) throw error
+    return { ...previous, passedOver: error }
+  }
+}
+
+async function readCheckpoint(file: string): Promise<{ state: TrainerState; about: unknown }> {
+  const content = readSafetensors(await readWhole(file), file)
+  const { tensors, metadata } = content
   if (metadata.format !== FORMAT) throw badFile(file, null, `format '${FORMAT}'`, metadata.format ?? 'none')
+  checkSeal(content, file)
   const { position, masks, groups } = parseJson(trainerSchema, metadata.trainer ?? '', file)
   const part = (prefix: string) => stateOf(tensors, file, prefix)
   const state = { position, masks, model: part('model.'), optimizer: { groups, tensors: part('optimizer.') } }

@@ -2,7 +2,7 @@
  * The training loop over documents, its presets, checkpoints, metrics and reports.
  * @module
  */
-export { loadCheckpoint, saveCheckpoint } from './checkpoint.js'
+export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js'
 export { Classifier, type ClassifierOptions } from './classifier.js'
 export { type Evaluation, evaluate } from './evaluate.js'
 export {

@@ -32,6 +32,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const FILES = [
+  'checkpoint.previous.safetensors',
   'checkpoint.safetensors',
   'config.json',
   'metrics.jsonl',
@@ -220,7 +221,11 @@ describe('Ctrl-C', () => {
     const { code, stdout, stderr } = await interrupted(args, 'SIGINT', /epoch 3\/400/)
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' })
     expect(stderr).toContain(`to go on: packed-rnn train --resume ${at('stopped')}\n`)
-    expect((await readdir(at('stopped'))).sort()).toEqual(['checkpoint.safetensors', 'metrics.jsonl'])
+    expect((await readdir(at('stopped'))).sort()).toEqual([
+      'checkpoint.previous.safetensors',
+      'checkpoint.safetensors',
+      'metrics.jsonl',
+    ])
     const lines = (await text('stopped/metrics.jsonl')).split('\n')
     expect(lines.pop()).toBe('')
     expect(lines.map(line => JSON.parse(line).epoch)).toEqual(lines.map((_, i) => i + 1))

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.js'
+import { writeSealed } from '../../src/formats/sealed.js'
 import { Generator } from '../../src/random.js'
 import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
 import { type PresetName, presets } from '../../src/training/presets.js'
@@ -104,26 +105,53 @@ describe('a checkpoint that is none', () => {
     ],
     ['another file', file => writeFile(file, writeSafetensors([])), /wanted format/],
     [
+      'altered in one bit of a number',
+      async file => {
+        const bytes = await readFile(file)
+        bytes[bytes.length - 9]! ^= 1
+        await writeFile(file, bytes)
+      },
+      /wanted content of sha256 [0-9a-f]{64}, got [0-9a-f]{64}/,
+    ],
+    [
+      'altered in its metadata',
+      async file => {
+        const text = await readFile(file, 'latin1')
+        await writeFile(file, text.replace('\\"masks\\":0', '\\"masks\\":7'), 'latin1')
+      },
+      /wanted content of sha256/,
+    ],
+    [
       'of an older version',
       file => writeFile(file, writeSafetensors([], { format: 'packed-rnn checkpoint 1' })),
-      /wanted format 'packed-rnn checkpoint 2', got packed-rnn checkpoint 1/,
+      /wanted format 'packed-rnn checkpoint 3', got packed-rnn checkpoint 1/,
     ],
     [
       'without a history',
       async file => {
         const { tensors, metadata } = readSafetensors(await readFile(file), file)
+        const { sha256: _, ...unsealed } = metadata
         const { position, ...rest } = JSON.parse(metadata.trainer!)
         const trainer = JSON.stringify({ ...rest, position: { ...position, history: undefined } })
         const entries = [...tensors].map(([name, entry]) => ({ name, ...entry }))
-        await writeFile(file, writeSafetensors(entries, { ...metadata, trainer }))
+        await writeFile(file, writeSealed(entries, { ...unsealed, trainer }))
       },
       /checkpoint\.safetensors: wanted .* in position\.history/,
     ],
   ])('%s', async (_, spoil, message) => {
     const trainer = newTrainer('lstm64-sgd')
-    await saveCheckpoint(folder, await trainer.state(), null)
-    await spoil(join(folder, 'checkpoint.safetensors'))
-    await expect(loadCheckpoint(folder)).rejects.toThrow(message)
+    const directory = await mkdtemp(join(folder, 'none-'))
+    await saveCheckpoint(directory, await trainer.state(), null)
+    await spoil(join(directory, 'checkpoint.safetensors'))
+    await expect(loadCheckpoint(directory)).rejects.toThrow(message)
+    // With one before it, that one, and the reason.
+    await saveCheckpoint(directory, await trainer.state(), 'before')
+    await saveCheckpoint(directory, await trainer.state(), 'last')
+    expect(await loadCheckpoint(directory)).toMatchObject({ about: 'last', passedOver: null })
+    await spoil(join(directory, 'checkpoint.safetensors'))
+    const { about, passedOver } = await loadCheckpoint(directory)
+    expect(about).toBe('before')
+    expect(passedOver!.message).toMatch(message)
   })
 
   test('of another model', async () => {
