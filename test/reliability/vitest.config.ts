@@ -1,0 +1,15 @@
+import { defineConfig, mergeConfig } from 'vitest/config'
+import suite from '../../vitest.config.js'
+
+/** `npm run test:reliability`: what stands in this folder in its long form, one file after the other for the memory's sake. */
+export default mergeConfig(
+  { ...suite, test: { ...suite.test, include: [] } },
+  defineConfig({
+    test: {
+      include: ['test/reliability/**/*.test.ts'],
+      env: { PACKED_RNN_RELIABILITY: 'long' },
+      fileParallelism: false,
+      testTimeout: 900_000,
+    },
+  }),
+)
