@@ -267,7 +267,8 @@ struct ClipNorm {
   const GradientRows* rows;    // host [tensors]
   float maxNorm;
   bool largest;       // total is the largest |x|, and else the 2-norm
-  bool mustBeFinite;  // throws Error ERR_NON_FINITE for any other total, and changes nothing
+  bool mustBeFinite;  // throws Error ERR_NON_FINITE for any other total, naming the tensor, and changes
+                      // nothing
   float* total;       // [1]: the norm over all, before
 };
 // values = min(max(values, -limit), limit); NaN stays

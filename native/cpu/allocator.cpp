@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -35,7 +36,8 @@ void* Allocator::allocate(std::size_t bytes) {
   }
   void* data = nullptr;
   // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
-  if (const auto found = free_.lower_bound(size); found != free_.end() && found->first <= size + size / 8) {
+  const std::size_t most = limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_);
+  if (const auto found = free_.lower_bound(size); found != free_.end() && found->first <= most) {
     data = found->second;
     const std::size_t whole = found->first;
     cached_ -= whole;

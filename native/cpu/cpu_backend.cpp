@@ -45,11 +45,12 @@ void CpuBackend::checkRange(const char* what, const std::int32_t* values, std::i
   }
 }
 
-void CpuBackend::checkFinite(const char* what, float value) {
-  if (std::isfinite(value)) return;
+void CpuBackend::checkNorm(float norm, std::int64_t tensor) {
+  if (std::isfinite(norm)) return;
   Error failure{"ERR_NON_FINITE", {}};
-  std::snprintf(failure.message, sizeof failure.message, "%s: wanted a finite number, got %g", what,
-                static_cast<double>(value));
+  std::snprintf(failure.message, sizeof failure.message,
+                "the norm of the gradients: wanted a finite number, got %g with values[%lld]",
+                static_cast<double>(norm), static_cast<long long>(tensor));
   throw failure;
 }
 

@@ -32,8 +32,8 @@ class CpuBackend : public Backend {
   // Throws ERR_OUT_OF_RANGE unless low <= value < high for each value but `except`.
   static void checkRange(const char* what, const std::int32_t* values, std::int64_t count, std::int64_t low,
                          std::int64_t high, std::int64_t except = INT64_MIN);
-  // Throws ERR_NON_FINITE for an infinity or NaN.
-  static void checkFinite(const char* what, float value);
+  // Throws ERR_NON_FINITE for an infinity or NaN, which came with values[tensor].
+  static void checkNorm(float norm, std::int64_t tensor);
 
  private:
   Allocator allocator_;

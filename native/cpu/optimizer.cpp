@@ -190,14 +190,16 @@ void Kernels::clipNorm(const ClipNorm& a) {
     }
   };
   eachChunk(*this, a.tensors, counts, reduce);
-  float most = 0;
+  float most = 0, norm = 0;
   double squares = 0;
-  for (std::int64_t c = 0; c < chunks; c++) {
-    most = largerOrNan(most, partial[c]);
-    squares += static_cast<double>(partial[c]);
+  for (std::int64_t i = 0, c = 0; i < a.tensors; i++) {
+    for (const std::int64_t end = c + (counts[i] + kChunk - 1) / kChunk; c < end; c++) {
+      most = largerOrNan(most, partial[c]);
+      squares += static_cast<double>(partial[c]);
+    }
+    norm = a.largest ? most : static_cast<float>(__builtin_sqrt(squares));
+    if (a.mustBeFinite) checkNorm(norm, i);
   }
-  const float norm = a.largest ? most : static_cast<float>(__builtin_sqrt(squares));
-  if (a.mustBeFinite) checkFinite("the norm of the gradients", norm);
   a.total[0] = norm;
   // PyTorch's coefficient; NaN passes through the comparison, as it does there.
   float coefficient = a.maxNorm / (norm + 1e-6f);

@@ -34,6 +34,9 @@ PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, co
   float* columns = token.columns + j * count * kLanes;
   float* delta = gradients.delta + s * layout.width + j * count * kLanes;
   const auto put = [&](int column, V gradient) {
+    // What is no unit has weights of 0, and a NaN there, from an infinite input, would be one in all that
+    // they multiply it into.
+    gradient = keepFirst(gradient, live);
     store(columns + column * kLanes, gradient);
     store(delta + column * kLanes, gradient);
   };
@@ -178,9 +181,10 @@ struct BackwardPass {
       float* columns = token.columns + j * 3 * kLanes;
       float* dhAt = gradients.dh + s * layout.statePadded + j * kLanes;
       V dh = load(dhAt);
-      const V dR =
+      V dR =
           ResetFirstGruCell<Simd>::backwardReset(load(columns), loadUnits(token.previousH, j, layout.live(j)),
                                                  load(gradients.aside + s * layout.padded + j * kLanes), dh);
+      dR = keepFirst(dR, layout.live(j));
       store(dhAt, dh);
       store(columns, dR);
       store(gradients.delta + s * layout.width + j * 3 * kLanes, dR);

@@ -92,16 +92,19 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
 // then the cell. w is [terms][count kLanes], operand [R, stride].
 template <Cell cell, int first, int count, int R>
 __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, std::int64_t j,
-                                          const Term* operand, std::int64_t stride, int s,
+                                          const float* bias, const Term* operand, std::int64_t stride, int s,
                                           const States& states, const Token* tokens) {
-  // The GRU's column 2 is the input's part of n alone.
+  // The GRU's column 2 is the input's part of n alone, and column 3 has none: what weights of 0 made of an
+  // infinite input is NaN.
   constexpr auto recurs = [](int q) { return cell != Cell::gru || q != 2; };
+  constexpr auto projects = [](int q) { return cell != Cell::gru || q != 3; };
   constexpr int columns = cell == Cell::resetFirstGru ? 3 : count;
   V acc[R][count];
 #pragma GCC unroll 6
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-    for (int q = 0; q < count; q++) acc[r][q] = load(tokens[s + r].x + (j * columns + first + q) * kLanes);
+    for (int q = 0; q < count; q++)
+      acc[r][q] = load((projects(q) ? tokens[s + r].x : bias) + (j * columns + first + q) * kLanes);
   // In R parts, each of which fetches the next token of one sequence: what comes from memory is then there in
   // time, and no burst of it holds up the weights.
   const std::int64_t terms = termsIn(layout.state);
@@ -134,14 +137,14 @@ __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, s
 // All slots of one (half) step, and some blocks. w is [blocks][terms][count kLanes], operand [kSlots,
 // stride].
 template <Cell cell, int first, int count>
-void columnTiles(const Term* weights, const Layout& layout, Blocks units, TermRows operand, int live,
-                 const States& states, const Token* tokens) {
+void columnTiles(const Term* weights, const Layout& layout, Blocks units, const float* bias, TermRows operand,
+                 int live, const States& states, const Token* tokens) {
   for (std::int64_t j = units.first; j < units.end; j++) {
     const Term* const w = weights + j * termsIn(layout.state) * count * kLanes;
     for (int s = 0, rows; s < live; s += rows) {
       rows = tileRows(live - s, kSlotRows);
       const auto run = [&](auto tile) {
-        tile(w, layout, j, operand.data + s * operand.stride, operand.stride, s, states, tokens);
+        tile(w, layout, j, bias, operand.data + s * operand.stride, operand.stride, s, states, tokens);
       };
       switch (rows) {
         case 1:
@@ -208,6 +211,7 @@ struct ForwardPass {
   Share share;
   const Panels& weights;
   const float* projected;  // [U, C]
+  const float* bias;       // [C]
   Saved saved;             // columns null: nothing is saved
   States states;
   Term* terms;
@@ -253,13 +257,13 @@ struct ForwardPass {
     share.wait();  // until all of h is there
     const TermRows h = termRows(states.h, layout.statePadded, live, layout.state, terms);
     if constexpr (kHasHalves<cell>) {
-      columnTiles<cell, 0, 2>(weights.first, layout, units, h, live, states, tokens);
+      columnTiles<cell, 0, 2>(weights.first, layout, units, bias, h, live, states, tokens);
       share.wait();
       const TermRows reset = termRows(states.aside, layout.padded, live, layout.state, terms);
-      columnTiles<cell, 2, 1>(weights.second, layout, units, reset, live, states, tokens);
+      columnTiles<cell, 2, 1>(weights.second, layout, units, bias, reset, live, states, tokens);
     } else {
       constexpr int count = columnsOf(cell).count;
-      columnTiles<cell, 0, count>(weights.first, layout, units, h, live, states, tokens);
+      columnTiles<cell, 0, count>(weights.first, layout, units, bias, h, live, states, tokens);
     }
     if (layout.projected) project(tokens, live);
     float* held = states.h;
@@ -305,8 +309,8 @@ struct ForwardPass {
 };
 
 template <Cell cell>
-void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& layout,
-                float* const* projected) {
+void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& layout, float* const* projected,
+                const float* bias) {
   const std::int64_t panels = Panels::count(layout);
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
   Scratch<Term> memory(backend, a.shape.directions * panels);
@@ -320,7 +324,8 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
     Saved saved(a.saved, layout, a.shape.rows, d);
     if (a.saved == nullptr) saved.columns = nullptr;
     const States states{h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams};
-    return ForwardPass<cell>{a, layout, d, share, weights[d], projected[d], saved, states, terms};
+    return ForwardPass<cell>{a,     layout, d,    share, weights[d], projected[d], bias + d * layout.width,
+                             saved, states, terms};
   };
   walkAll(backend, a.shape, layout, false, perWorker, makePass);
 }
@@ -334,30 +339,31 @@ void Kernels::recurrentForward(const RecurrentForward& a) {
   // Rows that are not indexed are projected to where their columns will be saved.
   const bool inPlace = a.saved != nullptr && a.shape.index.index == nullptr;
   Scratch<float> inputWeights(*this, layout.width * inputs);
-  Scratch<float> bias(*this, layout.width);
+  Scratch<float> bias(*this, a.shape.directions * layout.width);
   Scratch<float> table(*this, inPlace ? 0 : a.shape.directions * distinct * layout.width);
   float* projected[2] = {};
   for (std::int64_t d = 0; d < a.shape.directions; d++) {
     projected[d] =
         inPlace ? Saved(a.saved, layout, a.shape.rows, d).columns : table + d * distinct * layout.width;
-    packInputWeights(a.weights[d], layout, inputs, inputWeights, bias);
+    float* const ownBias = bias + d * layout.width;
+    packInputWeights(a.weights[d], layout, inputs, inputWeights, ownBias);
     gemm(*this,
          {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false},
-          Operand{inputWeights, inputs, nullptr, true}, projected[d], layout.width, bias, false, nullptr});
+          Operand{inputWeights, inputs, nullptr, true}, projected[d], layout.width, ownBias, false, nullptr});
   }
   passEmptyThrough(a.shape, layout.state, a.h0, a.hN);
   passEmptyThrough(a.shape, layout.hidden, a.c0, a.cN);
   switch (a.shape.cell) {
     case Cell::lstm:
-      return runForward<Cell::lstm>(*this, a, layout, projected);
+      return runForward<Cell::lstm>(*this, a, layout, projected, bias);
     case Cell::gru:
-      return runForward<Cell::gru>(*this, a, layout, projected);
+      return runForward<Cell::gru>(*this, a, layout, projected, bias);
     case Cell::resetFirstGru:
-      return runForward<Cell::resetFirstGru>(*this, a, layout, projected);
+      return runForward<Cell::resetFirstGru>(*this, a, layout, projected, bias);
     case Cell::elmanTanh:
-      return runForward<Cell::elmanTanh>(*this, a, layout, projected);
+      return runForward<Cell::elmanTanh>(*this, a, layout, projected, bias);
     case Cell::elmanRelu:
-      return runForward<Cell::elmanRelu>(*this, a, layout, projected);
+      return runForward<Cell::elmanRelu>(*this, a, layout, projected, bias);
   }
 }
 

@@ -69,6 +69,14 @@ PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
 }
 #endif
 
+// v with 0 in all lanes but the first n, 0 < n <= kLanes.
+PACKED_RNN_INLINE V keepFirst(V v, int n) {
+  if (n == kLanes) return v;
+  float lanes[kLanes];
+  store(lanes, v);
+  return loadFirst(lanes, n);
+}
+
 // Ask for the line of p, to read or to write it; p may be any address.
 PACKED_RNN_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
 PACKED_RNN_INLINE void prefetchToWrite(float* p) { __builtin_prefetch(p, 1); }

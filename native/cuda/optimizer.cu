@@ -304,9 +304,14 @@ void CudaBackend::clipNorm(const ClipNorm& a) {
     float total = 0;
     download(&total, norm, sizeof total);
     if (!std::isfinite(total)) {
+      std::vector<float> ofChunks(wholeChunks.size());
+      download(ofChunks.data(), parts, ofChunks.size() * sizeof(float));
+      std::size_t c = 0;
+      while (c + 1 < ofChunks.size() && std::isfinite(ofChunks[c])) c++;
       Error failure{"ERR_NON_FINITE", {}};
       std::snprintf(failure.message, sizeof failure.message,
-                    "the norm of the gradients: wanted a finite number, got %g", static_cast<double>(total));
+                    "the norm of the gradients: wanted a finite number, got %g with values[%lld]",
+                    static_cast<double>(total), static_cast<long long>(wholeChunks[c].tensor));
       throw failure;
     }
   }

@@ -27,6 +27,7 @@ export function settingsOf(options: TrainOptions): RunResults['settings'] {
     'max-tokens': finite(batches.maxTokens),
     'drop-last': batches.dropLast,
     'evaluate-every': options.evaluateEvery,
+    'on-non-finite': options.onNonFinite,
     device: device.kind ?? null,
     precision: device.options.precision ?? null,
     threads: device.options.threads ?? null,

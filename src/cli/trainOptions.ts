@@ -5,6 +5,7 @@ import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
 import type { Padding, UnknownRows } from '../text/vocabulary.js'
 import { type Checkpoint, loadCheckpoint } from '../training/checkpoint.js'
+import { nonFiniteRules, type OnNonFinite } from '../training/nonFinite.js'
 import { type Preset, type PresetName, presetName, presets } from '../training/presets.js'
 import {
   DOCUMENTS_PER_STEP,
@@ -40,6 +41,8 @@ ${vectorUsage}
   --evaluate-every N tests the model after every N epochs; default 1; 0: only at the end
 ${deviceUsage}
   --seed N           of initial values, order and dropout; default 1
+  --on-non-finite NAME   where a loss or a gradient is NaN or infinite: throw (default), which ends the run; skip,
+                      which leaves out the step; or ignore
   --checkpoint N     writes a checkpoint after every N steps, too
   --progress NAME    bar (default), or notebook: the lines that the notebook prints
   --quiet            no progress`
@@ -100,6 +103,7 @@ export interface TrainOptions {
   /** Epochs from one test to the next; 0: none before the end. */
   evaluateEvery: number
   device: DeviceChoice
+  onNonFinite: OnNonFinite
   seed: number
   out: string | undefined
   /** Steps between checkpoints within an epoch; undefined: none. */
@@ -127,6 +131,7 @@ export const runOptions = {
   'evaluate-every': { type: 'string' },
   ...deviceOptions,
   seed: { type: 'string' },
+  'on-non-finite': { type: 'string' },
   checkpoint: { type: 'string' },
   progress: { type: 'string' },
   quiet: { type: 'boolean' },
@@ -250,6 +255,7 @@ function trainOptions(values: Values): TrainOptions {
     },
     evaluateEvery: integerOption('evaluate-every', values['evaluate-every'], 1, 0),
     device: deviceChoice(values),
+    onNonFinite: choiceOption('on-non-finite', values['on-non-finite'], nonFiniteRules),
     seed: integerOption('seed', values.seed, 1, 0),
     out: values.out,
     checkpoint: optionalInteger('checkpoint', values.checkpoint, 1),

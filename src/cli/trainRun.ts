@@ -95,7 +95,7 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
   )
 
   const rules = rulesOf(options.loop, options.mode)
-  const trainer = new Trainer(model, { ...preset, rules })
+  const trainer = new Trainer(model, { ...preset, rules, onNonFinite: options.onNonFinite })
   using _optimizer = trainer.optimizer
   if (from !== null) {
     const { state, about, passedOver } = from
@@ -168,6 +168,7 @@ async function runEpochs(
   try {
     for await (const progress of trainer.fit(data.training, fit)) {
       printer.update(progress)
+      if (progress.skipped !== null) stream.write(`packed-rnn: ${progress.skipped}; the step is left out\n`)
       if (log.due || (checkpoint !== undefined && progress.step % checkpoint === 0)) await log.save()
     }
     // Where only the test of the last epoch was missing.

@@ -22,6 +22,7 @@ const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
     weight: v.number(),
     documents: v.number(),
     right: v.number(),
+    skipped: v.number(),
     gradNorm: number,
     largestGradNorm: number,
     learningRate: v.number(),

@@ -13,6 +13,7 @@ export {
   confusionMatrix,
   type MetricsOptions,
 } from './metrics.js'
+export type { OnNonFinite } from './nonFinite.js'
 export { type NotebookPrinterOptions, notebookPrinter } from './notebookProgress.js'
 export { type Preset, type PresetName, presets } from './presets.js'
 export {

@@ -20,6 +20,8 @@ export interface TrainingProgress {
   elapsedSeconds: number
   /** The estimate for the rest of the run; infinite or NaN where there is none yet. */
   remainingSeconds: number
+  /** Where this step had a number that is not finite, if it was left out for that; else null. */
+  skipped: string | null
 }
 
 /** Options of `progressPrinter`. */

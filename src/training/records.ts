@@ -20,7 +20,7 @@ export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.object({
   epoch: count,
   steps: count,
   loss: number,
-  accuracy: v.number(),
+  accuracy: number,
   gradNorm: v.object({ mean: number, largest: number }),
   learningRate: v.number(),
   test: tested,

@@ -1,5 +1,5 @@
 import { checkInteger } from '../check.js'
-import { badArgument } from '../errors.js'
+import { badArgument, PackedRnnError } from '../errors.js'
 import type { StateEntry } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
@@ -14,6 +14,7 @@ import {
 } from '../text/batches.js'
 import type { Classifier } from './classifier.js'
 import { argmaxRows, countRight, evaluate } from './evaluate.js'
+import { type OnNonFinite, placeOf, refuseNonFinite } from './nonFinite.js'
 import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
 import type { EpochRecord } from './record.js'
@@ -23,6 +24,13 @@ import { type Rules, rulesOf } from './rules.js'
 export interface TrainingOptions extends Pick<Preset, 'optimizer' | 'clip' | 'batchSize'> {
   /** What a step is; default the fixed batched loop's. */
   rules?: Rules
+  /**
+   * What happens where the loss or a gradient of a step is NaN or infinite. `'throw'`, the default, and `'skip'` leave the
+   * parameters and the optimiser as they were; then `fit` rejects with ERR_NON_FINITE, naming epoch, step and parameter,
+   * or goes on and tells in `TrainingProgress.skipped`. Up to three steps behind one that throws are issued already, and
+   * are made where their own numbers are finite. `'ignore'` looks for nothing and steps along, as PyTorch does.
+   */
+  onNonFinite?: OnNonFinite
 }
 
 /** How the documents are put into batches, besides their size, and how often. */
@@ -45,6 +53,8 @@ export interface EpochSums {
   documents: number
   /** Documents whose category had the largest logit. */
   right: number
+  /** Steps that were left out for a number that is not finite; they are in no other sum. */
+  skipped: number
   gradNorm: number
   /** No sum. */
   largestGradNorm: number
@@ -87,6 +97,7 @@ const NOTHING: EpochSums = {
   weight: 0,
   documents: 0,
   right: 0,
+  skipped: 0,
   gradNorm: 0,
   largestGradNorm: 0,
   learningRate: 0,
@@ -108,6 +119,8 @@ interface StepFigures {
   loss: number
   right: number
   gradNorm: number
+  /** Where a number was not finite, if that is why the step was left out. */
+  skipped: string | null
 }
 
 /** The training loop: forward, backward, clip the LSTM's gradients, step. */
@@ -118,6 +131,7 @@ export class Trainer {
   readonly optimizer: Adam | SGD
   readonly #options: TrainingOptions
   readonly #rules: Rules
+  readonly #onNonFinite: OnNonFinite
   #position: TrainerPosition = {
     ...{ epoch: 0, step: 0, sums: { ...NOTHING }, tokens: 0, seconds: 0, way: '', history: [] },
     epochStart: { tokens: 0, seconds: 0 },
@@ -127,8 +141,9 @@ export class Trainer {
 
   /** @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum. */
   constructor(model: Classifier, options: TrainingOptions) {
-    const { optimizer, rules = rulesOf('batched', 'fixed') } = options
+    const { optimizer, rules = rulesOf('batched', 'fixed'), onNonFinite = 'throw' } = options
     this.model = model
+    this.#onNonFinite = onNonFinite
     this.#options = options
     this.#rules = rules
     const parameters = rules.trainsAll ? model.parameters() : model.lstm.parameters()
@@ -170,9 +185,9 @@ export class Trainer {
       const start = performance.now() - position.seconds * 1000
       const current = batches.epoch(position.epoch)
       const advance = async () => {
-        const stepLoss = await this.#advance()
+        const { stepLoss, skipped } = await this.#advance()
         position.seconds = (performance.now() - start) / 1000
-        const progress = this.#progress(stepLoss, epochs, current)
+        const progress = { ...this.#progress(stepLoss, epochs, current), skipped }
         if (position.step === current.steps) await this.#endEpoch(test, signal)
         return progress
       }
@@ -193,13 +208,19 @@ export class Trainer {
   }
 
   #issue(batch: Batch): void {
-    const { loss, logits, gradNorm } = this.#step(batch)
+    const { loss, logits, gradNorm, places } = this.#step(batch)
     const { ids, labels } = batch
+    const { epoch, step } = this.#position
+    const name = `epoch ${epoch + 1}, step ${step + this.#pending.length + 1}`
+    const norm = gradNorm.item().then(
+      value => ({ gradNorm: value, skipped: null }),
+      error => ({ gradNorm: Number.NaN, skipped: this.#refused(name, error, places) }),
+    )
     // All asked for before the first is there: the device's queue holds three reads, and waits once.
-    const figures = Promise.all([loss.item(), logits.toArray(), gradNorm.item()]).then(values => ({
-      loss: values[0],
-      right: countRight(argmaxRows(values[1], labels.length), labels),
-      gradNorm: values[2],
+    const figures = Promise.all([loss.item(), logits.toArray(), norm]).then(([loss, logits, norm]) => ({
+      loss,
+      right: countRight(argmaxRows(logits, labels.length), labels),
+      ...norm,
     }))
     // Whoever waits for it hears of its failure; after an earlier failure nobody does.
     figures.catch(() => {})
@@ -208,8 +229,15 @@ export class Trainer {
     for (const tensor of [loss, logits, gradNorm]) tensor.dispose()
   }
 
-  /** Waits for the oldest step that was issued, and moves the position past it. Gives its mean loss. */
-  async #advance(): Promise<number> {
+  /** What is told of a step whose gradients failed. @throws PackedRnnError, unless it is for their numbers and to be skipped. */
+  #refused(step: string, error: unknown, places: readonly string[]): string {
+    const what = `${step}: wanted finite numbers, got others in ${placeOf(error, places)}`
+    if (this.#onNonFinite === 'skip') return what
+    throw new PackedRnnError('ERR_NON_FINITE', `fit: ${what}`, { cause: error })
+  }
+
+  /** Waits for the oldest step that was issued, and moves the position past it. */
+  async #advance(): Promise<{ stepLoss: number; skipped: string | null }> {
     const [oldest] = this.#pending
     let figures: StepFigures
     try {
@@ -220,10 +248,10 @@ export class Trainer {
       throw error
     }
     this.#pending.shift()
-    return this.#count(this.#position, oldest!, figures)
+    return { stepLoss: this.#count(this.#position, oldest!, figures), skipped: figures.skipped }
   }
 
-  #progress(stepLoss: number, epochs: number, { steps, tokens }: Epoch): TrainingProgress {
+  #progress(stepLoss: number, epochs: number, { steps, tokens }: Epoch) {
     const position = this.#position
     // The epochs to come are taken to be as long as this one.
     const remaining = position.epochStart.tokens + (epochs - position.epoch) * tokens - position.tokens
@@ -242,11 +270,19 @@ export class Trainer {
   }
 
   /** Counts a step and gives its mean loss. */
-  #count(position: TrainerPosition, step: Pending, { loss, right, gradNorm }: StepFigures): number {
+  #count(position: TrainerPosition, step: Pending, figures: StepFigures): number {
     const { reduction, weighsDocuments } = this.#rules
     const { documents, tokens, learningRate } = step
+    const { loss, right, gradNorm, skipped } = figures
     const { sums } = position
     const mean = reduction === 'sum' ? loss / documents : loss
+    sums.learningRate = learningRate
+    position.tokens += tokens
+    position.step++
+    if (skipped !== null) {
+      sums.skipped++
+      return mean
+    }
     const weight = weighsDocuments ? documents : 1
     sums.loss += mean * weight
     sums.weight += weight
@@ -254,9 +290,6 @@ export class Trainer {
     sums.right += right
     sums.gradNorm += gradNorm
     sums.largestGradNorm = Math.max(sums.largestGradNorm, gradNorm)
-    sums.learningRate = learningRate
-    position.tokens += tokens
-    position.step++
     return mean
   }
 
@@ -273,7 +306,7 @@ export class Trainer {
       steps: (history.at(-1)?.steps ?? 0) + step,
       loss: sums.loss / sums.weight,
       accuracy: sums.right / sums.documents,
-      gradNorm: { mean: sums.gradNorm / step, largest: sums.largestGradNorm },
+      gradNorm: { mean: sums.gradNorm / (step - sums.skipped), largest: sums.largestGradNorm },
       learningRate: sums.learningRate,
       test: tested,
       seconds: spent,
@@ -289,7 +322,8 @@ export class Trainer {
   }
 
   /**
-   * One step on a batch.
+   * One step on a batch. Where a number of it is not finite it changes nothing, unless `onNonFinite` is 'ignore', and
+   * `device.synchronize()` rejects with ERR_NON_FINITE.
    * @returns the mean, or by the rules the sum, of its losses before the step.
    * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or a label outside.
    */
@@ -306,11 +340,12 @@ export class Trainer {
       const logits = this.model.forward(ids)
       const loss = crossEntropy(logits, labels, { reduction })
       loss.backward()
+      const places = this.#onNonFinite === 'ignore' ? [] : refuseNonFinite(this.model, loss)
       // Also where no step is made of it, for its norm.
       const gradNorm = clipGradNorm(this.model.lstm.parameters(), this.#options.clip)
       if (stepsOnRest || labels.length === this.#options.batchSize) this.optimizer.step()
       this.model.zeroGrad()
-      return { loss, logits, gradNorm }
+      return { loss, logits, gradNorm, places }
     })
   }
 

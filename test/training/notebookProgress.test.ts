@@ -14,6 +14,7 @@ const first: TrainingProgress = {
   tokensPerSecond: 100,
   elapsedSeconds: 10,
   remainingSeconds: 990,
+  skipped: null,
 }
 
 /** What is printed for events that come at times of a clock of our own. */

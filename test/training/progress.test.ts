@@ -29,6 +29,7 @@ const first: TrainingProgress = {
   tokensPerSecond: 1_234_567,
   elapsedSeconds: 42.9,
   remainingSeconds: 4203.5,
+  skipped: null,
 }
 
 test('a terminal gets a bar with loss, speed, elapsed and remaining time', () => {

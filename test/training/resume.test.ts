@@ -84,6 +84,7 @@ test('a run whose loss is no number any more resumes too', async () => {
       ...presets['lstm64-sgd'],
       optimizer: { kind: 'sgd', lr: 1e38, momentum: 0 },
       batchSize: BATCH,
+      onNonFinite: 'ignore',
     })
   const [whole, stopped, resumed] = [diverging(), diverging(), diverging()]
   await run(whole)
