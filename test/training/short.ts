@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Device, device } from '../../src/device.js'
 import { Generator } from '../../src/random.js'
 import type { LabelledDocuments } from '../../src/text/batches.js'
@@ -8,6 +9,7 @@ import { Vocabulary } from '../../src/text/vocabulary.js'
 import { Classifier } from '../../src/training/classifier.js'
 import { type PresetName, presets } from '../../src/training/presets.js'
 import type { Pooling } from '../../src/training/rules.js'
+import type { TrainerState } from '../../src/training/trainer.js'
 
 const articles = inventArticles(64, 5)
 const words = articles.map(({ text }) => tokenizers.whitespace(text).slice(0, 40))
@@ -35,4 +37,11 @@ export function shortClassifier(
     classes: labels.classes.length,
     embeddingDim: 20,
   })
+}
+
+/** A hash of the parameters and of the optimiser's state: `toEqual` takes seconds for so many numbers. */
+export function bitsOf({ model, optimizer }: Pick<TrainerState, 'model' | 'optimizer'>): string {
+  const hash = createHash('sha256')
+  for (const [name, { data }] of [...model, ...optimizer.tensors]) hash.update(name).update(data)
+  return hash.digest('hex')
 }
