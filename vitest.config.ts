@@ -11,5 +11,7 @@ export default defineConfig({
     // Whoever names no device runs on the CPU, also where there is a better one: that has tests of its own.
     env: { PACKED_RNN_DEVICE: process.env.PACKED_RNN_DEVICE ?? 'cpu' },
     testTimeout: 180_000,
+    // Some compile the package, which a busy machine takes its time for.
+    hookTimeout: 120_000,
   },
 })
