@@ -41,8 +41,9 @@ ${vectorUsage}
   --evaluate-every N tests the model after every N epochs; default 1; 0: only at the end
 ${deviceUsage}
   --seed N           of initial values, order and dropout; default 1
-  --on-non-finite NAME   where a loss or a gradient is NaN or infinite: throw (default), which ends the run; skip,
-                      which leaves out the step; or ignore
+  --on-non-finite NAME
+                     where a loss or a gradient is NaN or infinite: throw (default) ends the run, skip leaves
+                     out the step, ignore goes on
   --checkpoint N     writes a checkpoint after every N steps, too
   --progress NAME    bar (default), or notebook: the lines that the notebook prints
   --quiet            no progress`

@@ -5,10 +5,9 @@ import { clipNorm } from '../ops/clip.js'
 import { scale } from '../ops/elementwise.js'
 import type { Tensor } from '../tensor.js'
 
-/** What happens where a loss or a gradient is NaN or infinite. */
-export const nonFiniteRules = ['throw', 'skip', 'ignore'] as const
-/** See `TrainingOptions`. */
-export type OnNonFinite = (typeof nonFiniteRules)[number]
+/** What happens where a loss or a gradient is NaN or infinite; see `TrainingOptions`. */
+export type OnNonFinite = 'throw' | 'skip' | 'ignore'
+export const nonFiniteRules = ['throw', 'skip', 'ignore'] as const satisfies readonly OnNonFinite[]
 
 /** No finite number is larger, so gradients stay as they are. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127
