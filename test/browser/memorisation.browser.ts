@@ -12,7 +12,7 @@ import { browserFile, launch, withoutBrowser } from './chromium.js'
 import { inEachView } from './views.js'
 
 const text = `${vocabulary.words.slice(0, 60).join(' ')}.`
-const common = { dialect: 'csv', vocabulary, labels } as const
+const common = { dialect: 'csv', posts: null, vocabulary, labels } as const
 /** Their tokens differ: the second has the full stops and commas by themselves. */
 const readers: Reader[] = [
   readerOf('one', {
