@@ -23,7 +23,7 @@ export function isRecorded(inputs: Gradients): boolean {
 }
 
 function wantsGradient(input: Float | null): boolean {
-  return input !== null && (input.requiresGrad || input.node !== null)
+  return input != null && (input.requiresGrad || input.node !== null)
 }
 
 /**

@@ -60,6 +60,25 @@ export function badFile(file: string, line: number | null, wanted: string, got: 
   return new PackedRnnError('ERR_FILE_FORMAT', `${place}: wanted ${wanted}, got ${show(got)}`)
 }
 
+/**
+ * What `read` makes of a file's content. @throws PackedRnnError ERR_FILE_FORMAT naming the file, for an argument that is refused.
+ */
+export function ofFile<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    const refused: ErrorCode[] = [
+      'ERR_INVALID_ARGUMENT',
+      'ERR_SHAPE',
+      'ERR_DTYPE',
+      'ERR_OUT_OF_RANGE',
+      'ERR_EMPTY',
+    ]
+    if (!(error instanceof PackedRnnError && refused.includes(error.code))) throw error
+    throw new PackedRnnError('ERR_FILE_FORMAT', `${file}: ${error.message}`, { cause: error })
+  }
+}
+
 function show(value: unknown): string {
   if (typeof value === 'string') return value
   if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`

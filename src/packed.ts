@@ -100,7 +100,10 @@ export class PackedSequence {
   /** Null where `data` has a row for each token; `packedRows` makes them. */
   readonly index: RowIndex | null
 
-  /** @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit. */
+  /**
+   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit; ERR_OUT_OF_RANGE
+   * for an index whose two sides disagree.
+   */
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
     const rows = index === null ? sequences.rows : anySize
     checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, anySize] })
@@ -121,6 +124,7 @@ export class PackedSequence {
         shape: [sequences.rows],
         device,
       })
+      checkIndex(index)
     }
     this.data = data
     this.sequences = sequences
@@ -143,6 +147,40 @@ export class PackedSequence {
   /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
+  }
+}
+
+/** That an index says the same both ways: the ops read memory by it without looking again. */
+function checkIndex(given: RowIndex): void {
+  const [index, starts, order] = [given.index.host, given.starts.host, given.order.host]
+  if (index === null || starts === null || order === null) {
+    throw badArgument('PackedSequence', 'index', 'integers given by the host', 'results of ops')
+  }
+  let at = 0
+  for (let u = 0; u + 1 < starts.length; u++) {
+    for (const first = at; at < starts[u + 1]!; at++) {
+      const row = order[at]!
+      if (index[row] === u && (at === first || row > order[at - 1]!)) continue
+      throw badArgument(
+        'PackedSequence',
+        `index.order[${at}]`,
+        `the next row of ${u}`,
+        row,
+        'ERR_OUT_OF_RANGE',
+      )
+    }
+    if (at !== starts[u + 1] || (u === 0 && starts[0] !== 0)) {
+      throw badArgument(
+        'PackedSequence',
+        'index.starts',
+        'ascending numbers from 0',
+        starts,
+        'ERR_OUT_OF_RANGE',
+      )
+    }
+  }
+  if (at !== order.length) {
+    throw badArgument('PackedSequence', 'index.starts', `${order.length} at its end`, at, 'ERR_OUT_OF_RANGE')
   }
 }
 

@@ -15,24 +15,28 @@ namespace {
 Napi::Value distinctIds(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto given = info[0].As<Napi::Int32Array>();
-  const std::int32_t below = info[1].As<Napi::Number>().Int32Value();
+  const std::int64_t below = info[1].As<Napi::Number>().Int64Value();
   const std::size_t count = given.ElementLength();
   const std::int32_t* const ids = given.Data();
 
-  std::vector<std::int32_t> counts(static_cast<std::size_t>(below));
-  std::size_t distinct = 0;
+  std::int64_t largest = -1;
   for (std::size_t n = 0; n < count; n++) {
     if (ids[n] < 0 || ids[n] >= below) return Napi::Number::New(env, static_cast<double>(n));
+    if (ids[n] > largest) largest = ids[n];
+  }
+  std::vector<std::int32_t> counts(static_cast<std::size_t>(largest + 1));
+  std::size_t distinct = 0;
+  for (std::size_t n = 0; n < count; n++) {
     if (counts[ids[n]]++ == 0) distinct++;
   }
   auto found = Napi::Int32Array::New(env, distinct);
   auto starts = Napi::Int32Array::New(env, distinct + 1);
   std::vector<std::int32_t> next(distinct);
   std::int32_t u = 0, total = 0;
-  for (std::int32_t id = 0; id < below; id++) {
+  for (std::size_t id = 0; id < counts.size(); id++) {
     const std::int32_t times = counts[id];
     if (times == 0) continue;
-    found.Data()[u] = id;
+    found.Data()[u] = static_cast<std::int32_t>(id);
     next[u] = total;
     total += times;
     counts[id] = u++;  // from here on its number

@@ -102,7 +102,10 @@ FailurePointer Queue::execute(Op& op) {
       backend_->fill({static_cast<std::int64_t>(buffer->bytes / sizeof(float)), 0.0f, nullptr,
                       static_cast<float*>(buffer->data)});
     }
-    op.run(*backend_);
+    // Where all results are empty there is nothing to compute, and billions of rows without columns need not
+    // be walked through.
+    const bool changesNothing = op.updates.empty() && !op.writes.empty() && bytesOf(op) == op.hostBytes;
+    if (!changesNothing) op.run(*backend_);
     return nullptr;
   } catch (const Error& error) {
     code = error.code;

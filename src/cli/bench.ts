@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +6,7 @@ import { type CaseName, caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
 import { type BenchOptions, CaseError, type PeerName, peerNames, runBench } from '../bench/run.js'
 import { report } from './benchReport.js'
+import { writeJson } from './jsonFile.js'
 import { Failure, integerOption, noPositionals, parse, UsageError } from './options.js'
 
 const BATCH = 256
@@ -58,7 +58,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     throw error instanceof CaseError ? new Failure(error.message, { cause: error }) : error
   })
   process.stdout.write(report(results))
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`)
+  if (values.json !== undefined) await writeJson(values.json, results)
 }
 
 /** Some of the names, in the order of `all`. */

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { type Article, readArticles } from '../text/gnad.js'
 import { evaluate } from '../training/evaluate.js'
 import { classificationMetrics } from '../training/metrics.js'
@@ -6,6 +5,7 @@ import { classificationReport } from '../training/report.js'
 import { loadRun, type Run } from '../training/run.js'
 import { encodeArticles } from './data.js'
 import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
+import { writeJson } from './jsonFile.js'
 import { onePositional, parse, UsageError } from './options.js'
 import { heldOut, readLabelledPosts } from './posts.js'
 
@@ -48,7 +48,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     precision,
     test: { loss, accuracy, macro, weighted, perClass },
   }
-  await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+  await writeJson(values.json, figures)
 }
 
 async function readTest(

@@ -1,8 +1,8 @@
-import { writeFile } from 'node:fs/promises'
 import { type Article, readArticles } from '../text/gnad.js'
 import { type ArticleStatistics, inspectArticles, type TokenStatistics } from '../text/statistics.js'
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
+import { writeJson } from './jsonFile.js'
 import { choiceOption, integerOption, noPositionals, parse, UsageError } from './options.js'
 import { aligned } from './table.js'
 import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
@@ -38,7 +38,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const known = vectors === undefined ? {} : { known: await knownWords(articles, vectors, signal) }
   const statistics = inspectArticles(articles, { long, nth, ...known })
   process.stdout.write(render(statistics))
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(statistics, null, 2)}\n`)
+  if (values.json !== undefined) await writeJson(values.json, statistics)
 }
 
 /** The words of articles that have a vector, however they are cut. */

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises'
 import { classificationMetrics } from '../training/metrics.js'
 import { crossValidate } from './crossValidation.js'
 import { readTexts, readVectors, type Texts } from './data.js'
+import { writeJson } from './jsonFile.js'
 import { heldOut, readLabelledPosts } from './posts.js'
 import { readCommandLine } from './trainOptions.js'
 import { contextOf, type Outcome, trainRun } from './trainRun.js'
@@ -38,5 +38,5 @@ async function writeFigures(file: string, { results, epochs }: Outcome): Promise
     test: { accuracy, macro, weighted, perClass },
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
   }
-  await writeFile(file, `${JSON.stringify(figures, null, 2)}\n`)
+  await writeJson(file, figures)
 }

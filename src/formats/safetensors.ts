@@ -88,7 +88,6 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const bad = (wanted: string, got: unknown) => badFile(file, null, wanted, got)
   const header = parseHeader(bytes, bad)
   const data = bytes.subarray(header.end)
-  const tensors = new Map<string, HostTensor>()
   const places: Place[] = []
   let metadata: Record<string, string> = {}
   for (const [name, field] of Object.entries(header.fields)) {
@@ -96,12 +95,12 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
       if (!isStringRecord(field)) throw bad(`${METADATA}: an object of strings`, 'something else')
       metadata = field
     } else {
-      const place = parsePlace(name, field, data.length, bad)
-      places.push(place)
-      tensors.set(name, tensorAt(place, data))
+      places.push(parsePlace(name, field, data.length, bad))
     }
   }
+  // Before anything is copied: tensors that overlap could ask for more memory than any file has.
   checkCoverage(places, data.length, bad)
+  const tensors = new Map(places.map(place => [place.name, tensorAt(place, data)]))
   return { tensors, metadata }
 }
 
@@ -206,7 +205,7 @@ function tensorAt({ dtype, shape, start, end }: Place, data: Uint8Array): HostTe
 /** The format wants every byte of the data in exactly one tensor. */
 function checkCoverage(places: Place[], dataBytes: number, bad: BadFile): void {
   let covered = 0
-  for (const { name, start, end } of places.sort((a, b) => a.start - b.start || a.end - b.end)) {
+  for (const { name, start, end } of places.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
     if (start !== covered) {
       const problem = start < covered ? 'an overlap' : 'a hole'
       throw bad(`tensor ${name}: data at byte ${covered}`, `${problem}: byte ${start}`)

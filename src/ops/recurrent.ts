@@ -32,6 +32,7 @@ import type {
   RecurrentResult,
   SavedIf,
 } from './recurrentResult.js'
+import { checkPacked } from './rows.js'
 
 /** The arguments that the forward and the backward op of layer l share. */
 function layerArguments(
@@ -187,6 +188,7 @@ function recorded(
   options: RecurrentOptions,
 ): Forward {
   const { h0 = null } = options
+  checkPacked(`${kind.name}Forward`, 'x', x)
   const flat = weights.flatMap(partsOf)
   const inputs = [x.data, h0, kind.c0, ...flat]
   const train = options.train !== false && isRecorded(inputs)

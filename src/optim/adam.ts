@@ -1,4 +1,5 @@
 import { checkNumber } from '../check.js'
+import { badArgument } from '../errors.js'
 import { adamStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
@@ -40,6 +41,7 @@ abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
 
   /** @internal */
   protected override check(op: string, at: string, { lr, betas, eps, weightDecay }: AdamOptions): void {
+    if (!Array.isArray(betas)) throw badArgument(op, `${at}betas`, 'two numbers', betas)
     checkNumber(op, `${at}lr`, lr, 0)
     checkNumber(op, `${at}betas[0]`, betas[0], 0, 1 - 2 ** -53)
     checkNumber(op, `${at}betas[1]`, betas[1], 0, 1 - 2 ** -53)

@@ -1,5 +1,13 @@
+import { badArgument } from '../errors.js'
 import { type ClipGradNormOptions, clipNorm, clipValue } from '../ops/clip.js'
-import { type Tensor, zeros } from '../tensor.js'
+import { Tensor, zeros } from '../tensor.js'
+
+function gradientsOf(op: string, parameters: readonly Tensor<'float32'>[]): Tensor<'float32'>[] {
+  return parameters.flatMap((parameter, i) => {
+    if (!(parameter instanceof Tensor)) throw badArgument(op, `parameters[${i}]`, 'a tensor', parameter)
+    return parameter.grad ?? []
+  })
+}
 
 /**
  * Scales the gradients of `parameters` in place so that their common norm is at most `maxNorm`
@@ -20,7 +28,7 @@ export function clipGradNorm(
   maxNorm: number,
   options: ClipGradNormOptions = {},
 ): Tensor<'float32', 0> {
-  const gradients = parameters.flatMap(parameter => parameter.grad ?? [])
+  const gradients = gradientsOf('clipGradNorm', parameters)
   const [first] = parameters
   const on = first === undefined ? {} : { device: first.device }
   return gradients.length === 0 ? zeros([], on) : clipNorm(gradients, maxNorm, options)
@@ -33,6 +41,6 @@ export function clipGradNorm(
  * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `limit`.
  */
 export function clipGradValue(parameters: readonly Tensor<'float32'>[], limit: number): void {
-  const gradients = parameters.flatMap(parameter => parameter.grad ?? [])
+  const gradients = gradientsOf('clipGradValue', parameters)
   if (gradients.length > 0) clipValue(gradients, limit)
 }

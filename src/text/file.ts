@@ -4,6 +4,8 @@ import { createGunzip } from 'node:zlib'
 import { badFile, PackedRnnError } from '../errors.js'
 
 const CHUNK_BYTES = 1 << 18
+/** Of a row of CSV: beyond it, it is no article but a quote that is never closed, or a file that unpacks to anything. */
+export const LONGEST_RECORD = 1 << 24
 
 /**
  * The bytes of a file, chunk by chunk; a name that ends in `.gz` is unpacked on the way. Rejects with

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { CsvError, type Options, parse } from 'csv-parse'
 import { badArgument, badFile, PackedRnnError } from '../errors.js'
-import { fileFailure, readText } from './file.js'
+import { fileFailure, LONGEST_RECORD, readText } from './file.js'
 
 /** One document and its class. */
 export interface Article {
@@ -32,6 +32,7 @@ const csv: Options = {
   escape: "'",
   record_delimiter: ['\r\n', '\n'],
   relax_column_count: true,
+  max_record_size: LONGEST_RECORD,
 }
 const notebook: Options = { ...csv, quote: false, escape: null }
 

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import { CsvError, parse } from 'csv-parse'
 import { badFile, PackedRnnError } from '../errors.js'
-import { readText } from './file.js'
+import { LONGEST_RECORD, readText } from './file.js'
 
 /** A post below an article, and whether a category applies to it. A post that was asked about in n categories comes n times. */
 export interface Post {
@@ -50,6 +50,7 @@ export async function readPosts(file: string, options: ReadPostsOptions = {}): P
     record_delimiter: ['\r\n', '\n'],
     // Checked here and not by csv-parse, so that every complaint is worded alike.
     relax_column_count: true,
+    max_record_size: LONGEST_RECORD,
     on_record: (fields: string[], { lines }) => {
       if (line === 1) {
         if (fields.join() !== HEADER.join()) throw badFile(file, 1, HEADER.join(), fields.join())

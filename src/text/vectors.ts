@@ -1,8 +1,14 @@
+import { stat } from 'node:fs/promises'
 import { badArgument, badFile } from '../errors.js'
 import { detectFormat, readBinaryRows } from './binaryVectors.js'
 import { ByteSource } from './byteSource.js'
 import { type Line, nextLine, readTextRows } from './textVectors.js'
 import { VectorTable, type WordVectors } from './vectorTable.js'
+
+/** In a row: 16 MB of float32, as much as a line may have. */
+const MOST_NUMBERS = 1 << 22
+/** What a byte of gzip unpacks to at most. */
+const MOST_UNPACKED = 1032
 
 /** What is read of a file of word vectors. */
 export interface ReadWordVectorsOptions {
@@ -49,7 +55,9 @@ export async function readWordVectors(
     if (first === null) throw badFile(file, null, noHeader ? 'rows' : "a header 'rows dim'", 'an empty file')
     const { rows, dim } = noHeader ? shapeOfRow(file, first) : readHeader(file, first)
     if (noHeader) source.at = first.start
-    const table = new VectorTable({ file, dim, bound: Math.min(rows, limit), keep })
+    if (dim > MOST_NUMBERS) throw badFile(file, 1, `at most ${MOST_NUMBERS} numbers in a row`, dim)
+    const bound = Math.min(rows, limit, await mostRows(file, dim))
+    const table = new VectorTable({ file, dim, bound, keep })
     const format = noHeader ? 'text' : (options.format ?? (await detectFormat(source, dim, file)))
     const reading = { file, headerLines: noHeader ? 0 : 1, promised: rows, limit, warn: onWarning }
     await (format === 'binary' ? readBinaryRows : readTextRows)(source, table, reading)
@@ -57,6 +65,13 @@ export async function readWordVectors(
   } finally {
     await source.close()
   }
+}
+
+/** The rows that a file has room for, two bytes or more a number: memory is not made for a promise that it cannot keep. */
+async function mostRows(file: string, dim: number): Promise<number> {
+  const found = await stat(file)
+  if (!found.isFile()) return Number.POSITIVE_INFINITY
+  return Math.ceil((found.size * (file.endsWith('.gz') ? MOST_UNPACKED : 1)) / (2 * dim))
 }
 
 interface Shape {

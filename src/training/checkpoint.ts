@@ -14,31 +14,35 @@ export const CHECKPOINT = 'checkpoint.safetensors'
 export const PREVIOUS = 'checkpoint.previous.safetensors'
 const FORMAT = 'packed-rnn checkpoint 3'
 
+const count = v.pipe(v.number(), v.integer(), v.minValue(0))
+
 const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
-  epoch: v.number(),
-  step: v.number(),
+  epoch: count,
+  step: count,
   sums: v.object({
     loss: number,
-    weight: v.number(),
-    documents: v.number(),
-    right: v.number(),
-    skipped: v.number(),
+    weight: number,
+    documents: count,
+    right: count,
+    skipped: count,
     gradNorm: number,
     largestGradNorm: number,
-    learningRate: v.number(),
+    learningRate: number,
   }),
-  tokens: v.number(),
+  tokens: count,
   seconds: v.number(),
   way: v.string(),
-  epochStart: v.object({ tokens: v.number(), seconds: v.number() }),
+  epochStart: v.object({ tokens: count, seconds: v.number() }),
   history: v.array(epochSchema),
 })
 
-/** The optimiser checks its groups itself. */
+/** The optimiser checks the options of its groups itself. */
+const groups = v.array(v.object({ options: v.record(v.string(), v.unknown()), parameters: count }))
+
 const trainerSchema = v.object({
   position,
-  masks: v.number(),
-  groups: v.custom<TrainerState['optimizer']['groups']>(Array.isArray),
+  masks: count,
+  groups: v.custom<TrainerState['optimizer']['groups']>(value => v.is(groups, value)),
 })
 
 /**

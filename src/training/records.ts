@@ -14,7 +14,7 @@ export const METRICS = 'metrics.jsonl'
 export const RESULTS = 'results.json'
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0))
-const tested = v.nullable(v.object({ loss: number, accuracy: v.number() }))
+const tested = v.nullable(v.object({ loss: number, accuracy: number }))
 
 export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.object({
   epoch: count,
@@ -22,10 +22,10 @@ export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.object({
   loss: number,
   accuracy: number,
   gradNorm: v.object({ mean: number, largest: number }),
-  learningRate: v.number(),
+  learningRate: number,
   test: tested,
   seconds: v.number(),
-  tokensPerSecond: v.number(),
+  tokensPerSecond: number,
 })
 
 const mistakeSchema = v.object({

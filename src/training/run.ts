@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import type { Device } from '../device.js'
-import { badArgument, badFile } from '../errors.js'
+import { badArgument, badFile, ofFile } from '../errors.js'
 import { parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
 import { makeDirectory, readWhole, saveStateDict, stateOf, writeWhole } from '../formats/stateDict.js'
@@ -38,8 +38,8 @@ const configSchema = v.object({
   tokenizer: v.string(),
   padding: v.picklist(['shared', 'own']),
   pooling: v.string(),
-  embeddingDim: v.pipe(v.number(), v.integer()),
-  classes: v.array(v.string()),
+  embeddingDim: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  classes: v.pipe(v.array(v.string()), v.minLength(1)),
   words: v.array(v.string()),
 })
 
@@ -82,9 +82,13 @@ export async function loadRun(directory: string, options: { device?: Device } = 
   const config = parseJson(configSchema, (await readWhole(configFile)).toString('utf8'), configFile)
   const file = join(directory, MODEL)
   const { tensors } = readSafetensors(await readWhole(file), file)
-  const preset = presetName(config.preset)
-  const vocabulary = Vocabulary.fromWords(config.words, { padding: config.padding })
-  const labels = new LabelEncoder(config.classes)
+  const { preset, pooling, tokenizer, vocabulary, labels } = ofFile(configFile, () => ({
+    preset: presetName(config.preset),
+    pooling: poolingName(config.pooling),
+    tokenizer: tokenizerName(config.tokenizer),
+    vocabulary: Vocabulary.fromWords(config.words, { padding: config.padding }),
+    labels: new LabelEncoder(config.classes),
+  }))
   const table = tensors.get('embedding.weight')
   const { embeddingDim } = config
   if (table?.dtype !== 'float32' || table.data.length !== vocabulary.size * embeddingDim) {
@@ -93,16 +97,16 @@ export async function loadRun(directory: string, options: { device?: Device } = 
   }
   const model = new Classifier({
     preset: presets[preset],
-    pooling: poolingName(config.pooling),
+    pooling,
     vocabularySize: vocabulary.size,
     classes: labels.classes.length,
     embeddingDim,
     vectors: table.data,
     ...options,
   })
-  model.loadStateDict(stateOf(tensors, file))
+  ofFile(file, () => model.loadStateDict(stateOf(tensors, file)))
   const { dialect, posts } = config
-  return { preset, dialect, posts, tokenizer: tokenizerName(config.tokenizer), vocabulary, labels, model }
+  return { preset, dialect, posts, tokenizer, vocabulary, labels, model }
 }
 
 /** @throws PackedRnnError ERR_INVALID_ARGUMENT for a name that is none. */

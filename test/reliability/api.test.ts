@@ -1,0 +1,64 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as packedRnn from '../../src/index.js'
+import { compiledPackage } from '../worker/compiled.js'
+import { many } from './length.js'
+import { watch } from './watched.js'
+
+/**
+ * The public functions with arguments and orders of calls that nobody means: no crash, no hang, no result that is not the
+ * reference's, and every refusal an error of this package. PACKED_RNN_FUZZ_SEED draws others; a finding names its seed,
+ * and the sequence of calls, which `process.js` of test/reliability/api runs again.
+ */
+
+const FIRST_SEED = Number(process.env.PACKED_RNN_FUZZ_SEED ?? 1)
+/** Of 30 calls in the mean; each of these makes some more to check its result. */
+const SEQUENCES = many(60, 250)
+
+let folder: string
+beforeAll(() => {
+  folder = compiledPackage({
+    src: 'src',
+    'test/reliability': 'test/reliability',
+    'test/reference': 'test/reference',
+    'test/suite': 'test/suite',
+  })
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Summary {
+  tally: Record<string, { answered: number; refused: number }>
+  held: number[]
+}
+
+const total: Summary['tally'] = {}
+
+test.each(Array.from({ length: many(2, 16) }, (_, i) => FIRST_SEED + i))('seed %i', async seed => {
+  const { trouble, last } = await watch(join(folder, 'test/reliability/api/process.js'), [seed, SEQUENCES])
+  expect(trouble).toBe('')
+  const { tally, held }: Summary = JSON.parse(last)
+  expect(held, 'bytes held on each device after everything was disposed').toEqual([0, 0, 0])
+  for (const [name, { answered, refused }] of Object.entries(tally)) {
+    const sum = total[name] ?? { answered: 0, refused: 0 }
+    total[name] = { answered: sum.answered + answered, refused: sum.refused + refused }
+  }
+})
+
+/** What is neither drawn nor refused here, and where it is tested. */
+const ELSEWHERE = [
+  ...['device', 'devices', 'PackedRnnError'], // test/device/open.test.ts
+  ...['readSafetensors', 'writeSafetensors', 'loadStateDict', 'saveStateDict'], // parsers.test.ts, test/formats
+  ...['text', 'training'], // parsers.test.ts, test/text, test/training
+  ...['nn', 'optim', 'Tensor', 'PackedSequence', 'gruBackward'], // by their members
+]
+
+test('every public function was answered, most of them often', () => {
+  const names = Object.keys(packedRnn).filter(name => !ELSEWHERE.includes(name))
+  expect(names.filter(name => !(total[name]?.answered ?? 0))).toEqual([])
+  const calls = Object.values(total).reduce((sum, { answered, refused }) => sum + answered + refused, 0)
+  const refused = Object.values(total).reduce((sum, each) => sum + each.refused, 0)
+  console.log(`${calls} calls, ${refused} of them refused`)
+  expect(calls).toBeGreaterThan(many(4000, 100_000))
+  expect(refused / calls).toBeLessThan(0.5)
+})

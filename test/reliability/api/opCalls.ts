@@ -1,0 +1,290 @@
+import { noGrad } from '../../../src/autograd.js'
+import { concatColumns } from '../../../src/ops/columns.js'
+import { dropout, dropoutForward } from '../../../src/ops/dropout.js'
+import { add, multiply, relu, scale, sigmoid, sum, tanh } from '../../../src/ops/elementwise.js'
+import { linear, linearBackward, linearForward } from '../../../src/ops/linear.js'
+import { crossEntropy, crossEntropyBackward, crossEntropyForward } from '../../../src/ops/loss.js'
+import { reshape } from '../../../src/ops/reshape.js'
+import { scope } from '../../../src/scope.js'
+import { full, memory, sizeOf, Tensor, tensor, zeros } from '../../../src/tensor.js'
+import { crossEntropyReference, linearReference, linearReferenceBackward } from '../../reference/ops.js'
+import { concatColumnsReference } from '../../reference/pooling.js'
+import { DEVICES, untyped, type World } from './world.js'
+
+/** Tensors, their lives, and the ops that read nothing packed. */
+
+/** A call with arguments that it draws. */
+export type Call = (world: World) => void
+
+type Unary = (x: Tensor<'float32'>) => Tensor<'float32'>
+
+/** One input, element by element. */
+function elementwise(name: string, op: Unary, f: (x: number) => number): Call {
+  return world => {
+    const x = world.some()
+    const y = world.attempt(name, () => op(x))
+    if (y === null) return
+    world.keep(y)
+    world.compare(name, [y], [x], values => [values.map(f)], { tolerance: 1e-6, exact: true })
+  }
+}
+
+function pairwise(name: string, op: typeof add, f: (x: number, y: number) => number): Call {
+  return world => {
+    const a = world.some()
+    const b = world.float(a?.shape ?? [2], a?.device ?? world.device)
+    const y = world.attempt(name, () => op(a, b))
+    if (y === null) return
+    world.keep(y)
+    const apply = (left: Float64Array, right: Float64Array) => [left.map((x, i) => f(x, right[i]!))]
+    world.compare(name, [y], [a, b], apply, { tolerance: 1e-6, exact: true })
+  }
+}
+
+const sum64 = (values: Float64Array) => values.reduce((total, x) => total + x, 0)
+
+export const opCalls: Record<string, Call> = {
+  tensor(world) {
+    const { hostile } = world
+    const shape = hostile.shape()
+    const size = sizeOf(shape)
+    const count = hostile.once(15) ? hostile.below(9) : size >= 0 && size < 1e5 ? size : 3
+    const values = hostile.values(count)
+    const given = hostile.oneOf([values, Int32Array.from(values), [...values]])
+    const options = { device: hostile.oneOf([world.device, ...DEVICES]), requiresGrad: hostile.once(2) }
+    const made = world.attempt<Tensor>('tensor', () => tensor(untyped<Float32Array>(given), shape, options))
+    if (made === null) return
+    world.keep(made)
+    const before = Float64Array.from(given, x => (given instanceof Int32Array ? x : Math.fround(x)))
+    world.compare('tensor', [made], [], () => [before], { tolerance: 0, exact: true })
+    given.fill(7) // what was given is the caller's again
+  },
+  zeros(world) {
+    const shape = world.hostile.shape()
+    const made = world.attempt('zeros', () => zeros<number>(shape, { device: world.device }))
+    if (made === null) return
+    world.keep(made)
+    world.compare('zeros', [made], [], () => [new Float64Array(sizeOf(shape))], { exact: true })
+  },
+  full(world) {
+    const [shape, value] = [world.hostile.shape(), world.hostile.number(2.5)]
+    const made = world.attempt('full', () => full<number>(shape, value, { device: world.device }))
+    if (made === null) return
+    world.keep(made)
+    world.compare('full', [made], [], () => [new Float64Array(sizeOf(shape)).fill(Math.fround(value))], {
+      tolerance: 0,
+      exact: true,
+    })
+  },
+  dispose(world) {
+    const { hostile, tensors, others } = world
+    if (hostile.once(6) && others.length > 0) hostile.oneOf(others).dispose()
+    else if (tensors.length > 0) hostile.oneOf(tensors).dispose()
+  },
+  toArray(world) {
+    const { tensors, hostile } = world
+    if (tensors.length === 0) return
+    const one = hostile.oneOf(tensors)
+    world.later(() => (hostile.once(2) ? one.toArray() : one.item()))
+    if (hostile.once(3)) one.dispose()
+  },
+  detach(world) {
+    const x = world.some()
+    if (!(x instanceof Tensor)) return // a method of nothing
+    const y = world.attempt('detach', () => x.detach())
+    if (y === null) return
+    world.keep(y)
+    world.compare('detach', [y], [x], values => [values], { tolerance: 0, exact: true })
+  },
+  backward(world) {
+    const { hostile, tensors } = world
+    const recorded = tensors.filter(each => each.node !== null)
+    const one = untyped<Tensor>(recorded.length > 0 ? hostile.oneOf(recorded) : world.some())
+    if (!(one instanceof Tensor)) return
+    const gradient = hostile.once(3) ? undefined : world.float(one?.shape ?? [1], one?.device ?? world.device)
+    world.attempt('backward', () => one.backward(gradient))
+    if (hostile.once(4)) world.attempt('backward', () => one.backward(gradient))
+  },
+  synchronize(world) {
+    world.later(() => world.device.synchronize())
+    world.attempt('memory', () => [memory(), world.device.memory()])
+  },
+  scope(world) {
+    const x = world.some()
+    const run = () => {
+      const inner = tanh(x)
+      const kept = relu(inner)
+      return { kept, inner: inner.shape }
+    }
+    const result = world.attempt('scope', () => scope(run))
+    if (result === null) return
+    world.keep(result.kept)
+    world.compare('scope', [result.kept], [x], values => [values.map(v => Math.max(0, Math.tanh(v)))], {
+      tolerance: 1e-6,
+      exact: true,
+    })
+    world.later(() =>
+      scope(async () => {
+        const y = sigmoid(x)
+        await y.toArray()
+        return tanh(y)
+      }).then(y => world.keep(y)),
+    )
+  },
+  noGrad(world) {
+    const x = world.some()
+    const y = world.attempt('noGrad', () => noGrad(() => tanh(x)))
+    if (y === null) return
+    if (y.node !== null) throw new Error('noGrad: a tape was kept')
+    world.keep(y)
+  },
+  tanh: elementwise('tanh', tanh, Math.tanh),
+  sigmoid: elementwise('sigmoid', sigmoid, x => 1 / (1 + Math.exp(-x))),
+  relu: elementwise('relu', relu, x => (Number.isNaN(x) ? x : Math.max(0, x))),
+  add: pairwise('add', add, (x, y) => x + y),
+  multiply: pairwise('multiply', multiply, (x, y) => x * y),
+  scale(world) {
+    const [x, factor] = [world.some(), world.hostile.number(world.hostile.uniform(-2, 2))]
+    const y = world.attempt('scale', () => scale(x, factor))
+    if (y === null) return
+    world.keep(y)
+    const rounded = Math.fround(factor)
+    world.compare('scale', [y], [x], values => [values.map(v => v * rounded)], {
+      tolerance: 1e-6,
+      exact: true,
+    })
+  },
+  sum(world) {
+    const x = world.some()
+    const y = world.attempt('sum', () => sum(x))
+    if (y === null) return
+    world.keep(y)
+    world.compare('sum', [y], [x], values => [[sum64(values)]])
+  },
+  reshape(world) {
+    const { hostile } = world
+    const x = world.some()
+    const sizes = [...(x?.shape ?? [1])]
+    const shape = hostile.once(10)
+      ? hostile.shape()
+      : hostile.once(2)
+        ? [x?.size ?? 1]
+        : [...sizes.reverse(), 1]
+    const y = world.attempt('reshape', () => reshape<number>(x, shape))
+    if (y === null) return
+    world.keep(y)
+    world.compare('reshape', [y], [x], values => [values], { tolerance: 0, exact: true })
+  },
+  concatColumns(world) {
+    const { hostile } = world
+    const rows = hostile.size()
+    const parts = Array.from({ length: hostile.below(4) }, () => world.float<2>([rows, hostile.size()]))
+    const y = world.attempt('concatColumns', () => concatColumns(...parts))
+    if (y === null) return
+    world.keep(y)
+    world.compare('concatColumns', [y], parts, (...values) => [concatColumnsReference(values, rows)], {
+      tolerance: 0,
+      exact: true,
+    })
+  },
+  linear(world) {
+    const { hostile } = world
+    const [rows, inputs, outputs] = [hostile.size(), hostile.size(), hostile.size()]
+    const x = world.float<2>([rows, inputs])
+    const weight = world.float<2>([outputs, inputs])
+    const bias = world.float<1>([outputs])
+    const taped = hostile.once(2)
+    const run = taped ? linear : linearForward
+    const y = world.attempt(run.name, () => run(x, weight, bias))
+    if (y === null) return
+    world.keep(y)
+    const reference =
+      outputs === 0 || inputs === 0
+        ? (_: Float64Array, __: Float64Array, b: Float64Array) => [
+            Float64Array.from({ length: rows * outputs }, (_, n) => b[n % outputs]!),
+          ]
+        : (a: Float64Array, w: Float64Array, b: Float64Array) => [linearReference(a, w, b)]
+    world.compare(run.name, [y], [x, weight, bias], reference)
+    const dY = world.float<2>([rows, outputs])
+    const wanted = { x: !hostile.once(4), weight: !hostile.once(4), bias: !hostile.once(4) }
+    const back = world.attempt('linearBackward', () => linearBackward(x, weight, dY, wanted))
+    if (back === null) return
+    for (const each of Object.values(back)) if (each !== null) world.keep<Tensor>(each)
+    if (inputs === 0 || outputs === 0) return
+    world.compare('linearBackward', [back.dX, back.dWeight, back.dBias], [x, weight, dY], (a, w, d) => {
+      const { dX, dWeight, dBias } = linearReferenceBackward(a, w, new Float64Array(outputs), d)
+      return [dX, dWeight, dBias]
+    })
+  },
+  crossEntropy(world) {
+    const { hostile } = world
+    const [rows, classes] = [hostile.width(), hostile.width()]
+    const logits = world.float<2>([rows, classes])
+    const count = rows > 0 && rows < 100 ? rows : 2
+    const labels = Array.from({ length: count }, () =>
+      hostile.number(hostile.below(classes < 100 ? Math.max(1, Math.floor(classes)) : 1)),
+    )
+    const given = hostile.once(3)
+      ? labels
+      : hostile.once(2)
+        ? Int32Array.from(labels)
+        : world.keep(tensor(Int32Array.from(labels), [count], { device: world.device }))
+    const weight = hostile.once(3) ? world.float<1>([classes]) : null
+    const reduction = hostile.oneOf(['mean', 'sum'] as const)
+    const labelSmoothing = hostile.once(3) ? hostile.number(0.25) : 0
+    const ignoreIndex = hostile.once(4) ? hostile.number(0) : undefined
+    const options = { reduction, labelSmoothing, weight, ...(ignoreIndex !== undefined && { ignoreIndex }) }
+    const result = world.attempt('crossEntropyForward', () => crossEntropyForward(logits, given, options))
+    world.attempt('crossEntropy', () => world.keep(crossEntropy(logits, given, options)))
+    if (result === null) return
+    world.keep(result.loss)
+    if (result.saved === null) throw new Error('crossEntropyForward: nothing was saved')
+    world.keep(result.saved)
+    const used = Array.isArray(given) ? labels : Array.from(Int32Array.from(labels))
+    const reference = (z: Float64Array, w?: Float64Array) => {
+      const { loss, dLogits } = crossEntropyReference(z, used, {
+        ...{ reduction, labelSmoothing },
+        ...(w && { weight: w }),
+        ...(ignoreIndex !== undefined && { ignoreIndex }),
+      })
+      // The mean over nothing is NaN, and its gradient zeros; of weights that cancel, nothing is asked.
+      const divisor = used.reduce(
+        (total, label) => total + (label === (ignoreIndex ?? -100) ? 0 : (w?.[label] ?? 1)),
+        0,
+      )
+      const vague = reduction === 'mean' && Math.abs(divisor) < 0.1
+      return vague ? [null, null] : [[loss], dLogits]
+    }
+    const inputs: Tensor[] = weight === null ? [logits] : [logits, weight]
+    world.compare('crossEntropyForward', [result.loss, result.saved], inputs, reference, { tolerance: 2e-4 })
+    const { saved } = result
+    const dLoss = world.float<0>([])
+    const dLogits = world.attempt('crossEntropyBackward', () => crossEntropyBackward(saved, dLoss))
+    if (dLogits === null) return
+    world.keep(dLogits)
+    world.compare('crossEntropyBackward', [dLogits], [saved, dLoss], (s, d) => [s.map(v => v * d[0]!)], {
+      tolerance: 1e-6,
+      exact: true,
+    })
+  },
+  dropout(world) {
+    const { hostile } = world
+    const x = world.some()
+    const p = hostile.number(hostile.oneOf([0, 0.5, 0.9, 1]))
+    const place = {
+      seed: hostile.number(5),
+      step: hostile.number(3),
+      stream: hostile.once(3) ? hostile.number(2) : 0,
+    }
+    const run = hostile.once(2) ? dropout : dropoutForward
+    const directions = hostile.once(4) ? hostile.number(2) : 1
+    const y = world.attempt(run.name, () => run(x, p, { ...place, directions }))
+    if (y === null) return
+    world.keep(y)
+    const again = world.keep(dropoutForward(x, p, { ...place, directions }))
+    // Which elements go is Philox's to say; that the rest is scaled, and the same twice, is asked here.
+    world.compare('dropout', [y], [x, again], (values, twice) => [
+      twice.map((kept, i) => (kept === 0 ? 0 : values[i]! / (1 - Math.fround(p)))),
+    ])
+  },
+}

@@ -1,0 +1,221 @@
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { device } from '../../../src/device.js'
+import { readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js'
+import { Generator } from '../../../src/random.js'
+import { readArticles } from '../../../src/text/gnad.js'
+import { readPosts } from '../../../src/text/omp.js'
+import { readWordVectors } from '../../../src/text/vectors.js'
+import { loadCheckpoint } from '../../../src/training/checkpoint.js'
+import { Classifier } from '../../../src/training/classifier.js'
+import { presets } from '../../../src/training/presets.js'
+import { readRunRecords } from '../../../src/training/records.js'
+import { loadRun } from '../../../src/training/run.js'
+import { Trainer } from '../../../src/training/trainer.js'
+
+/** A parser, a good file for it, and the good files beside it. */
+export interface Subject {
+  /** How many of a thousand inputs are its. */
+  share: number
+  file: string
+  content: Buffer
+  beside?: Record<string, Buffer>
+  read(folder: string, content: Buffer): unknown
+}
+
+const ARTICLES = "Sport;Ein Satz.\r\nWeb;'Zwei; \nSätze ''hier'''\r\nSport;drei\nWeb;\r\n"
+const POSTS = `category,value,fold,headline,body
+Off,1,3,"Ein ""Wort""",mehr
+Off,0,10,,"zwei
+Zeilen"
+Neg,,1,nichts,
+`
+const VECTORS = '3 4\nder 0.25 -1 1e-3 +.5\ndie 1 2 3 4\näö 5. 6 7 8\n'
+const BINARY = Buffer.concat([
+  Buffer.from('2 3\n'),
+  ...['der', 'die'].flatMap(word => [
+    Buffer.from(`${word} `),
+    Buffer.from(Float32Array.of(0.5, -2, 3e-3).buffer),
+    Buffer.from('\n'),
+  ]),
+])
+
+const tensors = [
+  { name: 'a', dtype: 'float32', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+  { name: 'b', dtype: 'int32', shape: [2], data: Int32Array.of(-1, 7) },
+  { name: 'c', dtype: 'float32', shape: [], data: Float32Array.of(0.5) },
+] as const
+const SAFETENSORS = Buffer.from(writeSafetensors(tensors, { format: 'pt' }))
+
+const gradNorm = { mean: 1.5, largest: null }
+const EPOCH = {
+  epoch: 1,
+  steps: 3,
+  loss: null,
+  accuracy: 0.5,
+  gradNorm,
+  learningRate: 0.01,
+  test: { loss: 1, accuracy: 0.2 },
+  seconds: 1,
+  tokensPerSecond: 9,
+}
+const RESULTS = {
+  format: 'packed-rnn results 1',
+  preset: 'lstm64-adam',
+  settings: { seed: 1, train: 'a.csv', limit: null, 'drop-last': false },
+  machine: { cpu: 'any', cores: 2 },
+  classes: ['Sport', 'Web'],
+  vocabularySize: 3,
+  lengths: { training: [1, 2], test: [3] },
+  seconds: 2,
+  test: { loss: 0.5, truth: [0, 1], predicted: [1, 1] },
+  mistakes: [{ document: 0, text: 'Ein Satz.', truth: 'Sport', predicted: 'Web', probability: 0.9 }],
+}
+const CONFIG = {
+  format: 'packed-rnn run 1',
+  preset: 'lstm64-adam',
+  dialect: 'csv',
+  posts: null,
+  tokenizer: 'words',
+  padding: 'shared',
+  pooling: 'final',
+  embeddingDim: 2,
+  classes: ['Sport', 'Web'],
+  words: ['ein', 'satz'],
+}
+const json = (value: unknown) => Buffer.from(JSON.stringify(value))
+
+const cpu = device('cpu', { threads: 1, memoryLimit: 2 ** 26 })
+/** A small one; what a run's files hold is its state. */
+function classifier(): Classifier {
+  return new Classifier({
+    preset: presets['lstm64-adam'],
+    device: cpu,
+    generator: new Generator(1),
+    vocabularySize: 3,
+    classes: 2,
+    embeddingDim: 2,
+  })
+}
+const entries = [...(await classifier().stateDict())].map(([name, { shape, data }]) => ({
+  name,
+  dtype: 'float32' as const,
+  shape,
+  data,
+}))
+const MODEL = Buffer.from(writeSafetensors(entries))
+
+/** A checkpoint of a trainer that has not begun, with what one that has would add. */
+async function checkpoint(): Promise<Buffer> {
+  const trainer = new Trainer(classifier(), presets['lstm64-adam'])
+  const { model, optimizer, position, masks } = await trainer.state()
+  const state = [...model].map(([name, entry]) => ({
+    name: `model.${name}`,
+    dtype: 'float32' as const,
+    ...entry,
+  }))
+  const said = { position: { ...position, history: [EPOCH] }, masks, groups: optimizer.groups }
+  return Buffer.from(
+    writeSafetensors(state, {
+      format: 'packed-rnn checkpoint 2',
+      trainer: JSON.stringify(said),
+      about: JSON.stringify({ args: ['--seed', '1'] }),
+    }),
+  )
+}
+
+const own = new Trainer(classifier(), presets['lstm64-adam'])
+
+export const subjects: Record<string, Subject> = {
+  safetensors: {
+    share: 600,
+    file: 'a.safetensors',
+    content: SAFETENSORS,
+    read: (_, content) => readSafetensors(content, 'a.safetensors'),
+  },
+  articles: {
+    share: 60,
+    file: 'a.csv',
+    content: Buffer.from(ARTICLES),
+    read: folder => readArticles(join(folder, 'a.csv')),
+  },
+  notebook: {
+    share: 20,
+    file: 'n.csv',
+    content: Buffer.from("Sport;Ein 'Satz'; zwei.\r\nWeb;drei\n"),
+    read: folder => readArticles(join(folder, 'n.csv'), { dialect: 'notebook' }),
+  },
+  packedArticles: {
+    share: 20,
+    file: 'a.csv.gz',
+    content: gzipSync(ARTICLES),
+    read: folder => readArticles(join(folder, 'a.csv.gz')),
+  },
+  posts: {
+    share: 60,
+    file: 'p.csv',
+    content: Buffer.from(POSTS),
+    read: folder => readPosts(join(folder, 'p.csv')),
+  },
+  vectors: {
+    share: 70,
+    file: 'v.txt',
+    content: Buffer.from(VECTORS),
+    read: folder => readWordVectors(join(folder, 'v.txt')),
+  },
+  headless: {
+    share: 20,
+    file: 'h.txt',
+    content: Buffer.from(VECTORS.slice(4)),
+    read: folder => readWordVectors(join(folder, 'h.txt'), { noHeader: true, limit: 2 }),
+  },
+  binary: {
+    share: 50,
+    file: 'v.bin',
+    content: BINARY,
+    read: folder => readWordVectors(join(folder, 'v.bin')),
+  },
+  packedVectors: {
+    share: 20,
+    file: 'v.gz',
+    content: gzipSync(VECTORS),
+    read: folder => readWordVectors(join(folder, 'v.gz'), { keep: new Set(['die']) }),
+  },
+  checkpoint: {
+    share: 20,
+    file: 'checkpoint.safetensors',
+    content: await checkpoint(),
+    async read(folder) {
+      const { state } = await loadCheckpoint(folder)
+      own.restore(state)
+    },
+  },
+  metrics: {
+    share: 20,
+    file: 'metrics.jsonl',
+    content: Buffer.from(`${JSON.stringify(EPOCH)}\n${JSON.stringify({ ...EPOCH, epoch: 2 })}\n`),
+    beside: { 'results.json': json(RESULTS) },
+    read: readRunRecords,
+  },
+  results: {
+    share: 20,
+    file: 'results.json',
+    content: json(RESULTS),
+    beside: { 'metrics.jsonl': Buffer.from(`${JSON.stringify(EPOCH)}\n`) },
+    read: readRunRecords,
+  },
+  config: {
+    share: 10,
+    file: 'config.json',
+    content: json(CONFIG),
+    beside: { 'model.safetensors': MODEL },
+    read: async folder => (await loadRun(folder, { device: cpu })).model.dispose(),
+  },
+  model: {
+    share: 10,
+    file: 'model.safetensors',
+    content: MODEL,
+    beside: { 'config.json': json(CONFIG) },
+    read: async folder => (await loadRun(folder, { device: cpu })).model.dispose(),
+  },
+}

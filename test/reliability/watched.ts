@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process'
+
+/** How a process ended that tells, in a line of stdout, of each thing that it is about to do. */
+export interface Watched {
+  /** `''` after a good end; else how it went wrong, and what it was doing. */
+  trouble: string
+  /** The last line. */
+  last: string
+}
+
+/** Runs a module in a process of its own; one that says nothing for `quiet` seconds hangs, and is killed. */
+export function watch(file: string, args: readonly (string | number)[], quiet = 60): Promise<Watched> {
+  const child = spawn(process.execPath, ['--expose-gc', file, ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let [line, last, errors] = ['', '', '']
+  let hangs = false
+  const kill = () => {
+    hangs = true
+    child.kill('SIGKILL')
+  }
+  let timer = setTimeout(kill, quiet * 1000)
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    clearTimeout(timer)
+    timer = setTimeout(kill, quiet * 1000)
+    const lines = (line + text).split('\n')
+    line = lines.pop() ?? ''
+    last = lines.at(-1) ?? last
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-8000)
+  })
+  return new Promise(resolve => {
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      const end = hangs ? `hangs for ${quiet} s` : (signal ?? `exit code ${code}`)
+      const trouble = code === 0 ? '' : `${args.join(' ')}: ${end}, at ${last}\n${errors}`
+      resolve({ trouble, last })
+    })
+  })
+}
