@@ -114,7 +114,6 @@ function optimizer(world: World): AnyOptimizer | null {
       new optim.RMSprop(given, {
         ...common,
         alpha: hostile.number(0.9),
-        momentum: hostile.once(3) ? hostile.number(0.5) : 0,
       }),
     Adagrad: () => new optim.Adagrad(given, { ...common, lrDecay: hostile.number(0.1) }),
     ASGD: () => new optim.ASGD(given, { ...common, t0: hostile.number(2) }),

@@ -196,9 +196,9 @@ export const packedCalls: Record<string, Call> = {
   },
   embedding(world) {
     const { hostile } = world
-    const [V, I] = [hostile.width(), hostile.size()]
-    const weight = world.float<2>([V, I])
-    const documents = hostile.ids(V < 1e4 ? Math.max(1, Math.floor(V)) : 5)
+    const most = hostile.width()
+    const weight = world.float<2>([most, hostile.size()])
+    const documents = hostile.ids(most < 1e4 ? Math.max(1, Math.floor(most)) : 5)
     const ids = world.attempt('PackedIds', () => new PackedIds(documents))
     if (ids === null) return
     const paddingIdx = hostile.once(3) ? hostile.number(0) : null
@@ -211,6 +211,7 @@ export const packedCalls: Record<string, Call> = {
     const result = world.attempt('embeddingForward', () => embeddingForward(weight, ids, { paddingIdx }))
     if (result === null) return
     const { output, saved } = result
+    const [V, I] = weight.shape
     world.keepOther(output)
     world.keep(saved.rows)
     const rows = world.keep(packedRows(output))
@@ -261,17 +262,19 @@ export const packedCalls: Record<string, Call> = {
   padding(world) {
     const { hostile } = world
     const batchFirst = hostile.once(2)
-    const [T, B, I] = [hostile.size(), hostile.width(), hostile.size()]
-    const input = world.float<3>(batchFirst ? [B, T, I] : [T, B, I])
+    const [most, batch] = [hostile.size(), hostile.width()]
+    const input = world.float<3>([...(batchFirst ? [batch, most] : [most, batch]), hostile.size()])
     const lengths = hostile.once(6)
       ? hostile.lengths()
-      : Array.from({ length: B < 50 ? Math.max(0, Math.floor(B)) : 1 }, () =>
-          hostile.below(T > 0 && T < 1e3 ? Math.floor(T) + 1 : 1),
+      : Array.from({ length: batch < 50 ? Math.max(0, Math.floor(batch)) : 1 }, () =>
+          hostile.below(most > 0 && most < 1e3 ? Math.floor(most) + 1 : 1),
         )
     const options = { batchFirst, enforceSorted: hostile.once(5) }
     const made = world.attempt('packPaddedSequence', () => packPaddedSequence(input, lengths, options))
     if (made === null) return
     world.keepOther(made)
+    const I = input.shape[2]
+    const [B, T] = batchFirst ? input.shape : [input.shape[1], input.shape[0]]
     world.compare(
       'packPaddedSequence',
       [made.data],

@@ -1,0 +1,223 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { device } from '../../src/device.js'
+import { readSafetensors } from '../../src/formats/safetensors.js'
+import { concatColumns } from '../../src/ops/columns.js'
+import { embeddingForward } from '../../src/ops/embedding.js'
+import { packPaddedSequence } from '../../src/ops/packing.js'
+import { lstm } from '../../src/ops/recurrent.js'
+import { packedRows } from '../../src/ops/rows.js'
+import { clipGradNorm, clipGradValue } from '../../src/optim/clip.js'
+import { PackedIds, PackedSequence, Sequences } from '../../src/packed.js'
+import { tensor, zeros } from '../../src/tensor.js'
+import { readArticles } from '../../src/text/gnad.js'
+import { readPosts } from '../../src/text/omp.js'
+import { readWordVectors } from '../../src/text/vectors.js'
+import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
+import type { Classifier } from '../../src/training/classifier.js'
+import { presets } from '../../src/training/presets.js'
+import { loadRun, saveRun } from '../../src/training/run.js'
+import { Trainer } from '../../src/training/trainer.js'
+import { labels, shortClassifier, vocabulary } from '../training/short.js'
+
+/** What the fuzzing in this folder found, and hostile files that it cannot draw, each as small as it gets. */
+
+const cpu = device('cpu', { threads: 1 })
+const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-found-'))
+const path = (name: string) => join(folder, name)
+const untyped = <T>(value: unknown) => value as T
+afterAll(() => rmSync(folder, { recursive: true }))
+afterEach(() => vi.unstubAllGlobals())
+
+describe('an index that is made by hand', () => {
+  const integers = (...values: number[]) => tensor(Int32Array.from(values), [values.length], { device: cpu })
+  const data = zeros([2, 3], { device: cpu })
+  const indexed = (index: number[], starts: number[], order: number[]) => () =>
+    new PackedSequence(data, new Sequences([3]), {
+      index: integers(...index),
+      starts: integers(...starts),
+      order: integers(...order),
+    })
+
+  test('is taken where its two sides agree', () => {
+    expect(indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])().width).toBe(3)
+  })
+
+  // Each of these made the backward pass read memory that is nobody's.
+  test.each([
+    [
+      'a row that is none',
+      [1, 0, 1],
+      [0, 1, 3],
+      [1, 0, 99],
+      'index.order[2]: wanted the next row of 1, got 99',
+    ],
+    [
+      'a distinct row that is none',
+      [1, 0, 2],
+      [0, 1, 3],
+      [1, 0, 2],
+      'index.order[2]: wanted the next row of 1, got 2',
+    ],
+    [
+      'a row that comes twice',
+      [1, 0, 1],
+      [0, 1, 3],
+      [1, 2, 2],
+      'index.order[2]: wanted the next row of 1, got 2',
+    ],
+    [
+      'starts that begin elsewhere',
+      [1, 0, 1],
+      [-5, 1, 3],
+      [1, 0, 2],
+      'index.starts: wanted ascending numbers from 0',
+    ],
+    ['starts that fall', [1, 0, 1], [0, 1, 0], [1, 0, 2], 'index.starts: wanted ascending numbers from 0'],
+    ['starts that end too soon', [1, 0, 1], [0, 1, 2], [1, 0, 2], 'index.starts: wanted 3 at its end, got 2'],
+    [
+      'starts that end too late',
+      [1, 0, 1],
+      [0, 1, 9],
+      [1, 0, 2],
+      'index.order[3]: wanted the next row of 1, got undefined',
+    ],
+  ])('is refused for %s', (_, index, starts, order, message) => {
+    expect(indexed(index, starts, order)).toThrow(message)
+  })
+})
+
+describe('rows of no numbers', () => {
+  test('are packed', async () => {
+    const packed = packPaddedSequence(zeros([4, 2, 0], { device: cpu }), [3, 2])
+    expect((await packed.data.toArray()).length).toBe(0)
+    expect(packedRows(packed).shape).toEqual([5, 0])
+  })
+
+  test('are not walked through one by one', async () => {
+    const rows = zeros([2 ** 39, 0], { device: cpu })
+    const both = concatColumns(rows, rows)
+    expect(both.shape).toEqual([2 ** 39, 0])
+    expect((await both.toArray()).length).toBe(0)
+  })
+
+  test('may be more than an int32 counts, where a table has them', async () => {
+    const { output } = embeddingForward(zeros([2 ** 31 + 5, 0], { device: cpu }), new PackedIds([[2, 0, 2]]))
+    expect(output.data.shape).toEqual([2, 0])
+    await output.data.toArray()
+  })
+})
+
+test('what is no sequence, and what is no parameter, is refused by name', () => {
+  expect(() => lstm(untyped(null), [], { hiddenSize: 2 })).toThrow(
+    'lstmForward: x: wanted a packed sequence, got null',
+  )
+  for (const clip of [clipGradNorm, clipGradValue]) {
+    expect(() => clip(untyped([null]), 1)).toThrow(`${clip.name}: parameters[0]: wanted a tensor, got null`)
+  }
+})
+
+test('safetensors that overlap are refused before anything is copied', () => {
+  const size = 2 ** 22
+  const tensors = Array.from({ length: 500 }, (_, i) => [
+    `t${i}`,
+    { dtype: 'F32', shape: [size / 4], data_offsets: [0, size] },
+  ])
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(tensors)))
+  const file = Buffer.alloc(8 + header.length + size)
+  file.writeBigUInt64LE(BigInt(header.length))
+  header.copy(file, 8)
+  const before = process.resourceUsage().maxRSS
+  expect(() => readSafetensors(file, 'overlap')).toThrow(
+    'overlap: wanted tensor t1: data at byte 4194304, got an overlap',
+  )
+  expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(200)
+})
+
+describe('word vectors that promise more than they have', () => {
+  /** The largest table that was made meanwhile. */
+  async function largestTable(read: Promise<unknown>): Promise<{ error: unknown; numbers: number }> {
+    let numbers = 0
+    vi.stubGlobal(
+      'Float32Array',
+      new Proxy(Float32Array, {
+        construct(target, args) {
+          if (typeof args[0] === 'number') numbers = Math.max(numbers, args[0])
+          return Reflect.construct(target, args)
+        },
+      }),
+    )
+    const error = await read.catch(reason => reason)
+    return { error, numbers }
+  }
+
+  test.each([
+    ['rows.txt', Buffer.from('99999999 3\na 1 2 3\n'), 50],
+    ['rows.gz', gzipSync('99999999 3\na 1 2 3\n'), 50 * 1032],
+  ])('%s: rows', async (name, content, most) => {
+    writeFileSync(path(name), content)
+    const { error, numbers } = await largestTable(readWordVectors(path(name)))
+    expect(String(error)).toContain(`${path(name)}: wanted 99999999 rows, got 1`)
+    expect(numbers).toBeLessThan(most)
+  })
+
+  test('numbers in a row', async () => {
+    writeFileSync(path('dim.txt'), '1 999999999\na 1 2 3\n')
+    const { error, numbers } = await largestTable(readWordVectors(path('dim.txt')))
+    expect(String(error)).toContain(
+      `${path('dim.txt')}:1: wanted at most 4194304 numbers in a row, got 999999999`,
+    )
+    expect(numbers).toBe(0)
+  })
+})
+
+test.each([
+  ['articles', readArticles, "Web;'"],
+  ['posts', readPosts, 'category,value,fold,headline,body\n"'],
+])('a quote of %s that is never closed is refused, however well it was packed', async (name, read, begin) => {
+  const file = path(`${name}.csv.gz`)
+  await writeFile(file, gzipSync(begin + 'a'.repeat(2 ** 24 + 2 ** 20)))
+  await expect(read(file)).rejects.toMatchObject({
+    code: 'ERR_FILE_FORMAT',
+    message: expect.stringContaining('Max Record Size'),
+  })
+})
+
+describe('what a run left', () => {
+  test('a checkpoint of an epoch without documents, whose means are NaN, is read again', async () => {
+    const preset = presets['lstm64-adam']
+    const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), preset)
+    const state = await trainer.state()
+    const gradNorm = { mean: Number.NaN, largest: 0 }
+    state.position.history.push({
+      ...{ epoch: 1, steps: 0, loss: Number.NaN, accuracy: Number.NaN, gradNorm, learningRate: Number.NaN },
+      ...{ test: { loss: Number.NaN, accuracy: Number.NaN }, seconds: 0, tokensPerSecond: Number.NaN },
+    })
+    await saveCheckpoint(folder, state, null)
+    const { state: read } = await loadCheckpoint(folder)
+    expect(read.position).toEqual(state.position)
+  })
+
+  test.each([
+    ['config.json', '"lstm64-adam"', '"lstm65-adam"', 'preset: name: wanted'],
+    ['config.json', '"final"', '"first"', 'pooling: name: wanted'],
+    ['config.json', '"whitespace"', '"letters"', 'tokenizer: name: wanted'],
+    ['model.safetensors', 'classifier.bias', 'classifier.BIAS', 'loadStateDict: classifier.BIAS: wanted'],
+  ])('%s with another %s is refused by its name', async (name, from, to, reason) => {
+    const directory = mkdtempSync(join(folder, 'run-'))
+    const model: Classifier = shortClassifier('lstm64-adam', { on: cpu })
+    const rest = { dialect: 'csv', posts: null, tokenizer: 'whitespace', vocabulary, labels } as const
+    await saveRun({ preset: 'lstm64-adam', model, ...rest }, directory)
+    const file = join(directory, name)
+    const content = await readFile(file, 'latin1')
+    await writeFile(file, content.replace(from, to), 'latin1')
+    await expect(loadRun(directory, { device: cpu })).rejects.toMatchObject({
+      code: 'ERR_FILE_FORMAT',
+      message: expect.stringContaining(`${file}: ${reason}`),
+    })
+  })
+})
