@@ -2,7 +2,7 @@ import { anySize, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import type { Tensor } from '../tensor.js'
-import { packedRows, selectRows } from './rows.js'
+import { emptyIndex, packedRows, selectRows } from './rows.js'
 
 /** Between packed sequences, padded batches and PyTorch's time-major layout. All of it is on the tape. */
 
@@ -66,7 +66,7 @@ export interface PadPackedOptions {
  * Pads a packed batch, in its own order, as PyTorch's `pad_packed_sequence`.
  *
  * @returns `output` [T, B, I], or [B, T, I] with `batchFirst`, and `lengths` [B].
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length; ERR_INVALID_ARGUMENT for
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length, or with which there are 2³¹ rows; ERR_INVALID_ARGUMENT for
  * something that is no packed sequence; ERR_DISPOSED.
  */
 export function padPackedSequence(
@@ -79,7 +79,7 @@ export function padPackedSequence(
   const { batchFirst = false, paddingValue = 0, totalLength = sequences.longest() } = options
   checkInteger(op, 'totalLength', totalLength, sequences.longest())
   const batchSize = sequences.batchSize
-  const index = new Int32Array(batchSize * totalLength).fill(-1)
+  const index = emptyIndex(op, batchSize * totalLength)
   eachToken(sequences, (row, b, t) => {
     index[batchFirst ? b * totalLength + t : t * batchSize + b] = row
   })

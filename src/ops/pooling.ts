@@ -4,7 +4,7 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
 import { empty, emptyIntegers, type Tensor } from '../tensor.js'
-import { packedRows, selectRows } from './rows.js'
+import { emptyIndex, packedRows, selectRows } from './rows.js'
 
 /** From the outputs of a recurrent layer to one row for each sequence. An empty sequence's row is zeros. */
 
@@ -15,7 +15,7 @@ import { packedRows, selectRows } from './rows.js'
  * @param hN [L·D, B, H]
  * @param directions D
  * @returns [B, D·H]
- * @throws PackedRnnError ERR_SHAPE for another rank or number of states; ERR_DTYPE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_SHAPE for another rank or number of states; ERR_OUT_OF_RANGE for 2³¹ rows and more; ERR_DTYPE, ERR_DISPOSED.
  */
 export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<'float32', 2> {
   const op = 'lastHidden'
@@ -24,7 +24,7 @@ export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<
   if (states % directions !== 0 || states === 0) {
     throw badArgument(op, 'hN', `states of ${directions} directions`, hN.shape, 'ERR_SHAPE')
   }
-  const index = new Int32Array(batchSize * directions)
+  const index = emptyIndex(op, batchSize * directions)
   for (let b = 0; b < batchSize; b++) {
     for (let d = 0; d < directions; d++) index[b * directions + d] = (states - directions + d) * batchSize + b
   }

@@ -1,6 +1,6 @@
 import { record } from '../autograd.js'
-import { checkTensor } from '../check.js'
-import { badArgument } from '../errors.js'
+import { checkInteger, checkTensor } from '../check.js'
+import { badArgument, PackedRnnError } from '../errors.js'
 import { type NativeBuffer, native } from '../native.js'
 import { PackedSequence } from '../packed.js'
 import { empty, ranked, type Shape, type Tensor, tensor } from '../tensor.js'
@@ -46,6 +46,19 @@ function gather<R extends number>(
     destination: destination.buffer,
   })
   return destination
+}
+
+/**
+ * An index of that many rows, all of them none; an int32 has to count them.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE, ERR_OUT_OF_MEMORY. @internal
+ */
+export function emptyIndex(op: string, rows: number): Int32Array {
+  checkInteger(op, 'rows of the result', rows, 0)
+  try {
+    return new Int32Array(rows).fill(-1)
+  } catch (cause) {
+    throw new PackedRnnError('ERR_OUT_OF_MEMORY', `${op}: no memory for an index of ${rows} rows`, { cause })
+  }
 }
 
 /** Row u of the result is the sum of the rows where distinct row u stands. @internal */

@@ -153,6 +153,15 @@ describe('what cannot be understood or read', () => {
       1,
       /no\.csv.*ENOENT/,
     ],
+    [
+      'a folder for --json that is not there',
+      async () => {
+        await writeFile(at('short.csv'), 'Web;one\n')
+        return ['inspect', at('short.csv'), '--json', at('none/counts.json')]
+      },
+      1,
+      /^packed-rnn inspect: \S*none\/counts\.json: ENOENT/,
+    ],
     ['no run', () => ['evaluate', '--test', at('all.csv')], 2, /wanted a run, got 0 arguments/],
     ['a run that is none', () => ['evaluate', folder, '--test', at('all.csv')], 1, /config\.json.*ENOENT/],
     [

@@ -6,13 +6,15 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { device } from '../../src/device.js'
 import { readSafetensors } from '../../src/formats/safetensors.js'
+import { GRU } from '../../src/nn/index.js'
 import { concatColumns } from '../../src/ops/columns.js'
 import { embeddingForward } from '../../src/ops/embedding.js'
-import { packPaddedSequence } from '../../src/ops/packing.js'
+import { packPaddedSequence, padPackedSequence } from '../../src/ops/packing.js'
+import { lastHidden } from '../../src/ops/pooling.js'
 import { lstm } from '../../src/ops/recurrent.js'
 import { packedRows } from '../../src/ops/rows.js'
 import { clipGradNorm, clipGradValue } from '../../src/optim/clip.js'
-import { PackedIds, PackedSequence, Sequences } from '../../src/packed.js'
+import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { tensor, zeros } from '../../src/tensor.js'
 import { readArticles } from '../../src/text/gnad.js'
 import { readPosts } from '../../src/text/omp.js'
@@ -109,6 +111,25 @@ describe('rows of no numbers', () => {
     const { output } = embeddingForward(zeros([2 ** 31 + 5, 0], { device: cpu }), new PackedIds([[2, 0, 2]]))
     expect(output.data.shape).toEqual([2, 0])
     await output.data.toArray()
+  })
+})
+
+describe('more rows than an int32 counts', () => {
+  const packed = () => packSequence([new Float32Array(2), new Float32Array(4)], { inputSize: 2, device: cpu })
+  test.each([
+    ['padPackedSequence', () => padPackedSequence(packed(), { totalLength: 2 ** 30 })],
+    ['lastHidden', () => lastHidden(zeros([1, 2 ** 31, 0], { device: cpu }), 1)],
+  ])('%s', (name, call) => {
+    expect(call).toThrow(
+      `${name}: rows of the result: wanted an integer from 0 to 2147483647, got 2147483648`,
+    )
+  })
+
+  test('nn', () => {
+    const gru = new GRU({ inputSize: 3, hiddenSize: 2, device: cpu })
+    expect(() => gru.forward(zeros([0, 2 ** 40, 3], { device: cpu }))).toThrow(
+      'nn.GRU: x: wanted dimensions below 2^31',
+    )
   })
 })
 

@@ -151,10 +151,11 @@ function sgdStep(world: World): void {
   const memories = parameters.flatMap(({ storage, grad }) => [storage, ...(grad ? [grad.storage] : [])])
   if (new Set(memories).size < memories.length) return
   world.later(async () => {
-    for (const [i, gradient] of (await Promise.all(given)).entries()) {
-      const [old, now] = [await before[i]!, await after[i]!]
-      // Where something failed, as for want of memory, nothing is stepped.
-      if (old instanceof Error || now instanceof Error || gradient instanceof Error) return
+    const read = await Promise.all([...given, ...before, ...after])
+    // Where something failed, as for want of memory, nothing is stepped.
+    if (read.some(each => each instanceof Error)) return
+    for (const [i, gradient] of untyped<(Float32Array | null)[]>(await Promise.all(given)).entries()) {
+      const [old, now] = untyped<[Float32Array, Float32Array]>([await before[i], await after[i]])
       old.forEach((p, n) => {
         const wanted = p - (gradient === null ? 0 : Math.fround(lr) * gradient[n]!)
         const close = Math.abs(now[n]! - wanted) <= 1e-6 * (Math.abs(p) + Math.abs(wanted)) + 1e-37

@@ -105,6 +105,36 @@ export const opCalls: Record<string, Call> = {
     world.attempt('backward', () => one.backward(gradient))
     if (hostile.once(4)) world.attempt('backward', () => one.backward(gradient))
   },
+  /** Σ d · (tanh x) Wᵀ, by the tape. */
+  tape(world) {
+    const { hostile, device } = world
+    const [rows, inputs, outputs] = [1 + hostile.below(5), 1 + hostile.below(5), 1 + hostile.below(5)]
+    const d = world.float<2>([rows, outputs]) // before the leaves, so that it is none of them
+    const leaf = (shape: readonly [number, number]) =>
+      world.keep(tensor<2>(hostile.values(shape[0] * shape[1]), shape, { device, requiresGrad: true }))
+    const [x, weight] = [leaf([rows, inputs]), leaf([outputs, inputs])]
+    const loss = world.attempt('tape', () => sum(multiply(linear(tanh(x), weight), d)))
+    if (loss === null) return
+    world.keep(loss)
+    if (hostile.once(2)) d.dispose()
+    const inner: Tensor[] = [x, weight, d]
+    const given = inner.map(each => (each.disposed ? null : world.read(each)))
+    const ran = world.attempt('backward', () => {
+      loss.backward()
+      return true
+    })
+    const again = world.attempt('backward', () => {
+      loss.backward()
+      return true
+    })
+    if (again !== null) throw new Error('tape: a graph went back twice')
+    if (ran === null || given.includes(null)) return
+    world.compare('tape', [x.grad, weight.grad], [x, weight, d], (a, w, dY) => {
+      const h = a.map(Math.tanh)
+      const { dX, dWeight } = linearReferenceBackward(h, w, new Float64Array(outputs), dY)
+      return [dX.map((g, i) => g * (1 - h[i]! ** 2)), dWeight]
+    })
+  },
   synchronize(world) {
     world.later(() => world.device.synchronize())
     world.attempt('memory', () => [memory(), world.device.memory()])

@@ -223,16 +223,11 @@ export const packedCalls: Record<string, Call> = {
     const dWeight = world.attempt('embeddingBackward', () => embeddingBackward(saved, dRows))
     if (dWeight === null) return
     world.keep(dWeight)
-    const kept = (d: Float64Array) => d.map((x, n) => (distinct[Math.floor(n / I)] === paddingIdx ? 0 : x))
-    world.compare(
-      'embeddingBackward',
-      [dWeight],
-      [dRows],
-      d => [embeddingReferenceBackward(kept(d), distinct, I, V)],
-      {
-        exact: true,
-      },
-    )
+    const width = dRows.shape[1] // not the table's where something else was drawn
+    const kept = (d: Float64Array) =>
+      d.map((g, n) => (distinct[Math.floor(n / width)] === paddingIdx ? 0 : g))
+    const summed = (d: Float64Array) => [embeddingReferenceBackward(kept(d), distinct, width, V)]
+    world.compare('embeddingBackward', [dWeight], [dRows], summed, { exact: true })
   },
   packSequence(world) {
     packed(world)
@@ -295,7 +290,7 @@ export const packedCalls: Record<string, Call> = {
     const back = world.attempt('padPackedSequence', () =>
       padPackedSequence(made, {
         batchFirst,
-        ...(hostile.once(4) && { totalLength: hostile.number(longest + 1) }),
+        ...(hostile.once(4) && { totalLength: longest + hostile.size() }),
         paddingValue: hostile.once(4) ? hostile.number(2) : 0,
       }),
     )
