@@ -251,10 +251,16 @@ export const opCalls: Record<string, Call> = {
     if (back === null) return
     for (const each of Object.values(back)) if (each !== null) world.keep<Tensor>(each)
     if (inputs === 0 || outputs === 0) return
-    world.compare('linearBackward', [back.dX, back.dWeight, back.dBias], [x, weight, dY], (a, w, d) => {
-      const { dX, dWeight, dBias } = linearReferenceBackward(a, w, new Float64Array(outputs), d)
-      return [dX, dWeight, dBias]
-    })
+    const bias0 = new Float64Array(outputs)
+    const { dX, dWeight, dBias } = back
+    world.compare('linearBackward', [dX], [weight, dY], (w, d) => [
+      linearReferenceBackward(new Float64Array(rows * inputs), w, bias0, d).dX,
+    ])
+    world.compare('linearBackward', [dWeight], [x, dY], (a, d) => [
+      linearReferenceBackward(a, new Float64Array(outputs * inputs), bias0, d).dWeight,
+    ])
+    const columns = (d: Float64Array) => bias0.map((_, c) => sum64(d.filter((_, n) => n % outputs === c)))
+    world.compare('linearBackward', [dBias], [dY], d => [columns(d)])
   },
   crossEntropy(world) {
     const { hostile } = world
