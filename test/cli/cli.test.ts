@@ -157,7 +157,7 @@ describe('what cannot be understood or read', () => {
       'a folder for --json that is not there',
       async () => {
         await writeFile(at('short.csv'), 'Web;one\n')
-        return ['inspect', at('short.csv'), '--json', at('none/counts.json')]
+        return ['inspect', '--train', at('short.csv'), '--json', at('none/counts.json')]
       },
       1,
       /^packed-rnn inspect: \S*none\/counts\.json: ENOENT/,

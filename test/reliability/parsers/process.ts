@@ -33,7 +33,11 @@ async function feed(name: string, subject: Subject, folder: string, index: numbe
   } catch (error) {
     const ours = error instanceof PackedRnnError
     if (!ours) throw error
-    const named = ['ERR_FILE_FORMAT', 'ERR_EMPTY'].includes(error.code) && error.message.includes(file)
+    // Of two files that disagree, the one that was read second.
+    const files = [file, ...Object.keys(subject.beside ?? {})]
+    const named =
+      ['ERR_FILE_FORMAT', 'ERR_EMPTY'].includes(error.code) &&
+      files.some(each => error.message.includes(each))
     // That a state is another model's is told by the trainer, which knows no file.
     if (!named && name !== 'checkpoint')
       throw new Error('an error that does not name the file', { cause: error })
