@@ -66,8 +66,8 @@ export interface PadPackedOptions {
  * Pads a packed batch, in its own order, as PyTorch's `pad_packed_sequence`.
  *
  * @returns `output` [T, B, I], or [B, T, I] with `batchFirst`, and `lengths` [B].
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length, or with which there are 2³¹ rows; ERR_INVALID_ARGUMENT for
- * something that is no packed sequence; ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length, or with which there are 2³¹ rows;
+ * ERR_INVALID_ARGUMENT for something that is no packed sequence; ERR_DISPOSED.
  */
 export function padPackedSequence(
   sequence: PackedSequence,

@@ -15,7 +15,8 @@ import { emptyIndex, packedRows, selectRows } from './rows.js'
  * @param hN [L·D, B, H]
  * @param directions D
  * @returns [B, D·H]
- * @throws PackedRnnError ERR_SHAPE for another rank or number of states; ERR_OUT_OF_RANGE for 2³¹ rows and more; ERR_DTYPE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_SHAPE for another rank or number of states; ERR_OUT_OF_RANGE for 2³¹ rows and more;
+ * ERR_DTYPE, ERR_DISPOSED.
  */
 export function lastHidden(hN: Tensor<'float32', 3>, directions: 1 | 2): Tensor<'float32', 2> {
   const op = 'lastHidden'

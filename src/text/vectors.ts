@@ -56,7 +56,7 @@ export async function readWordVectors(
     const { rows, dim } = noHeader ? shapeOfRow(file, first) : readHeader(file, first)
     if (noHeader) source.at = first.start
     if (dim > MOST_NUMBERS) throw badFile(file, 1, `at most ${MOST_NUMBERS} numbers in a row`, dim)
-    const bound = Math.min(rows, limit, await mostRows(file, dim))
+    const bound = Math.min(limit, Number.isFinite(rows) ? Math.min(rows, await mostRows(file, dim)) : rows)
     const table = new VectorTable({ file, dim, bound, keep })
     const format = noHeader ? 'text' : (options.format ?? (await detectFormat(source, dim, file)))
     const reading = { file, headerLines: noHeader ? 0 : 1, promised: rows, limit, warn: onWarning }

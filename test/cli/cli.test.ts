@@ -153,15 +153,6 @@ describe('what cannot be understood or read', () => {
       1,
       /no\.csv.*ENOENT/,
     ],
-    [
-      'a folder for --json that is not there',
-      async () => {
-        await writeFile(at('short.csv'), 'Web;one\n')
-        return ['inspect', '--train', at('short.csv'), '--json', at('none/counts.json')]
-      },
-      1,
-      /^packed-rnn inspect: \S*none\/counts\.json: ENOENT/,
-    ],
     ['no run', () => ['evaluate', '--test', at('all.csv')], 2, /wanted a run, got 0 arguments/],
     ['a run that is none', () => ['evaluate', folder, '--test', at('all.csv')], 1, /config\.json.*ENOENT/],
     [
@@ -235,4 +226,17 @@ describe('what cannot be understood or read', () => {
     }
     expect((await cli([])).stdout).toMatch(/^ {2}split +divides articles/m)
   })
+})
+
+test('a folder for --json that is not there is named, without a stack', async () => {
+  await writeFile(at('short.csv'), 'Web;one\n')
+  const { code, stderr } = await cli([
+    'inspect',
+    '--train',
+    at('short.csv'),
+    '--json',
+    at('none/counts.json'),
+  ])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^packed-rnn inspect: \S*none\/counts\.json: ENOENT.*\n$/)
 })
