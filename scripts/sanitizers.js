@@ -1,4 +1,5 @@
-// The CUDA kernels, compiled for the host, under the sanitizers: npm run test:sanitizers [-- address] [thread].
+// The CUDA kernels, compiled for the host, under the sanitizers, and the CPU backend under both:
+// npm run test:sanitizers [-- address] [thread] [cpu].
 //
 // ThreadSanitizer and the leak check follow a plain C++ driver of every op; under AddressSanitizer the device suite
 // runs too. Float32 is left to the driver and the random cases there: its products are three, and take three times as long.
@@ -26,11 +27,11 @@ async function mustRun(command) {
   return output
 }
 
-async function build(sanitizer) {
+async function build(sanitizer, backend = 'packed_rnn_cuda_host') {
   const folder = join(root, 'build', `host-${sanitizer}`)
   await mustRun(['cmake', '-S', 'test/native', '-B', folder, `-DSANITIZE=${sanitizer}`])
   const jobs = String(availableParallelism())
-  const targets = ['packed_rnn_cuda_host', 'driver']
+  const targets = [backend, 'driver']
   await mustRun(['cmake', '--build', folder, '--parallel', jobs, '--target', ...targets])
   return folder
 }
@@ -46,9 +47,27 @@ function tell(name, { code, output }, start) {
   failed = true
 }
 
-async function driver(name, folder, prefix = []) {
+async function driver(name, folder, { prefix = [], file = library(folder), env = {} } = {}) {
   const start = Date.now()
-  tell(name, await run([...prefix, join(folder, 'driver'), library(folder)]), start)
+  tell(name, await run([...prefix, join(folder, 'driver'), file], env), start)
+}
+
+/** On each instruction set that this machine has. */
+async function cpu(name, folder, options = {}) {
+  const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
+  const sets = [
+    'portable',
+    ...(/\bavx2\b/.test(flags) ? ['avx2'] : []),
+    ...(/\bavx512bw\b/.test(flags) ? ['avx512'] : []),
+  ]
+  for (const set of sets) {
+    const file = join(folder, 'libpacked_rnn_cpu.so')
+    await driver(`every op of the CPU backend on ${set} under ${name}`, folder, {
+      ...options,
+      file,
+      env: { PACKED_RNN_CPU: set },
+    })
+  }
 }
 
 async function suite(folder) {
@@ -78,18 +97,24 @@ function withoutRandomPlaces() {
 }
 
 const sanitizers = {
-  address: async folder => {
+  address: async () => {
+    const folder = await build('address')
     await driver('every op under AddressSanitizer, with leaks', folder)
     await suite(folder)
   },
-  thread: folder => driver('every op under ThreadSanitizer', folder, withoutRandomPlaces()),
+  thread: async () => {
+    const prefix = withoutRandomPlaces()
+    await driver('every op under ThreadSanitizer', await build('thread'), { prefix })
+  },
+  cpu: async () => {
+    await cpu('AddressSanitizer, with leaks', await build('address', 'packed_rnn_cpu'))
+    await cpu('ThreadSanitizer', await build('thread', 'packed_rnn_cpu'), { prefix: withoutRandomPlaces() })
+  },
 }
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(sanitizers)
-const folders = []
 for (const name of chosen) {
   if (!Object.hasOwn(sanitizers, name))
     throw new Error(`sanitizers: wanted some of ${Object.keys(sanitizers).join(', ')}, got ${name}`)
-  folders.push(await build(name))
 }
-await Promise.all(chosen.map((name, i) => sanitizers[name](folders[i])))
+for (const name of chosen) await sanitizers[name]()
 process.exit(failed ? 1 : 0)

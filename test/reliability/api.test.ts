@@ -50,6 +50,7 @@ const ELSEWHERE = [
   ...['device', 'devices', 'PackedRnnError'], // test/device/open.test.ts
   ...['readSafetensors', 'writeSafetensors', 'loadStateDict', 'saveStateDict'], // parsers.test.ts, test/formats
   ...['text', 'training'], // parsers.test.ts, test/text, test/training
+  ...['explain', 'reports'], // test/explain, test/reports
   ...['nn', 'optim', 'Tensor', 'PackedSequence', 'gruBackward'], // by their members
 ]
 

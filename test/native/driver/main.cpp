@@ -86,6 +86,7 @@ long runTwice(Device& device, const Case& that, const char* on) {
     }
   } catch (const Error& error) {
     std::fprintf(stderr, "%s on %s: %s: %s\n", that.name.c_str(), on, error.code, error.message);
+    device.clear();
     return -1;
   }
   for (std::size_t i = 0; i < results[0].size(); i++) {
@@ -95,7 +96,9 @@ long runTwice(Device& device, const Case& that, const char* on) {
     return -1;
   }
   if (std::memcmp(results[0].data(), results[1].data(), results[0].size() * sizeof(float)) != 0) {
-    std::fprintf(stderr, "%s on %s: other bits the second time\n", that.name.c_str(), on);
+    std::size_t at = 0;
+    while (std::memcmp(&results[0][at], &results[1][at], sizeof(float)) == 0) at++;
+    std::fprintf(stderr, "%s on %s: result %zu has other bits the second time\n", that.name.c_str(), on, at);
     return -1;
   }
   return static_cast<long>(results[0].size());

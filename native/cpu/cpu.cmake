@@ -1,0 +1,28 @@
+# The CPU backend, as a part of a library: add_cpu_backend(TARGET FLAGS…), FLAGS being what all of it links for its options.
+
+# The kernels, once for each instruction set, each in a namespace of that name. The sources use no inline function
+# that another translation unit also has: merged at link, a body for AVX-512 would run on a CPU without it.
+set(CPU_KERNELS kernels gemm recurrent recurrent_forward recurrent_backward rows pooling elementwise dropout loss optimizer ceilings)
+set(CPU_SHARED allocator cpu_backend open team)
+set(CPU_ISAS portable)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND CPU_ISAS avx2 avx512 avx512bf16)
+endif()
+set(FLAGS_portable "")
+set(FLAGS_avx2 -mavx2 -mfma)
+set(FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprfchw -mprefer-vector-width=512)
+set(FLAGS_avx512bf16 ${FLAGS_avx512} -mavx512bf16)
+
+set(CPU_FOLDER ${CMAKE_CURRENT_LIST_DIR})
+function(add_cpu_backend target)
+  list(TRANSFORM CPU_KERNELS REPLACE "(.+)" "${CPU_FOLDER}/\\1.cpp" OUTPUT_VARIABLE kernels)
+  list(TRANSFORM CPU_SHARED REPLACE "(.+)" "${CPU_FOLDER}/\\1.cpp" OUTPUT_VARIABLE shared)
+  target_sources(${target} PRIVATE ${shared})
+  foreach(isa ${CPU_ISAS})
+    add_library(cpu_${isa} OBJECT ${kernels})
+    target_link_libraries(cpu_${isa} PRIVATE ${ARGN})
+    target_compile_options(cpu_${isa} PRIVATE ${FLAGS_${isa}})
+    target_compile_definitions(cpu_${isa} PRIVATE PACKED_RNN_ISA=${isa})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:cpu_${isa}>)
+  endforeach()
+endfunction()
