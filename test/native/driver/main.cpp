@@ -95,7 +95,8 @@ long runTwice(Device& device, const Case& that, const char* on) {
                  static_cast<double>(results[0][i]));
     return -1;
   }
-  if (std::memcmp(results[0].data(), results[1].data(), results[0].size() * sizeof(float)) != 0) {
+  const std::size_t bytes = results[0].size() * sizeof(float);
+  if (bytes > 0 && std::memcmp(results[0].data(), results[1].data(), bytes) != 0) {
     std::size_t at = 0;
     while (std::memcmp(&results[0][at], &results[1][at], sizeof(float)) == 0) at++;
     std::fprintf(stderr, "%s on %s: result %zu has other bits the second time\n", that.name.c_str(), on, at);
