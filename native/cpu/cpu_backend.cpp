@@ -13,11 +13,12 @@ CpuBackend::~CpuBackend() = default;
 void* CpuBackend::allocate(std::size_t bytes) { return allocator_.allocate(bytes); }
 void CpuBackend::deallocate(void* data, std::size_t bytes) noexcept { allocator_.deallocate(data, bytes); }
 MemoryUse CpuBackend::memory() const noexcept { return allocator_.use(); }
+// memcpy wants addresses also where there is nothing to copy.
 void CpuBackend::upload(void* destination, const void* host, std::size_t bytes) {
-  std::memcpy(destination, host, bytes);
+  if (bytes > 0) std::memcpy(destination, host, bytes);
 }
 void CpuBackend::download(void* host, const void* source, std::size_t bytes) {
-  std::memcpy(host, source, bytes);
+  if (bytes > 0) std::memcpy(host, source, bytes);
 }
 void CpuBackend::synchronize() {}
 
