@@ -29,8 +29,8 @@ const model = makeModel(spec, device, setting)
 const batch = { ids: packSequence(documents), labels }
 
 /**
- * One of a row of passes or steps, as `evaluate` and the trainer have them: it is issued while the one before computes,
- * whose memory it takes over. The time is that from one result to the next; the call alone is JavaScript.
+ * One of a row of passes or steps, as the trainer has its steps: it is issued while the one before computes, whose memory it
+ * takes over. The time is that from one result to the next; the call alone is JavaScript.
  */
 async function inARow(call: () => Tensor<'float32'>) {
   const before = call()
