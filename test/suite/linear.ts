@@ -55,6 +55,8 @@ export function linearSuite(target: Target): void {
       [241, 9, 20],
       [70, 257, 64],
       [64, 130, 520],
+      // Few rows, a last panel of no whole vectors, and a sum that is taken up again.
+      [7, 530, 43],
     ])('the float64 reference: %i rows, %i outputs, %i inputs', async (rows, outputs, inputs) => {
       const generator = new Generator(rows)
       const draw = (n: number) => Float32Array.from({ length: n }, () => generator.uniform(-1, 1))
