@@ -27,14 +27,21 @@ async function mustRun(command) {
   return output
 }
 
-async function build(sanitizer, backend = 'packed_rnn_cuda_host') {
+async function build(sanitizer, ...targets) {
   const folder = join(root, 'build', `host-${sanitizer}`)
   await mustRun(['cmake', '-S', 'test/native', '-B', folder, `-DSANITIZE=${sanitizer}`])
   const jobs = String(availableParallelism())
-  const targets = [backend, 'driver']
   await mustRun(['cmake', '--build', folder, '--parallel', jobs, '--target', ...targets])
   return folder
 }
+
+const ADDON_TESTS = [
+  'test/cpu.test.ts',
+  'test/device',
+  'test/worker',
+  'test/reliability/api.test.ts',
+  'test/reliability/concurrency.test.ts',
+]
 
 let failed = false
 function tell(name, { code, output }, start) {
@@ -70,23 +77,72 @@ async function cpu(name, folder, options = {}) {
   }
 }
 
-async function suite(folder) {
-  const start = Date.now()
-  const reports = join(folder, 'report')
+/**
+ * Node runs these words with a sanitizer in it, which the linker puts first; what it reports goes to files. Node itself is
+ * not watched, and leaks by design when it exits.
+ */
+async function watched(sanitizer, folder, words, env = {}) {
+  const kind = { address: 'asan', thread: 'tsan' }[sanitizer]
+  const runtime = (await mustRun([process.env.CXX ?? 'g++', `-print-file-name=lib${kind}.so`])).trim()
   const left = () => readdirSync(folder).filter(file => file.startsWith('report.'))
   for (const file of left()) rmSync(join(folder, file))
-  const runtime = (await mustRun([process.env.CXX ?? 'g++', '-print-file-name=libasan.so'])).trim()
-  const result = await run(
-    ['npx', 'vitest', 'run', 'test/cuda.test.ts', '--reporter=tap-flat', '-t', 'in tf32|in bfloat16|random'],
-    {
-      LD_PRELOAD: runtime,
-      // Node leaks by design, when it exits.
-      ASAN_OPTIONS: `detect_leaks=0:log_path=${reports}`,
-      PACKED_RNN_CUDA_LIBRARY: library(folder),
-    },
-  )
-  for (const file of left()) result.output += readFileSync(join(folder, file), 'utf8')
+  const prefix = sanitizer === 'thread' ? withoutRandomPlaces() : []
+  const result = await run([...prefix, process.execPath, ...words], {
+    LD_PRELOAD: runtime,
+    ASAN_OPTIONS: `detect_leaks=0:log_path=${join(folder, 'report')}`,
+    // Node's own races are no failure: what is ours is told from its report.
+    TSAN_OPTIONS: `exitcode=0:history_size=7:log_path=${join(folder, 'report')}`,
+    ...env,
+  })
+  const reports = left().map(file => readFileSync(join(folder, file), 'utf8'))
+  result.output += sanitizer === 'thread' ? reports.flatMap(ours).join('\n') : reports.join('')
+  return result
+}
+
+const vitest = words => ['node_modules/vitest/vitest.mjs', 'run', '--reporter=tap-flat', ...words]
+
+/** Those of ThreadSanitizer's reports in which an addon's code does what races: Node's own code is not compiled for it. */
+function ours(reports) {
+  const inAddon = stack => {
+    const frames = stack.split('\n').filter(line => /^\s+#\d+ /.test(line) && !line.includes('libtsan.so'))
+    return /\((addon|addon_faults)\.node\+0x/.test(frames[0] ?? '')
+  }
+  const made = /^\s*(Thread T|Location is)/
+  return reports
+    .split(/^=+$/m)
+    .filter(report => report.split(/\n\s*\n|\n(?= {2}\S)/).some(part => !made.test(part) && inAddon(part)))
+}
+
+/** What is watched finds what it is there for. */
+async function finds(sanitizer, folder, fault, report) {
+  const source = `require(${JSON.stringify(join(folder, 'addon_faults.node'))}).${fault}`
+  const { output } = await watched(sanitizer, folder, ['--eval', source])
+  if (!report.test(output)) throw new Error(`${source} under ${sanitizer}: wanted ${report}, got\n${output}`)
+}
+
+async function suite(folder) {
+  const start = Date.now()
+  const words = vitest(['test/cuda.test.ts', '-t', 'in tf32|in bfloat16|random'])
+  const result = await watched('address', folder, words, { PACKED_RNN_CUDA_LIBRARY: library(folder) })
   tell('the device suite under AddressSanitizer', result, start)
+}
+
+/** The addon in Node: its queue, its handles and how it goes down, with the CPU backend behind. */
+async function addon(sanitizer) {
+  const folder = await build(sanitizer, 'addon', 'addon_faults')
+  if (sanitizer === 'address') {
+    await finds(sanitizer, folder, 'overrun(100)', /AddressSanitizer: heap-buffer-overflow/)
+    await finds(sanitizer, folder, 'overflow(0x7fffffff)', /runtime error: signed integer overflow/)
+  } else await finds(sanitizer, folder, 'race()', /ThreadSanitizer: data race/)
+
+  const env = { PACKED_RNN_PREBUILD: folder }
+  const where = `import('./dist/addon.js').then(({ addonFile }) => console.log(addonFile()))`
+  const { output } = await watched(sanitizer, folder, ['--eval', where], env)
+  if (!output.startsWith(folder)) throw new Error(`wanted the addon of ${folder}, got ${output}`)
+  for (const tests of ADDON_TESTS) {
+    const start = Date.now()
+    tell(`${tests} under ${sanitizer}`, await watched(sanitizer, folder, vitest([tests]), env), start)
+  }
 }
 
 /** ThreadSanitizer knows where memory lies; with more random bits than these it may lie elsewhere. */
@@ -98,17 +154,24 @@ function withoutRandomPlaces() {
 
 const sanitizers = {
   address: async () => {
-    const folder = await build('address')
+    const folder = await build('address', 'packed_rnn_cuda_host', 'driver')
     await driver('every op under AddressSanitizer, with leaks', folder)
     await suite(folder)
   },
   thread: async () => {
     const prefix = withoutRandomPlaces()
-    await driver('every op under ThreadSanitizer', await build('thread'), { prefix })
+    await driver('every op under ThreadSanitizer', await build('thread', 'packed_rnn_cuda_host', 'driver'), {
+      prefix,
+    })
   },
   cpu: async () => {
-    await cpu('AddressSanitizer, with leaks', await build('address', 'packed_rnn_cpu'))
-    await cpu('ThreadSanitizer', await build('thread', 'packed_rnn_cpu'), { prefix: withoutRandomPlaces() })
+    await cpu('AddressSanitizer, with leaks', await build('address', 'packed_rnn_cpu', 'driver'))
+    await cpu('ThreadSanitizer', await build('thread', 'packed_rnn_cpu', 'driver'), {
+      prefix: withoutRandomPlaces(),
+    })
+  },
+  addon: async () => {
+    for (const sanitizer of ['address', 'thread']) await addon(sanitizer)
   },
 }
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(sanitizers)
