@@ -90,8 +90,9 @@ struct Tf32Math {
   // The part of x that TF32 holds, cut and not rounded so that it is never larger, and what is left of x.
   static __device__ __forceinline__ void split(float x, std::uint32_t& high, std::uint32_t& low) {
     high = __float_as_uint(x) & 0xffffe000u;
-    // Nothing is left of an infinity. (Its product with a number that TF32 holds is NaN all the same: ∞ · 0.)
-    low = fabsf(x) == INFINITY ? 0u : Tf32::round(x - __uint_as_float(high));
+    // An infinity is what is left of the largest number: so it meets no part of 0, which would make it NaN.
+    if (fabsf(x) == INFINITY) high -= 0x2000u;
+    low = Tf32::round(x - __uint_as_float(high));
   }
   template <int M, int N, class A, class B>
   static __device__ __forceinline__ void multiply(float (&sums)[M][N][4], A a, B b, int i, int j, int g,

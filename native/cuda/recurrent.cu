@@ -252,7 +252,7 @@ void CudaBackend::recurrentForward(const RecurrentForward& a) {
     passEmptyThrough(*this, a.shape, offsets, layout.hidden, a.c0, a.cN);
   }
   if (a.shape.rows == 0) return;
-  const ForwardPass pass{a, layout, saved, projected, a.shape.index.index};
+  const ForwardPass pass{a, layout, saved, projected, bias, a.shape.index.index};
   residentServes(*this, a.shape) ? residentForward(*this, pass) : stepwiseForward(*this, pass);
 }
 

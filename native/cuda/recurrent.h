@@ -48,7 +48,8 @@ struct ForwardPass {
   const RecurrentForward& op;
   Layout layout;
   Saved saved;
-  const float* inputs;  // [U, D·C]: W x + b, and b alone for a column without input weights
+  const float* inputs;  // [U, D·C]: W x + b
+  const float* bias;  // [D·C]: what a column without input weights is (0 · ∞ made a NaN of it in `inputs`)
   const std::int32_t* index;
 };
 struct BackwardPass {

@@ -23,6 +23,7 @@ struct ResidentForward {
   Plan plan;
   HiddenWeights weights;
   const float* inputs;        // [U, D·C]
+  const float* bias;          // [D·C]
   const std::int32_t* index;  // [N] or null
   const float *h0, *c0;       // [D, B, H] or null
   float* output;              // [N, D·H]

@@ -34,8 +34,11 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
     int sequence[2] = {};
     float h[2], c[2], column[2][kColumns] = {};
     const auto stateOf = [&](int s) { return (direction * p.sequences + s) * hiddenSize + unit; };
+    const float biasOfQ = cell == Cell::gru && real ? p.bias[own * kColumns + 3] : 0.0f;
     const auto fetch = [&](int j) {
-      if (real) loadColumns(p.inputs + (source[j] * pitch + own) * kColumns, column[j]);
+      if (!real) return;
+      loadColumns(p.inputs + (source[j] * pitch + own) * kColumns, column[j]);
+      if constexpr (cell == Cell::gru) column[j][3] = biasOfQ;
     };
     const auto look = [&](int j, int at) { source[j] = p.index == nullptr ? at : p.index[at]; };
     // Starts the next sequence of a slot.
@@ -139,6 +142,7 @@ void residentForward(CudaBackend& backend, const ForwardPass& pass) {
   const ResidentForward arguments{plan.plan(),
                                   hiddenWeights(a.shape, a.weights),
                                   pass.inputs,
+                                  pass.bias,
                                   pass.index,
                                   a.h0,
                                   a.c0,

@@ -6,12 +6,13 @@ namespace packed_rnn::cuda {
 namespace {
 
 // The columns of a unit before the cell: its inputs' and its product's.
-template <int kColumns>
+template <Cell cell, int kColumns>
 __device__ __forceinline__ void columnsBefore(const StepPlace& at, float (&column)[kColumns]) {
   const StepArguments& a = at.arguments;
   float product[kColumns];
   const std::int32_t source = a.index == nullptr ? at.row : a.index[at.row];
   loadColumns(a.inputs + at.inTokens(source, at.space.width, kColumns), column);
+  if constexpr (cell == Cell::gru) column[3] = a.bias[at.inLayer(at.space.width, kColumns) + 3];
   loadColumns(at.space.columns + at.inState(at.space.width, kColumns), product);
 #pragma unroll
   for (int q = 0; q < kColumns; q++) column[q] += product[q];
@@ -35,7 +36,7 @@ __global__ void __launch_bounds__(kStepThreads) forwardCellKernel(const Step p) 
   const StepArguments& a = at.arguments;
   const bool projected = p.space.second != nullptr;
   float column[kColumns];
-  columnsBefore(at, column);
+  columnsBefore<cell>(at, column);
   float h = cell == Cell::gru ? p.space.state[at.inState(hidden)] : 0.0f;
   float c = cell == Cell::lstm ? p.space.cells[at.inState(hidden)] : 0.0f;
   forwardUnit<cell, M>(column, h, c);
@@ -65,7 +66,7 @@ __global__ void __launch_bounds__(kStepThreads) resetKernel(const Step p) {
   const StepPlace at(p, p.space.hidden, false);
   if (!at.alive) return;
   float column[3];
-  columnsBefore(at, column);
+  columnsBefore<Cell::resetFirstGru>(at, column);
   column[0] = M::sigmoid(column[0]);
   column[1] = M::sigmoid(column[1]);
   const float given = column[0] * p.space.state[at.inState(p.space.hidden)];

@@ -244,6 +244,7 @@ void stepwiseForward(CudaBackend& backend, const ForwardPass& pass) {
   StepArguments arguments{};
   arguments.batch = a.shape.sequences.count;
   arguments.inputs = pass.inputs;
+  arguments.bias = pass.bias;
   arguments.index = pass.index;
   arguments.h0 = a.h0, arguments.c0 = a.c0;
   arguments.output = a.output;

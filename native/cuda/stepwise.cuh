@@ -37,6 +37,10 @@ struct StepPlace {
   __device__ __forceinline__ std::int64_t inTokens(std::int32_t at, std::int64_t size, int count = 1) const {
     return (at * space.directions + direction) * size + unit * count;
   }
+  // Of [D·size], likewise.
+  __device__ __forceinline__ std::int64_t inLayer(std::int64_t size, int count) const {
+    return direction * size + unit * count;
+  }
   __device__ __forceinline__ std::int64_t inBatch(std::int64_t size) const {
     return (direction * arguments.batch + place) * size + unit;
   }

@@ -31,6 +31,7 @@ struct StepArguments {
   std::int32_t count, steps;
   std::int64_t batch;  // B
   const float* inputs;
+  const float* bias;
   const std::int32_t* index;
   const float *h0, *c0;
   float* output;

@@ -1,4 +1,4 @@
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { gru, lstm, rnn } from '../../src/ops/recurrent.js'
 import type { LstmWeights } from '../../src/ops/recurrentInput.js'
 import type { RecurrentResult } from '../../src/ops/recurrentResult.js'
@@ -14,7 +14,7 @@ import {
   cellReferenceNumbers,
   drawCellProblem,
 } from './cellProblem.js'
-import { expectAllClose, expectClose, expectReproducible } from './compare.js'
+import { expectAllClose, expectClose, expectReproducible, type Numbers } from './compare.js'
 import { type CellFixture, readFixtures } from './fixtures.js'
 import { splitRows } from './lstmProblem.js'
 import { testDifferences } from './op.js'
@@ -33,6 +33,7 @@ export function cellsSuite(target: Target): void {
     describe('on the tape, two layers and directions', () => onTape(target))
     describe.each<CellName>(['gru', 'resetFirstGru', 'tanh', 'relu', 'lstm'])('%s', cell => {
       againstReference(target, cell)
+      if (cell !== 'relu') saturating(target, cell)
     })
   })
 }
@@ -118,6 +119,35 @@ function againstReference(target: Target, cell: CellName): void {
   test('threads that share the units of one long sequence give the bits of one thread', async () => {
     const sizes = { lengths: [0, 11], inputSize: 6, hiddenSize: 150, projSize: 70 }
     await expectReproducible(target, device => cellProductNumbers(device, drawCellProblem(cell, sizes, 3)))
+  })
+}
+
+/** relu does not saturate. */
+function saturating(target: Target, cell: CellName): void {
+  const sizes = { lengths: [5, 1, 0, 8], inputSize: 3, hiddenSize: 18, projSize: 0, bidirectional: true }
+  const only = (numbers: Numbers<Float64Array>, names: readonly string[]) =>
+    Object.fromEntries(Object.entries(numbers).filter(([name]) => names.includes(name)))
+
+  test('saturates without NaN for inputs of ±1e4', async () => {
+    const problem = drawCellProblem(cell, sizes, 1)
+    problem.layer.inputs = problem.layer.inputs.map(rows => rows.map(row => row.map(x => Math.sign(x) * 1e4)))
+    const found = await cellProductNumbers(target.open(), problem)
+    expect(Object.keys(found).filter(name => !found[name]!.every(Number.isFinite))).toEqual([])
+    // Where terms up to 1e4 cancel, an operand that is rounded to fewer bits leaves no digit.
+    if (target.precision !== 'float32') return
+    // They are rounded by 1e-3, also where they cancel to less than that; a saturated gate's gradient has no digits that
+    // float32 could hold.
+    expectAllClose(found, only(cellReferenceNumbers(problem), ['output', 'hN', 'cN']), 1e-3)
+  })
+
+  test.each([Infinity, -Infinity])('saturates without NaN for an input of %d', async infinite => {
+    const problem = drawCellProblem(cell, sizes, 1)
+    problem.layer.inputs[0]![2]![1] = infinite
+    const found = await cellProductNumbers(target.open(), problem)
+    // Gradients of input weights are 0 times it, which is NaN.
+    const names = Object.keys(found).filter(name => !name.endsWith('wIh'))
+    expect(names.filter(name => !found[name]!.every(Number.isFinite))).toEqual([])
+    expectAllClose(found, only(cellReferenceNumbers(problem), names), RECURRENT[target.precision])
   })
 }
 

@@ -101,6 +101,17 @@ export function linearSuite(target: Target): void {
       expect(await dBias?.toArray()).toEqual(new Float32Array(2))
     })
 
+    test('an infinite input gives an infinity, or NaN where a weight is 0', async () => {
+      const device = target.open()
+      const x = tensor<2>(Float32Array.of(Infinity, 1, -Infinity, 3e38), [2, 2], { device })
+      // Numbers that TF32 holds, and some that it does not.
+      const weight = tensor<2>(Float32Array.of(1, 0.1, -0.1, 1, 2 ** -20, -1 / 3, 0, 1), [4, 2], { device })
+      expect(Array.from(await linearForward(x, weight).toArray())).toEqual([
+        ...[Infinity, -Infinity, Infinity, Number.NaN],
+        ...[-Infinity, Infinity, -Infinity, Number.NaN],
+      ])
+    })
+
     test('only the gradients that are wanted', () => {
       const device = target.open()
       const [x, weight, dY] = [
