@@ -1,8 +1,11 @@
-// The CUDA kernels, compiled for the host, under the sanitizers, and the CPU backend under both:
-// npm run test:sanitizers [-- address] [thread] [cpu].
+// What is native under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer:
+// npm run test:sanitizers [-- address] [thread] [cpu] [addon].
 //
-// ThreadSanitizer and the leak check follow a plain C++ driver of every op; under AddressSanitizer the device suite
-// runs too. Float32 is left to the driver and the random cases there: its products are three, and take three times as long.
+//   address   the CUDA kernels compiled for the host: every op, with leaks, by a driver in plain C++, and the device suite. Float32
+//             is left to the driver and the random cases there: its products are three, and take three times as long.
+//   thread    the same driver under ThreadSanitizer
+//   cpu       the CPU backend and its team of threads, by the same driver, under both, on each instruction set
+//   addon     the addon in Node, with its queue, under both: the device suite, workers, hostile calls, sudden ends
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
