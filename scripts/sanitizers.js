@@ -57,9 +57,9 @@ function tell(name, { code, output }, start) {
   failed = true
 }
 
-async function driver(name, folder, { prefix = [], file = library(folder), env = {} } = {}) {
+async function driver(name, folder, { prefix = [], words = [], file = library(folder), env = {} } = {}) {
   const start = Date.now()
-  tell(name, await run([...prefix, join(folder, 'driver'), file], env), start)
+  tell(name, await run([...prefix, join(folder, 'driver'), ...words, file], env), start)
 }
 
 /** On each instruction set that this machine has. */
@@ -72,11 +72,9 @@ async function cpu(name, folder, options = {}) {
   ]
   for (const set of sets) {
     const file = join(folder, 'libpacked_rnn_cpu.so')
-    await driver(`every op of the CPU backend on ${set} under ${name}`, folder, {
-      ...options,
-      file,
-      env: { PACKED_RNN_CPU: set },
-    })
+    const watched = { ...options, file, env: { PACKED_RNN_CPU: set } }
+    await driver(`every op of the CPU backend on ${set} under ${name}`, folder, watched)
+    await driver(`the same without the host's memory`, folder, { ...watched, words: ['--starve'] })
   }
 }
 

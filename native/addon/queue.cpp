@@ -34,13 +34,8 @@ void Queue::push(Op op) {
 void Queue::synchronize(std::function<void(const FailurePointer&)> done) {
   Op op;
   op.name = "synchronize";
-  op.run = [this, done](Backend& backend) {
-    FailurePointer first;
-    try {
-      backend.synchronize();
-    } catch (const Error& error) {
-      first = std::make_shared<Failure>(error.code, error.message);
-    }
+  op.run = [](Backend& backend) { backend.synchronize(); };
+  op.done = [this, done](FailurePointer first) {
     for (const FailurePointer& failure : unobserved_) {
       if (first == nullptr && !failure->observed) first = failure;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace packed_rnn {
 
@@ -34,17 +35,15 @@ void* Allocator::allocate(std::size_t bytes) {
                   "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
     throw failure;
   }
-  void* data = nullptr;
   // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
   const std::size_t most = limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_);
-  if (const auto found = free_.lower_bound(size); found != free_.end() && found->first <= most) {
-    data = found->second;
-    const std::size_t whole = found->first;
-    cached_ -= whole;
-    free_.erase(found);
-    lend(data, whole);
-    return data;
+  if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
+    cached_ -= found->size;
+    return lend(free_.extract(found));
   }
+  Free made = {{size, nullptr}};  // its node is there before its memory is
+  auto block = made.extract(made.begin());
+  void*& data = block.value().data;
   const auto fresh = [size] {
     return std::aligned_alloc(size >= kPage ? kPage : kLine,
                               size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
@@ -62,32 +61,31 @@ void* Allocator::allocate(std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   if (size >= kPage) madvise(data, size, MADV_HUGEPAGE);
 #endif
-  lend(data, size);
-  return data;
+  return lend(std::move(block));
 }
 
-void Allocator::lend(void* data, std::size_t size) {
+void* Allocator::lend(Free::node_type block) noexcept {
   // Some tens of training steps. What a peak leaves in reserve is given back at the latest two periods later.
   constexpr int kPeriod = 4096;
-  lent_[data] = size;
-  held_ += size;
+  void* const data = block.value().data;
+  held_ += block.value().size;
+  lent_.insert(std::move(block));
   if (++lends_ > kPeriod) {
     lends_ = 0;
     peakBefore_ = peak_;
     peak_ = 0;
   }
   if (held_ > peak_) peak_ = held_;
+  return data;
 }
 
 void Allocator::deallocate(void* data, std::size_t) noexcept {
   const std::lock_guard lock(mutex_);
   const auto lent = lent_.find(data);
   if (lent == lent_.end()) return;
-  const std::size_t size = lent->second;
-  lent_.erase(lent);
-  held_ -= size;
-  cached_ += size;
-  free_.emplace(size, data);
+  held_ -= lent->size;
+  cached_ += lent->size;
+  free_.insert(lent_.extract(lent));
   // So much in reserve that the last peak can come again, and 256 MB are always allowed: sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   trim(peak - held_ + (std::size_t{256} << 20));
@@ -96,8 +94,8 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
 void Allocator::trim(std::size_t bytes) noexcept {
   while (cached_ > bytes && !free_.empty()) {
     const auto first = free_.begin();
-    std::free(first->second);
-    cached_ -= first->first;
+    std::free(first->data);
+    cached_ -= first->size;
     free_.erase(first);
   }
 }

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
+#include <functional>
 #include <mutex>
+#include <set>
 
 #include "backend.h"
 
@@ -19,13 +20,31 @@ class Allocator {
   MemoryUse use() const noexcept;
 
  private:
+  // A block has one node, which goes from one set to the other: giving it back needs no memory.
+  struct Block {
+    std::size_t size;  // rounded
+    void* data;
+  };
+  struct BySize {
+    using is_transparent = void;
+    bool operator()(const Block& a, const Block& b) const { return a.size < b.size; }
+    bool operator()(const Block& a, std::size_t size) const { return a.size < size; }
+  };
+  struct ByAddress {
+    using is_transparent = void;
+    bool operator()(const Block& a, const Block& b) const { return std::less<>{}(a.data, b.data); }
+    bool operator()(const Block& a, void* data) const { return std::less<>{}(a.data, data); }
+    bool operator()(void* data, const Block& b) const { return std::less<>{}(data, b.data); }
+  };
+  using Free = std::multiset<Block, BySize>;
+
   void trim(std::size_t bytes) noexcept;
-  void lend(void* data, std::size_t size);
+  void* lend(Free::node_type block) noexcept;
 
   mutable std::mutex mutex_;
-  std::multimap<std::size_t, void*> free_;  // by rounded size
-  std::map<void*, std::size_t> lent_;       // rounded size of what is held
-  std::size_t limit_;                       // bytes that may be held at once; 0: no limit
+  Free free_;
+  std::set<Block, ByAddress> lent_;
+  std::size_t limit_;  // bytes that may be held at once; 0: no limit
   std::size_t held_ = 0;
   std::size_t cached_ = 0;
   // The most that was held since `lends_` were 0, and in the period before: a step's peak comes again.

@@ -60,13 +60,13 @@ void Kernels::maxPoolBackward(const MaxPoolBackward& a) {
 }
 
 void Kernels::meanPool(const MeanPool& a) {
-  constexpr std::int32_t kPartial = 256;  // rows: partial sums keep the rounding error of long sums down
+  constexpr std::int64_t kPartial = 256;  // rows: partial sums keep the rounding error of long sums down
   eachStrip(*this, a.sequences, a.columns,
             [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
               V total = V{};
-              for (std::int32_t first = begin; first < end; first += kPartial) {
+              for (std::int64_t first = begin; first < end; first += kPartial) {
                 V partial = V{};
-                for (std::int32_t n = first; n < smaller(end, first + kPartial); n++) {
+                for (std::int64_t n = first; n < smaller(end, first + kPartial); n++) {
                   partial += loadLive(a.rows + n * a.columns + column, live);
                 }
                 total += partial;

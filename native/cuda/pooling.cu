@@ -48,11 +48,12 @@ __global__ void __launch_bounds__(kThreads) maxPoolKernel(const Pool<MaxPool> p)
   const Strip<MaxPool> s(p);
   float largest = 0;
   std::int32_t place = -1;
-  for (std::int32_t n = s.begin + s.warp; s.inside && n < s.end; n += kWarps) {
+  for (std::int64_t n = s.begin + s.warp; s.inside && n < s.end; n += kWarps) {
     const float x = p.op.rows[n * p.op.columns + s.column];
-    if (!takes(x, n, largest, place)) continue;
+    const auto row = static_cast<std::int32_t>(n);
+    if (!takes(x, row, largest, place)) continue;
     largest = x;
-    place = n;
+    place = row;
   }
   values[threadIdx.x] = largest;
   places[threadIdx.x] = place;
@@ -75,7 +76,7 @@ __global__ void __launch_bounds__(kThreads) maxPoolBackwardKernel(const Pool<Max
   const std::int64_t at = s.sequence * p.op.columns + s.column;
   const std::int32_t place = p.op.places[at];
   const float d = p.op.dPooled[at];
-  for (std::int32_t n = s.begin + s.warp; n < s.end; n += kWarps) {
+  for (std::int64_t n = s.begin + s.warp; n < s.end; n += kWarps) {
     p.op.dRows[n * p.op.columns + s.column] = n == place ? d : 0.0f;
   }
 }
@@ -85,7 +86,7 @@ __global__ void __launch_bounds__(kThreads) meanPoolKernel(const Pool<MeanPool> 
   float* const parts = sharedArray<float, kThreads, 0>();
   const Strip<MeanPool> s(p);
   float total = 0;
-  for (std::int32_t n = s.begin + s.warp; s.inside && n < s.end; n += kWarps) {
+  for (std::int64_t n = s.begin + s.warp; s.inside && n < s.end; n += kWarps) {
     total += p.op.rows[n * p.op.columns + s.column];
   }
   parts[threadIdx.x] = total;
@@ -101,7 +102,7 @@ __global__ void __launch_bounds__(kThreads) meanPoolBackwardKernel(const Pool<Me
   const Strip<MeanPoolBackward> s(p);
   if (!s.inside || s.begin == s.end) return;
   const float d = p.op.dPooled[s.sequence * p.op.columns + s.column] / static_cast<float>(s.end - s.begin);
-  for (std::int32_t n = s.begin + s.warp; n < s.end; n += kWarps) p.op.dRows[n * p.op.columns + s.column] = d;
+  for (std::int64_t n = s.begin + s.warp; n < s.end; n += kWarps) p.op.dRows[n * p.op.columns + s.column] = d;
 }
 
 template <class Op>

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdio>
+#include <utility>
 
 namespace packed_rnn::cuda {
 
@@ -29,61 +30,60 @@ void* DeviceMemory::allocate(std::size_t bytes) {
   Error failure{"ERR_OUT_OF_MEMORY", {}};
   // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
   const auto found = free_.lower_bound(size);
-  const bool fits = found != free_.end() && found->first <= size + size / 8;
-  const std::size_t taken = fits ? found->first : size;
+  const bool fits = found != free_.end() && found->size <= size + size / 8;
+  const std::size_t taken = fits ? found->size : size;
   if (limit_ != 0 && held_ + taken > limit_) {
     std::snprintf(failure.message, sizeof failure.message,
                   "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
     throw failure;
   }
-  void* data = nullptr;
   if (fits) {
-    data = found->second;
     cached_ -= taken;
-    free_.erase(found);
-  } else {
-    cudaError_t status = cudaSetDevice(ordinal_);
-    if (status == cudaSuccess) status = cudaMalloc(&data, size);
-    if (status == cudaErrorMemoryAllocation) {
-      // What is kept for later may be what is missing now.
-      cudaGetLastError();
-      trim(0);
-      status = cudaMalloc(&data, size);
-    }
-    if (status != cudaSuccess) {
-      cudaGetLastError();
-      failure.code = status == cudaErrorMemoryAllocation ? "ERR_OUT_OF_MEMORY" : "ERR_DEVICE_LOST";
-      std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held: %s", size,
-                    held_, cudaGetErrorString(status));
-      throw failure;
-    }
+    return lend(free_.extract(found));
   }
-  lend(data, taken);
-  return data;
+  Free made = {{size, nullptr}};  // its node is there before its memory is
+  auto block = made.extract(made.begin());
+  void*& data = block.value().data;
+  cudaError_t status = cudaSetDevice(ordinal_);
+  if (status == cudaSuccess) status = cudaMalloc(&data, size);
+  if (status == cudaErrorMemoryAllocation) {
+    // What is kept for later may be what is missing now.
+    cudaGetLastError();
+    trim(0);
+    status = cudaMalloc(&data, size);
+  }
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    failure.code = status == cudaErrorMemoryAllocation ? "ERR_OUT_OF_MEMORY" : "ERR_DEVICE_LOST";
+    std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held: %s", size, held_,
+                  cudaGetErrorString(status));
+    throw failure;
+  }
+  return lend(std::move(block));
 }
 
-void DeviceMemory::lend(void* data, std::size_t size) {
+void* DeviceMemory::lend(Free::node_type block) noexcept {
   // Some tens of training steps. What a peak leaves in reserve is given back at the latest two periods later.
   constexpr int kPeriod = 4096;
-  lent_[data] = size;
-  held_ += size;
+  void* const data = block.value().data;
+  held_ += block.value().size;
+  lent_.insert(std::move(block));
   if (++lends_ > kPeriod) {
     lends_ = 0;
     peakBefore_ = peak_;
     peak_ = 0;
   }
   if (held_ > peak_) peak_ = held_;
+  return data;
 }
 
 void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
   const std::lock_guard lock(mutex_);
   const auto lent = lent_.find(data);
   if (lent == lent_.end()) return;
-  const std::size_t size = lent->second;
-  lent_.erase(lent);
-  held_ -= size;
-  cached_ += size;
-  free_.emplace(size, data);
+  held_ -= lent->size;
+  cached_ += lent->size;
+  free_.insert(lent_.extract(lent));
   // So much in reserve that the last peak can come again, and a little is always allowed: sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   trim(peak - held_ + kKept);
@@ -93,8 +93,8 @@ void DeviceMemory::trim(std::size_t bytes) noexcept {
   while (cached_ > bytes && !free_.empty()) {
     const auto first = free_.begin();
     cudaSetDevice(ordinal_);
-    cudaFree(first->second);  // waits for the device, so nothing runs on it any more
-    cached_ -= first->first;
+    cudaFree(first->data);  // waits for the device, so nothing runs on it any more
+    cached_ -= first->size;
     free_.erase(first);
   }
 }

@@ -57,6 +57,10 @@ struct Case {
   Over over;
   std::function<void(Device&)> run;
 };
+// Runs a case once for each allocation of its, which fails then. The number of these, or -1 and a sentence
+// where that is not told, leaves memory behind or changes what comes after.
+long starve(Device& device, const Case& that);
+
 std::vector<Case> rowCases();
 std::vector<Case> elementCases();
 std::vector<Case> optimizerCases();

@@ -1,4 +1,5 @@
-// driver LIBRARY [PART OF A NAME]: runs the cases that have it in their names.
+// driver LIBRARY [PART OF A NAME]: runs the cases that have it in their names. driver --starve LIBRARY [PART
+// OF A NAME]: runs them with too little of the host's memory.
 #include <dlfcn.h>
 
 #include <chrono>
@@ -12,9 +13,9 @@ namespace driver {
 
 float* Device::scratch(std::int64_t count) {
   const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
-  float* const data = static_cast<float*>(backend->allocate(bytes));
-  buffers_.push_back({data, bytes});
-  return data;
+  buffers_.push_back({nullptr, bytes});
+  buffers_.back().data = static_cast<float*>(backend->allocate(bytes));
+  return buffers_.back().data;
 }
 
 float* Device::random(std::int64_t count, float scale) {
@@ -66,7 +67,9 @@ std::vector<float> Device::results() {
 }
 
 void Device::clear() {
-  for (const Buffer& buffer : buffers_) backend->deallocate(buffer.data, buffer.bytes);
+  for (const Buffer& buffer : buffers_) {
+    if (buffer.data != nullptr) backend->deallocate(buffer.data, buffer.bytes);
+  }
   buffers_.clear();
   results_.clear();
   offsets_.clear();
@@ -117,10 +120,29 @@ Library* openLibrary(const char* file) {
   return library;
 }
 
-int runAll(Library& library, const char* part) {
+std::vector<Case> casesWith(const char* part) {
   std::vector<Case> cases;
-  for (const auto& family : {rowCases, elementCases, optimizerCases, recurrentCases})
-    for (Case& that : family()) cases.push_back(std::move(that));
+  for (const auto& family : {rowCases, elementCases, optimizerCases, recurrentCases}) {
+    for (Case& that : family()) {
+      if (that.name.find(part) != std::string::npos) cases.push_back(std::move(that));
+    }
+  }
+  return cases;
+}
+
+int starveAll(Library& library, const char* part) {
+  Device device(library.open({0, Precision::float32, false, 0}));
+  long allocations = 0, failed = 0;
+  for (const Case& that : casesWith(part)) {
+    const long count = starve(device, that);
+    count < 0 ? failed++ : allocations += count;
+  }
+  std::printf("%ld allocations that failed, %ld not as they should\n", allocations, failed);
+  return failed == 0 && allocations > 0 ? 0 : 1;
+}
+
+int runAll(Library& library, const char* part) {
+  const std::vector<Case> cases = casesWith(part);
   const struct {
     const char* name;
     Precision precision;
@@ -132,7 +154,6 @@ int runAll(Library& library, const char* part) {
       Device device(library.open({0, precision.precision, stepwise, 0}));
       const std::string on = std::string(precision.name) + (stepwise ? ", stepwise" : "");
       for (const Case& that : cases) {
-        if (that.name.find(part) == std::string::npos) continue;
         if (that.over == Over::one && precision.precision != Precision::float32) continue;
         if (that.over != Over::paths && stepwise) continue;
         const auto start = std::chrono::steady_clock::now();
@@ -154,13 +175,16 @@ int runAll(Library& library, const char* part) {
 }  // namespace driver
 
 int main(int count, char** words) {
+  const bool starving = count > 1 && std::strcmp(words[1], "--starve") == 0;
+  if (starving) words++, count--;
   if (count < 2) {
     std::fprintf(stderr, "wanted the file of a library, and then perhaps a part of the names of cases\n");
     return 2;
   }
   try {
     packed_rnn::Library* const library = driver::openLibrary(words[1]);
-    return library == nullptr ? 2 : driver::runAll(*library, count > 2 ? words[2] : "");
+    if (library == nullptr) return 2;
+    return (starving ? driver::starveAll : driver::runAll)(*library, count > 2 ? words[2] : "");
   } catch (const packed_rnn::Error& error) {
     std::fprintf(stderr, "%s: %s\n", error.code, error.message);
     return 2;
