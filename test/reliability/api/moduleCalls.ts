@@ -5,7 +5,7 @@ import { Generator, manualSeed } from '../../../src/random.js'
 import { Tensor } from '../../../src/tensor.js'
 import { clipGradNormReference } from '../../reference/ops.js'
 import type { Call } from './opCalls.js'
-import { untyped, type World } from './world.js'
+import { checkError, untyped, type World } from './world.js'
 
 /** Modules, optimisers, clipping, schedules, state dicts. */
 
@@ -146,16 +146,22 @@ function sgdStep(world: World): void {
   })
   world.changed()
   if (stepped === null) return
+  const told = world.device.synchronize().then(() => null, checkError)
   const after = read()
   // Views of the same memory are stepped twice, or are their own gradient.
   const memories = parameters.flatMap(({ storage, grad }) => [storage, ...(grad ? [grad.storage] : [])])
   if (new Set(memories).size < memories.length) return
   world.later(async () => {
     const read = await Promise.all([...given, ...before, ...after])
-    // Where something failed, as for want of memory, nothing is stepped.
+    // Where something failed, as for want of memory, nothing is stepped. A step that needs memory itself tells it at the end.
     if (read.some(each => each instanceof Error)) return
+    const pairs = untyped<[Float32Array, Float32Array][]>(
+      await Promise.all(before.map(async (old, i) => [await old, await after[i]])),
+    )
+    const same = pairs.every(([old, now]) => old.every((p, n) => Object.is(p, now[n])))
+    if (same && (await told)?.code === 'ERR_OUT_OF_MEMORY') return
     for (const [i, gradient] of untyped<(Float32Array | null)[]>(await Promise.all(given)).entries()) {
-      const [old, now] = untyped<[Float32Array, Float32Array]>([await before[i], await after[i]])
+      const [old, now] = pairs[i]!
       old.forEach((p, n) => {
         const wanted = p - (gradient === null ? 0 : Math.fround(lr) * gradient[n]!)
         const close = Math.abs(now[n]! - wanted) <= 1e-6 * (Math.abs(p) + Math.abs(wanted)) + 1e-37
