@@ -56,3 +56,18 @@ export function checkIndices(op: string, name: string, values: ArrayLike<number>
     }
   }
 }
+
+/** One of some words: JavaScript may pass another. */
+export function checkWord(op: string, name: string, value: string, words: readonly string[]): void {
+  if (!words.includes(value)) throw badArgument(op, name, `one of ${words.join(', ')}`, value)
+}
+
+/** Of a class: JavaScript may pass anything. */
+export function checkInstance(
+  op: string,
+  name: string,
+  value: unknown,
+  wanted: abstract new (...args: never) => unknown,
+): void {
+  if (!(value instanceof wanted)) throw badArgument(op, name, `a ${wanted.name}`, value)
+}

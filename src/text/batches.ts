@@ -1,3 +1,4 @@
+import { checkIndices, checkInteger } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { PackedIds } from '../packed.js'
 import { Generator } from '../random.js'
@@ -30,7 +31,10 @@ export class Batches {
   readonly options: BatchesOptions
   readonly #lengths: Int32Array
 
-  /** @throws PackedRnnError ERR_EMPTY without documents, ERR_SHAPE for another number of labels. */
+  /**
+   * @throws PackedRnnError ERR_EMPTY without documents, ERR_SHAPE for another number of labels, ERR_OUT_OF_RANGE for a
+   * label below 0.
+   */
   constructor(data: LabelledDocuments, options: BatchesOptions) {
     const { documents, labels } = data
     if (documents.length === 0)
@@ -38,6 +42,7 @@ export class Batches {
     if (labels.length !== documents.length) {
       throw badArgument('Batches', 'labels', `${documents.length} labels`, labels.length, 'ERR_SHAPE')
     }
+    checkIndices('Batches', 'labels', labels, 2 ** 31)
     this.data = data
     this.options = options
     this.#lengths = Int32Array.from(documents, document => document.length)
@@ -45,9 +50,11 @@ export class Batches {
 
   /**
    * The batches of an epoch, from 0; each epoch's order depends on the seed and its number alone.
-   * @throws PackedRnnError ERR_EMPTY where `dropLast` leaves nothing; ERR_INVALID_ARGUMENT for a bound below 1.
+   * @throws PackedRnnError ERR_EMPTY where `dropLast` leaves nothing; ERR_INVALID_ARGUMENT for a bound below 1;
+   * ERR_OUT_OF_RANGE for a number below 0.
    */
   epoch(number: number): Epoch {
+    checkInteger('Batches.epoch', 'number', number, 0)
     const { shuffleSeed, ...options } = this.options
     const generator = shuffleSeed === undefined ? {} : { generator: new Generator(shuffleSeed, number + 1) }
     const order = batchOrder(this.#lengths, { ...options, ...generator })

@@ -1,8 +1,10 @@
+import { checkWord } from '../check.js'
+import { badArgument } from '../errors.js'
 import { Embedding, Linear, LSTM, type LstmOutput, Module, type ModuleOptions } from '../nn/index.js'
 import type { PackedIds, PackedSequence } from '../packed.js'
 import type { Tensor } from '../tensor.js'
 import type { Preset } from './presets.js'
-import type { Pooling } from './rules.js'
+import { type Pooling, poolings } from './rules.js'
 
 /** The size of a classifier, and its word vectors. */
 export interface ClassifierOptions extends ModuleOptions {
@@ -28,10 +30,18 @@ export class Classifier extends Module {
   /** From a document's states to its vector. */
   readonly pooling: Pooling
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, ERR_SHAPE for another number of `vectors`. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, ERR_SHAPE for another number of `vectors`,
+   * ERR_INVALID_ARGUMENT for an unknown pooling.
+   */
   constructor(options: ClassifierOptions) {
     super(options)
     const { preset, vocabularySize, classes, embeddingDim, vectors, pooling = 'final' } = options
+    checkWord('Classifier', 'pooling', pooling, poolings)
+    const numbers = vocabularySize * embeddingDim
+    if (vectors !== undefined && vectors.length !== numbers) {
+      throw badArgument('Classifier', 'vectors', `${numbers} numbers`, vectors.length, 'ERR_SHAPE')
+    }
     this.pooling = pooling
     const { hiddenSize, numLayers, bidirectional, dropout, tuneEmbedding } = preset
     const common = { device: this.device, generator: this.generator }

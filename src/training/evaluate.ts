@@ -1,8 +1,11 @@
 import { noGrad } from '../autograd.js'
+import { checkInstance } from '../check.js'
 import { crossEntropy } from '../ops/loss.js'
+import type { PackedIds } from '../packed.js'
 import { scope } from '../scope.js'
+import type { Matrix } from '../tensor.js'
 import { Batches, type LabelledDocuments } from '../text/batches.js'
-import type { Classifier } from './classifier.js'
+import { Classifier } from './classifier.js'
 import type { Mistake } from './record.js'
 
 /** What `evaluate` finds. */
@@ -16,12 +19,12 @@ export interface Evaluation {
 }
 
 /**
- * Loss and predictions over documents, without a tape and in evaluation mode. Afterwards the model's mode is as before, and so is
- * the next mask that its dropout draws.
+ * Loss and predictions over documents, without a tape and in evaluation mode. Whenever something else runs, the model's mode is as
+ * before, and so is the next mask that its dropout draws.
  *
  * @param options `batchSize`: documents at once, default 32; `dropout`: leaves dropout on, as the notebook does.
- * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, or with the device's
- * failure; the signal's reason when that aborts.
+ * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, ERR_INVALID_ARGUMENT for
+ * what is no model or batch size, ERR_DISPOSED, or with the device's failure; the signal's reason when that aborts.
  */
 export async function evaluate(
   model: Classifier,
@@ -29,29 +32,42 @@ export async function evaluate(
   options: { batchSize?: number; signal?: AbortSignal; dropout?: boolean } = {},
 ): Promise<Evaluation> {
   const { batchSize = 32, signal, dropout = false } = options
-  const { training, lstm } = model
-  const { step } = lstm.masks
-  model.train(dropout)
-  try {
-    const parts: { loss: number; logits: Float32Array; documents: number }[] = []
-    for (const { ids, labels } of new Batches(data, { batchSize }).epoch(0)) {
-      signal?.throwIfAborted()
-      const part = await scope(() =>
-        noGrad(async () => {
-          const logits = model.forward(ids)
-          const loss = crossEntropy(logits, labels)
-          return { loss: await loss.item(), logits: await logits.toArray(), documents: labels.length }
-        }),
-      )
-      parts.push(part)
+  checkInstance('evaluate', 'model', model, Classifier)
+  const forward = forwardIn(model, dropout)
+  const parts: { loss: number; logits: Float32Array; documents: number }[] = []
+  for (const { ids, labels } of new Batches(data, { batchSize }).epoch(0)) {
+    signal?.throwIfAborted()
+    const part = await scope(() =>
+      noGrad(async () => {
+        const logits = forward(ids)
+        const loss = crossEntropy(logits, labels)
+        return { loss: await loss.item(), logits: await logits.toArray(), documents: labels.length }
+      }),
+    )
+    parts.push(part)
+  }
+  const documents = data.documents.length
+  const loss = parts.reduce((sum, part) => sum + part.loss * part.documents, 0) / documents
+  const probabilities = Float32Array.from(parts.flatMap(part => softmaxRows(part.logits, part.documents)))
+  return { loss, predicted: argmaxRows(probabilities, documents), probabilities }
+}
+
+/** A model's `forward` with masks of its own; its mode and the next mask of the training are as before after each call. */
+function forwardIn(model: Classifier, dropout: boolean): (ids: PackedIds) => Matrix {
+  const { masks } = model.lstm
+  let own = masks.step
+  return ids => {
+    const { training } = model
+    const { step } = masks
+    model.train(dropout)
+    masks.step = own
+    try {
+      return model.forward(ids)
+    } finally {
+      own = masks.step
+      masks.step = step
+      model.train(training)
     }
-    const documents = data.documents.length
-    const loss = parts.reduce((sum, part) => sum + part.loss * part.documents, 0) / documents
-    const probabilities = Float32Array.from(parts.flatMap(part => softmaxRows(part.logits, part.documents)))
-    return { loss, predicted: argmaxRows(probabilities, documents), probabilities }
-  } finally {
-    model.train(training)
-    lstm.masks.step = step
   }
 }
 

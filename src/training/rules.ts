@@ -1,3 +1,4 @@
+import { checkWord } from '../check.js'
 import { badArgument } from '../errors.js'
 
 /** How training goes through the documents: batches, or one document after the other with a step every 64. */
@@ -41,8 +42,10 @@ export interface Rules {
   pooling: Pooling
 }
 
-/** What a loop does in a mode. */
+/** What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for a loop or a mode that is none. */
 export function rulesOf(loop: Loop, mode: Mode): Rules {
+  checkWord('rulesOf', 'loop', loop, loops)
+  checkWord('rulesOf', 'mode', mode, modes)
   const notebook = mode === 'notebook'
   const strange = notebook && loop === 'document'
   return {

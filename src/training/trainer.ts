@@ -1,4 +1,4 @@
-import { checkInteger } from '../check.js'
+import { checkInstance, checkInteger, checkWord } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import type { StateEntry } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
@@ -12,9 +12,9 @@ import {
   type Epoch,
   type LabelledDocuments,
 } from '../text/batches.js'
-import type { Classifier } from './classifier.js'
+import { Classifier } from './classifier.js'
 import { argmaxRows, countRight, evaluate } from './evaluate.js'
-import { type OnNonFinite, placeOf, refuseNonFinite } from './nonFinite.js'
+import { nonFiniteRules, type OnNonFinite, placeOf, refuseNonFinite } from './nonFinite.js'
 import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
 import type { EpochRecord } from './record.js'
@@ -138,10 +138,18 @@ export class Trainer {
   }
   /** Issued, and not part of the position yet. */
   readonly #pending: Pending[] = []
+  /** Whether a `fit` has begun and not ended. */
+  #fits = false
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum; ERR_INVALID_ARGUMENT for another model, kind of
+   * optimiser or `onNonFinite`.
+   */
   constructor(model: Classifier, options: TrainingOptions) {
     const { optimizer, rules = rulesOf('batched', 'fixed'), onNonFinite = 'throw' } = options
+    checkInstance('Trainer', 'model', model, Classifier)
+    checkWord('Trainer', 'optimizer.kind', optimizer.kind, ['sgd', 'adam'])
+    checkWord('Trainer', 'onNonFinite', onNonFinite, nonFiniteRules)
     this.model = model
     this.#onNonFinite = onNonFinite
     this.#options = options
@@ -160,11 +168,27 @@ export class Trainer {
 
   /**
    * Trains until `epochs` are over, and tells after each step how far it is; after `restore` it goes on from there.
-   * Between steps the event loop is free.
+   * Between steps the event loop is free. One at a time: it has ended where its loop has, also by a `break`.
    *
-   * @throws PackedRnnError of the data or of a device that failed; the signal's reason when it is aborted.
+   * @throws PackedRnnError of the data or of a device that failed; ERR_INVALID_ARGUMENT where another one has not ended; the
+   * signal's reason when it is aborted.
    */
   async *fit(data: LabelledDocuments, options: FitOptions): AsyncGenerator<TrainingProgress, void, void> {
+    this.#checkIdle('fit')
+    this.#fits = true
+    try {
+      yield* this.#train(data, options)
+    } finally {
+      this.#fits = false
+    }
+  }
+
+  /** Two would count the same steps, and what is restored would be lost at the next one. */
+  #checkIdle(where: string): void {
+    if (this.#fits) throw badArgument(where, 'trainer', 'one that has ended its fit', 'one that is training')
+  }
+
+  async *#train(data: LabelledDocuments, options: FitOptions): AsyncGenerator<TrainingProgress, void, void> {
     const { epochs, test, signal, ...order } = options
     checkInteger('fit', 'epochs', epochs, 1)
     if (test !== undefined) checkInteger('fit', 'test.every', test.every, 1)
@@ -369,9 +393,11 @@ export class Trainer {
 
   /**
    * Goes back to a state, of a trainer with the same model and options.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT or ERR_SHAPE where it is another's.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT or ERR_SHAPE where it is another's; ERR_INVALID_ARGUMENT where a `fit` has not
+   * ended.
    */
   restore({ position, masks, model, optimizer }: TrainerState): void {
+    this.#checkIdle('restore')
     this.model.loadStateDict(model)
     // `loadStateDict` checks that the groups are of its own kind.
     const { groups, tensors } = optimizer

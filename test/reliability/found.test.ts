@@ -16,15 +16,18 @@ import { packedRows } from '../../src/ops/rows.js'
 import { clipGradNorm, clipGradValue } from '../../src/optim/clip.js'
 import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { tensor, zeros } from '../../src/tensor.js'
+import { Batches } from '../../src/text/batches.js'
 import { readArticles } from '../../src/text/gnad.js'
 import { readPosts } from '../../src/text/omp.js'
 import { readWordVectors } from '../../src/text/vectors.js'
 import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
-import type { Classifier } from '../../src/training/classifier.js'
+import { Classifier } from '../../src/training/classifier.js'
+import { evaluate } from '../../src/training/evaluate.js'
 import { presets } from '../../src/training/presets.js'
+import { rulesOf } from '../../src/training/rules.js'
 import { loadRun, saveRun } from '../../src/training/run.js'
 import { Trainer } from '../../src/training/trainer.js'
-import { labels, shortClassifier, vocabulary } from '../training/short.js'
+import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
 
 /** What the fuzzing in this folder found, and hostile files that it cannot draw, each as small as it gets. */
 
@@ -37,9 +40,9 @@ afterEach(() => vi.unstubAllGlobals())
 
 describe('an index that is made by hand', () => {
   const integers = (...values: number[]) => tensor(Int32Array.from(values), [values.length], { device: cpu })
-  const data = zeros([2, 3], { device: cpu })
+  const rows = zeros([2, 3], { device: cpu })
   const indexed = (index: number[], starts: number[], order: number[]) => () =>
-    new PackedSequence(data, new Sequences([3]), {
+    new PackedSequence(rows, new Sequences([3]), {
       index: integers(...index),
       starts: integers(...starts),
       order: integers(...order),
@@ -205,6 +208,58 @@ test.each([
   await expect(read(file)).rejects.toMatchObject({
     code: 'ERR_FILE_FORMAT',
     message: expect.stringContaining('Max Record Size'),
+  })
+})
+
+describe('a trainer', () => {
+  const preset = { ...presets['lstm64-adam'], batchSize: 8 }
+  const make = () => new Trainer(shortClassifier('lstm64-adam', { on: cpu }), preset)
+  const ids = [Int32Array.of(1, 2), Int32Array.of(3)]
+
+  // Both waited for the same steps, and counted them twice; what was restored was lost, and the loop went on for ever.
+  test('is trained by one fit at a time, and restored after it', async () => {
+    const trainer = make()
+    const [first, second] = [trainer.fit(data, { epochs: 1 }), trainer.fit(data, { epochs: 1 })]
+    await first.next()
+    const message = expect.stringContaining('wanted one that has ended its fit, got one that is training')
+    await expect(second.next()).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', message })
+    const state = await trainer.state()
+    expect(() => trainer.restore(state)).toThrow('restore: trainer: wanted one that has ended')
+    await first.return()
+    trainer.restore(state)
+    for await (const _ of trainer.fit(data, { epochs: 1 }));
+    expect(trainer.history).toHaveLength(1)
+  })
+
+  // The second found the mode of the first, and left the model in it.
+  test('is evaluated several times at once, with the bits of once', async () => {
+    const model = shortClassifier('bilstm128x2-adam', { on: cpu })
+    const alone = await evaluate(model, data)
+    const short = { documents: ids, labels: Int32Array.of(0, 1) }
+    const [, all] = await Promise.all([evaluate(model, short), evaluate(model, data)])
+    expect(all.loss).toBe(alone.loss)
+    expect(all.probabilities).toEqual(alone.probabilities)
+    expect(model.lstm.training).toBe(true)
+  })
+
+  test('takes no label below 0, which cross entropy leaves out', async () => {
+    const documents = { documents: ids, labels: Int32Array.of(1, -100) }
+    await expect(evaluate(make().model, documents)).rejects.toThrow(
+      'Batches: labels[1]: wanted an integer from 0',
+    )
+    expect(() => new Batches(data, { batchSize: 2 }).epoch(-1)).toThrow('Batches.epoch: number: wanted')
+  })
+
+  test('and its model are what they say', () => {
+    const options = { preset, vocabularySize: 5, classes: 2, embeddingDim: 3, device: cpu }
+    expect(() => new Classifier({ ...options, vectors: new Float32Array(12) })).toThrow(
+      'Classifier: vectors: wanted 15 numbers, got 12',
+    )
+    expect(() => new Classifier({ ...options, pooling: untyped('all') })).toThrow(
+      'Classifier: pooling: wanted',
+    )
+    expect(() => new Trainer(untyped({}), preset)).toThrow('Trainer: model: wanted a Classifier, got Object')
+    expect(() => rulesOf('batched', untyped('exact'))).toThrow('rulesOf: mode: wanted one of fixed, notebook')
   })
 })
 

@@ -4,6 +4,7 @@ import { Hostile } from './hostile.js'
 import { moduleCalls } from './moduleCalls.js'
 import { type Call, opCalls } from './opCalls.js'
 import { packedCalls } from './packedCalls.js'
+import { slowTrainingCalls, trainingCalls } from './trainingCalls.js'
 import { DEVICES, type Tally, World } from './world.js'
 
 /**
@@ -11,8 +12,12 @@ import { DEVICES, type Tally, World } from './world.js'
  * stdout before each, with which it can be run again as CALLS; the last line tells what was answered and refused.
  */
 
-const calls: Record<string, Call> = { ...opCalls, ...packedCalls, ...moduleCalls }
-const names = Object.keys(calls)
+const quick: Record<string, Call> = { ...opCalls, ...packedCalls, ...moduleCalls, ...trainingCalls }
+/** Drawn as often as one of the others. */
+const slow: Record<string, Call> = { ...slowTrainingCalls }
+const calls = { ...quick, ...slow }
+/** The calls to draw, where a family is looked at. */
+const only = process.env.PACKED_RNN_FUZZ_CALLS?.split(',')
 const tally: Tally = new Map()
 
 /** The name of a call and the seed of its arguments. */
@@ -38,7 +43,12 @@ async function run(sequence: readonly Drawn[]): Promise<void> {
 const [seed = '1', sequences = '10', replayed] = process.argv.slice(2)
 if (replayed !== undefined) await run(JSON.parse(replayed))
 else {
-  const drawn = fc.tuple(fc.constantFrom(...names), fc.nat(2 ** 31 - 1))
+  const some = (of: Record<string, Call>) => fc.constantFrom(...Object.keys(of))
+  const name = fc.oneof(
+    { weight: Object.keys(quick).length, arbitrary: some(quick) },
+    { weight: 3, arbitrary: some(slow) },
+  )
+  const drawn = fc.tuple(only === undefined ? name : fc.constantFrom(...only), fc.nat(2 ** 31 - 1))
   const property = fc.asyncProperty(fc.array(drawn, { minLength: 1, maxLength: 60, size: 'max' }), run)
   await fc.assert(property, { seed: Number(seed), numRuns: Number(sequences), includeErrorInReport: true })
 }

@@ -1,3 +1,4 @@
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { type Device, device } from '../../../src/device.js'
 import { type ErrorCode, PackedRnnError } from '../../../src/errors.js'
 import { sizeOf, Tensor, tensor } from '../../../src/tensor.js'
@@ -77,8 +78,7 @@ export class World {
 
   /** A call that may be refused; null then. */
   attempt<T>(name: string, call: () => T): T | null {
-    const count = this.#tally.get(name) ?? { answered: 0, refused: 0 }
-    this.#tally.set(name, count)
+    const count = this.#count(name)
     try {
       const result = call()
       if (result instanceof Promise) this.later(() => result)
@@ -89,6 +89,29 @@ export class World {
       count.refused++
       return null
     }
+  }
+
+  /** A call that may be refused later, and what is to be looked at in its answer. */
+  attemptLater<T>(name: string, call: () => Promise<T>, look: (answer: T) => unknown = () => {}): void {
+    const count = this.#count(name)
+    this.later(async () => {
+      let answer: T
+      try {
+        answer = await call()
+      } catch (error) {
+        checkError(error)
+        count.refused++
+        return
+      }
+      count.answered++
+      await look(answer)
+    })
+  }
+
+  #count(name: string): { answered: number; refused: number } {
+    const count = this.#tally.get(name) ?? { answered: 0, refused: 0 }
+    this.#tally.set(name, count)
+    return count
   }
 
   /** Something to be awaited before the sequence ends; it may be refused. */
@@ -239,4 +262,10 @@ function compareNumbers(
     if (Math.abs(g - w) <= tolerance * Math.max(scale, Math.abs(w)) + TINY) continue
     throw new Error(`${name}[${i}]: wanted ${w}, got ${g}`)
   }
+}
+
+/** Of what has no tensors in it. */
+export function expectSame(name: string, got: unknown, wanted: unknown): void {
+  if (isDeepStrictEqual(got, wanted)) return
+  throw new Error(`${name}: wanted ${inspect(wanted, { depth: 4 })}, got ${inspect(got, { depth: 4 })}`)
 }
