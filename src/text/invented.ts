@@ -36,6 +36,9 @@ const MEDIAN = 298
 /** Of the logarithm of the length: with the median it puts the mean at 368. */
 const SPREAD = 0.65
 
+/** At once: more would not fit in the memory of a process. */
+const MOST_ARTICLES = 1e6
+
 /**
  * Articles in 10kGNAD's format, categories and lengths (7 to 4,800 tokens between spaces, half of them under 298),
  * made of invented words: a classification task that may be shipped. Two pairs of categories differ in the order of
@@ -43,11 +46,11 @@ const SPREAD = 0.65
  *
  * All seeds speak one language, so that articles of another seed can be a test set. Same count and seed, same text.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a count that is no positive integer, or a bad seed.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a count that is no integer from 1 to 1,000,000, or a bad seed.
  */
 export function inventArticles(count: number, seed: number): Article[] {
-  if (!Number.isInteger(count) || count < 1) {
-    throw badArgument('inventArticles', 'count', 'a positive integer', count)
+  if (!Number.isInteger(count) || count < 1 || count > MOST_ARTICLES) {
+    throw badArgument('inventArticles', 'count', `a positive integer up to ${MOST_ARTICLES}`, count)
   }
   const generator = new Generator(seed)
   const lexicon = makeLexicon(TOPICS)

@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { badFile } from '../errors.js'
 
 const FIRST_ROWS = 1024
+/** In a row: 16 MB of float32, as much as a line may have. */
+export const MOST_NUMBERS = 1 << 22
 
 /** Words and their vectors: row `i` of `data`, `[words.length, dim]`, belongs to `words[i]`. */
 export interface WordVectors {

@@ -3,10 +3,8 @@ import { badArgument, badFile } from '../errors.js'
 import { detectFormat, readBinaryRows } from './binaryVectors.js'
 import { ByteSource } from './byteSource.js'
 import { type Line, nextLine, readTextRows } from './textVectors.js'
-import { VectorTable, type WordVectors } from './vectorTable.js'
+import { MOST_NUMBERS, VectorTable, type WordVectors } from './vectorTable.js'
 
-/** In a row: 16 MB of float32, as much as a line may have. */
-const MOST_NUMBERS = 1 << 22
 /** What a byte of gzip unpacks to at most. */
 const MOST_UNPACKED = 1032
 

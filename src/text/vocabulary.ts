@@ -1,6 +1,7 @@
+import { checkInteger, checkWord } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
-import type { WordVectors } from './vectorTable.js'
+import { MOST_NUMBERS, type WordVectors } from './vectorTable.js'
 
 /** The id of every word that a vocabulary does not hold. */
 export const UNK = 0
@@ -35,6 +36,7 @@ export class Vocabulary {
   readonly #ids: ReadonlyMap<string, number>
 
   private constructor(words: readonly string[], { padding = 'shared' }: VocabularyOptions) {
+    checkWord('Vocabulary', 'padding', padding, ['shared', 'own'])
     const firstId = padding === 'own' ? 2 : 1
     this.words = words
     this.padding = padding
@@ -44,7 +46,8 @@ export class Vocabulary {
 
   /**
    * Ids in the order given, so that row `i` of word vectors belongs to id `firstId + i`.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a word that comes twice: dropping it would shift every row after it.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a word that comes twice: dropping it would shift every row after it; for
+   * an unknown `padding`.
    */
   static fromWords(words: Iterable<string>, options: VocabularyOptions = {}): Vocabulary {
     const seen = new Set<string>()
@@ -59,7 +62,7 @@ export class Vocabulary {
 
   /**
    * The words that come at least `minCount` times (1 unless given), in the order of their first use.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a `minCount` that is no positive integer.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a `minCount` that is no positive integer, or an unknown `padding`.
    */
   static fromDocuments(
     documents: Iterable<readonly string[]>,
@@ -125,8 +128,9 @@ export interface EmbeddingTableOptions {
  * The weights `[vocabulary.size, vectors.dim]` of an embedding, row major: row `id` is the vector of that id. A padding
  * of its own is a row of zeros.
  *
- * @throws PackedRnnError ERR_SHAPE where `vectors.data` is not as long as words and `dim` say; ERR_EMPTY for the mean of no
- * vectors; ERR_INVALID_ARGUMENT for a bad seed.
+ * @throws PackedRnnError ERR_SHAPE where `vectors.data` is not as long as words and `dim` say; ERR_OUT_OF_RANGE for a `dim` outside 0 to
+ * 4,194,304, or a table of 2^31 numbers and more; ERR_EMPTY for the mean of no vectors; ERR_INVALID_ARGUMENT for a bad seed or an
+ * unknown `unk`.
  */
 export function embeddingTable(
   vocabulary: Vocabulary,
@@ -135,6 +139,9 @@ export function embeddingTable(
 ): Float32Array {
   const { unk = 'uniform', seed = 0 } = options
   const { words, dim, data } = vectors
+  checkWord('embeddingTable', 'unk', unk, ['uniform', 'zero', 'mean'])
+  checkInteger('embeddingTable', 'vectors.dim', dim, 0, MOST_NUMBERS)
+  checkInteger('embeddingTable', 'numbers of the table', vocabulary.size * dim, 0)
   if (data.length !== words.length * dim) {
     throw badArgument(
       'embeddingTable',

@@ -26,6 +26,9 @@ export interface ClassificationMetrics {
   weighted: AverageScores
 }
 
+/** Of a confusion matrix: half a gigabyte. */
+const MOST_CLASSES = 8192
+
 /** Options of `classificationMetrics`. */
 export interface MetricsOptions {
   /** The class ids to report, one for each name; the default is 0, 1, …, `names.length - 1`. */
@@ -39,8 +42,9 @@ export interface MetricsOptions {
  *
  * @param truth class ids, [N], each from 0 to `classes - 1`
  * @param predicted class ids, [N]
+ * @param classes at most 8,192
  * @returns [classes][classes]; rows are the true classes
- * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ, ERR_OUT_OF_RANGE when an id is no class
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ or for another number of classes, ERR_OUT_OF_RANGE when an id is no class
  */
 export function confusionMatrix(
   truth: ArrayLike<number>,
@@ -48,8 +52,8 @@ export function confusionMatrix(
   classes: number,
 ): number[][] {
   const where = 'confusionMatrix'
-  if (!Number.isInteger(classes) || classes < 1) {
-    throw badArgument(where, 'classes', 'a positive integer', classes)
+  if (!Number.isInteger(classes) || classes < 1 || classes > MOST_CLASSES) {
+    throw badArgument(where, 'classes', `a positive integer up to ${MOST_CLASSES}`, classes)
   }
   checkLengths(where, truth, predicted)
   const ids = Array.from({ length: classes }, (_, id) => id)
@@ -66,8 +70,8 @@ export function confusionMatrix(
  * @param truth class ids, [N]
  * @param predicted class ids, [N]
  * @param names one name for each class: `names[i]` is that of class i, or of `labels[i]` where those are given
- * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ or a label repeats; ERR_OUT_OF_RANGE when an id has no
- *   name. With `labels`, ids outside them are legal: they count as errors of the class that they were taken for.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ, a label repeats or for another `zeroDivision`;
+ *   ERR_OUT_OF_RANGE when an id has no name. With `labels`, ids outside them are legal: they count as errors of the class that they were taken for.
  */
 export function classificationMetrics(
   truth: ArrayLike<number>,
@@ -78,6 +82,9 @@ export function classificationMetrics(
   const where = 'classificationMetrics'
   const labels = options.labels ?? names.map((_, id) => id)
   const zeroDivision = options.zeroDivision ?? 0
+  if (zeroDivision !== 0 && zeroDivision !== 1) {
+    throw badArgument(where, 'zeroDivision', '0 or 1', zeroDivision)
+  }
   checkLengths(where, truth, predicted)
   if (labels.length !== names.length) {
     throw badArgument(where, 'names', `${labels.length} names, one for each label`, names.length)

@@ -1,3 +1,5 @@
+import { checkWord } from '../check.js'
+import { badArgument } from '../errors.js'
 import { formatFixed } from './format.js'
 import type { ProgressPrinter, TrainingProgress } from './progress.js'
 
@@ -14,15 +16,21 @@ export interface NotebookPrinterOptions {
   timeZone?: string
 }
 
+/** From 1970, that a JavaScript date can tell. */
+const LAST_SECOND = 8.64e12
+
 /**
  * Prints the course notebook's progress lines, their oddities included: epochs counted from 0; one epoch too many in what
  * remains; minutes and seconds read off a clock in local time, so that an hour is `00:00` and half-hour zones are 30
  * minutes off; and an iteration form whose estimate is 0 while a step takes less than a second.
  *
- * It has no clock: the times are those of the progress that it is shown.
+ * It has no clock: the times are those of the progress that it is shown. One that no clock shows is `--:--`.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown form or time zone.
  */
 export function notebookPrinter(options: NotebookPrinterOptions): ProgressPrinter {
   const { stream, form = 'epoch', timeZone } = options
+  checkWord('notebookPrinter', 'form', form, ['epoch', 'iteration'])
   const line = form === 'epoch' ? epochLines(timeZone) : iterationLine
   return {
     update(progress) {
@@ -34,8 +42,9 @@ export function notebookPrinter(options: NotebookPrinterOptions): ProgressPrinte
 }
 
 function epochLines(timeZone: string | undefined): (progress: TrainingProgress) => string | null {
-  const clock = new Intl.DateTimeFormat('en', { timeZone, minute: '2-digit', second: '2-digit' })
-  const time = (seconds: number) => clock.format(seconds * 1000)
+  const clock = clockOf(timeZone)
+  const time = (seconds: number) =>
+    Math.abs(seconds) <= LAST_SECOND ? clock.format(seconds * 1000) : '--:--'
   let losses = 0
   return ({ epoch, epochs, step, steps, stepLoss, elapsedSeconds }) => {
     // The notebook's mean is over batches: a small last one counts as much as the others.
@@ -47,6 +56,14 @@ function epochLines(timeZone: string | undefined): (progress: TrainingProgress) 
       `epoch ${i} / ${epochs} ${formatFixed(losses / steps, 4)} avg epoch ${time(average)} ` +
       `total elapsed ${time(elapsedSeconds)} remaining ${time(average * (epochs - i))}`
     )
+  }
+}
+
+function clockOf(timeZone: string | undefined): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone, minute: '2-digit', second: '2-digit' })
+  } catch {
+    throw badArgument('notebookPrinter', 'timeZone', 'an IANA time zone', timeZone)
   }
 }
 

@@ -1,4 +1,4 @@
-import { PackedRnnError } from '../errors.js'
+import { badArgument, PackedRnnError } from '../errors.js'
 import { formatFixed } from './format.js'
 import { type AverageScores, classificationMetrics, type MetricsOptions } from './metrics.js'
 
@@ -28,6 +28,9 @@ export function classificationReport(
   options: ReportOptions = {},
 ): string {
   const { digits = 2 } = options
+  if (!Number.isInteger(digits) || digits < 0 || digits > 99) {
+    throw badArgument('classificationReport', 'digits', 'an integer from 0 to 99', digits)
+  }
   const present = new Set([...Array.from(truth), ...Array.from(predicted)])
   if (present.size === 0) throw new PackedRnnError('ERR_EMPTY', 'classificationReport: no examples')
   const labels = options.labels ?? [...present].sort((a, b) => a - b)

@@ -18,12 +18,18 @@ import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/pa
 import { tensor, zeros } from '../../src/tensor.js'
 import { Batches } from '../../src/text/batches.js'
 import { readArticles } from '../../src/text/gnad.js'
+import { inventArticles } from '../../src/text/invented.js'
 import { readPosts } from '../../src/text/omp.js'
+import { inspectArticles, paddingEfficiency } from '../../src/text/statistics.js'
 import { readWordVectors } from '../../src/text/vectors.js'
+import { embeddingTable, Vocabulary } from '../../src/text/vocabulary.js'
 import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
 import { Classifier } from '../../src/training/classifier.js'
 import { evaluate } from '../../src/training/evaluate.js'
+import { classificationMetrics, confusionMatrix } from '../../src/training/metrics.js'
+import { notebookPrinter } from '../../src/training/notebookProgress.js'
 import { presets } from '../../src/training/presets.js'
+import { classificationReport } from '../../src/training/report.js'
 import { rulesOf } from '../../src/training/rules.js'
 import { loadRun, saveRun } from '../../src/training/run.js'
 import { Trainer } from '../../src/training/trainer.js'
@@ -260,6 +266,52 @@ describe('a trainer', () => {
     )
     expect(() => new Trainer(untyped({}), preset)).toThrow('Trainer: model: wanted a Classifier, got Object')
     expect(() => rulesOf('batched', untyped('exact'))).toThrow('rulesOf: mode: wanted one of fixed, notebook')
+  })
+})
+
+// Each of these was an error of JavaScript's, or a result that means nothing.
+describe('numbers and words that nobody means', () => {
+  const words = Vocabulary.fromWords(['a'])
+  const vectors = (dim: number) => ({ words: [], dim, data: new Float32Array(0) })
+  const progress = { epoch: 1, epochs: 1, step: 1, steps: 1, stepLoss: 1, loss: 1, skipped: null }
+  const { stdout: stream } = process
+  test.each([
+    [
+      () => confusionMatrix([], [], 2 ** 33),
+      'confusionMatrix: classes: wanted a positive integer up to 8192',
+    ],
+    [() => classificationReport([0], [0], ['a'], { digits: 1e9 }), 'classificationReport: digits: wanted'],
+    [
+      () => classificationMetrics([0], [0], ['a'], { zeroDivision: untyped(2) }),
+      'classificationMetrics: zeroDivision: wanted 0 or 1, got 2',
+    ],
+    [
+      () => notebookPrinter({ stream, timeZone: 'Mars' }),
+      'notebookPrinter: timeZone: wanted an IANA time zone',
+    ],
+    [() => notebookPrinter({ stream, form: untyped('step') }), 'notebookPrinter: form: wanted one of'],
+    [() => inventArticles(2 ** 53, 1), 'inventArticles: count: wanted a positive integer up to 1000000'],
+    [() => inspectArticles([], { nth: -1 }), 'inspectArticles: nth: wanted an integer from 0'],
+    [() => paddingEfficiency([3, -1]), 'paddingEfficiency: lengths[1]: wanted an integer from 0'],
+    [() => embeddingTable(words, vectors(-1)), 'embeddingTable: vectors.dim: wanted an integer from 0'],
+    [() => embeddingTable(words, vectors(1), { unk: untyped('one') }), 'embeddingTable: unk: wanted one of'],
+    [
+      () => Vocabulary.fromWords([], { padding: untyped('no') }),
+      'Vocabulary: padding: wanted one of shared, own',
+    ],
+  ])('%s', (call, message) => {
+    expect(call).toThrow(message)
+  })
+
+  test('a time that no clock shows', () => {
+    let text = ''
+    const write = (line: string) => {
+      text += line
+    }
+    const printer = notebookPrinter({ stream: untyped({ write }), timeZone: 'UTC' })
+    const never = { elapsedSeconds: Number.NaN, remainingSeconds: Number.NaN }
+    printer.update({ ...progress, ...never, tokens: 0, tokensPerSecond: Number.NaN })
+    expect(text).toBe('epoch 0 / 1 1.0000 avg epoch --:-- total elapsed --:-- remaining --:--\n')
   })
 })
 

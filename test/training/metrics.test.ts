@@ -31,7 +31,7 @@ describe('confusionMatrix', () => {
     )
     expect(() => confusionMatrix([0], [0.5], 2)).toThrow('predicted[0]')
     expect(() => confusionMatrix([], [], 0)).toThrow(
-      'confusionMatrix: classes: wanted a positive integer, got 0',
+      'confusionMatrix: classes: wanted a positive integer up to 8192, got 0',
     )
   })
 })

@@ -1,9 +1,11 @@
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
 import { Hostile } from './hostile.js'
+import { metricCalls } from './metricCalls.js'
 import { moduleCalls } from './moduleCalls.js'
 import { type Call, opCalls } from './opCalls.js'
 import { packedCalls } from './packedCalls.js'
+import { textCalls } from './textCalls.js'
 import { slowTrainingCalls, trainingCalls } from './trainingCalls.js'
 import { DEVICES, type Tally, World } from './world.js'
 
@@ -12,7 +14,14 @@ import { DEVICES, type Tally, World } from './world.js'
  * stdout before each, with which it can be run again as CALLS; the last line tells what was answered and refused.
  */
 
-const quick: Record<string, Call> = { ...opCalls, ...packedCalls, ...moduleCalls, ...trainingCalls }
+const quick: Record<string, Call> = {
+  ...opCalls,
+  ...packedCalls,
+  ...moduleCalls,
+  ...trainingCalls,
+  ...metricCalls,
+  ...textCalls,
+}
 /** Drawn as often as one of the others. */
 const slow: Record<string, Call> = { ...slowTrainingCalls }
 const calls = { ...quick, ...slow }
