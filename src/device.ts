@@ -136,6 +136,13 @@ export function device(kind?: string, options: DeviceOptions = {}): Device {
   return openOnce(best, options)
 }
 
+/** The device that was given, or the best. @throws PackedRnnError ERR_DEVICE for what is none, as its name. @internal */
+export function deviceOr(given: Device | undefined, op: string): Device {
+  const found = given ?? device()
+  if (!(found instanceof Device)) throw badArgument(op, 'device', 'what device() gives', found, 'ERR_DEVICE')
+  return found
+}
+
 const CPU: Place = { kind: 'cpu', ordinal: 0 }
 
 function placeOf(argument: string, name: string): Place {

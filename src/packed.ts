@@ -1,5 +1,5 @@
 import { anySize, checkInteger, checkTensor } from './check.js'
-import { type Device, device as openDevice } from './device.js'
+import { type Device, deviceOr } from './device.js'
 import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
 
@@ -222,6 +222,6 @@ export function packSequence(
   sequences.forEach((rows, b) => {
     data.set(rows, packed.offsets[b]! * inputSize)
   })
-  const device = options.device ?? openDevice()
+  const device = deviceOr(options.device, 'packSequence')
   return new PackedSequence(tensor(data, [packed.rows, inputSize], { device }), packed)
 }

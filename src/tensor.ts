@@ -1,5 +1,5 @@
 import { checkNumber, checkTensor } from './check.js'
-import { type Device, device as openDevice } from './device.js'
+import { type Device, deviceOr } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
 import { outlive, Scoped } from './scope.js'
@@ -272,7 +272,7 @@ export function tensor(
       'ERR_SHAPE',
     )
   }
-  const device = options.device ?? openDevice()
+  const device = deviceOr(options.device, 'tensor')
   if (data instanceof Int32Array) {
     return new Tensor(
       device,
@@ -361,7 +361,7 @@ export function full<R extends number>(
 export function full(shape: Shape, value: number, options: FloatOptions = {}): Tensor<'float32'> {
   checkShape('full', shape)
   checkNumber('full', 'value', value, -Infinity)
-  const made = filled(options.device ?? openDevice(), [...shape], value)
+  const made = filled(deviceOr(options.device, 'full'), [...shape], value)
   made.requiresGrad = options.requiresGrad ?? false
   return made
 }

@@ -1,3 +1,4 @@
+import { checkWord } from '../check.js'
 import { badArgument, badFile } from '../errors.js'
 
 /** One tensor's content on the host: `data` is row-major and holds as many numbers as `shape` says. */
@@ -28,7 +29,7 @@ const FILE_DTYPES = { float32: 'F32', int32: 'I32' } as const
  * @param entries tensors with distinct names
  * @param metadata free text that travels with them
  * @returns the file's bytes
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a repeated or reserved name or data of the wrong class; ERR_SHAPE where shape and
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a repeated or reserved name, another dtype or data of the wrong class; ERR_SHAPE where shape and
  *   data disagree
  */
 export function writeSafetensors(
@@ -66,6 +67,7 @@ export function writeSafetensors(
 }
 
 function checkTensor({ name, dtype, shape, data }: HostTensor & { name: string }): void {
+  checkWord('writeSafetensors', `dtype of ${name}`, dtype, Object.keys(FILE_DTYPES))
   const wanted = dtype === 'float32' ? Float32Array : Int32Array
   if (!(data instanceof wanted)) {
     throw badArgument('writeSafetensors', `data of ${name}`, `a ${wanted.name} for ${dtype}`, data)

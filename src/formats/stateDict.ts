@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
+import { checkInstance } from '../check.js'
 import { badFile } from '../errors.js'
-import type { LoadOptions, LoadResult, Module } from '../nn/module.js'
+import { type LoadOptions, type LoadResult, Module } from '../nn/module.js'
 import type { StateEntry } from '../tensor.js'
 import { fileFailure } from '../text/file.js'
 import { atomicWrite } from './files.js'
@@ -62,10 +63,11 @@ export async function makeDirectory(directory: string): Promise<void> {
 
 /**
  * Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where the file cannot be written; ERR_DISPOSED, or with the
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for what is no module, and where the file cannot be written; ERR_DISPOSED, or with the
  * failure of an op that computed a parameter.
  */
 export async function saveStateDict(module: Module, file: string): Promise<void> {
+  checkInstance('saveStateDict', 'module', module, Module)
   await writeWhole(file, writeSafetensors(stateEntries(await module.stateDict())))
 }
 
@@ -82,6 +84,7 @@ export async function loadStateDict(
   file: string,
   options: LoadOptions = {},
 ): Promise<LoadResult> {
+  checkInstance('loadStateDict', 'module', module, Module)
   const { tensors } = readSafetensors(await readWhole(file), file)
   return module.loadStateDict(stateOf(tensors, file), options)
 }

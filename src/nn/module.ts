@@ -1,4 +1,4 @@
-import { type Device, device as openDevice } from '../device.js'
+import { type Device, deviceOr } from '../device.js'
 import { badArgument } from '../errors.js'
 import { defaultGenerator, type Generator } from '../random.js'
 import { outlive } from '../scope.js'
@@ -43,9 +43,9 @@ export abstract class Module {
   readonly #parameters = new Map<string, Parameter>()
   readonly #children = new Map<string, Module>()
 
-  /** @throws PackedRnnError as `device` where none is given. */
+  /** @throws PackedRnnError as `device` where none is given; ERR_DEVICE for what is none. */
   constructor(options: ModuleOptions) {
-    this.device = options.device ?? openDevice()
+    this.device = deviceOr(options.device, 'nn.Module')
     this.generator = options.generator ?? defaultGenerator()
   }
 

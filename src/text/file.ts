@@ -14,11 +14,11 @@ export const LONGEST_RECORD = 1 << 24
  */
 export async function* readBytes(file: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
   signal?.throwIfAborted()
-  const source = createReadStream(file, { highWaterMark: CHUNK_BYTES })
-  const chunks: AsyncIterable<Buffer> = file.endsWith('.gz')
-    ? pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}) // its error reaches the loop below
-    : source
   try {
+    const source = createReadStream(file, { highWaterMark: CHUNK_BYTES })
+    const chunks: AsyncIterable<Buffer> = file.endsWith('.gz')
+      ? pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}) // its error reaches the loop below
+      : source
     for await (const chunk of chunks) {
       signal?.throwIfAborted()
       yield chunk

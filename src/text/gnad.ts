@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { CsvError, type Options, parse } from 'csv-parse'
+import { checkWord } from '../check.js'
 import { badArgument, badFile, PackedRnnError } from '../errors.js'
 import { fileFailure, LONGEST_RECORD, readText } from './file.js'
 
@@ -16,6 +17,7 @@ export interface Article {
  * first `;`, quotes stay in the text, and so does the line end.
  */
 export type Dialect = 'csv' | 'notebook'
+export const dialects = ['csv', 'notebook'] as const satisfies readonly Dialect[]
 
 /** How articles are read. */
 export interface ReadArticlesOptions {
@@ -42,10 +44,11 @@ const notebook: Options = { ...csv, quote: false, escape: null }
  *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT (file and line) for a row that is not two fields, a misplaced quote or
  * an empty category, a damaged `.gz` or bytes that are no UTF-8; ERR_EMPTY for a file without rows;
- * ERR_INVALID_ARGUMENT where it cannot be read. The signal's reason when that aborts.
+ * ERR_INVALID_ARGUMENT for an unknown dialect, and where it cannot be read. The signal's reason when that aborts.
  */
 export async function readArticles(file: string, options: ReadArticlesOptions = {}): Promise<Article[]> {
   const { dialect = 'csv', signal } = options
+  checkWord('readArticles', 'dialect', dialect, dialects)
   // A quoted field may span lines and the parser tells the last one; a complaint names the row's first.
   let line = 1
   const articles: Article[] = []
@@ -79,7 +82,7 @@ export interface WriteArticlesOptions {
 
 /**
  * Writes articles in 10kGNAD's format, so that reading and writing a file gives its bytes back.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category, and where the file cannot be written.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category or an unknown line end, and where the file cannot be written.
  */
 export async function writeArticles(
   file: string,
@@ -87,6 +90,9 @@ export async function writeArticles(
   options: WriteArticlesOptions = {},
 ): Promise<void> {
   const { lineEnd = '\r\n' } = options
+  if (lineEnd !== '\r\n' && lineEnd !== '\n') {
+    throw badArgument('writeArticles', 'lineEnd', 'CRLF or LF', JSON.stringify(lineEnd))
+  }
   function* rows(): Generator<string> {
     for (const { category, text } of articles) {
       if (category === '') throw badArgument('writeArticles', 'articles', 'a category in each', 'none')

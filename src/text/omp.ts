@@ -30,7 +30,7 @@ const VALUES = new Map<string, Post['value']>([
   ['1', 1],
   ['', null],
 ])
-const FOLDS = 10
+export const FOLDS = 10
 
 /**
  * Reads labelled posts of the One Million Posts Corpus: UTF-8 CSV with the header `category,value,fold,headline,body`,

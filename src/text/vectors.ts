@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { checkWord } from '../check.js'
 import { badArgument, badFile } from '../errors.js'
 import { detectFormat, readBinaryRows } from './binaryVectors.js'
 import { ByteSource } from './byteSource.js'
@@ -43,6 +44,9 @@ export async function readWordVectors(
   const { keep, limit = Number.POSITIVE_INFINITY, noHeader = false, signal, onWarning = () => {} } = options
   if (!(limit >= 1) || (limit < Number.POSITIVE_INFINITY && !Number.isInteger(limit))) {
     throw badArgument('readWordVectors', 'limit', 'a positive integer', limit)
+  }
+  if (options.format !== undefined) {
+    checkWord('readWordVectors', 'format', options.format, ['text', 'binary'])
   }
   if (noHeader && options.format === 'binary') {
     throw badArgument('readWordVectors', 'format', "'text' without a header", 'binary')

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { badFile, PackedRnnError } from '../errors.js'
+import { badArgument, badFile, PackedRnnError } from '../errors.js'
 import { jsonNumber as number, parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
 import { checkSeal, writeSealed } from '../formats/sealed.js'
@@ -50,16 +50,27 @@ const trainerSchema = v.object({
  * and no mixture. The one before stays beside it, as checkpoint.previous.safetensors. `about` is anything that JSON
  * holds, for whoever resumes.
  *
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; the one before is then still there.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written, or JSON does not hold `about`; the one before
+ * is then still there.
  */
 export async function saveCheckpoint(directory: string, state: TrainerState, about: unknown): Promise<void> {
   const { model, optimizer, ...rest } = state
   const entries = [...stateEntries(model, 'model.'), ...stateEntries(optimizer.tensors, 'optimizer.')]
   const trainer = JSON.stringify({ ...rest, groups: optimizer.groups })
-  const metadata = { format: FORMAT, trainer, about: JSON.stringify(about) }
+  const metadata = { format: FORMAT, trainer, about: jsonOf(about) }
   await makeDirectory(directory)
   const bytes = writeSealed(entries, metadata)
   await writeWhole(join(directory, CHECKPOINT), bytes, join(directory, PREVIOUS))
+}
+
+function jsonOf(about: unknown): string {
+  try {
+    const text: string | undefined = JSON.stringify(about)
+    if (text !== undefined) return text
+  } catch {
+    // A bigint, or an object that holds itself.
+  }
+  throw badArgument('saveCheckpoint', 'about', 'something that JSON holds', about)
 }
 
 /** What `loadCheckpoint` found. */

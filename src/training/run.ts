@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { checkInstance, checkInteger, checkWord } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument, badFile, ofFile } from '../errors.js'
 import { parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
 import { makeDirectory, readWhole, saveStateDict, stateOf, writeWhole } from '../formats/stateDict.js'
-import type { Dialect } from '../text/gnad.js'
+import { type Dialect, dialects } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
+import { FOLDS } from '../text/omp.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
 import { Vocabulary } from '../text/vocabulary.js'
 import { Classifier } from './classifier.js'
@@ -33,7 +35,7 @@ const CONFIG = 'config.json'
 const configSchema = v.object({
   format: v.literal('packed-rnn run 1'),
   preset: v.string(),
-  dialect: v.picklist(['csv', 'notebook']),
+  dialect: v.picklist(dialects),
   posts: v.optional(v.nullable(v.object({ category: v.string(), fold: v.number() })), null),
   tokenizer: v.string(),
   padding: v.picklist(['shared', 'own']),
@@ -43,17 +45,22 @@ const configSchema = v.object({
   words: v.array(v.string()),
 })
 
-/** The ids of a text, by the run's tokenizer and vocabulary. */
+/**
+ * The ids of a text, by the run's tokenizer and vocabulary.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown tokenizer.
+ */
 export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string): Int32Array {
-  const tokenize: Tokenizer = tokenizers[run.tokenizer]
+  const tokenize: Tokenizer = tokenizers[tokenizerName(run.tokenizer)]
   return run.vocabulary.encode(tokenize(text))
 }
 
 /**
  * Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; ERR_DISPOSED.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE or ERR_SHAPE
+ * for a part that does not fit the others; ERR_DISPOSED.
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
+  checkRun(run)
   const { preset, dialect, posts, tokenizer, vocabulary, labels, model } = run
   const config: v.InferOutput<typeof configSchema> = {
     format: 'packed-rnn run 1',
@@ -70,6 +77,31 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
   await makeDirectory(directory)
   await saveStateDict(model, join(directory, MODEL))
   await writeWhole(join(directory, CONFIG), Buffer.from(JSON.stringify(config)))
+}
+
+/** That what is written can be read again. */
+function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model }: Run): void {
+  checkInstance('saveRun', 'run.model', model, Classifier)
+  const { hiddenSize, numLayers, bidirectional } = presets[presetName(preset)]
+  const { lstm, embedding, classifier } = model
+  if (
+    lstm.hiddenSize !== hiddenSize ||
+    lstm.numLayers !== numLayers ||
+    lstm.bidirectional !== bidirectional
+  ) {
+    throw badArgument('saveRun', 'run.model', `the layers of ${preset}`, 'others', 'ERR_SHAPE')
+  }
+  const [rows, classes] = [embedding.weight.shape[0], classifier.weight.shape[0]]
+  if (rows !== vocabulary.size) {
+    throw badArgument('saveRun', 'run.vocabulary', `${rows} ids, as the model`, vocabulary.size, 'ERR_SHAPE')
+  }
+  if (classes !== labels.classes.length) {
+    const got = labels.classes.length
+    throw badArgument('saveRun', 'run.labels', `${classes} classes, as the model`, got, 'ERR_SHAPE')
+  }
+  tokenizerName(tokenizer)
+  checkWord('saveRun', 'run.dialect', dialect, dialects)
+  if (posts !== null) checkInteger('saveRun', 'run.posts.fold', posts.fold, 1, FOLDS)
 }
 
 /**

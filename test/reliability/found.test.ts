@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { device } from '../../src/device.js'
 import { readSafetensors } from '../../src/formats/safetensors.js'
+import { loadStateDict, saveStateDict } from '../../src/formats/stateDict.js'
 import { GRU } from '../../src/nn/index.js'
 import { concatColumns } from '../../src/ops/columns.js'
 import { embeddingForward } from '../../src/ops/embedding.js'
@@ -17,8 +18,9 @@ import { clipGradNorm, clipGradValue } from '../../src/optim/clip.js'
 import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { tensor, zeros } from '../../src/tensor.js'
 import { Batches } from '../../src/text/batches.js'
-import { readArticles } from '../../src/text/gnad.js'
+import { readArticles, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
+import { LabelEncoder } from '../../src/text/labels.js'
 import { readPosts } from '../../src/text/omp.js'
 import { inspectArticles, paddingEfficiency } from '../../src/text/statistics.js'
 import { readWordVectors } from '../../src/text/vectors.js'
@@ -205,6 +207,41 @@ describe('word vectors that promise more than they have', () => {
   })
 })
 
+test('what is no file name, no device and no module is refused', async () => {
+  const code = 'ERR_INVALID_ARGUMENT'
+  for (const read of [readArticles, readPosts, readWordVectors]) {
+    await expect(read('a\0b')).rejects.toMatchObject({ code, message: expect.stringContaining('null bytes') })
+  }
+  await expect(saveStateDict(untyped({}), path('x'))).rejects.toThrow(
+    'saveStateDict: module: wanted a Module, got Object',
+  )
+  await expect(loadStateDict(untyped(null), path('x'))).rejects.toThrow(
+    'loadStateDict: module: wanted a Module, got null',
+  )
+  const on = { device: untyped<typeof cpu>('cpu') }
+  expect(() => zeros([2], on)).toThrow('full: device: wanted what device() gives, got cpu')
+  expect(() => tensor([2], [1], on)).toThrow('tensor: device: wanted')
+  expect(() => packSequence([], { inputSize: 1, ...on })).toThrow('packSequence: device: wanted')
+  expect(() => new GRU({ inputSize: 3, hiddenSize: 2, ...on })).toThrow('nn.Module: device: wanted')
+})
+
+test.each([
+  [
+    () => writeArticles(path('x'), [], { lineEnd: untyped('\t') }),
+    'writeArticles: lineEnd: wanted CRLF or LF',
+  ],
+  [
+    () => readArticles(path('x'), { dialect: untyped('tsv') }),
+    'readArticles: dialect: wanted one of csv, notebook',
+  ],
+  [
+    () => readWordVectors(path('x'), { format: untyped('a') }),
+    'readWordVectors: format: wanted one of text, binary',
+  ],
+])('%s is refused', async (call, message) => {
+  await expect(call()).rejects.toThrow(message)
+})
+
 test.each([
   ['articles', readArticles, "Web;'"],
   ['posts', readPosts, 'category,value,fold,headline,body\n"'],
@@ -328,6 +365,37 @@ describe('what a run left', () => {
     await saveCheckpoint(folder, state, null)
     const { state: read } = await loadCheckpoint(folder)
     expect(read.position).toEqual(state.position)
+  })
+
+  // JSON.stringify gave undefined, and the checkpoint was not read again.
+  test.each([undefined, 1n])(
+    'a checkpoint about %s, which JSON does not hold, is not written',
+    async about => {
+      const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), presets['lstm64-adam'])
+      await expect(saveCheckpoint(path('none'), await trainer.state(), about)).rejects.toThrow(
+        `saveCheckpoint: about: wanted something that JSON holds, got ${about}`,
+      )
+    },
+  )
+
+  // Each of these was written, and refused by loadRun.
+  test.each([
+    [{ preset: 'lstm65-adam' }, 'preset: name: wanted one of'],
+    [{ preset: 'bilstm64x4-adam' }, 'saveRun: run.model: wanted the layers of bilstm64x4-adam'],
+    [{ labels: new LabelEncoder(['a']) }, 'saveRun: run.labels: wanted 9 classes, as the model, got 1'],
+    [{ vocabulary: Vocabulary.fromWords(['a']) }, `saveRun: run.vocabulary: wanted ${vocabulary.size} ids`],
+    [
+      { posts: { category: 'a', fold: Number.NaN } },
+      'saveRun: run.posts.fold: wanted an integer from 1 to 10',
+    ],
+    [{ dialect: 'tsv' }, 'saveRun: run.dialect: wanted one of csv, notebook, got tsv'],
+    [{ model: null }, 'saveRun: run.model: wanted a Classifier, got null'],
+  ])('a run that does not fit together is not written: %o', async (part, message) => {
+    const model = shortClassifier('lstm64-adam', { on: cpu })
+    const rest = { dialect: 'csv', posts: null, tokenizer: 'whitespace', vocabulary, labels } as const
+    const run = { preset: 'lstm64-adam', model, ...rest, ...untyped<object>(part) } as const
+    await expect(saveRun(run, path('no-run'))).rejects.toThrow(message)
+    expect(existsSync(path('no-run'))).toBe(false)
   })
 
   test.each([

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
+import { fileCalls, slowFileCalls } from './fileCalls.js'
 import { Hostile } from './hostile.js'
 import { metricCalls } from './metricCalls.js'
 import { moduleCalls } from './moduleCalls.js'
@@ -21,9 +22,10 @@ const quick: Record<string, Call> = {
   ...trainingCalls,
   ...metricCalls,
   ...textCalls,
+  ...fileCalls,
 }
 /** Drawn as often as one of the others. */
-const slow: Record<string, Call> = { ...slowTrainingCalls }
+const slow: Record<string, Call> = { ...slowTrainingCalls, ...slowFileCalls }
 const calls = { ...quick, ...slow }
 /** The calls to draw, where a family is looked at. */
 const only = process.env.PACKED_RNN_FUZZ_CALLS?.split(',')

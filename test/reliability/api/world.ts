@@ -91,20 +91,25 @@ export class World {
     }
   }
 
-  /** A call that may be refused later, and what is to be looked at in its answer. */
-  attemptLater<T>(name: string, call: () => Promise<T>, look: (answer: T) => unknown = () => {}): void {
+  /** A call that may be refused when it is awaited; null then. */
+  async answer<T>(name: string, call: () => Promise<T>): Promise<T | null> {
     const count = this.#count(name)
-    this.later(async () => {
-      let answer: T
-      try {
-        answer = await call()
-      } catch (error) {
-        checkError(error)
-        count.refused++
-        return
-      }
+    try {
+      const answer = await call()
       count.answered++
-      await look(answer)
+      return answer
+    } catch (error) {
+      checkError(error)
+      count.refused++
+      return null
+    }
+  }
+
+  /** The same, to be awaited before the sequence ends, and what is to be looked at in its answer. */
+  attemptLater<T>(name: string, call: () => Promise<T>, look: (answer: T) => unknown = () => {}): void {
+    this.later(async () => {
+      const answer = await this.answer(name, call)
+      if (answer !== null) await look(answer)
     })
   }
 
@@ -127,7 +132,8 @@ export class World {
   }
 
   async settle(): Promise<void> {
-    for (const pending of this.#pending.splice(0)) await pending
+    // While some are awaited they may ask for others.
+    while (this.#pending.length > 0) await this.#pending.shift()
   }
 
   keep<T extends Tensor>(made: T): T {
