@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd.js'
-import { checkInteger } from '../check.js'
-import type { Embedding, Module } from '../nn/index.js'
+import { checkInstance, checkInteger } from '../check.js'
+import { type Embedding, Module } from '../nn/index.js'
 import { packedRows } from '../ops/rows.js'
 import { PackedIds, PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
@@ -68,12 +68,13 @@ export function prefixes(ids: Int32Array): Int32Array[] {
 }
 
 /**
- * `connectivity` at the end of each of many texts, in evaluation mode. The model's mode and gradients are as before after.
+ * `connectivity` at the end of each of many texts, in evaluation mode. Whenever something else runs, the model's mode and gradients
+ * are as before.
  * Each text has the bits that it has alone.
  *
  * @param texts ids, each from 0 to V - 1; a text may be empty.
- * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an id of V or more, ERR_INVALID_ARGUMENT for `maxTokens` below 1,
- * ERR_DISPOSED, or the device's failure; the signal's reason when that aborts.
+ * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an id of V or more, ERR_INVALID_ARGUMENT for what is no model, or
+ * `maxTokens` below 1, ERR_DISPOSED, or the device's failure; the signal's reason when that aborts.
  */
 export async function connectivities(
   model: SequenceModel,
@@ -82,19 +83,14 @@ export async function connectivities(
 ): Promise<Connectivity[]> {
   const { maxTokens = MAX_TOKENS, signal } = options
   const lengths = texts.map(text => text.length)
-  const { training } = model
-  model.eval()
-  try {
-    const found: Connectivity[] = []
-    for (const batch of batchOrder(lengths, { batchSize: BATCH_SIZE, maxTokens })) {
-      signal?.throwIfAborted()
-      const ids = new PackedIds(batch.map(i => texts[i]!))
-      found.push(...(await scope(() => connectivityOfBatch(model, ids))))
-    }
-    return found
-  } finally {
-    model.train(training)
+  checkInstance('connectivities', 'model', model, Module)
+  const found: Connectivity[] = []
+  for (const batch of batchOrder(lengths, { batchSize: BATCH_SIZE, maxTokens })) {
+    signal?.throwIfAborted()
+    const ids = new PackedIds(batch.map(i => texts[i]!))
+    found.push(...(await scope(() => connectivityOfBatch(model, ids))))
   }
+  return found
 }
 
 async function connectivityOfBatch(model: SequenceModel, ids: PackedIds): Promise<Connectivity[]> {
@@ -102,7 +98,7 @@ async function connectivityOfBatch(model: SequenceModel, ids: PackedIds): Promis
   // A row for each token, and not one for each distinct word: the gradient is wanted place by place.
   const vectors = noGrad(() => packedRows(model.embedding.forward(ids)))
   vectors.requiresGrad = true
-  const logits = model.logits(new PackedSequence(vectors, sequences))
+  const logits = evalLogits(model, new PackedSequence(vectors, sequences))
   const [rows, classes] = logits.shape
   const values = await logits.toArray()
   const predicted = argmaxRows(values, rows)
@@ -119,6 +115,16 @@ async function connectivityOfBatch(model: SequenceModel, ids: PackedIds): Promis
     probabilities: probabilities.slice(b * classes, (b + 1) * classes),
     strengths: strengths.slice(sequences.offsets[b]!, sequences.offsets[b + 1]!),
   }))
+}
+
+function evalLogits(model: SequenceModel, vectors: PackedSequence): Matrix {
+  const { training } = model
+  model.eval()
+  try {
+    return model.logits(vectors)
+  } finally {
+    model.train(training)
+  }
 }
 
 /** Parameters are no part of what is asked: their gradients, which may be those of a training step, stay as they are. */

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { checkInteger } from '../check.js'
 import { badArgument } from '../errors.js'
 import { readWhole } from '../formats/stateDict.js'
 import { type Content, html, markup } from '../reports/html.js'
@@ -29,7 +30,8 @@ export interface MemorisationPageOptions {
  *
  * @param readings of `readingOf`; at least one.
  * @returns HTML
- * @throws PackedRnnError (rejects) ERR_EMPTY for no readings; ERR_INVALID_ARGUMENT where the page's script cannot be read.
+ * @throws PackedRnnError (rejects) ERR_EMPTY for no readings; ERR_SHAPE for one whose parts do not fit; ERR_OUT_OF_RANGE where
+ * `words` is no integer of at least 0; ERR_INVALID_ARGUMENT where the page's script cannot be read.
  */
 export async function memorisationPage(
   readings: readonly Reading[],
@@ -39,6 +41,8 @@ export async function memorisationPage(
     throw badArgument('memorisationPage', 'readings', 'at least one', 'none', 'ERR_EMPTY')
   }
   const { title = 'What a prediction remembers', words = WORDS } = options
+  checkInteger('memorisationPage', 'words', words, 0)
+  for (const [r, reading] of readings.entries()) checkReading(r, reading)
   const script = (await readWhole(SCRIPT)).toString('utf8')
   const body = html`<header><h1>${title}</h1>
 <p class="lead">Point at a token, tap it, or walk through the text with the arrow keys: the bars show what the model predicts after
@@ -51,6 +55,22 @@ token’s vector: how far a small change of the token would move it (Madsen, <i>
 Distill 2019). A prediction knows the text up to its token alone, also where the model reads in both directions.</p></footer>
 ${data(readings)}`
   return page(title, body, { style, script })
+}
+
+/** That a reading is as `readingOf` makes it: a place and a prediction for what is shown, of as many numbers. */
+function checkReading(r: number, { tokens, starts, classes, predictions }: Reading): void {
+  const fits =
+    predictions.length > 0 &&
+    predictions.length <= tokens.length &&
+    starts.length === tokens.length &&
+    predictions.every(({ probabilities, strengths }, position) => {
+      const read = position === predictions.length - 1 ? tokens.length : position + 1
+      return probabilities.length === classes.length && strengths.length === read
+    })
+  if (!fits) {
+    const wanted = 'a reading of as many places and numbers as tokens and classes'
+    throw badArgument('memorisationPage', `readings[${r}]`, wanted, 'others', 'ERR_SHAPE')
+  }
 }
 
 function section(reading: Reading, r: number, words: number): Content {

@@ -1,7 +1,7 @@
 import { checkInteger } from '../check.js'
 import { badArgument } from '../errors.js'
 import { tokenizers } from '../text/tokenize.js'
-import type { Run } from '../training/run.js'
+import { type Run, tokenizerName } from '../training/run.js'
 import {
   type Connectivity,
   type ConnectivityOptions,
@@ -23,12 +23,12 @@ export interface Reader {
   classes: readonly string[]
 }
 
-/** A trained classifier as a reader. */
+/** A trained classifier as a reader. @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown tokenizer. */
 export function readerOf(name: string, { model, tokenizer, vocabulary, labels }: Run): Reader {
   return {
     name,
     model,
-    tokenize: tokenizers[tokenizer],
+    tokenize: tokenizers[tokenizerName(tokenizer)],
     encode: tokens => vocabulary.encode(tokens),
     classes: labels.classes,
   }
@@ -62,7 +62,7 @@ export const WORDS = 10
  * Reads a text with a model: the predictions on the way through it and at its end, and on which tokens each depends.
  *
  * @throws PackedRnnError (rejects) ERR_EMPTY for a text without a token; ERR_INVALID_ARGUMENT where `tokenize` gives something
- * that is no piece of the text; ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
+ * that is no piece of the text; ERR_SHAPE for another number of ids than of tokens, or of classes than the model has; ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
  */
 export async function readingOf(
   reader: Reader,
@@ -74,8 +74,15 @@ export async function readingOf(
   if (tokens.length === 0) throw badArgument('readingOf', 'text', 'at least one token', 'none', 'ERR_EMPTY')
   const starts = startsOf(text, tokens)
   const ids = reader.encode(tokens)
+  if (ids.length !== tokens.length) {
+    throw badArgument('readingOf', 'reader.encode', `${tokens.length} ids`, ids.length, 'ERR_SHAPE')
+  }
   const read = [...prefixes(ids.subarray(0, Math.min(positions, ids.length - 1))), ids]
   const predictions = await connectivities(reader.model, read, options)
+  const [classes, wanted] = [reader.classes.length, predictions[0]!.probabilities.length]
+  if (classes !== wanted) {
+    throw badArgument('readingOf', 'reader.classes', `${wanted}, as the model`, classes, 'ERR_SHAPE')
+  }
   return { name: reader.name, text, tokens, starts, classes: reader.classes, predictions }
 }
 
@@ -104,13 +111,14 @@ export interface DecidingWord {
  * @param tokens of the text [T]
  * @param strengths of each token, as in `Connectivity` [T]
  * @param count at most so many words
- * @throws PackedRnnError ERR_SHAPE for another number of strengths.
+ * @throws PackedRnnError ERR_SHAPE for another number of strengths; ERR_OUT_OF_RANGE where `count` is no integer of at least 0.
  */
 export function decidingWords(
   tokens: readonly string[],
   strengths: Float32Array,
   count: number,
 ): DecidingWord[] {
+  checkInteger('decidingWords', 'count', count, 0)
   if (tokens.length !== strengths.length) {
     throw badArgument('decidingWords', 'strengths', `${tokens.length} numbers`, strengths.length, 'ERR_SHAPE')
   }

@@ -43,6 +43,11 @@ function newName(world: World, strange: string[], ending = ''): string {
   return world.hostile.once(30) ? world.hostile.oneOf(strange) : join(folder, `${files++}${ending}`)
 }
 
+/** A directory's name, which no other call has, or one that cannot be a directory's. */
+export function directoryOf(world: World): string {
+  return newName(world, ['', join(folder, 'a\0b')])
+}
+
 /** A file's name, or one that cannot be a file's. */
 export function fileOf(world: World, ending = ''): string {
   return newName(world, ['', folder, join(folder, 'none', 'file'), join(folder, 'a\0b')], ending)
@@ -104,7 +109,7 @@ function checkpoint(world: World): void {
   const { hostile } = world
   const model = newClassifier(world)
   if (model === null) return
-  const directory = newName(world, ['', join(folder, 'a\0b')])
+  const directory = directoryOf(world)
   const about = hostile.once(6)
     ? hostile.oneOf<unknown>([undefined, Number.NaN, 1n, () => 1])
     : hostile.oneOf<unknown>([null, { a: [1, 'x'] }, 'text'])
@@ -166,7 +171,7 @@ function runs(world: World): void {
   const { hostile } = world
   const run = runOf(world)
   if (run === null) return
-  const directory = newName(world, ['', join(folder, 'a\0b')])
+  const directory = directoryOf(world)
   const text = textOf(world)
   const ids = world.attempt('training.encode', () => encode(run, text))
   if (ids !== null) {

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
+import { explainCalls, slowExplainCalls } from './explainCalls.js'
 import { fileCalls, slowFileCalls } from './fileCalls.js'
 import { Hostile } from './hostile.js'
 import { metricCalls } from './metricCalls.js'
@@ -23,9 +24,10 @@ const quick: Record<string, Call> = {
   ...metricCalls,
   ...textCalls,
   ...fileCalls,
+  ...explainCalls,
 }
 /** Drawn as often as one of the others. */
-const slow: Record<string, Call> = { ...slowTrainingCalls, ...slowFileCalls }
+const slow: Record<string, Call> = { ...slowTrainingCalls, ...slowFileCalls, ...slowExplainCalls }
 const calls = { ...quick, ...slow }
 /** The calls to draw, where a family is looked at. */
 const only = process.env.PACKED_RNN_FUZZ_CALLS?.split(',')
