@@ -49,8 +49,9 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
       const name = `${this.#at(i)}parameters`
       if (!Array.isArray(parameters)) throw badArgument(op, name, 'an array of parameters', parameters)
       for (const [j, parameter] of parameters.entries()) {
-        const [first = parameter] = seen
-        checkTensor(op, `${name}[${j}]`, parameter, { dtype: 'float32', device: first.device })
+        const [first] = seen
+        const wanted = { dtype: 'float32', ...(first && { device: first.device }) } as const
+        checkTensor(op, `${name}[${j}]`, parameter, wanted)
         if (seen.has(parameter)) throw badArgument(op, `${name}[${j}]`, 'each parameter once', 'one again')
         seen.add(parameter)
       }

@@ -15,27 +15,20 @@ import { lastHidden } from '../../src/ops/pooling.js'
 import { lstm } from '../../src/ops/recurrent.js'
 import { packedRows } from '../../src/ops/rows.js'
 import { clipGradNorm, clipGradValue } from '../../src/optim/clip.js'
+import { SGD } from '../../src/optim/index.js'
 import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
-import { tensor, zeros } from '../../src/tensor.js'
-import { Batches } from '../../src/text/batches.js'
-import { readArticles, writeArticles } from '../../src/text/gnad.js'
-import { inventArticles } from '../../src/text/invented.js'
+import { type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { readArticles } from '../../src/text/gnad.js'
 import { LabelEncoder } from '../../src/text/labels.js'
 import { readPosts } from '../../src/text/omp.js'
-import { inspectArticles, paddingEfficiency } from '../../src/text/statistics.js'
 import { readWordVectors } from '../../src/text/vectors.js'
-import { embeddingTable, Vocabulary } from '../../src/text/vocabulary.js'
+import { Vocabulary } from '../../src/text/vocabulary.js'
 import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint.js'
-import { Classifier } from '../../src/training/classifier.js'
-import { evaluate } from '../../src/training/evaluate.js'
-import { classificationMetrics, confusionMatrix } from '../../src/training/metrics.js'
-import { notebookPrinter } from '../../src/training/notebookProgress.js'
+import type { Classifier } from '../../src/training/classifier.js'
 import { presets } from '../../src/training/presets.js'
-import { classificationReport } from '../../src/training/report.js'
-import { rulesOf } from '../../src/training/rules.js'
 import { loadRun, saveRun } from '../../src/training/run.js'
 import { Trainer } from '../../src/training/trainer.js'
-import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
+import { labels, shortClassifier, vocabulary } from '../training/short.js'
 
 /** What the fuzzing in this folder found, and hostile files that it cannot draw, each as small as it gets. */
 
@@ -148,6 +141,8 @@ test('what is no sequence, and what is no parameter, is refused by name', () => 
   expect(() => lstm(untyped(null), [], { hiddenSize: 2 })).toThrow(
     'lstmForward: x: wanted a packed sequence, got null',
   )
+  const groups = [{ parameters: [untyped<Tensor<'float32'>>(undefined)], lr: 1 }]
+  expect(() => new SGD(groups, { lr: 1 })).toThrow('parameters[0]: wanted a tensor, got undefined')
   for (const clip of [clipGradNorm, clipGradValue]) {
     expect(() => clip(untyped([null]), 1)).toThrow(`${clip.name}: parameters[0]: wanted a tensor, got null`)
   }
@@ -226,23 +221,6 @@ test('what is no file name, no device and no module is refused', async () => {
 })
 
 test.each([
-  [
-    () => writeArticles(path('x'), [], { lineEnd: untyped('\t') }),
-    'writeArticles: lineEnd: wanted CRLF or LF',
-  ],
-  [
-    () => readArticles(path('x'), { dialect: untyped('tsv') }),
-    'readArticles: dialect: wanted one of csv, notebook',
-  ],
-  [
-    () => readWordVectors(path('x'), { format: untyped('a') }),
-    'readWordVectors: format: wanted one of text, binary',
-  ],
-])('%s is refused', async (call, message) => {
-  await expect(call()).rejects.toThrow(message)
-})
-
-test.each([
   ['articles', readArticles, "Web;'"],
   ['posts', readPosts, 'category,value,fold,headline,body\n"'],
 ])('a quote of %s that is never closed is refused, however well it was packed', async (name, read, begin) => {
@@ -251,104 +229,6 @@ test.each([
   await expect(read(file)).rejects.toMatchObject({
     code: 'ERR_FILE_FORMAT',
     message: expect.stringContaining('Max Record Size'),
-  })
-})
-
-describe('a trainer', () => {
-  const preset = { ...presets['lstm64-adam'], batchSize: 8 }
-  const make = () => new Trainer(shortClassifier('lstm64-adam', { on: cpu }), preset)
-  const ids = [Int32Array.of(1, 2), Int32Array.of(3)]
-
-  // Both waited for the same steps, and counted them twice; what was restored was lost, and the loop went on for ever.
-  test('is trained by one fit at a time, and restored after it', async () => {
-    const trainer = make()
-    const [first, second] = [trainer.fit(data, { epochs: 1 }), trainer.fit(data, { epochs: 1 })]
-    await first.next()
-    const message = expect.stringContaining('wanted one that has ended its fit, got one that is training')
-    await expect(second.next()).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', message })
-    const state = await trainer.state()
-    expect(() => trainer.restore(state)).toThrow('restore: trainer: wanted one that has ended')
-    await first.return()
-    trainer.restore(state)
-    for await (const _ of trainer.fit(data, { epochs: 1 }));
-    expect(trainer.history).toHaveLength(1)
-  })
-
-  // The second found the mode of the first, and left the model in it.
-  test('is evaluated several times at once, with the bits of once', async () => {
-    const model = shortClassifier('bilstm128x2-adam', { on: cpu })
-    const alone = await evaluate(model, data)
-    const short = { documents: ids, labels: Int32Array.of(0, 1) }
-    const [, all] = await Promise.all([evaluate(model, short), evaluate(model, data)])
-    expect(all.loss).toBe(alone.loss)
-    expect(all.probabilities).toEqual(alone.probabilities)
-    expect(model.lstm.training).toBe(true)
-  })
-
-  test('takes no label below 0, which cross entropy leaves out', async () => {
-    const documents = { documents: ids, labels: Int32Array.of(1, -100) }
-    await expect(evaluate(make().model, documents)).rejects.toThrow(
-      'Batches: labels[1]: wanted an integer from 0',
-    )
-    expect(() => new Batches(data, { batchSize: 2 }).epoch(-1)).toThrow('Batches.epoch: number: wanted')
-  })
-
-  test('and its model are what they say', () => {
-    const options = { preset, vocabularySize: 5, classes: 2, embeddingDim: 3, device: cpu }
-    expect(() => new Classifier({ ...options, vectors: new Float32Array(12) })).toThrow(
-      'Classifier: vectors: wanted 15 numbers, got 12',
-    )
-    expect(() => new Classifier({ ...options, pooling: untyped('all') })).toThrow(
-      'Classifier: pooling: wanted',
-    )
-    expect(() => new Trainer(untyped({}), preset)).toThrow('Trainer: model: wanted a Classifier, got Object')
-    expect(() => rulesOf('batched', untyped('exact'))).toThrow('rulesOf: mode: wanted one of fixed, notebook')
-  })
-})
-
-// Each of these was an error of JavaScript's, or a result that means nothing.
-describe('numbers and words that nobody means', () => {
-  const words = Vocabulary.fromWords(['a'])
-  const vectors = (dim: number) => ({ words: [], dim, data: new Float32Array(0) })
-  const progress = { epoch: 1, epochs: 1, step: 1, steps: 1, stepLoss: 1, loss: 1, skipped: null }
-  const { stdout: stream } = process
-  test.each([
-    [
-      () => confusionMatrix([], [], 2 ** 33),
-      'confusionMatrix: classes: wanted a positive integer up to 8192',
-    ],
-    [() => classificationReport([0], [0], ['a'], { digits: 1e9 }), 'classificationReport: digits: wanted'],
-    [
-      () => classificationMetrics([0], [0], ['a'], { zeroDivision: untyped(2) }),
-      'classificationMetrics: zeroDivision: wanted 0 or 1, got 2',
-    ],
-    [
-      () => notebookPrinter({ stream, timeZone: 'Mars' }),
-      'notebookPrinter: timeZone: wanted an IANA time zone',
-    ],
-    [() => notebookPrinter({ stream, form: untyped('step') }), 'notebookPrinter: form: wanted one of'],
-    [() => inventArticles(2 ** 53, 1), 'inventArticles: count: wanted a positive integer up to 1000000'],
-    [() => inspectArticles([], { nth: -1 }), 'inspectArticles: nth: wanted an integer from 0'],
-    [() => paddingEfficiency([3, -1]), 'paddingEfficiency: lengths[1]: wanted an integer from 0'],
-    [() => embeddingTable(words, vectors(-1)), 'embeddingTable: vectors.dim: wanted an integer from 0'],
-    [() => embeddingTable(words, vectors(1), { unk: untyped('one') }), 'embeddingTable: unk: wanted one of'],
-    [
-      () => Vocabulary.fromWords([], { padding: untyped('no') }),
-      'Vocabulary: padding: wanted one of shared, own',
-    ],
-  ])('%s', (call, message) => {
-    expect(call).toThrow(message)
-  })
-
-  test('a time that no clock shows', () => {
-    let text = ''
-    const write = (line: string) => {
-      text += line
-    }
-    const printer = notebookPrinter({ stream: untyped({ write }), timeZone: 'UTC' })
-    const never = { elapsedSeconds: Number.NaN, remainingSeconds: Number.NaN }
-    printer.update({ ...progress, ...never, tokens: 0, tokensPerSecond: Number.NaN })
-    expect(text).toBe('epoch 0 / 1 1.0000 avg epoch --:-- total elapsed --:-- remaining --:--\n')
   })
 })
 

@@ -16,19 +16,20 @@ import { DEVICES, type Tally, World } from './world.js'
  * stdout before each, with which it can be run again as CALLS; the last line tells what was answered and refused.
  */
 
-const quick: Record<string, Call> = {
-  ...opCalls,
-  ...packedCalls,
-  ...moduleCalls,
-  ...trainingCalls,
-  ...metricCalls,
-  ...textCalls,
-  ...fileCalls,
-  ...explainCalls,
+const quick = joined(
+  ...[opCalls, packedCalls, moduleCalls, trainingCalls],
+  ...[metricCalls, textCalls, fileCalls, explainCalls],
+)
+/** All together drawn as often as three of the others. */
+const slow = joined(slowTrainingCalls, slowFileCalls, slowExplainCalls)
+const calls = joined(quick, slow)
+
+function joined(...families: Record<string, Call>[]): Record<string, Call> {
+  const names = families.flatMap(family => Object.keys(family))
+  if (new Set(names).size < names.length) throw new Error(`a name twice: ${names.sort()}`)
+  return Object.assign({}, ...families)
 }
-/** Drawn as often as one of the others. */
-const slow: Record<string, Call> = { ...slowTrainingCalls, ...slowFileCalls, ...slowExplainCalls }
-const calls = { ...quick, ...slow }
+
 /** The calls to draw, where a family is looked at. */
 const only = process.env.PACKED_RNN_FUZZ_CALLS?.split(',')
 const tally: Tally = new Map()

@@ -171,7 +171,7 @@ function vocabulary(world: World): void {
   }
 }
 
-function padding(world: World): void {
+function paddingShare(world: World): void {
   const { hostile } = world
   const lengths = Array.from({ length: hostile.below(8) }, () => hostile.number(hostile.below(9)))
   const batchSize = hostile.number(1 + hostile.below(4))
@@ -192,7 +192,7 @@ export const textCalls: Record<string, Call> = {
   batches,
   split,
   vocabulary,
-  padding,
+  paddingShare,
   labelEncoder(world) {
     const { hostile } = world
     const given = words(world)
