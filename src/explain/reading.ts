@@ -62,7 +62,8 @@ export const WORDS = 10
  * Reads a text with a model: the predictions on the way through it and at its end, and on which tokens each depends.
  *
  * @throws PackedRnnError (rejects) ERR_EMPTY for a text without a token; ERR_INVALID_ARGUMENT where `tokenize` gives something
- * that is no piece of the text; ERR_SHAPE for another number of ids than of tokens, or of classes than the model has; ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
+ * that is no piece of the text; ERR_SHAPE for another number of ids than of tokens, or of classes than the model has;
+ * ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
  */
 export async function readingOf(
   reader: Reader,

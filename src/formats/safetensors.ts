@@ -29,8 +29,8 @@ const FILE_DTYPES = { float32: 'F32', int32: 'I32' } as const
  * @param entries tensors with distinct names
  * @param metadata free text that travels with them
  * @returns the file's bytes
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a repeated or reserved name, another dtype or data of the wrong class; ERR_SHAPE where shape and
- *   data disagree
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a repeated or reserved name, another dtype or data of the wrong class;
+ *   ERR_SHAPE where shape and data disagree
  */
 export function writeSafetensors(
   entries: Iterable<HostTensor & { name: string }>,

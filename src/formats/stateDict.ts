@@ -63,8 +63,8 @@ export async function makeDirectory(directory: string): Promise<void> {
 
 /**
  * Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for what is no module, and where the file cannot be written; ERR_DISPOSED, or with the
- * failure of an op that computed a parameter.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for what is no module, and where the file cannot be written;
+ * ERR_DISPOSED, or with the failure of an op that computed a parameter.
  */
 export async function saveStateDict(module: Module, file: string): Promise<void> {
   checkInstance('saveStateDict', 'module', module, Module)

@@ -1,4 +1,4 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkTensor } from '../check.js'
 import { dropout } from '../ops/dropout.js'
 import type { Generator } from '../random.js'
 import type { Tensor } from '../tensor.js'
@@ -43,6 +43,8 @@ export class Dropout extends Module {
    * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED.
    */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
-    return this.training && this.p > 0 ? dropout(x, this.p, this.masks.next()) : x
+    if (this.training && this.p > 0) return dropout(x, this.p, this.masks.next())
+    checkTensor('nn.Dropout', 'x', x, { dtype: 'float32' })
+    return x
   }
 }

@@ -82,7 +82,8 @@ export interface WriteArticlesOptions {
 
 /**
  * Writes articles in 10kGNAD's format, so that reading and writing a file gives its bytes back.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category or an unknown line end, and where the file cannot be written.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category or an unknown line end, and where the
+ * file cannot be written.
  */
 export async function writeArticles(
   file: string,

@@ -44,7 +44,8 @@ export interface MetricsOptions {
  * @param predicted class ids, [N]
  * @param classes at most 8,192
  * @returns [classes][classes]; rows are the true classes
- * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ or for another number of classes, ERR_OUT_OF_RANGE when an id is no class
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ or for another number of classes,
+ *   ERR_OUT_OF_RANGE when an id is no class
  */
 export function confusionMatrix(
   truth: ArrayLike<number>,
@@ -71,7 +72,8 @@ export function confusionMatrix(
  * @param predicted class ids, [N]
  * @param names one name for each class: `names[i]` is that of class i, or of `labels[i]` where those are given
  * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ, a label repeats or for another `zeroDivision`;
- *   ERR_OUT_OF_RANGE when an id has no name. With `labels`, ids outside them are legal: they count as errors of the class that they were taken for.
+ *   ERR_OUT_OF_RANGE when an id has no name. With `labels`, ids outside them are legal: they count as errors of the class
+ *   that they were taken for.
  */
 export function classificationMetrics(
   truth: ArrayLike<number>,

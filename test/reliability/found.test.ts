@@ -7,7 +7,7 @@ import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { device } from '../../src/device.js'
 import { readSafetensors } from '../../src/formats/safetensors.js'
 import { loadStateDict, saveStateDict } from '../../src/formats/stateDict.js'
-import { GRU } from '../../src/nn/index.js'
+import { Dropout, GRU } from '../../src/nn/index.js'
 import { concatColumns } from '../../src/ops/columns.js'
 import { embeddingForward } from '../../src/ops/embedding.js'
 import { packPaddedSequence, padPackedSequence } from '../../src/ops/packing.js'
@@ -143,6 +143,10 @@ test('what is no sequence, and what is no parameter, is refused by name', () => 
   )
   const groups = [{ parameters: [untyped<Tensor<'float32'>>(undefined)], lr: 1 }]
   expect(() => new SGD(groups, { lr: 1 })).toThrow('parameters[0]: wanted a tensor, got undefined')
+  const x = untyped<Tensor<'float32'>>({})
+  expect(() => new Dropout({ p: 0, device: cpu }).forward(x)).toThrow(
+    'nn.Dropout: x: wanted a tensor, got Object',
+  )
   for (const clip of [clipGradNorm, clipGradValue]) {
     expect(() => clip(untyped([null]), 1)).toThrow(`${clip.name}: parameters[0]: wanted a tensor, got null`)
   }

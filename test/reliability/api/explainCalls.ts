@@ -229,7 +229,7 @@ function reports(world: World): void {
   const { epochs, results } = recordsOf(world)
   const run = async () => {
     const written = await world.answer('write', async () => {
-      if (!directory.includes('\0') && directory !== '') mkdirSync(directory, { recursive: true })
+      if (!directory.includes('\0')) mkdirSync(directory, { recursive: true })
       await writeEpochs(directory, epochs)
       await writeResults(directory, results)
     })

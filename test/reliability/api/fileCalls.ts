@@ -45,7 +45,7 @@ function newName(world: World, strange: string[], ending = ''): string {
 
 /** A directory's name, which no other call has, or one that cannot be a directory's. */
 export function directoryOf(world: World): string {
-  return newName(world, ['', join(folder, 'a\0b')])
+  return newName(world, [join(folder, 'a\0b')])
 }
 
 /** A file's name, or one that cannot be a file's. */
