@@ -40,14 +40,10 @@ const functions = functionsOf(checker.getSymbolAtLocation(program.getSourceFile(
 const neverThrow = [
   'devices',
   'explain.prefixes',
-  'explain.readerOf',
   'memory',
   'noGrad',
   'scope',
-  'training.encode',
-  'training.notebookPrinter',
   'training.progressPrinter',
-  'training.rulesOf',
 ]
 
 describe('what an editor shows', () => {

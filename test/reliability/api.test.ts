@@ -14,7 +14,7 @@ import { watch } from './watched.js'
 
 const FIRST_SEED = Number(process.env.PACKED_RNN_FUZZ_SEED ?? 1)
 /** Of 30 calls in the mean; each of these makes some more to check its result. */
-const SEQUENCES = many(110, 250)
+const SEQUENCES = many(160, 250)
 
 let folder: string
 beforeAll(() => {
