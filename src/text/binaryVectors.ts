@@ -78,11 +78,14 @@ export async function detectFormat(
   const space = source.bytes.indexOf(SPACE, source.at)
   if (space < 0) return 'text'
   const numbers = source.bytes.subarray(space + 1, space + 1 + 4 * looked)
-  const newline = numbers.indexOf(NEWLINE)
+  let end = numbers.indexOf(NEWLINE)
+  // A short row of text may end in here, and the next word be no ASCII; after fewer numbers it is a byte of a number.
+  if (end < 0 || numbers.subarray(0, end).filter(byte => byte === SPACE).length < looked - 1) {
+    end = numbers.length
+  }
   const strange = numbers.some((byte, i) => {
     const isControl = byte < SPACE && (byte < 0x09 || byte > 0x0d)
-    // A short row of text may end in here, and the next word be no ASCII.
-    return isControl || (byte >= 0x7f && (newline < 0 || i < newline))
+    return isControl || (byte >= 0x7f && i < end)
   })
   return strange ? 'binary' : 'text'
 }
