@@ -9,6 +9,7 @@ const TESTS = [
   'test/cli/cuda.test.ts',
   'test/device/cuda.test.ts',
   'test/native/hostLibrary.test.ts',
+  'test/reliability/api.test.ts',
   'test/training/cuda.test.ts',
 ]
 const root = join(import.meta.dirname, '..')

@@ -9,9 +9,15 @@ export interface Watched {
 }
 
 /** Runs a module in a process of its own; one that says nothing for `quiet` seconds hangs, and is killed. */
-export function watch(file: string, args: readonly (string | number)[], quiet = 60): Promise<Watched> {
+export function watch(
+  file: string,
+  args: readonly (string | number)[],
+  env: Record<string, string> = {},
+  quiet = 60,
+): Promise<Watched> {
   const child = spawn(process.execPath, ['--expose-gc', file, ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   })
   let [line, last, errors] = ['', '', '']
   let hangs = false

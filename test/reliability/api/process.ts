@@ -14,6 +14,7 @@ import { DEVICES, type Tally, World } from './world.js'
 /**
  * `node process.js SEED SEQUENCES [CALLS]`: sequences of calls in a process of its own, that a native crash ends. A line on
  * stdout before each, with which it can be run again as CALLS; the last line tells what was answered and refused.
+ * PACKED_RNN_FUZZ_DEVICE=cuda draws them on CUDA.
  */
 
 const quick = joined(

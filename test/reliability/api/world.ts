@@ -37,12 +37,18 @@ export function checkError(error: unknown): PackedRnnError {
   throw error
 }
 
+/** All devices are of one kind. */
+export const ON_CUDA = process.env.PACKED_RNN_FUZZ_DEVICE === 'cuda'
+
+function open(way: 1 | 2, memoryLimit: number): Device {
+  const path = ({ 1: 'auto', 2: 'stepwise' } as const)[way]
+  return ON_CUDA
+    ? device('cuda', { precision: 'float32', path, memoryLimit })
+    : device('cpu', { threads: way, memoryLimit })
+}
+
 /** Two at rest, and one with so little memory that ops fail for want of it. */
-export const [ROOMY, OTHER, NARROW] = [
-  device('cpu', { threads: 1, memoryLimit: 2 ** 27 }),
-  device('cpu', { threads: 2, memoryLimit: 2 ** 27 }),
-  device('cpu', { threads: 1, memoryLimit: 2 ** 13 }),
-] as const
+export const [ROOMY, OTHER, NARROW] = [open(1, 2 ** 27), open(2, 2 ** 27), open(1, 2 ** 13)] as const
 export const DEVICES: readonly Device[] = [ROOMY, OTHER, NARROW]
 
 type Float = Tensor<'float32'>
