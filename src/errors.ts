@@ -81,7 +81,9 @@ export function ofFile<T>(file: string, read: () => T): T {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return value
-  if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`
+  // One in an array may be that array itself.
+  if (Array.isArray(value))
+    return `[${value.map(each => (Array.isArray(each) ? 'an array' : show(each))).join(', ')}]`
   if (value === null || typeof value !== 'object') return String(value)
   return value.constructor?.name ?? 'an object'
 }

@@ -193,7 +193,8 @@ function checkIndex(given: RowIndex): void {
  * `device()`. Ids stay on the host.
  * @returns rows [N, I] on the device, or for ids `PackedIds` [N]; copied, in the given order.
  * @throws PackedRnnError ERR_SHAPE where a Float32Array is no whole number of rows; ERR_DTYPE where rows are no
- * Float32Array; ERR_OUT_OF_RANGE for an id that is no non-negative integer, or an `inputSize` below 1.
+ * Float32Array; ERR_OUT_OF_RANGE for an id that is no non-negative integer, or an `inputSize` below 1;
+ * ERR_DEVICE for a `device` that is none.
  */
 export function packSequence(
   sequences: readonly Float32Array[],

@@ -235,7 +235,8 @@ export interface FloatOptions {
  *
  * @param data a Float32Array (float32), an Int32Array (int32) or numbers (float32), row-major.
  * @param shape the default is one dimension.
- * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape, or the shape is not one.
+ * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape, or the shape is not one;
+ * ERR_DEVICE for a `device` that is none.
  */
 export function tensor<const S extends Shape = readonly [number]>(
   data: Int32Array,
@@ -340,14 +341,14 @@ export function applyElementwise<R extends number>(
   return out
 }
 
-/** A float32 tensor of zeros. @throws PackedRnnError ERR_SHAPE where the shape is not one. */
+/** A float32 tensor of zeros. @throws PackedRnnError ERR_SHAPE where the shape is not one; ERR_DEVICE. */
 export function zeros<const S extends Shape>(shape: S, options?: FloatOptions): Tensor<'float32', S['length']>
 export function zeros<R extends number>(shape: Shape<R>, options?: FloatOptions): Tensor<'float32', R>
 export function zeros(shape: Shape, options: FloatOptions = {}): Tensor<'float32'> {
   return full(shape, 0, options)
 }
 
-/** A float32 tensor of one value. @throws PackedRnnError ERR_SHAPE; ERR_OUT_OF_RANGE for a value that is not finite. */
+/** A float32 tensor of one value. @throws PackedRnnError ERR_SHAPE, ERR_DEVICE; ERR_OUT_OF_RANGE for a value that is not finite. */
 export function full<const S extends Shape>(
   shape: S,
   value: number,

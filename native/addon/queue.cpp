@@ -1,5 +1,6 @@
 #include "addon/queue.h"
 
+#include <cstdio>
 #include <exception>
 #include <new>
 #include <thread>
@@ -80,8 +81,7 @@ FailurePointer Queue::execute(Op& op) {
       return buffer->failure;
     }
   }
-  std::string code;
-  std::string cause;
+  Error reason{"ERR_OP_FAILED", {}};
   try {
     for (const BufferPointer& buffer : op.reads) {
       if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
@@ -103,20 +103,26 @@ FailurePointer Queue::execute(Op& op) {
     if (!changesNothing) op.run(*backend_);
     return nullptr;
   } catch (const Error& error) {
-    code = error.code;
-    cause = error.message;
+    reason = error;
   } catch (const std::bad_alloc&) {
-    code = "ERR_OUT_OF_MEMORY";
-    cause = "the host has no memory left";
+    reason = {"ERR_OUT_OF_MEMORY", "the host has no memory left"};
   } catch (const std::exception& error) {
-    code = "ERR_OP_FAILED";
-    cause = error.what();
+    std::snprintf(reason.message, sizeof reason.message, "%s", error.what());
   }
-  const FailurePointer failure =
-      std::make_shared<Failure>(code, std::string(op.name) + "(" + op.shapes + "): " + cause);
+  const FailurePointer failure = tell(op, reason);
   for (const BufferPointer& output : op.writes) output->failure = failure;
-  unobserved_.push_back(failure);
   return failure;
+}
+
+FailurePointer Queue::tell(const Op& op, const Error& reason) noexcept {
+  try {
+    FailurePointer failure = std::make_shared<Failure>(
+        reason.code, std::string(op.name) + "(" + op.shapes + "): " + reason.message);
+    unobserved_.push_back(failure);
+    return failure;
+  } catch (const std::bad_alloc&) {
+    return speechless_;
+  }
 }
 
 }  // namespace packed_rnn

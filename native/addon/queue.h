@@ -69,6 +69,7 @@ class Queue {
  private:
   void loop();
   FailurePointer execute(Op& op);
+  FailurePointer tell(const Op& op, const Error& reason) noexcept;
 
   std::unique_ptr<Backend> backend_;
   std::mutex mutex_;
@@ -76,6 +77,9 @@ class Queue {
   std::deque<Op> ops_;
   std::size_t waitingBytes_ = 0;
   std::vector<FailurePointer> unobserved_;  // the device's thread alone
+  // Of an op whose failure there is no memory to tell of.
+  const FailurePointer speechless_ =
+      std::make_shared<Failure>("ERR_OUT_OF_MEMORY", "the host has no memory left");
 };
 
 }  // namespace packed_rnn

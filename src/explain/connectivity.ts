@@ -74,7 +74,7 @@ export function prefixes(ids: Int32Array): Int32Array[] {
  *
  * @param texts ids, each from 0 to V - 1; a text may be empty.
  * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an id of V or more, ERR_INVALID_ARGUMENT for what is no model, or
- * `maxTokens` below 1, ERR_DISPOSED, or the device's failure; the signal's reason when that aborts.
+ * `maxTokens` below 1, ERR_MODIFIED where a step changed the model in the middle, ERR_DISPOSED, or the device's failure; the signal's reason when that aborts.
  */
 export async function connectivities(
   model: SequenceModel,

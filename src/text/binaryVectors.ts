@@ -78,11 +78,10 @@ export async function detectFormat(
   const space = source.bytes.indexOf(SPACE, source.at)
   if (space < 0) return 'text'
   const numbers = source.bytes.subarray(space + 1, space + 1 + 4 * looked)
-  let end = numbers.indexOf(NEWLINE)
-  // A short row of text may end in here, and the next word be no ASCII; after fewer numbers it is a byte of a number.
-  if (end < 0 || numbers.subarray(0, end).filter(byte => byte === SPACE).length < looked - 1) {
-    end = numbers.length
-  }
+  const newline = numbers.indexOf(NEWLINE)
+  // A short row of text may end in here, and the next word be no ASCII; after anything but numbers it is a byte of one.
+  const isRow = newline >= 0 && /^[-+.0-9eE \r]+$/.test(numbers.toString('latin1', 0, newline))
+  const end = isRow ? newline : numbers.length
   const strange = numbers.some((byte, i) => {
     const isControl = byte < SPACE && (byte < 0x09 || byte > 0x0d)
     return isControl || (byte >= 0x7f && i < end)

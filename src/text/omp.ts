@@ -30,7 +30,7 @@ const VALUES = new Map<string, Post['value']>([
   ['1', 1],
   ['', null],
 ])
-export const FOLDS = 10
+export const MOST_FOLDS = 10
 
 /**
  * Reads labelled posts of the One Million Posts Corpus: UTF-8 CSV with the header `category,value,fold,headline,body`,
@@ -83,8 +83,8 @@ function postOf(fields: string[], file: string, line: number): Post {
   const value = VALUES.get(label)
   if (value === undefined) throw badFile(file, line, 'the value 0 or 1', label)
   const fold = Number(place)
-  if (!(Number.isInteger(fold) && fold >= 1 && fold <= FOLDS)) {
-    throw badFile(file, line, `a fold from 1 to ${FOLDS}`, place)
+  if (!(Number.isInteger(fold) && fold >= 1 && fold <= MOST_FOLDS)) {
+    throw badFile(file, line, `a fold from 1 to ${MOST_FOLDS}`, place)
   }
   return { category, value, fold, headline, body }
 }

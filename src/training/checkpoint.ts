@@ -6,7 +6,7 @@ import { readSafetensors } from '../formats/safetensors.js'
 import { checkSeal, writeSealed } from '../formats/sealed.js'
 import { makeDirectory, readWhole, stateEntries, stateOf, writeWhole } from '../formats/stateDict.js'
 import { epochSchema } from './records.js'
-import type { TrainerPosition, TrainerState } from './trainer.js'
+import type { TrainerPosition, TrainerState } from './trainerState.js'
 
 /** The file in a run's directory. */
 export const CHECKPOINT = 'checkpoint.safetensors'
@@ -64,13 +64,16 @@ export async function saveCheckpoint(directory: string, state: TrainerState, abo
 }
 
 function jsonOf(about: unknown): string {
+  let cause: unknown
   try {
     const text: string | undefined = JSON.stringify(about)
     if (text !== undefined) return text
-  } catch {
+  } catch (error) {
     // A bigint, or an object that holds itself.
+    cause = error
   }
-  throw badArgument('saveCheckpoint', 'about', 'something that JSON holds', about)
+  const { message } = badArgument('saveCheckpoint', 'about', 'something that JSON holds', about)
+  throw new PackedRnnError('ERR_INVALID_ARGUMENT', message, { cause })
 }
 
 /** What `loadCheckpoint` found. */

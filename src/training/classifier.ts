@@ -1,4 +1,4 @@
-import { checkWord } from '../check.js'
+import { checkInteger, checkWord } from '../check.js'
 import { badArgument } from '../errors.js'
 import { Embedding, Linear, LSTM, type LstmOutput, Module, type ModuleOptions } from '../nn/index.js'
 import type { PackedIds, PackedSequence } from '../packed.js'
@@ -38,6 +38,8 @@ export class Classifier extends Module {
     super(options)
     const { preset, vocabularySize, classes, embeddingDim, vectors, pooling = 'final' } = options
     checkWord('Classifier', 'pooling', pooling, poolings)
+    checkInteger('Classifier', 'vocabularySize', vocabularySize, 1)
+    checkInteger('Classifier', 'embeddingDim', embeddingDim, 1)
     const numbers = vocabularySize * embeddingDim
     if (vectors !== undefined && vectors.length !== numbers) {
       throw badArgument('Classifier', 'vectors', `${numbers} numbers`, vectors.length, 'ERR_SHAPE')

@@ -27,11 +27,5 @@ export { readRunRecords } from './records.js'
 export { classificationReport, type ReportOptions } from './report.js'
 export { type Loop, type Mode, type Pooling, type Rules, rulesOf } from './rules.js'
 export { encode, loadRun, type Run, saveRun } from './run.js'
-export {
-  type EpochSums,
-  type FitOptions,
-  Trainer,
-  type TrainerPosition,
-  type TrainerState,
-  type TrainingOptions,
-} from './trainer.js'
+export { type FitOptions, Trainer, type TrainingOptions } from './trainer.js'
+export type { EpochSums, TrainerPosition, TrainerState } from './trainerState.js'

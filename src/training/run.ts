@@ -8,7 +8,7 @@ import { readSafetensors } from '../formats/safetensors.js'
 import { makeDirectory, readWhole, saveStateDict, stateOf, writeWhole } from '../formats/stateDict.js'
 import { type Dialect, dialects } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
-import { FOLDS } from '../text/omp.js'
+import { MOST_FOLDS } from '../text/omp.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
 import { Vocabulary } from '../text/vocabulary.js'
 import { Classifier } from './classifier.js'
@@ -60,8 +60,9 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
  * for a part that does not fit the others; ERR_DISPOSED.
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
-  checkRun(run)
-  const { preset, dialect, posts, tokenizer, vocabulary, labels, model } = run
+  const { preset, dialect, tokenizer, vocabulary, labels, model } = run
+  const posts = run.posts ?? null // JavaScript may leave it out
+  checkRun({ ...run, posts })
   const config: v.InferOutput<typeof configSchema> = {
     format: 'packed-rnn run 1',
     preset,
@@ -82,7 +83,8 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
 /** That what is written can be read again. */
 function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model }: Run): void {
   checkInstance('saveRun', 'run.model', model, Classifier)
-  const { hiddenSize, numLayers, bidirectional } = presets[presetName(preset)]
+  checkWord('saveRun', 'run.preset', preset, Object.keys(presets))
+  const { hiddenSize, numLayers, bidirectional } = presets[preset]
   const { lstm, embedding, classifier } = model
   if (
     lstm.hiddenSize !== hiddenSize ||
@@ -99,9 +101,13 @@ function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model
     const got = labels.classes.length
     throw badArgument('saveRun', 'run.labels', `${classes} classes, as the model`, got, 'ERR_SHAPE')
   }
-  tokenizerName(tokenizer)
+  checkWord('saveRun', 'run.tokenizer', tokenizer, Object.keys(tokenizers))
   checkWord('saveRun', 'run.dialect', dialect, dialects)
-  if (posts !== null) checkInteger('saveRun', 'run.posts.fold', posts.fold, 1, FOLDS)
+  if (posts === null) return
+  checkInteger('saveRun', 'run.posts.fold', posts.fold, 1, MOST_FOLDS)
+  if (typeof posts.category !== 'string') {
+    throw badArgument('saveRun', 'run.posts.category', 'a category', posts.category)
+  }
 }
 
 /**

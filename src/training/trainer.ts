@@ -1,6 +1,5 @@
 import { checkInstance, checkInteger, checkWord } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
-import type { StateEntry } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
 import { scope } from '../scope.js'
@@ -19,6 +18,7 @@ import type { Preset } from './presets.js'
 import type { TrainingProgress } from './progress.js'
 import type { EpochRecord } from './record.js'
 import { type Rules, rulesOf } from './rules.js'
+import type { AdamState, EpochSums, SgdState, TrainerPosition, TrainerState } from './trainerState.js'
 
 /** How a model is trained. */
 export interface TrainingOptions extends Pick<Preset, 'optimizer' | 'clip' | 'batchSize'> {
@@ -43,53 +43,6 @@ export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
   test?: { data: LabelledDocuments; every: number }
   /** Ends the run before the next step; the iterator then throws the signal's reason. */
   signal?: AbortSignal
-}
-
-/** Of the steps of an epoch so far. */
-export interface EpochSums {
-  loss: number
-  /** What the sum of losses is divided by: documents, or steps. */
-  weight: number
-  documents: number
-  /** Documents whose category had the largest logit. */
-  right: number
-  /** Steps that were left out for a number that is not finite; they are in no other sum. */
-  skipped: number
-  gradNorm: number
-  /** No sum. */
-  largestGradNorm: number
-  /** No sum: of the last step. */
-  learningRate: number
-}
-
-/** How far a trainer is. */
-export interface TrainerPosition {
-  /** Epochs that are over. */
-  epoch: number
-  /** Steps of the current epoch. */
-  step: number
-  sums: EpochSums
-  /** Of all epochs. */
-  tokens: number
-  seconds: number
-  /** How its epoch goes through the documents: in the middle of one that cannot change. */
-  way: string
-  /** Those of the current epoch's first step. */
-  epochStart: { tokens: number; seconds: number }
-  history: EpochRecord[]
-}
-
-type AdamState = Awaited<ReturnType<Adam['stateDict']>>
-type SgdState = Awaited<ReturnType<SGD['stateDict']>>
-
-/** All that a run needs to go on with the same bits. */
-export interface TrainerState {
-  position: TrainerPosition
-  /** Masks that dropout has drawn. */
-  masks: number
-  model: ReadonlyMap<string, StateEntry>
-  /** Its `groups` are what JSON can hold. */
-  optimizer: Pick<AdamState, 'tensors'> & { groups: AdamState['groups'] | SgdState['groups'] }
 }
 
 const NOTHING: EpochSums = {
@@ -168,7 +121,8 @@ export class Trainer {
 
   /**
    * Trains until `epochs` are over, and tells after each step how far it is; after `restore` it goes on from there.
-   * Between steps the event loop is free. One at a time: it has ended where its loop has, also by a `break`.
+   * Between steps the event loop is free. One at a time: it has ended where its loop has, also by a `break`; an iterator that is left
+   * without `return()` never ends.
    *
    * @throws PackedRnnError of the data or of a device that failed; ERR_INVALID_ARGUMENT where another one has not ended; the
    * signal's reason when it is aborted.

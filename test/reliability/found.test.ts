@@ -252,19 +252,28 @@ describe('what a run left', () => {
   })
 
   // JSON.stringify gave undefined, and the checkpoint was not read again.
-  test.each([undefined, 1n])(
+  const ring: unknown[] = []
+  ring.push(ring)
+  const notJson: Record<string, unknown> = {
+    undefined: undefined,
+    '1': 1n,
+    '[an array]': ring,
+    Object: { ring },
+  }
+  test.each(Object.keys(notJson))(
     'a checkpoint about %s, which JSON does not hold, is not written',
-    async about => {
+    async got => {
       const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), presets['lstm64-adam'])
-      await expect(saveCheckpoint(path('none'), await trainer.state(), about)).rejects.toThrow(
-        `saveCheckpoint: about: wanted something that JSON holds, got ${about}`,
+      await expect(saveCheckpoint(path('none'), await trainer.state(), notJson[got])).rejects.toThrow(
+        `saveCheckpoint: about: wanted something that JSON holds, got ${got}`,
       )
     },
   )
 
   // Each of these was written, and refused by loadRun.
   test.each([
-    [{ preset: 'lstm65-adam' }, 'preset: name: wanted one of'],
+    [{ preset: 'lstm65-adam' }, 'saveRun: run.preset: wanted one of'],
+    [{ tokenizer: 'letters' }, 'saveRun: run.tokenizer: wanted one of'],
     [{ preset: 'bilstm64x4-adam' }, 'saveRun: run.model: wanted the layers of bilstm64x4-adam'],
     [{ labels: new LabelEncoder(['a']) }, 'saveRun: run.labels: wanted 9 classes, as the model, got 1'],
     [{ vocabulary: Vocabulary.fromWords(['a']) }, `saveRun: run.vocabulary: wanted ${vocabulary.size} ids`],
@@ -272,6 +281,7 @@ describe('what a run left', () => {
       { posts: { category: 'a', fold: Number.NaN } },
       'saveRun: run.posts.fold: wanted an integer from 1 to 10',
     ],
+    [{ posts: { fold: 1 } }, 'saveRun: run.posts.category: wanted a category, got undefined'],
     [{ dialect: 'tsv' }, 'saveRun: run.dialect: wanted one of csv, notebook, got tsv'],
     [{ model: null }, 'saveRun: run.model: wanted a Classifier, got null'],
   ])('a run that does not fit together is not written: %o', async (part, message) => {
@@ -280,6 +290,19 @@ describe('what a run left', () => {
     const run = { preset: 'lstm64-adam', model, ...rest, ...untyped<object>(part) } as const
     await expect(saveRun(run, path('no-run'))).rejects.toThrow(message)
     expect(existsSync(path('no-run'))).toBe(false)
+  })
+
+  test('a run without posts, which JavaScript may leave out, is one of articles', async () => {
+    const model = shortClassifier('lstm64-adam', { on: cpu })
+    const rest = {
+      dialect: 'csv',
+      posts: untyped<null>(undefined),
+      tokenizer: 'whitespace',
+      vocabulary,
+      labels,
+    } as const
+    await saveRun({ preset: 'lstm64-adam', model, ...rest }, path('articles-run'))
+    expect((await loadRun(path('articles-run'), { device: cpu })).posts).toBe(null)
   })
 
   test.each([

@@ -165,7 +165,7 @@ describe('what a prediction depends on', () => {
   }
   const reader = readerOf('one', run)
 
-  test('is asked twice at once, while the model is trained', async () => {
+  test('is asked twice at once, of a model in training mode', async () => {
     const [first, second] = data.documents.slice(0, 2)
     model.train()
     const alone = await connectivities(model, [first!, second!])

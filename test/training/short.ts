@@ -9,7 +9,7 @@ import { Vocabulary } from '../../src/text/vocabulary.js'
 import { Classifier } from '../../src/training/classifier.js'
 import { type PresetName, presets } from '../../src/training/presets.js'
 import type { Pooling } from '../../src/training/rules.js'
-import type { TrainerState } from '../../src/training/trainer.js'
+import type { TrainerState } from '../../src/training/trainerState.js'
 
 const articles = inventArticles(64, 5)
 const words = articles.map(({ text }) => tokenizers.whitespace(text).slice(0, 40))

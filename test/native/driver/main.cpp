@@ -135,7 +135,11 @@ int starveAll(Library& library, const char* part) {
   long allocations = 0, failed = 0;
   for (const Case& that : casesWith(part)) {
     const long count = starve(device, that);
-    count < 0 ? failed++ : allocations += count;
+    if (count < 0) {
+      failed++;
+    } else {
+      allocations += count;
+    }
   }
   std::printf("%ld allocations that failed, %ld not as they should\n", allocations, failed);
   return failed == 0 && allocations > 0 ? 0 : 1;

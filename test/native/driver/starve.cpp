@@ -1,4 +1,4 @@
-// The host's memory runs out in the midst of an op: its nth allocation fails, for each n.
+// The host's memory runs out in the midst of an op: its nth operator new fails, for each n.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +13,10 @@ constexpr long kFed = -1;
 std::atomic<long> left{kFed};  // allocations until one fails; kFed: none does
 
 void* take(std::size_t bytes) {
-  if (left != kFed && left.fetch_sub(1) == 0) return nullptr;  // kFed again
+  long now = left;
+  while (now != kFed && !left.compare_exchange_weak(now, now - 1)) {
+  }
+  if (now == 0) return nullptr;  // kFed again
   return std::malloc(bytes > 0 ? bytes : 1);
 }
 
