@@ -39,9 +39,9 @@ const total: Summary['tally'] = {}
 
 const kinds = whyNoCuda() === null ? ['cpu', 'cuda'] : ['cpu']
 const seeds = Array.from({ length: many(2, 16) }, (_, i) => FIRST_SEED + i)
-test.each(kinds.flatMap(kind => seeds.map(seed => ({ kind, seed }))))(
-  '$kind, seed $seed',
-  async ({ kind, seed }) => {
+test.each(kinds.flatMap(kind => seeds.map(seed => [kind, seed] as const)))(
+  '%s, seed %i',
+  async (kind, seed) => {
     const file = join(folder, 'test/reliability/api/process.js')
     const { trouble, last } = await watch(file, [seed, SEQUENCES], { PACKED_RNN_FUZZ_DEVICE: kind })
     expect(trouble).toBe('')

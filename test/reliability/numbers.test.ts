@@ -164,9 +164,10 @@ test.each([
     await cpu.synchronize()
     return performance.now() - start
   }
-  // Taken in turns, and the least of each: what else the machine does makes a turn longer and never shorter.
+  // Taken in turns, and the least of each: what else the machine does makes a turn longer and never shorter. A machine that is
+  // busy gets more of them.
   const least = inputs.map(() => Number.POSITIVE_INFINITY)
-  for (let turn = 0; turn < 15; turn++) {
+  for (let turn = 0; turn < 15 || (turn < 200 && least[1]! >= 2 * least[0]!); turn++) {
     for (const [i, input] of inputs.entries()) least[i] = Math.min(least[i]!, await time(input))
   }
   const [normal, denormal] = least
