@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -28,17 +29,15 @@ void* DeviceMemory::allocate(std::size_t bytes) {
   const std::size_t size = rounded(bytes);
   const std::lock_guard lock(mutex_);
   Error failure{"ERR_OUT_OF_MEMORY", {}};
-  // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
-  const auto found = free_.lower_bound(size);
-  const bool fits = found != free_.end() && found->size <= size + size / 8;
-  const std::size_t taken = fits ? found->size : size;
-  if (limit_ != 0 && held_ + taken > limit_) {
+  if (limit_ != 0 && held_ + size > limit_) {
     std::snprintf(failure.message, sizeof failure.message,
                   "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
     throw failure;
   }
-  if (fits) {
-    cached_ -= taken;
+  // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
+  const std::size_t most = limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_);
+  if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
+    cached_ -= found->size;
     return lend(free_.extract(found));
   }
   Free made = {{size, nullptr}};  // its node is there before its memory is
