@@ -1,8 +1,8 @@
 // The seam between the addon and a device. A backend computes; it knows no Node, no queue and no tensor.
 //
 // Every method but `allocate`, `deallocate` and `memory` is called on one thread, the device's, in the order
-// in which the ops were issued. A method returns when its work is computed (CPU) or launched in that order
-// (CUDA). It throws on failure, and then nothing that it updates in place has changed.
+// in which the ops were issued; `attach` is the first. A method returns when its work is computed (CPU) or
+// launched in that order (CUDA). It throws on failure, and then nothing that it updates in place has changed.
 //
 // Pointers are the device's unless marked `host`. A shape stands in brackets, row-major, without padding. The
 // caller owns every buffer. Nothing may alias unless the field says so. Optional pointers are null where they
@@ -18,6 +18,13 @@ namespace packed_rnn {
 struct Error {
   const char* code;
   char message[256];
+};
+
+// What a backend makes of weights and uses again as long as they stay, such as packed forms. Whoever holds
+// the weights also holds this: it is destroyed when one of them changes, and with them. Any thread may
+// destroy it.
+struct Kept {
+  virtual ~Kept() = default;
 };
 
 struct MemoryUse {
@@ -48,6 +55,7 @@ struct Matmul {
   float* c;           // [m, n]
   bool transposeA, transposeB;
   bool accumulate;  // adds to what c holds; then bias is null
+  Kept** kept;      // host [1], optional: where an op with the same b left what it made of b, or null
 };
 
 // destination[r] = source[index[r]], or `fill` where index[r] < 0
@@ -59,7 +67,8 @@ struct GatherRows {
   float* destination;  // [rows, columns]
 };
 
-// destination[u] = the sum of source[order[i]], i from starts[u] to starts[u + 1], in that order
+// destination[u] = the sum of source[order[i]], i from starts[u] to starts[u + 1], in an order of additions
+// that depends on starts alone
 struct SumRows {
   std::int64_t rows, columns;
   const float* source;         // [*, columns]
@@ -230,6 +239,8 @@ struct RecurrentForward {
   float* cN;        // [D, B, H]
   float* saved;  // [recurrentSavedCount], what a backward pass needs, in the backend's own layout; null: none
                  // follows
+  Kept** kept;   // host [1], optional: where a forward pass with the same weights left what it made of them,
+                 // or null
 };
 struct RecurrentBackward {
   RecurrentShape shape;
@@ -244,8 +255,9 @@ struct RecurrentBackward {
   const float* dCN;      // [D, B, H]
   float* dX;             // [U, I], optional
   RecurrentGradients gradients[2];
-  float* dH0;  // [D, B, R], optional
-  float* dC0;  // [D, B, H], optional
+  float* dH0;   // [D, B, R], optional
+  float* dC0;   // [D, B, H], optional
+  Kept** kept;  // host [1], optional: as in the forward pass, of a backward pass
 };
 
 // Ops over many tensors at once: all change or none. Arrays are the host's, with one entry a tensor.
@@ -372,6 +384,9 @@ struct AdagradStep {
 
 struct Backend {
   virtual ~Backend() = default;
+
+  // The device's thread calls it once, before anything else: from then on denormals are zero there.
+  virtual void attach() = 0;
 
   // Any thread. Throws Error ERR_OUT_OF_MEMORY. The bytes hold anything. 64-byte aligned.
   virtual void* allocate(std::size_t bytes) = 0;

@@ -48,6 +48,7 @@ void Queue::synchronize(std::function<void(const FailurePointer&)> done) {
 }
 
 void Queue::loop() {
+  backend_->attach();
   for (;;) {
     Op op;
     {

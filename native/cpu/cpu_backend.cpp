@@ -5,10 +5,15 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cpu/flush.h"
+
 namespace packed_rnn {
 
 CpuBackend::CpuBackend(const CpuOptions& options) : allocator_(options.memoryLimit), team_(options.threads) {}
 CpuBackend::~CpuBackend() = default;
+CpuKept::~CpuKept() = default;
+
+void CpuBackend::attach() { flushDenormals(); }
 
 void* CpuBackend::allocate(std::size_t bytes) { return allocator_.allocate(bytes); }
 void CpuBackend::deallocate(void* data, std::size_t bytes) noexcept { allocator_.deallocate(data, bytes); }

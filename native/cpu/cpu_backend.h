@@ -13,11 +13,18 @@ struct CpuOptions {
   std::size_t memoryLimit;  // bytes; 0: none
 };
 
+// Its destructor is compiled once, for any CPU.
+class CpuKept : public Kept {
+ public:
+  ~CpuKept() override;
+};
+
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(const CpuOptions& options);
   ~CpuBackend() override;
 
+  void attach() override;
   void* allocate(std::size_t bytes) override;
   void deallocate(void* data, std::size_t bytes) noexcept override;
   MemoryUse memory() const noexcept override;

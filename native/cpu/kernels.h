@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/cpu_backend.h"
-#include "cpu/simd.h"
+#include "cpu/terms.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -71,6 +71,15 @@ void parallel(CpuBackend& backend, std::int64_t count, Body& body) {
       &body);
 }
 
+// The same for tasks that wait for each other, at most as many as the team has cores.
+template <class Body>
+void parallelTogether(CpuBackend& backend, int count, Body& body) {
+  backend.team().runTogether(
+      count,
+      [](void* context, std::int64_t task, int worker) { (*static_cast<Body*>(context))(task, worker); },
+      &body);
+}
+
 // Rows or elements in fixed chunks: body(begin, end). Chunks depend on `count` alone.
 template <class Body>
 void parallelChunks(CpuBackend& backend, std::int64_t count, std::int64_t chunk, Body& body) {
@@ -88,6 +97,13 @@ struct Operand {
   bool transposed;
 };
 
+// Rows that may hold anything but zeros, ascending; the others need not even be written. Of two neighbours
+// that share a term (terms.h) both are listed or none. rows null: all.
+struct Live {
+  const std::int32_t* rows;
+  std::int64_t count;
+};
+
 // c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. The order of each element's sum depends on the shape
 // alone, and where a is not transposed on k alone: neither on the other rows nor on the number of threads.
 struct Gemm {
@@ -98,11 +114,22 @@ struct Gemm {
   const float* bias;    // [n] or null
   bool accumulate;
   float* columnSums;  // [n] or null: the sums of b over k, where a is transposed and b is not
+  const Term* panels =
+      nullptr;  // b as packPanels makes it (pack.h), where a is not transposed; null: it is packed
+  // Of the rows of the operands' memory that stand for rows of a, or where a is transposed, for steps of k.
+  // Then there is no bias, and b is not transposed where a is.
+  Live live = {nullptr, 0};
 };
 void gemm(CpuBackend& backend, const Gemm& problem);
 
+constexpr Live kAllLive = {nullptr, 0};
+constexpr std::int64_t kSequencesOfTask = 16;
+
 // sums[c] = Σᵣ source[r · stride + c], in the order of r.
-void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
-                std::int64_t stride, float* sums);
+void sumColumns(CpuBackend& backend, const float* source, const Live& live, std::int64_t rows,
+                std::int64_t columns, std::int64_t stride, float* sums);
+
+// The op of that name, of the rows of `source` that are live, [*]; null: all.
+void sumRows(CpuBackend& backend, const SumRows& problem, const std::uint8_t* live);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

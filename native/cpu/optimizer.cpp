@@ -9,18 +9,19 @@ namespace {
 constexpr std::int64_t kChunk = 16384;
 constexpr std::int64_t kRows = 64;  // of a task
 
-// body(tensor, begin, end, chunk) over the fixed chunks of all tensors; `chunk` numbers them through.
+// body(tensor, begin, end, chunk) over the fixed chunks of all tensors, as one set of tasks; `chunk` numbers
+// them through.
 template <class Body>
 void eachChunk(CpuBackend& backend, std::int64_t tensors, const std::int64_t* counts, Body& body) {
-  std::int64_t first = 0;
-  for (std::int64_t i = 0; i < tensors; i++) {
-    const std::int64_t count = counts[i];
-    auto chunk = [&, i, first](std::int64_t begin, std::int64_t end) {
-      body(i, begin, end, first + begin / kChunk);
-    };
-    parallelChunks(backend, count, kChunk, chunk);
-    first += (count + kChunk - 1) / kChunk;
-  }
+  const auto chunksOf = [&](std::int64_t i) { return (counts[i] + kChunk - 1) / kChunk; };
+  std::int64_t chunks = 0;
+  for (std::int64_t i = 0; i < tensors; i++) chunks += chunksOf(i);
+  auto task = [&](std::int64_t chunk, int) {
+    std::int64_t i = 0, own = chunk;
+    for (; own >= chunksOf(i); i++) own -= chunksOf(i);
+    body(i, own * kChunk, smaller(counts[i], (own + 1) * kChunk), chunk);
+  };
+  parallel(backend, chunks, task);
 }
 
 template <class F>

@@ -3,20 +3,6 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std::int64_t inputSize,
-                      float* packed, float* bias) {
-  for (std::int64_t column = 0; column < layout.width; column++) {
-    const std::int64_t row = layout.parameterRow(column, layout.columns.input);
-    const std::int64_t hiddenRow = layout.parameterRow(column, layout.columns.hidden);
-    float* to = packed + column * inputSize;
-    for (std::int64_t i = 0; i < inputSize; i++) to[i] = row < 0 ? 0.0f : weights.wIh[row * inputSize + i];
-    if (bias == nullptr) continue;
-    bias[column] = 0;
-    if (row >= 0 && weights.bIh != nullptr) bias[column] += weights.bIh[row];
-    if (hiddenRow >= 0 && weights.bHh != nullptr) bias[column] += weights.bHh[hiddenRow];
-  }
-}
-
 void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
                  Term* memory, float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead) {
   const std::int64_t first = blocks.first * kLanes;
@@ -31,24 +17,29 @@ void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* 
       count = tileRows(rows - s, kTileRows);
       float* const to = y + s * yStride + j;
       tileOf(count, static_cast<int>(width / kLanes),
-             {operand.data + s * operand.stride, operand.stride, 1, w + j * terms, width, terms,
+             {operand.data + s * operand.stride, operand.stride, 1, w + j * terms, kPanel, terms,
               accumulate ? to : nullptr, yStride, to, yStride},
              ahead);
     }
   }
 }
 
-Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout)
-    : shape_(shape), places_(backend, larger(1, shape.sequences.count)), workers_(backend.team().size()) {
+Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together)
+    : shape_(shape), places_(backend, larger(1, shape.sequences.count)), together_(together) {
   // A step of fewer units is over sooner than workers can wait for each other.
   constexpr std::int64_t kLeastShared = 128;
+  const Team& team = backend.team();
   count_ = CpuBackend::longestFirst(shape.sequences, places_);
-  shared_ = count_ * shape.directions < workers_ && layout.hidden >= kLeastShared;
+  const std::int64_t walks = count_ * shape.directions;
+  // Who waits in lock step for a thread that has no core waits for a whole turn of it.
+  const std::int64_t shares = smaller(team.cores(), (layout.blocks + together - 1) / together);
+  shared_ = layout.hidden >= kLeastShared && shares > walks;
+  workers_ = static_cast<int>(shared_ ? shares : larger(1, smaller(team.size(), walks)));
   // Recurrent weights of more units leave the second-level cache, and come back for twice as many sequences.
   constexpr std::int64_t kManyUnits = 512;
   const std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;
   // With few sequences every worker gets some rather than one worker all.
-  const std::int64_t each = (count_ * shape.directions + workers_ - 1) / workers_;
+  const std::int64_t each = (walks + workers_ - 1) / workers_;
   slots_ = static_cast<int>(larger(1, smaller(most, shared_ ? count_ : each)));
 }
 
@@ -64,13 +55,15 @@ bool Agenda::take(std::int64_t& cursor, bool fromEnd, Slot& slot) const {
 
 Share Agenda::share(const Layout& layout, int worker, Barrier& barrier) const {
   if (!shared_) return {{0, layout.blocks}, {0, layout.stateBlocks}, nullptr};
-  // Whole panels, as even as they go.
-  const auto part = [&](std::int64_t blocks) {
-    const std::int64_t panels = (blocks + kTileVectors - 1) / kTileVectors;
-    const auto at = [&](std::int64_t w) { return smaller(blocks, panels * w / workers_ * kTileVectors); };
+  // As even as they go.
+  const auto part = [&](std::int64_t blocks, std::int64_t together) {
+    const std::int64_t parts = (blocks + together - 1) / together;
+    const auto at = [&](std::int64_t w) { return smaller(blocks, parts * w / workers_ * together); };
     return Blocks{at(worker), at(worker + 1)};
   };
-  return {part(layout.blocks), part(layout.stateBlocks), &barrier};
+  // What is projected is a product of its own, of whole panels.
+  return {part(layout.blocks, together_),
+          part(layout.stateBlocks, layout.projected ? kTileVectors : together_), &barrier};
 }
 
 void passEmptyThrough(const RecurrentShape& shape, std::int64_t size, const float* from, float* to) {

@@ -45,6 +45,16 @@ struct Layout {
     const int from = gate[column % group / kLanes];
     return unit < hidden && from >= 0 ? from * hidden + unit : -1;
   }
+  // The rows of such a parameter that vector v of the columns takes, one a lane; a count of 0: none.
+  struct Rows {
+    std::int64_t first;
+    int count;
+  };
+  Rows parameterRows(std::int64_t v, const int* gate) const {
+    const std::int64_t j = v / columns.count;
+    const int from = gate[v % columns.count];
+    return from < 0 ? Rows{0, 0} : Rows{from * hidden + j * kLanes, live(j)};
+  }
   // Lanes of block j that are units, and of a block of the state.
   int live(std::int64_t j) const { return static_cast<int>(smaller(kLanes, hidden - j * kLanes)); }
   int liveState(std::int64_t j) const { return static_cast<int>(smaller(kLanes, state - j * kLanes)); }
@@ -71,10 +81,6 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
   live == kLanes ? store(row + j * kLanes, v) : storeFirst(row + j * kLanes, v, live);
 }
 
-// wIh and the biases in column order: weights [C, I], bias [C].
-void packInputWeights(const RecurrentWeights& weights, const Layout& layout, std::int64_t inputSize,
-                      float* packed, float* bias);
-
 // Blocks of a layer that one worker computes: in the first path all of them, of its own sequences. In the
 // second path the team shares the units of all sequences; who needs what others computed waits for them.
 struct Blocks {
@@ -89,31 +95,9 @@ struct Share {
 };
 
 // y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows and the given blocks of columns, while what
-// `ahead` names is fetched. w is packed in panels of kPanel outputs, the last one narrower: [terms][width]
-// each. `memory` holds x as terms.
+// `ahead` names is fetched. w is panels of terms, of which `blocks` begins one. `memory` holds x as terms.
 void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
                  Term* memory, float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead);
-
-// Weights as terms: element(k, i) for k < depth and i < outputs, else 0. Panel by panel of `panel` outputs,
-// the last one narrower: [terms][width] each.
-template <class Element>
-void packPanels(std::int64_t panel, std::int64_t depth, std::int64_t blocks, std::int64_t outputs,
-                Element element, Term* packed) {
-  const std::int64_t columns = blocks * kLanes;
-  for (std::int64_t first = 0; first < columns; first += panel) {
-    const std::int64_t end = smaller(columns, first + panel);
-    for (std::int64_t k = 0; k < depth; k += kTermDepth) {
-      for (std::int64_t i = first; i < end; i += kLanes, packed += kLanes) {
-        V across[kTermDepth] = {};
-        for (int d = 0; d < kTermDepth && k + d < depth; d++) {
-          for (int lane = 0; lane < kLanes && i + lane < outputs; lane++)
-            across[d][lane] = element(k + d, i + lane);
-        }
-        store(packed, termsOf(across));
-      }
-    }
-  }
-}
 
 struct Slot {
   std::int64_t place;  // b
@@ -124,13 +108,15 @@ struct Slot {
 // The sequences that are not empty, the longest first, and who computes them.
 class Agenda {
  public:
-  Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout);
+  // together: blocks that a worker of the second path computes at once.
+  Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together);
   // The sequence at `cursor`, at its first token (`fromEnd`: at its last), and the cursor moves on. False
   // where there is none. A cursor that workers have in common gives each sequence to one of them; which one
   // depends on timing, but what is computed for it does not.
   bool take(std::int64_t& cursor, bool fromEnd, Slot& slot) const;
   int slots() const { return slots_; }
-  // Whether the team shares the units of all sequences: see Share. Every sum has the same order in both
+  int workers() const { return workers_; }
+  // Whether the workers share the units of all sequences: see Share. Every sum has the same order in both
   // paths.
   bool shared() const { return shared_; }
   Share share(const Layout& layout, int worker, Barrier& barrier) const;
@@ -138,14 +124,15 @@ class Agenda {
  private:
   const RecurrentShape& shape_;
   Scratch<std::int32_t> places_;
-  std::int64_t count_;
+  std::int64_t count_, together_;
   int workers_, slots_;
   bool shared_;
 };
 
 // Walks sequences of one direction in lock step until the agenda has no more. `pass` has open(slot, s), which
-// fills the state of slot s; step(slots, live), which does one token of each; close(slot, s); and move(from,
-// to), which moves the state of a slot.
+// fills the state of slot s; step(slots, live), which does one token of each; ended(slot, s), whether the
+// tokens that are left need not be walked; close(slot, s); and move(from, to), which moves the state of a
+// slot.
 template <class Pass>
 void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) {
   Slot slots[kSlots];
@@ -158,7 +145,7 @@ void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) 
     pass.step(slots, live);
     for (int s = 0; s < live; s++) {
       slots[s].row += fromEnd ? -1 : 1;
-      if (--slots[s].left > 0) continue;
+      if (--slots[s].left > 0 && !pass.ended(slots[s], s)) continue;
       pass.close(slots[s], s);
       if (agenda.take(cursor, fromEnd, slots[s])) {
         pass.open(slots[s], s);
@@ -175,29 +162,27 @@ void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) 
 // `perWorker` floats for the states of its slots, or in the second path of everybody's, and with what a
 // product of its slots has as terms. backward: from each sequence's last token to its first.
 template <class MakePass>
-void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, bool backward,
-             std::int64_t perWorker, MakePass makePass) {
-  const Agenda agenda(backend, shape, layout);
-  const int workers = backend.team().size();
+void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, const Agenda& agenda,
+             bool backward, std::int64_t perWorker, MakePass makePass) {
+  const int workers = agenda.workers();
   Scratch<float> memory(backend, perWorker * (agenda.shared() ? 1 : workers));
   const std::int64_t ownTerms = kTermDepth == 1 ? 0 : kSlots * termsIn(layout.width);
   Scratch<Term> terms(backend, ownTerms * workers);
   Barrier barrier(workers);
   std::int64_t cursors[2] = {0, 0};
-  auto task = [&](std::int64_t t, int worker) {
+  auto task = [&](std::int64_t t, int) {
     for (std::int64_t i = 0; i < shape.directions; i++) {
       // Half of the team begins at the other end, unless all go together.
       const std::int64_t d = agenda.shared() ? i : (t + i) % shape.directions;
       const bool fromEnd = (d == 1) != backward;
       std::int64_t own = 0;
       const Share share = agenda.share(layout, static_cast<int>(t), barrier);
-      auto pass =
-          makePass(d, share, memory + (agenda.shared() ? 0 : worker * perWorker), terms + worker * ownTerms);
+      auto pass = makePass(d, share, memory + (agenda.shared() ? 0 : t * perWorker), terms + t * ownTerms);
       walk(agenda, agenda.shared() ? own : cursors[d], fromEnd, pass);
       share.wait();
     }
   };
-  parallel(backend, workers, task);
+  agenda.shared() ? parallelTogether(backend, workers, task) : parallel(backend, workers, task);
 }
 
 // The state of an empty sequence passes through, from `from` (null: zeros) to `to`, both [D, B, size].

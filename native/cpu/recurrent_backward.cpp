@@ -1,6 +1,9 @@
 // A recurrent layer, backward: the recurrence in reverse writes the gradients of all pre-activations over the
-// saved columns; then the gradients of the weights and of the input are products over all rows at once.
-#include "cpu/recurrent.h"
+// saved columns; then the gradients of the weights and of the input are products over all rows at once. A
+// sequence whose gradient has vanished is walked no further, and the products leave its other rows out: see
+// live.h.
+#include "cpu/live.h"
+#include "cpu/recurrent_weights.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -80,13 +83,14 @@ struct BackwardPass {
   const Layout& layout;
   std::int64_t direction;
   Share share;
-  const Term* weights;       // wHh, packed for delta · wHh; of a reset-first GRU that of r and z
-  const Term* resetWeights;  // and that of n
-  const Term* projection;    // wHr, packed for dh · wHr
+  const BackwardWeights::Direction& weights;
   Saved saved;
   float* dProjected;  // [N, Rp] or null
+  Walked* walked;     // null: all tokens are walked
   Gradients gradients;
   Term* terms;
+  std::int64_t reach[kSlots] =
+      {};  // tokens of a slot's walk, up to the last that has a gradient of its output
 
   const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
     return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
@@ -101,6 +105,14 @@ struct BackwardPass {
     for (std::int64_t j = share.units.first; j < share.units.end; j++) {
       store(gradients.dc + s * layout.padded + j * kLanes, loadUnits(dCN, j, layout.live(j)));
     }
+    if (walked != nullptr) reach[s] = walked->reach(slot.place, direction, a.dOutput);
+  }
+
+  // Whether nothing but zeros would follow.
+  bool ended(const Slot& slot, int s) const {
+    return walked != nullptr && walked->length(slot.place) - slot.left >= reach[s] &&
+           allZero(gradients.dh + s * layout.statePadded, layout.statePadded) &&
+           (!layout.hasC || allZero(gradients.dc + s * layout.padded, layout.padded));
   }
 
   Token tokenOf(const Slot& slot) const {
@@ -136,7 +148,7 @@ struct BackwardPass {
     }
     if (layout.projected) {
       share.wait();
-      slotProduct(projection, layout.state, share.units, gradients.dh, layout.statePadded, terms,
+      slotProduct(weights.projection, layout.state, share.units, gradients.dh, layout.statePadded, terms,
                   gradients.aside, layout.padded, live, false, nothing);
     }
     for (int s = 0; s < live; s++) {
@@ -149,7 +161,7 @@ struct BackwardPass {
     }
     share.wait();  // until all of `delta` is there
     if constexpr (cell == Cell::resetFirstGru) {
-      slotProduct(resetWeights, layout.width, share.units, gradients.delta, layout.width, terms,
+      slotProduct(weights.reset, layout.width, share.units, gradients.delta, layout.width, terms,
                   gradients.aside, layout.padded, live, false, nothing);
       share.wait();
       for (int s = 0; s < live; s++) reset(tokens[s], s);
@@ -157,8 +169,8 @@ struct BackwardPass {
     }
     Ahead ahead;
     for (int s = 0; s < live; s++) fetch(slots[s], ahead);
-    slotProduct(weights, layout.width, share.state, gradients.delta, layout.width, terms, gradients.dh,
-                layout.statePadded, live, !layout.projected, ahead);
+    slotProduct(weights.recurrent, layout.width, share.state, gradients.delta, layout.width, terms,
+                gradients.dh, layout.statePadded, live, !layout.projected, ahead);
   }
 
   // What the next step reads of the sequence's next token.
@@ -192,14 +204,16 @@ struct BackwardPass {
   }
 
   void close(const Slot& slot, int s) {
+    if (walked != nullptr) walked->end(slot.place, direction, slot.left);
     const std::int64_t place = direction * a.shape.sequences.count + slot.place;
+    // 0 is added so that a 0 has one sign, wherever the walk ended.
     for (std::int64_t j = share.state.first; a.dH0 != nullptr && j < share.state.end; j++) {
       storeUnits(a.dH0 + place * layout.state, j, layout.liveState(j),
-                 load(gradients.dh + s * layout.statePadded + j * kLanes));
+                 load(gradients.dh + s * layout.statePadded + j * kLanes) + V{});
     }
     for (std::int64_t j = share.units.first; a.dC0 != nullptr && j < share.units.end; j++) {
       storeUnits(a.dC0 + place * layout.hidden, j, layout.live(j),
-                 load(gradients.dc + s * layout.padded + j * kLanes));
+                 load(gradients.dc + s * layout.padded + j * kLanes) + V{});
     }
   }
 
@@ -210,152 +224,123 @@ struct BackwardPass {
     for (std::int64_t i = share.units.first * kLanes; i < share.units.end * kLanes; i++) {
       gradients.dc[to * layout.padded + i] = gradients.dc[from * layout.padded + i];
     }
+    reach[to] = reach[from];
   }
 };
 
-// The packed weights of one direction; see BackwardPass.
-struct Panels {
-  Term *weights, *resetWeights, *projection;
-
-  static std::int64_t count(const Layout& layout, bool halves) {
-    return termsIn(layout.width) * layout.statePadded * (halves ? 2 : 1) +
-           termsIn(layout.state) * layout.padded;
-  }
-  Panels(Term* memory, const RecurrentWeights& given, const Layout& layout, bool halves) {
-    weights = memory;
-    resetWeights = weights + termsIn(layout.width) * layout.statePadded;
-    projection = halves ? resetWeights + termsIn(layout.width) * layout.statePadded : resetWeights;
-    // `reset`: of the columns of n alone, or of all others.
-    const auto pack = [&](bool reset, Term* to) {
-      const auto element = [&](std::int64_t column, std::int64_t unit) {
-        const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
-        const bool taken = !halves || (row >= 2 * layout.hidden) == reset;
-        return row < 0 || !taken ? 0.0f : given.wHh[row * layout.state + unit];
-      };
-      packPanels(kPanel, layout.width, layout.stateBlocks, layout.state, element, to);
-    };
-    pack(false, weights);
-    if (halves) pack(true, resetWeights);
-    if (!layout.projected) return;
-    const auto element = [&](std::int64_t k, std::int64_t unit) {
-      return given.wHr[k * layout.hidden + unit];
-    };
-    packPanels(kPanel, layout.state, layout.blocks, layout.hidden, element, projection);
-  }
-};
-
+// Returns `walked` where walks may have ended early, else null.
 template <Cell cell>
-void runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
-                 float* const* dProjected) {
-  constexpr bool halves = cell == Cell::resetFirstGru;
-  const std::int64_t panels = Panels::count(layout, halves);
+Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
+                    const BackwardWeights& weights, float* const* dProjected, Walked* walked) {
+  const Agenda agenda(backend, a.shape, layout, kTileVectors);
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
-  Scratch<Term> memory(backend, a.shape.directions * panels);
-  const Panels first(memory, a.weights[0], layout, halves);
-  const Panels weights[2] = {
-      first, a.shape.directions == 2 ? Panels(memory + panels, a.weights[1], layout, halves) : first};
+  // In the second path nobody sees all of dh at the end of a step.
+  if (agenda.shared()) walked = nullptr;
   const auto makePass = [&](std::int64_t d, const Share& share, float* dh, Term* terms) {
     float* dc = dh + kSlots * layout.statePadded;
     float* aside = dc + kSlots * layout.padded;
-    const Panels& own = weights[d];
     return BackwardPass<cell>{a,
                               layout,
                               d,
                               share,
-                              own.weights,
-                              own.resetWeights,
-                              own.projection,
+                              weights.direction(d),
                               Saved(a.saved, layout, a.shape.rows, d),
                               dProjected[d],
+                              walked,
                               {dh, dc, aside, aside + kSlots * layout.padded},
                               terms};
   };
-  walkAll(backend, a.shape, layout, true, perWorker, makePass);
-}
-
-// From [width, C], columns in their order, to a parameter's [G·H, width]; `gate` says which columns are its
-// own.
-void unpackRows(const float* packed, const Layout& layout, const int* gate, std::int64_t width,
-                float* parameter) {
-  for (std::int64_t column = 0; column < layout.width; column++) {
-    const std::int64_t row = layout.parameterRow(column, gate);
-    if (row < 0) continue;
-    for (std::int64_t i = 0; i < width; i++) parameter[row * width + i] = packed[i * layout.width + column];
-  }
+  walkAll(backend, a.shape, layout, agenda, true, perWorker, makePass);
+  return walked;
 }
 
 // dwHh = Σ delta[n] ⊗ h before token n: the output one row earlier in the walk, or h0 at a sequence's first
 // token. The gate n of a reset-first GRU was given r h₋₁ instead.
 void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
-                             std::int64_t direction, const Saved& saved, float* gradient) {
+                             std::int64_t direction, const Saved& saved, const LiveRows& tokens,
+                             float* gradient) {
   const Sequences& sequences = a.shape.sequences;
   const std::int64_t rows = a.shape.rows;
   Scratch<std::int32_t> before(backend, larger(1, rows));
   Scratch<std::int32_t> firsts(backend, larger(1, sequences.count));
-  Scratch<std::int32_t> states(backend, larger(1, sequences.count));  // the state of an empty one is not read
-  for (std::int64_t b = 0; b < sequences.count; b++) {
-    const std::int32_t begin = sequences.offsets[b];
-    const std::int32_t end = sequences.offsets[b + 1];
-    firsts[b] = begin == end ? -1 : (direction == 1 ? end - 1 : begin);
-    states[b] = begin == end ? -1 : static_cast<std::int32_t>(b);
-    for (std::int32_t n = begin; n < end; n++)
-      before[n] = n == firsts[b] ? -1 : (direction == 1 ? n + 1 : n - 1);
-  }
+  Scratch<std::int32_t> states(backend,
+                               larger(1, sequences.count));  // the state of an empty one, and of one that was
+                                                             // not walked to its first token, is not read
+  auto list = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t b = first; b < last; b++) {
+      const std::int32_t begin = sequences.offsets[b];
+      const std::int32_t end = sequences.offsets[b + 1];
+      const std::int32_t first = direction == 1 ? end - 1 : begin;
+      const bool counts = begin != end && (tokens.flags() == nullptr || tokens.flags()[first] != 0);
+      firsts[b] = counts ? first : -1;
+      states[b] = counts ? static_cast<std::int32_t>(b) : -1;
+      for (std::int32_t n = begin; n < end; n++)
+        before[n] = n == first ? -1 : (direction == 1 ? n + 1 : n - 1);
+    }
+  };
+  parallelChunks(backend, sequences.count, kSequencesOfTask, list);
   const Operand deltas{saved.columns, layout.width, nullptr, false};
   const Operand outputs{a.output + direction * layout.state, a.shape.directions * layout.state, before, true};
   Scratch<float> packed(backend, layout.width * layout.state);
-  const auto product = [&](std::int64_t k, const Operand& x, const Operand& y, bool accumulate) {
-    gemm(backend, {layout.state, layout.width, k, x, y, packed, layout.width, nullptr, accumulate, nullptr});
+  const auto product = [&](std::int64_t k, const Operand& x, const Operand& y, bool accumulate,
+                           const Live& of) {
+    gemm(backend, {layout.state, layout.width, k, x, y, packed, layout.width, nullptr, accumulate, nullptr,
+                   nullptr, of});
   };
-  product(rows, outputs, deltas, false);
+  product(rows, outputs, deltas, false, tokens.live());
   if (a.h0 != nullptr) {
     product(sequences.count, {a.h0 + direction * sequences.count * layout.state, layout.state, states, true},
-            {saved.columns, layout.width, firsts, false}, true);
+            {saved.columns, layout.width, firsts, false}, true, kAllLive);
   }
-  unpackRows(packed, layout, layout.columns.hidden, layout.state, gradient);
+  unpackColumns(backend, packed, layout, layout.columns.hidden, layout.state, gradient);
   if (a.shape.cell != Cell::resetFirstGru) return;
-  product(rows, {saved.extra, layout.padded, nullptr, true}, deltas, false);
-  const int onlyN[4] = {-1, -1, 2};
-  unpackRows(packed, layout, onlyN, layout.state, gradient);
+  product(rows, {saved.extra, layout.padded, nullptr, true}, deltas, false, tokens.live());
+  const int onlyN[4] = {-1, -1, 2, -1};
+  unpackColumns(backend, packed, layout, onlyN, layout.state, gradient);
 }
 
 void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout& layout, std::int64_t d,
-                     const float* dProjected) {
+                     const BackwardWeights& weights, float* dProjected, const Walked* walked) {
   const std::int64_t inputs = a.shape.inputSize;
   const std::int64_t rows = a.shape.rows;
   const std::int64_t distinct = a.shape.distinctRows;
   const RecurrentGradients& gradients = a.gradients[d];
   const Saved saved(a.saved, layout, rows, d);
-  if (gradients.wHh != nullptr) recurrentWeightGradient(backend, a, layout, d, saved, gradients.wHh);
+  const LiveRows tokens(backend, walked, rows, d);
+  tokens.clearFillers(saved.columns, layout.width);
+  if (gradients.wHh != nullptr) recurrentWeightGradient(backend, a, layout, d, saved, tokens, gradients.wHh);
   if (gradients.wHr != nullptr) {
+    tokens.clearFillers(dProjected, layout.statePadded);
     gemm(backend, {layout.state, layout.hidden, rows, Operand{dProjected, layout.statePadded, nullptr, true},
                    Operand{saved.unprojected, layout.padded, nullptr, false}, gradients.wHr, layout.hidden,
-                   nullptr, false, nullptr});
+                   nullptr, false, nullptr, nullptr, tokens.live()});
   }
   // From here on a distinct row counts once, with the sum of the gradients of all its places.
-  const bool indexed = a.shape.index.index != nullptr;
+  const RowIndex& index = a.shape.index;
+  const bool indexed = index.index != nullptr;
   Scratch<float> sums(backend, indexed ? distinct * layout.width : 0);
-  const float* deltas = saved.columns;
+  const float* deltas = indexed ? sums : saved.columns;
+  const LiveRows words(backend, tokens, index, distinct);
+  const Live live = indexed ? words.live() : tokens.live();
   if (indexed) {
-    backend.sumRows({distinct, layout.width, deltas, a.shape.index.starts, a.shape.index.order, sums});
-    deltas = sums;
+    sumRows(backend, {distinct, layout.width, saved.columns, index.starts, index.order, sums},
+            tokens.flags());
   }
   Scratch<float> packed(backend, layout.width * inputs);
   Scratch<float> bias(backend, layout.width);
   if (gradients.wIh != nullptr) {
-    gemm(backend,
-         {inputs, layout.width, distinct, Operand{a.x, inputs, nullptr, true},
-          Operand{deltas, layout.width, nullptr, false}, packed, layout.width, nullptr, false, bias});
-    unpackRows(packed, layout, layout.columns.input, inputs, gradients.wIh);
+    gemm(backend, {inputs, layout.width, distinct, Operand{a.x, inputs, nullptr, true},
+                   Operand{deltas, layout.width, nullptr, false}, packed, layout.width, nullptr, false, bias,
+                   nullptr, live});
+    unpackColumns(backend, packed, layout, layout.columns.input, inputs, gradients.wIh);
   } else if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
-    sumColumns(backend, deltas, distinct, layout.width, layout.width, bias);
+    sumColumns(backend, deltas, live, distinct, layout.width, layout.width, bias);
   }
-  if (gradients.bIh != nullptr) unpackRows(bias, layout, layout.columns.input, 1, gradients.bIh);
-  if (gradients.bHh != nullptr) unpackRows(bias, layout, layout.columns.hidden, 1, gradients.bHh);
+  if (gradients.bIh != nullptr) unpackColumns(backend, bias, layout, layout.columns.input, 1, gradients.bIh);
+  if (gradients.bHh != nullptr) unpackColumns(backend, bias, layout, layout.columns.hidden, 1, gradients.bHh);
   if (a.dX != nullptr) {
-    packInputWeights(a.weights[d], layout, inputs, packed, nullptr);
-    gemm(backend, {distinct, inputs, layout.width, Operand{deltas, layout.width, nullptr, false},
-                   Operand{packed, inputs, nullptr, false}, a.dX, inputs, nullptr, d > 0, nullptr});
+    gemm(backend, {distinct, inputs, layout.width, Operand{deltas, layout.width, nullptr, false}, Operand{},
+                   a.dX, inputs, nullptr, d > 0, nullptr, weights.direction(d).input, live});
   }
 }
 
@@ -363,6 +348,13 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
 
 void Kernels::recurrentBackward(const RecurrentBackward& a) {
   const Layout layout(a.shape);
+  const bool halves = a.shape.cell == Cell::resetFirstGru, wantsInput = a.dX != nullptr;
+  Held<BackwardWeights> held(a.kept);
+  const BackwardWeights* found = held.get();
+  const BackwardWeights& weights =
+      found != nullptr && (found->hasInput() || !wantsInput)
+          ? *found
+          : held.keep(new BackwardWeights(*this, a.shape, layout, a.weights, halves, wantsInput));
   const std::int64_t projectedRows = layout.projected ? a.shape.rows * layout.statePadded : 0;
   Scratch<float> projectedMemory(*this, a.shape.directions * projectedRows);
   float* dProjected[2] = {};
@@ -371,24 +363,27 @@ void Kernels::recurrentBackward(const RecurrentBackward& a) {
   }
   passEmptyThrough(a.shape, layout.state, a.dHN, a.dH0);
   passEmptyThrough(a.shape, layout.hidden, a.dCN, a.dC0);
+  Walked memory(*this, a.shape);
+  Walked* walked = vanishes(*this, a, layout) ? &memory : nullptr;
   switch (a.shape.cell) {
     case Cell::lstm:
-      runBackward<Cell::lstm>(*this, a, layout, dProjected);
+      walked = runBackward<Cell::lstm>(*this, a, layout, weights, dProjected, walked);
       break;
     case Cell::gru:
-      runBackward<Cell::gru>(*this, a, layout, dProjected);
+      walked = runBackward<Cell::gru>(*this, a, layout, weights, dProjected, walked);
       break;
     case Cell::resetFirstGru:
-      runBackward<Cell::resetFirstGru>(*this, a, layout, dProjected);
+      walked = runBackward<Cell::resetFirstGru>(*this, a, layout, weights, dProjected, walked);
       break;
     case Cell::elmanTanh:
-      runBackward<Cell::elmanTanh>(*this, a, layout, dProjected);
+      walked = runBackward<Cell::elmanTanh>(*this, a, layout, weights, dProjected, walked);
       break;
     case Cell::elmanRelu:
-      runBackward<Cell::elmanRelu>(*this, a, layout, dProjected);
+      walked = runBackward<Cell::elmanRelu>(*this, a, layout, weights, dProjected, walked);
       break;
   }
-  for (std::int64_t d = 0; d < a.shape.directions; d++) weightGradients(*this, a, layout, d, dProjected[d]);
+  for (std::int64_t d = 0; d < a.shape.directions; d++)
+    weightGradients(*this, a, layout, d, weights, dProjected[d], walked);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

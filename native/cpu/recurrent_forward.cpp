@@ -1,6 +1,6 @@
 // A recurrent layer, forward: one product for the projection of all distinct rows, then the recurrence, in
 // which a worker walks whole sequences from end to end and no worker waits for another.
-#include "cpu/recurrent.h"
+#include "cpu/recurrent_weights.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -170,38 +170,6 @@ void columnTiles(const Term* weights, const Layout& layout, Blocks units, const 
   }
 }
 
-// The weights of a direction, packed: all columns or the first half, the second half, the projection.
-struct Panels {
-  Term *first, *second, *projection;
-
-  static std::int64_t count(const Layout& layout) {
-    return layout.width * termsIn(layout.state) +
-           (layout.projected ? termsIn(layout.hidden) * layout.statePadded : 0);
-  }
-  Panels(Term* memory, const RecurrentWeights& weights, const Layout& layout, bool halves) {
-    const int columns = layout.columns.count;
-    const int half = halves ? 2 : columns;
-    first = memory;
-    second = first + layout.padded * half * termsIn(layout.state);
-    projection = first + layout.width * termsIn(layout.state);
-    // Columns [from, from + count) as columnTiles reads them.
-    const auto pack = [&](int from, int count, Term* to) {
-      const std::int64_t width = count * kLanes;
-      const auto element = [&](std::int64_t k, std::int64_t i) {
-        const std::int64_t column = (i / width * columns + from) * kLanes + i % width;
-        const std::int64_t row = layout.parameterRow(column, layout.columns.hidden);
-        return row < 0 ? 0.0f : weights.wHh[row * layout.state + k];
-      };
-      packPanels(width, layout.state, layout.blocks * count, layout.blocks * width, element, to);
-    };
-    pack(0, half, first);
-    if (halves) pack(half, columns - half, second);
-    if (!layout.projected) return;
-    const auto element = [&](std::int64_t k, std::int64_t i) { return weights.wHr[i * layout.hidden + k]; };
-    packPanels(kPanel, layout.hidden, layout.stateBlocks, layout.state, element, projection);
-  }
-};
-
 // One worker in one direction; see walk().
 template <Cell cell>
 struct ForwardPass {
@@ -209,9 +177,8 @@ struct ForwardPass {
   const Layout& layout;
   std::int64_t direction;
   Share share;
-  const Panels& weights;
+  const ForwardWeights::Direction& weights;
   const float* projected;  // [U, C]
-  const float* bias;       // [C]
   Saved saved;             // columns null: nothing is saved
   States states;
   Term* terms;
@@ -257,13 +224,13 @@ struct ForwardPass {
     share.wait();  // until all of h is there
     const TermRows h = termRows(states.h, layout.statePadded, live, layout.state, terms);
     if constexpr (kHasHalves<cell>) {
-      columnTiles<cell, 0, 2>(weights.first, layout, units, bias, h, live, states, tokens);
+      columnTiles<cell, 0, 2>(weights.first, layout, units, weights.bias, h, live, states, tokens);
       share.wait();
       const TermRows reset = termRows(states.aside, layout.padded, live, layout.state, terms);
-      columnTiles<cell, 2, 1>(weights.second, layout, units, bias, reset, live, states, tokens);
+      columnTiles<cell, 2, 1>(weights.second, layout, units, weights.bias, reset, live, states, tokens);
     } else {
       constexpr int count = columnsOf(cell).count;
-      columnTiles<cell, 0, count>(weights.first, layout, units, bias, h, live, states, tokens);
+      columnTiles<cell, 0, count>(weights.first, layout, units, weights.bias, h, live, states, tokens);
     }
     if (layout.projected) project(tokens, live);
     float* held = states.h;
@@ -284,6 +251,8 @@ struct ForwardPass {
       }
     }
   }
+
+  static bool ended(const Slot&, int) { return false; }
 
   void close(const Slot& slot, int s) {
     if (states.streams) streamed();
@@ -309,61 +278,54 @@ struct ForwardPass {
 };
 
 template <Cell cell>
-void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& layout, float* const* projected,
-                const float* bias) {
-  const std::int64_t panels = Panels::count(layout);
+void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& layout) {
+  Held<ForwardWeights> held(a.kept);
+  const ForwardWeights* found = held.get();
+  const ForwardWeights& weights =
+      found != nullptr ? *found
+                       : held.keep(new ForwardWeights(backend, a.shape, layout, a.weights, kHasHalves<cell>));
+  const std::int64_t inputs = a.shape.inputSize, distinct = a.shape.distinctRows;
+  // Rows that are not indexed are projected to where their columns will be saved.
+  const bool inPlace = a.saved != nullptr && a.shape.index.index == nullptr;
+  Scratch<float> table(backend, inPlace ? 0 : a.shape.directions * distinct * layout.width);
+  const auto projected = [&](std::int64_t d) {
+    return inPlace ? Saved(a.saved, layout, a.shape.rows, d).columns : table + d * distinct * layout.width;
+  };
+  for (std::int64_t d = 0; d < a.shape.directions; d++) {
+    const ForwardWeights::Direction& own = weights.direction(d);
+    gemm(backend, {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false}, Operand{},
+                   projected(d), layout.width, own.bias, false, nullptr, own.input});
+  }
+  const Agenda agenda(backend, a.shape, layout, 1);
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
-  Scratch<Term> memory(backend, a.shape.directions * panels);
-  const Panels first(memory, a.weights[0], layout, kHasHalves<cell>);
-  const Panels weights[2] = {first, a.shape.directions == 2
-                                        ? Panels(memory + panels, a.weights[1], layout, kHasHalves<cell>)
-                                        : first};
   const bool streams = a.shape.directions * a.shape.rows * layout.width > kStreamed;
   const auto makePass = [&](std::int64_t d, const Share& share, float* h, Term* terms) {
     float* c = h + 2 * kSlots * layout.statePadded;
     Saved saved(a.saved, layout, a.shape.rows, d);
     if (a.saved == nullptr) saved.columns = nullptr;
     const States states{h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams};
-    return ForwardPass<cell>{a,     layout, d,    share, weights[d], projected[d], bias + d * layout.width,
-                             saved, states, terms};
+    return ForwardPass<cell>{a, layout, d, share, weights.direction(d), projected(d), saved, states, terms};
   };
-  walkAll(backend, a.shape, layout, false, perWorker, makePass);
+  walkAll(backend, a.shape, layout, agenda, false, perWorker, makePass);
 }
 
 }  // namespace
 
 void Kernels::recurrentForward(const RecurrentForward& a) {
   const Layout layout(a.shape);
-  const std::int64_t inputs = a.shape.inputSize;
-  const std::int64_t distinct = a.shape.distinctRows;
-  // Rows that are not indexed are projected to where their columns will be saved.
-  const bool inPlace = a.saved != nullptr && a.shape.index.index == nullptr;
-  Scratch<float> inputWeights(*this, layout.width * inputs);
-  Scratch<float> bias(*this, a.shape.directions * layout.width);
-  Scratch<float> table(*this, inPlace ? 0 : a.shape.directions * distinct * layout.width);
-  float* projected[2] = {};
-  for (std::int64_t d = 0; d < a.shape.directions; d++) {
-    projected[d] =
-        inPlace ? Saved(a.saved, layout, a.shape.rows, d).columns : table + d * distinct * layout.width;
-    float* const ownBias = bias + d * layout.width;
-    packInputWeights(a.weights[d], layout, inputs, inputWeights, ownBias);
-    gemm(*this,
-         {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false},
-          Operand{inputWeights, inputs, nullptr, true}, projected[d], layout.width, ownBias, false, nullptr});
-  }
   passEmptyThrough(a.shape, layout.state, a.h0, a.hN);
   passEmptyThrough(a.shape, layout.hidden, a.c0, a.cN);
   switch (a.shape.cell) {
     case Cell::lstm:
-      return runForward<Cell::lstm>(*this, a, layout, projected, bias);
+      return runForward<Cell::lstm>(*this, a, layout);
     case Cell::gru:
-      return runForward<Cell::gru>(*this, a, layout, projected, bias);
+      return runForward<Cell::gru>(*this, a, layout);
     case Cell::resetFirstGru:
-      return runForward<Cell::resetFirstGru>(*this, a, layout, projected, bias);
+      return runForward<Cell::resetFirstGru>(*this, a, layout);
     case Cell::elmanTanh:
-      return runForward<Cell::elmanTanh>(*this, a, layout, projected, bias);
+      return runForward<Cell::elmanTanh>(*this, a, layout);
     case Cell::elmanRelu:
-      return runForward<Cell::elmanRelu>(*this, a, layout, projected, bias);
+      return runForward<Cell::elmanRelu>(*this, a, layout);
   }
 }
 

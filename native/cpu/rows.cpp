@@ -1,22 +1,17 @@
 // Rows by index, columns by offset, and sums over rows.
-#include "cpu/kernels.h"
+#include "cpu/pack.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kChunk = 64;  // rows of a task
+constexpr std::int64_t kNumbers = 16384;  // of a task: fewer are done before another thread wakes
+std::int64_t rowsOfTask(std::int64_t columns) { return larger(1, kNumbers / larger(1, columns)); }
 // Rows by index lie anywhere, where the CPU does not foresee them: so many rows earlier they are asked for.
 constexpr std::int64_t kRowsAhead = 4;
 
 void fetchRow(const float* row, std::int64_t columns) {
   for (std::int64_t c = 0; c < columns; c += 16) prefetch(row + c);
-}
-
-void copyRow(const float* from, std::int64_t columns, float* to) {
-  std::int64_t c = 0;
-  for (; c + kLanes <= columns; c += kLanes) store(to + c, load(from + c));
-  for (; c < columns; c++) to[c] = from[c];
 }
 
 void addRow(const float* from, std::int64_t columns, float* to) {
@@ -35,35 +30,59 @@ void Kernels::gatherRows(const GatherRows& a) {
       if (r + kRowsAhead < end && a.index[r + kRowsAhead] >= 0)
         fetchRow(a.source + a.index[r + kRowsAhead] * a.columns, a.columns);
       if (a.index[r] >= 0) {
-        copyRow(a.source + a.index[r] * a.columns, a.columns, to);
+        copyNumbers(a.source + a.index[r] * a.columns, to, a.columns);
       } else {
         for (std::int64_t c = 0; c < a.columns; c++) to[c] = a.fill;
       }
     }
   };
-  parallelChunks(*this, a.rows, kChunk, body);
+  parallelChunks(*this, a.rows, rowsOfTask(a.columns), body);
 }
 
-void Kernels::sumRows(const SumRows& a) {
-  auto body = [&](std::int64_t begin, std::int64_t end) {
-    const std::int32_t* place = a.order + a.starts[begin];
-    const std::int32_t* const last = a.order + a.starts[end];
-    const auto next = [&] {
-      if (last - place > kRowsAhead) fetchRow(a.source + place[kRowsAhead] * a.columns, a.columns);
-      return a.source + *place++ * a.columns;
-    };
-    for (std::int64_t u = begin; u < end; u++) {
-      float* to = a.destination + u * a.columns;
-      const std::int32_t count = a.starts[u + 1] - a.starts[u];
-      if (count > 0) {
-        copyRow(next(), a.columns, to);
-      } else {
-        for (std::int64_t c = 0; c < a.columns; c++) to[c] = 0;
-      }
-      for (std::int32_t i = 1; i < count; i++) addRow(next(), a.columns, to);
+void Kernels::sumRows(const SumRows& a) { PACKED_RNN_ISA::sumRows(*this, a, nullptr); }
+
+// Occurrences are added in blocks of kBlock, and then the sums of the blocks: so the commonest word is no
+// longer task than any other, and its sum has less of a rounding error.
+void sumRows(CpuBackend& backend, const SumRows& a, const std::uint8_t* live) {
+  constexpr std::int64_t kBlock = 64;
+  const std::int64_t count = a.rows == 0 ? 0 : a.starts[a.rows];
+  const std::int64_t ofTask = larger(kBlock, rowsOfTask(a.columns));  // occurrences
+  // The first block of a row is added up in its place, and each other one here, in the slot of the 64
+  // occurrences that it begins in: no two of them begin in the same.
+  Scratch<float> sums(backend, (count / kBlock + 1) * a.columns);
+  const auto slotOf = [&](std::int64_t i) { return sums + i / kBlock * a.columns; };
+  const auto add = [&](std::int64_t first, std::int64_t end, float* to) {
+    clearNumbers(to, a.columns);
+    for (std::int64_t i = first; i < end; i++) {
+      if (i + kRowsAhead < count) fetchRow(a.source + a.order[i + kRowsAhead] * a.columns, a.columns);
+      if (live == nullptr || live[a.order[i]] != 0) addRow(a.source + a.order[i] * a.columns, a.columns, to);
     }
   };
-  parallelChunks(*this, a.rows, kChunk, body);
+  // The blocks that begin at occurrences [t ofTask, (t + 1) ofTask).
+  auto blocks = [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t u = 0;  // the first row that ends behind `begin`
+    for (std::int64_t after = a.rows; u < after;) {
+      const std::int64_t middle = (u + after) / 2;
+      a.starts[middle + 1] > begin ? after = middle : u = middle + 1;
+    }
+    for (; u < a.rows && a.starts[u] < end; u++) {
+      const std::int64_t first = a.starts[u], last = a.starts[u + 1];
+      const std::int64_t skipped = larger(0, (begin - first + kBlock - 1) / kBlock);
+      for (std::int64_t i = first + skipped * kBlock; i < smaller(last, end); i += kBlock) {
+        add(i, smaller(last, i + kBlock), i == first ? a.destination + u * a.columns : slotOf(i));
+      }
+    }
+  };
+  parallelChunks(backend, count, ofTask, blocks);
+  auto finish = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t u = begin; u < end; u++) {
+      float* const to = a.destination + u * a.columns;
+      if (a.starts[u] == a.starts[u + 1]) clearNumbers(to, a.columns);
+      for (std::int64_t i = a.starts[u] + kBlock; i < a.starts[u + 1]; i += kBlock)
+        addRow(slotOf(i), a.columns, to);
+    }
+  };
+  parallelChunks(backend, a.rows, kNumbers / kBlock, finish);
 }
 
 void Kernels::addRows(const AddRows& a) {
@@ -73,42 +92,46 @@ void Kernels::addRows(const AddRows& a) {
       addRow(a.source + r * a.columns, a.columns, a.destination + a.index[r] * a.columns);
     }
   };
-  parallelChunks(*this, a.rows, kChunk, body);
+  parallelChunks(*this, a.rows, rowsOfTask(a.columns), body);
 }
 
 // A strip of columns a task; partial sums of 256 rows keep the rounding error of long sums down.
-void sumColumns(CpuBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
-                std::int64_t stride, float* sums) {
+void sumColumns(CpuBackend& backend, const float* source, const Live& live, std::int64_t rows,
+                std::int64_t columns, std::int64_t stride, float* sums) {
   constexpr std::int64_t kPartial = 256;
   auto body = [&](std::int64_t strip, int) {
     const std::int64_t begin = strip * kLanes;
-    const int live = static_cast<int>(smaller(kLanes, columns - begin));
+    const int lanes = static_cast<int>(smaller(kLanes, columns - begin));
     V total = V{};
+    std::int64_t i = 0;
     for (std::int64_t r0 = 0; r0 < rows; r0 += kPartial) {
       V partial = V{};
-      for (std::int64_t r = r0; r < smaller(rows, r0 + kPartial); r++) {
+      const std::int64_t end = smaller(rows, r0 + kPartial);
+      for (; i < (live.rows == nullptr ? end : live.count); i++) {
+        const std::int64_t r = live.rows == nullptr ? i : live.rows[i];
+        if (r >= end) break;
         const float* p = source + r * stride + begin;
-        partial += live == kLanes ? load(p) : loadFirst(p, live);
+        partial += lanes == kLanes ? load(p) : loadFirst(p, lanes);
       }
       total += partial;
     }
-    for (int i = 0; i < live; i++) sums[begin + i] = total[i];
+    for (int lane = 0; lane < lanes; lane++) sums[begin + lane] = total[lane];
   };
   parallel(backend, (columns + kLanes - 1) / kLanes, body);
 }
 
 void Kernels::sumColumns(const SumColumns& a) {
-  PACKED_RNN_ISA::sumColumns(*this, a.source, a.rows, a.columns, a.columns, a.sums);
+  PACKED_RNN_ISA::sumColumns(*this, a.source, kAllLive, a.rows, a.columns, a.columns, a.sums);
 }
 
 void Kernels::copyColumns(const CopyColumns& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
-      copyRow(a.source + r * a.sourceStride + a.sourceOffset, a.columns,
-              a.destination + r * a.destinationStride + a.destinationOffset);
+      copyNumbers(a.source + r * a.sourceStride + a.sourceOffset,
+                  a.destination + r * a.destinationStride + a.destinationOffset, a.columns);
     }
   };
-  parallelChunks(*this, a.rows, kChunk, body);
+  parallelChunks(*this, a.rows, rowsOfTask(a.columns), body);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -122,6 +122,20 @@ PACKED_RNN_INLINE V squareRoot(V x) {
 #endif
 }
 
+// Whether all lanes are 0 of either sign.
+PACKED_RNN_INLINE bool isZero(V v) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(v), _mm512_setzero_ps(), _CMP_NEQ_UQ) == 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps(reinterpret_cast<__m256>(v), _mm256_setzero_ps(), _CMP_NEQ_UQ)) ==
+         0;
+#else
+  bool zero = true;
+  for (int i = 0; i < kLanes; i++) zero = zero && v[i] == 0.0f;
+  return zero;
+#endif
+}
+
 PACKED_RNN_INLINE float sumOfLanes(V v) {
   float total = 0;
   for (int i = 0; i < kLanes; i++) total += v[i];

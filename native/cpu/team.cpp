@@ -1,27 +1,47 @@
 #include "cpu/team.h"
 
+#include <algorithm>
+
+#include "cpu/flush.h"
+
 namespace packed_rnn {
 
 namespace {
 
 // A short spin bridges the gaps between the phases of one op; then sleep, because a neighbour may need the
 // core.
+constexpr int kSpins = 2000;
+
 template <class Ready>
-bool spinUntil(Ready ready) {
-  for (int i = 0; i < 2000; i++) {
+bool spin(int spins, Ready ready) {
+  for (int i = 0; i < spins; i++) {
     if (ready()) return true;
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
   }
-  return false;
+  return ready();
 }
 
 }  // namespace
 
+// With more threads than cores a thread that spins takes the core of one that works.
+template <class Ready>
+bool Team::spinUntil(Ready ready) const {
+  return spin(size() <= cores_ ? kSpins : 0, ready);
+}
+
 Team::Team(int threads) {
+  const int available = static_cast<int>(std::thread::hardware_concurrency());
+  cores_ = std::clamp(available, 1, std::max(1, threads));
   try {
-    for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { loop(worker); });
+    // All members are there before the first runs: it asks for their number.
+    for (int worker = 1; worker < threads; worker++) members_.emplace_back();
+    int worker = 1;
+    for (Member& member : members_) {
+      member.thread = std::thread([this, &member, worker] { loop(member, worker); });
+      worker++;
+    }
   } catch (...) {
     // The system gives no more threads: a thread that is never joined would end the process.
     stop();
@@ -33,38 +53,50 @@ Team::~Team() { stop(); }
 
 void Team::stop() {
   stopping_ = true;
-  round_.fetch_add(1);
-  round_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
-}
-
-void Team::run(std::int64_t count, Task task, void* context) {
-  task_ = task;
-  context_ = context;
-  count_ = count;
-  next_.store(0, std::memory_order_relaxed);
-  if (count > 1 && !workers_.empty()) {
-    busy_.store(static_cast<std::int32_t>(workers_.size()), std::memory_order_relaxed);
-    round_.fetch_add(1, std::memory_order_release);
-    round_.notify_all();
-    work(0);
-    if (!spinUntil([this] { return busy_.load(std::memory_order_acquire) == 0; })) {
-      for (std::int32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) busy_.wait(busy);
-    }
-  } else {
-    work(0);
+  for (Member& member : members_) {
+    if (!member.thread.joinable()) continue;
+    member.round.fetch_add(1);
+    member.round.notify_one();
+    member.thread.join();
   }
 }
 
+void Team::run(std::int64_t count, Task task, void* context) { start(count, false, task, context); }
+void Team::runTogether(int count, Task task, void* context) { start(count, true, task, context); }
+
+void Team::start(std::int64_t count, bool together, Task task, void* context) {
+  task_ = task;
+  context_ = context;
+  count_ = count;
+  together_ = together;
+  next_.store(0, std::memory_order_relaxed);
+  const std::int64_t others = std::min(count, static_cast<std::int64_t>(size())) - 1;
+  if (others <= 0) return work(0);
+  busy_.store(static_cast<std::int32_t>(others), std::memory_order_relaxed);
+  for (std::int64_t i = 0; i < others; i++) {
+    Member& member = members_[static_cast<std::size_t>(i)];
+    member.round.fetch_add(1, std::memory_order_release);
+    member.round.notify_one();
+  }
+  work(0);
+  if (spinUntil([this] { return busy_.load(std::memory_order_acquire) == 0; })) return;
+  for (std::int32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) busy_.wait(busy);
+}
+
 void Team::work(int worker) {
+  if (together_) {
+    if (worker < count_) task_(context_, worker, worker);
+    return;
+  }
   for (std::int64_t t; (t = next_.fetch_add(1, std::memory_order_relaxed)) < count_;)
     task_(context_, t, worker);
 }
 
-void Team::loop(int worker) {
+void Team::loop(Member& member, int worker) {
+  flushDenormals();
   for (std::uint32_t seen = 0;; seen++) {
-    if (!spinUntil([&] { return round_.load(std::memory_order_acquire) != seen; })) {
-      while (round_.load(std::memory_order_acquire) == seen) round_.wait(seen);
+    if (!spinUntil([&] { return member.round.load(std::memory_order_acquire) != seen; })) {
+      while (member.round.load(std::memory_order_acquire) == seen) member.round.wait(seen);
     }
     if (stopping_) return;
     work(worker);
@@ -81,7 +113,7 @@ void Barrier::wait() {
   }
   // The others are at most one step of a layer away: sleeping would take longer, unless one has lost its
   // core.
-  while (!spinUntil([&] { return round_.load(std::memory_order_acquire) != round; }))
+  while (!spin(kSpins, [&] { return round_.load(std::memory_order_acquire) != round; }))
     std::this_thread::yield();
 }
 

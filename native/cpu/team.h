@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <thread>
-#include <vector>
 
 namespace packed_rnn {
 
@@ -15,31 +15,44 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
-  int size() const { return static_cast<int>(workers_.size()) + 1; }
+  int size() const { return static_cast<int>(members_.size()) + 1; }
+  // How many of them the machine runs at once. What waits for each other in lock step must not be more.
+  int cores() const { return cores_; }
 
   using Task = void (*)(void* context, std::int64_t task, int worker);
   // Calls task(context, t, worker) for each t below `count`, each once, in any order, on any worker; returns
-  // when all have returned. Tasks must not throw. Results must not depend on who computed what: then they do
-  // not depend on the number of threads either.
+  // when all have returned. Wakes no more workers than there are tasks. Tasks must not throw. Results must
+  // not depend on who computed what: then they do not depend on the number of threads either.
   void run(std::int64_t count, Task task, void* context);
+  // The same for tasks that wait for each other: at most size() of them, task t on worker t.
+  void runTogether(int count, Task task, void* context);
 
  private:
+  // Each member waits for a word of its own, in a cache line of its own: who has nothing to do is not woken.
+  struct alignas(64) Member {
+    std::atomic<std::uint32_t> round{0};
+    std::thread thread;
+  };
+
+  void start(std::int64_t count, bool together, Task task, void* context);
   void stop();
   void work(int worker);
-  void loop(int worker);
+  void loop(Member& member, int worker);
+  template <class Ready>
+  bool spinUntil(Ready ready) const;
 
-  std::vector<std::thread> workers_;
+  std::deque<Member> members_;  // worker i + 1; a member never moves
+  int cores_ = 1;
   Task task_ = nullptr;
   void* context_ = nullptr;
   std::int64_t count_ = 0;
+  bool together_ = false;
   std::atomic<std::int64_t> next_{0};
-  std::atomic<std::uint32_t> round_{0};
   std::atomic<std::int32_t> busy_{0};
   std::atomic<bool> stopping_{false};
 };
 
-// Where the tasks of a run of as many tasks as workers wait for each other: each is then on a worker of its
-// own.
+// Where the tasks of Team::runTogether wait for each other.
 class Barrier {
  public:
   explicit Barrier(int tasks) : tasks_(tasks) {}

@@ -13,6 +13,7 @@ import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
 import type { Target } from './target.js'
 import { touchedRowsSuite } from './touchedRows.js'
+import { vanishedSuite } from './vanished.js'
 
 /** What every device has to pass. */
 export const suites: readonly ((target: Target) => void)[] = [
@@ -25,6 +26,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   poolingSuite,
   recurrentSuite,
   cellsSuite,
+  vanishedSuite,
   modulesSuite,
   optimizersSuite,
   optimizerStateSuite,

@@ -19,7 +19,7 @@ using namespace packed_rnn;
 // A backend and the buffers of one case, which are freed together.
 class Device {
  public:
-  explicit Device(Backend* backend) : backend(backend) {}
+  explicit Device(Backend* backend) : backend(backend) { backend->attach(); }
   ~Device() { clear(); }
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

@@ -1,0 +1,47 @@
+// Operands of products as terms, in the order in which tiles read them.
+#pragma once
+
+#include "cpu/kernels.h"
+#include "cpu/tile.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+// A panel is kPanel columns, term by term: [termsIn(depth)][kPanel]. Panels follow each other; the last one
+// is as wide, with zeros where there are no columns.
+constexpr std::int64_t panelsOf(std::int64_t columns) { return (columns + kPanel - 1) / kPanel; }
+constexpr std::int64_t panelTerms(std::int64_t columns, std::int64_t depth) {
+  return panelsOf(columns) * termsIn(depth) * kPanel;
+}
+
+// to[t · toStride + i] = term t of row i, which lies along k: `rows` rows as kLanes columns, 0 <= rows <=
+// kLanes, with zeros for those that are missing.
+void packAlong(const float* from, std::int64_t stride, int rows, std::int64_t depth, Term* to,
+               std::int64_t toStride);
+
+// The terms of `depth` rows of an operand whose memory has k along its rows, and of columns [first, first +
+// columns), with zeros up to whole vectors. They are rows ks[0], ks[1], …, or k0, k0 + 1, … where ks is null.
+// From one step of k to the next are `stride` terms.
+void copyTerms(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
+               std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride);
+
+// Panel p of an operand [depth, columns], and all of them over the team, or alone.
+void packPanel(const Operand& b, std::int64_t columns, std::int64_t depth, std::int64_t p, Term* to);
+void packPanels(CpuBackend& backend, const Operand& b, std::int64_t columns, std::int64_t depth, Term* packed,
+                bool alone);
+
+// to[c · toStride + r] = from[r · fromStride + c], r < rows, c < columns, both at most kLanes.
+void transposeBlock(const float* from, std::int64_t fromStride, int rows, int columns, float* to,
+                    std::int64_t toStride);
+
+PACKED_RNN_INLINE void copyNumbers(const float* from, float* to, std::int64_t count) {
+  for (; count >= kLanes; from += kLanes, to += kLanes, count -= kLanes) store(to, load(from));
+  if (count == 0) return;
+  const int rest = static_cast<int>(count);
+  storeFirst(to, loadFirst(from, rest), rest);
+}
+PACKED_RNN_INLINE void clearNumbers(float* to, std::int64_t count) {
+  for (; count >= kLanes; to += kLanes, count -= kLanes) store(to, V{});
+  if (count > 0) storeFirst(to, V{}, static_cast<int>(count));
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA
