@@ -68,38 +68,32 @@ export interface CopyColumns {
 export const cells = { lstm: 0, gru: 1, resetFirstGru: 2, elmanTanh: 3, elmanRelu: 4 } as const
 
 export interface RecurrentLayer {
-  cell: number
-  rows: number
-  distinctRows: number
-  inputSize: number
-  hiddenSize: number
-  projectionSize: number
-  directions: number
-  /** Where this layer's states begin in the h and the c of all layers, in numbers. */
-  hOffset: number
-  cOffset: number
+  /**
+   * cell, rows, distinctRows, inputSize, hiddenSize, projectionSize, directions; and where this layer's states begin
+   * in the h and the c of all layers, in numbers. Read before the call returns.
+   */
+  sizes: Float64Array
   offsets: Int32Array
   x: NativeBuffer
   index: Optional
   starts: Optional
   order: Optional
-  wIh: NativeBuffer[]
-  wHh: NativeBuffer[]
-  bIh: NativeBuffer[] | null
-  bHh: NativeBuffer[] | null
-  wHr: NativeBuffer[] | null
+  /** wIh of each direction, then wHh, bIh, bHh and wHr. */
+  weights: Optional[]
   h0: Optional
   c0: Optional
 }
 
-export interface RecurrentLayerForward extends RecurrentLayer {
+export interface RecurrentLayerForward {
+  layer: RecurrentLayer
   output: NativeBuffer
   hN: NativeBuffer
   cN: Optional
   saved: Optional
 }
 
-export interface RecurrentLayerBackward extends RecurrentLayer {
+export interface RecurrentLayerBackward {
+  layer: RecurrentLayer
   output: NativeBuffer
   saved: NativeBuffer
   dOutput: Optional
@@ -108,11 +102,8 @@ export interface RecurrentLayerBackward extends RecurrentLayer {
   dX: Optional
   dH0: Optional
   dC0: Optional
-  dWIh: NativeBuffer[]
-  dWHh: NativeBuffer[]
-  dBIh: NativeBuffer[] | null
-  dBHh: NativeBuffer[] | null
-  dWHr: NativeBuffer[] | null
+  /** As `weights`. */
+  gradients: Optional[]
 }
 
 /** The order of `enum class Elementwise` in native/backend.h. */

@@ -63,13 +63,20 @@ Argument Call::take(const char* name, std::vector<BufferPointer>& list) {
   return Argument(list.back());
 }
 
-std::vector<Argument> Call::takeAll(const char* name, std::vector<BufferPointer>& list) {
+std::vector<Argument> Call::takeAll(const char* name, std::vector<BufferPointer>& list, bool optional) {
   std::vector<Argument> taken;
   const Napi::Value value = get(name);
   if (absent(value)) return taken;
   const auto array = value.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < array.Length(); i++) {
-    list.push_back(unwrapBuffer(array.Get(i)));
+  const std::uint32_t length = array.Length();
+  taken.reserve(length);
+  for (std::uint32_t i = 0; i < length; i++) {
+    const Napi::Value element = array.Get(i);
+    if (optional && absent(element)) {
+      taken.emplace_back();
+      continue;
+    }
+    list.push_back(unwrapBuffer(element));
     taken.emplace_back(list.back());
   }
   return taken;
@@ -77,8 +84,7 @@ std::vector<Argument> Call::takeAll(const char* name, std::vector<BufferPointer>
 
 std::int64_t Call::integer(const char* name) {
   const std::int64_t value = get(name).As<Napi::Number>().Int64Value();
-  if (!op_.shapes.empty()) op_.shapes += ", ";
-  op_.shapes += std::string(name) + " " + std::to_string(value);
+  op_.sizes.add(name, value);
   return value;
 }
 

@@ -1,7 +1,7 @@
 // From the one object of arguments that JavaScript passes to an op, to the op in the queue.
 #pragma once
 
-#include <string>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -22,6 +22,8 @@ class Argument {
   std::int64_t count() const {
     return buffer_ == nullptr ? 0 : static_cast<std::int64_t>(buffer_->bytes / 4);
   }
+  std::uint64_t stamp() const { return buffer_ == nullptr ? 0 : buffer_->stamp; }
+  Buffer& buffer() const { return *buffer_; }
 
  private:
   BufferPointer buffer_;
@@ -43,6 +45,9 @@ class Call {
   Argument update(const char* name) { return take(name, op_.updates); }
   std::vector<Argument> readAll(const char* name) { return takeAll(name, op_.reads); }
   std::vector<Argument> writeAll(const char* name) { return takeAll(name, op_.writes); }
+  // Lists in which a buffer may be absent.
+  std::vector<Argument> readAllOptional(const char* name) { return takeAll(name, op_.reads, true); }
+  std::vector<Argument> writeAllOptional(const char* name) { return takeAll(name, op_.writes, true); }
   std::vector<Argument> updateAll(const char* name) { return takeAll(name, op_.updates); }
 
   // Memory that the op does without where it has none yet; its failure is not the op's.
@@ -52,12 +57,32 @@ class Call {
   }
 
   std::int64_t integer(const char* name);  // named in messages
+  // A Float64Array of as many integers, with what messages name each.
+  template <std::size_t N>
+  std::array<std::int64_t, N> integers(const char* name, const std::array<const char*, N>& names) {
+    const auto array = get(name).As<Napi::Float64Array>();
+    std::array<std::int64_t, N> values{};
+    for (std::size_t i = 0; i < N && i < array.ElementLength(); i++) {
+      values[i] = static_cast<std::int64_t>(array.Data()[i]);
+      op_.sizes.add(names[i], values[i]);
+    }
+    return values;
+  }
   double number(const char* name) const { return get(name).As<Napi::Number>().DoubleValue(); }
   bool flag(const char* name) const { return get(name).ToBoolean().Value(); }
   bool has(const char* name) const;
   std::vector<std::int32_t> integers32(const char* name);  // an Int32Array, copied
 
-  // f() for each object of an array; meanwhile names are those of that object's properties.
+  // f() for an object; meanwhile names are those of its properties.
+  template <class F>
+  auto within(const char* name, F f) {
+    const Napi::Object outer = std::exchange(arguments_, get(name).As<Napi::Object>());
+    auto result = f();
+    arguments_ = outer;
+    return result;
+  }
+
+  // The same for each object of an array.
   template <class F>
   void each(const char* name, F f) {
     const auto objects = get(name).As<Napi::Array>();
@@ -75,7 +100,7 @@ class Call {
  private:
   Napi::Value get(const char* name) const { return arguments_.Get(name); }
   Argument take(const char* name, std::vector<BufferPointer>& list);
-  std::vector<Argument> takeAll(const char* name, std::vector<BufferPointer>& list);
+  std::vector<Argument> takeAll(const char* name, std::vector<BufferPointer>& list, bool optional = false);
 
   Napi::Object arguments_;
   Op op_;

@@ -218,7 +218,7 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   auto buffer = std::make_shared<Buffer>(queue.backend(), host->size());
   Op op;
   op.name = "tensor";
-  op.shapes = std::to_string(host->size()) + " bytes";
+  op.sizes.add("bytes", static_cast<std::int64_t>(host->size()));
   op.writes = {buffer};
   op.hostBytes = host->size();
   Buffer* target = buffer.get();

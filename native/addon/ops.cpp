@@ -13,11 +13,13 @@ void matmul(Queue& queue, Call& call) {
   a.transposeA = call.flag("transposeA");
   a.transposeB = call.flag("transposeB");
   const Argument left = call.read("a"), right = call.read("b"), bias = call.read("bias"), c = call.write("c");
-  call.submit(queue, [=](Backend& backend) mutable {
+  call.submit(queue, [=, &queue](Backend& backend) mutable {
     a.a = left.floats();
     a.b = right.floats();
     a.bias = bias.floats();
     a.c = c.floats();
+    if (!a.transposeA)
+      a.kept = queue.kept(kMatmul, right.buffer(), {{right.stamp()}, {a.n, a.k, a.transposeB}});
     backend.matmul(a);
   });
 }
@@ -228,22 +230,41 @@ void crossEntropy(Queue& queue, Call& call) {
   });
 }
 
-RecurrentShape recurrentShape(Call& call) {
+struct RecurrentSizes {
+  RecurrentShape shape;
+  std::int64_t hOffset, cOffset;
+};
+RecurrentSizes recurrentSizes(Call& call) {
+  const auto sizes = call.integers<9>("sizes", {"cell", "rows", "distinctRows", "inputSize", "hiddenSize",
+                                                "projectionSize", "directions", "hOffset", "cOffset"});
   RecurrentShape shape{};
-  shape.cell = static_cast<Cell>(call.integer("cell"));
-  shape.rows = call.integer("rows");
-  shape.distinctRows = call.integer("distinctRows");
-  shape.inputSize = call.integer("inputSize");
-  shape.hiddenSize = call.integer("hiddenSize");
-  shape.projectionSize = call.integer("projectionSize");
-  shape.directions = call.integer("directions");
-  return shape;
+  shape.cell = static_cast<Cell>(sizes[0]);
+  shape.rows = sizes[1];
+  shape.distinctRows = sizes[2];
+  shape.inputSize = sizes[3];
+  shape.hiddenSize = sizes[4];
+  shape.projectionSize = sizes[5];
+  shape.directions = sizes[6];
+  return {shape, sizes[7], sizes[8]};
 }
 
-// One parameter, or its gradient, of each direction; absent where the list is empty.
-float* ofDirection(const std::vector<Argument>& list, std::size_t direction) {
-  return list.empty() ? nullptr : list[direction].floats();
-}
+// The parameters of a layer, or their gradients: of each kind those of all directions.
+class RecurrentParameters {
+ public:
+  explicit RecurrentParameters(std::vector<Argument> list) : list_(std::move(list)) {}
+  std::size_t directions() const { return list_.size() / kKinds; }
+  float* wIh(std::size_t d) const { return at(0, d).floats(); }
+  float* wHh(std::size_t d) const { return at(1, d).floats(); }
+  float* bIh(std::size_t d) const { return at(2, d).floats(); }
+  float* bHh(std::size_t d) const { return at(3, d).floats(); }
+  float* wHr(std::size_t d) const { return at(4, d).floats(); }
+  const std::vector<Argument>& all() const { return list_; }
+
+ private:
+  static constexpr std::size_t kKinds = 5;
+  const Argument& at(std::size_t kind, std::size_t d) const { return list_[kind * directions() + d]; }
+  std::vector<Argument> list_;
+};
 
 // What the forward and the backward op of a layer are both given.
 struct RecurrentInput {
@@ -253,29 +274,32 @@ struct RecurrentInput {
         index(call.read("index")),
         starts(call.read("starts")),
         order(call.read("order")),
-        wIh(call.readAll("wIh")),
-        wHh(call.readAll("wHh")),
-        bIh(call.readAll("bIh")),
-        bHh(call.readAll("bHh")),
-        wHr(call.readAll("wHr")),
+        weights(call.readAllOptional("weights")),
         h0(call.read("h0")),
         c0(call.read("c0")),
-        shape(recurrentShape(call)),
-        hOffset(call.integer("hOffset")),
-        cOffset(call.integer("cOffset")) {}
+        sizes(recurrentSizes(call)) {}
 
+  // See Queue::kept.
+  Kept** kept(Queue& queue, Keeper keeper) const {
+    const RecurrentShape& shape = sizes.shape;
+    KeptForm::Origin origin{{},
+                            {static_cast<std::int64_t>(shape.cell), shape.inputSize, shape.hiddenSize,
+                             shape.projectionSize, shape.directions}};
+    std::size_t i = 0;
+    for (const Argument& weight : weights.all()) origin.stamps[i++] = weight.stamp();
+    return queue.kept(keeper, weights.all()[0].buffer(), origin);
+  }
   // A layer's part of the states of all layers.
-  float* h(const Argument& states) const { return part(states, hOffset); }
-  float* c(const Argument& states) const { return part(states, cOffset); }
+  float* h(const Argument& states) const { return part(states, sizes.hOffset); }
+  float* c(const Argument& states) const { return part(states, sizes.cOffset); }
   template <class Layer>
   void fill(Layer& layer) const {
-    layer.shape = shape;
+    layer.shape = sizes.shape;
     layer.shape.sequences = sequencesOf(offsets);
     layer.shape.index = {index.integers(), starts.integers(), order.integers()};
     layer.x = x.floats();
-    for (std::size_t d = 0; d < wIh.size(); d++) {
-      layer.weights[d] = {wIh[d].floats(), wHh[d].floats(), ofDirection(bIh, d), ofDirection(bHh, d),
-                          ofDirection(wHr, d)};
+    for (std::size_t d = 0; d < weights.directions(); d++) {
+      layer.weights[d] = {weights.wIh(d), weights.wHh(d), weights.bIh(d), weights.bHh(d), weights.wHr(d)};
     }
     layer.h0 = h(h0);
     layer.c0 = c(c0);
@@ -283,10 +307,9 @@ struct RecurrentInput {
 
   std::vector<std::int32_t> offsets;
   Argument x, index, starts, order;
-  std::vector<Argument> wIh, wHh, bIh, bHh, wHr;
+  RecurrentParameters weights;
   Argument h0, c0;
-  RecurrentShape shape;
-  std::int64_t hOffset, cOffset;
+  RecurrentSizes sizes;
 
  private:
   static float* part(const Argument& states, std::int64_t offset) {
@@ -295,12 +318,13 @@ struct RecurrentInput {
 };
 
 void recurrentForward(Queue& queue, Call& call) {
-  const RecurrentInput input(call);
+  RecurrentInput input = call.within("layer", [&] { return RecurrentInput(call); });
   const Argument output = call.write("output"), hN = call.write("hN"), cN = call.write("cN"),
                  saved = call.write("saved");
-  call.submit(queue, [=](Backend& backend) {
+  call.submit(queue, [=, input = std::move(input), &queue](Backend& backend) {
     RecurrentForward a{};
     input.fill(a);
+    a.kept = input.kept(queue, kRecurrentForward);
     a.output = output.floats();
     a.hN = input.h(hN);
     a.cN = input.c(cN);
@@ -310,35 +334,35 @@ void recurrentForward(Queue& queue, Call& call) {
 }
 
 void recurrentBackward(Queue& queue, Call& call) {
-  const RecurrentInput input(call);
+  RecurrentInput input = call.within("layer", [&] { return RecurrentInput(call); });
   const Argument output = call.read("output"), saved = call.update("saved");
   const Argument dOutput = call.read("dOutput"), dHN = call.read("dHN"), dCN = call.read("dCN");
   const Argument dX = call.write("dX"), dH0 = call.write("dH0"), dC0 = call.write("dC0");
-  const std::vector<Argument> wIh = call.writeAll("dWIh"), wHh = call.writeAll("dWHh");
-  const std::vector<Argument> bIh = call.writeAll("dBIh"), bHh = call.writeAll("dBHh"),
-                              wHr = call.writeAll("dWHr");
-  call.submit(queue, [=](Backend& backend) {
-    RecurrentBackward a{};
-    input.fill(a);
-    a.output = output.floats();
-    a.saved = saved.floats();
-    a.dOutput = dOutput.floats();
-    a.dHN = input.h(dHN);
-    a.dCN = input.c(dCN);
-    a.dX = dX.floats();
-    for (std::size_t d = 0; d < input.wIh.size(); d++) {
-      a.gradients[d] = {ofDirection(wIh, d), ofDirection(wHh, d), ofDirection(bIh, d), ofDirection(bHh, d),
-                        ofDirection(wHr, d)};
-    }
-    a.dH0 = input.h(dH0);
-    a.dC0 = input.c(dC0);
-    backend.recurrentBackward(a);
-  });
+  RecurrentParameters gradients(call.writeAllOptional("gradients"));
+  call.submit(queue,
+              [=, input = std::move(input), gradients = std::move(gradients), &queue](Backend& backend) {
+                RecurrentBackward a{};
+                input.fill(a);
+                a.kept = input.kept(queue, kRecurrentBackward);
+                a.output = output.floats();
+                a.saved = saved.floats();
+                a.dOutput = dOutput.floats();
+                a.dHN = input.h(dHN);
+                a.dCN = input.c(dCN);
+                a.dX = dX.floats();
+                for (std::size_t d = 0; d < gradients.directions(); d++) {
+                  a.gradients[d] = {gradients.wIh(d), gradients.wHh(d), gradients.bIh(d), gradients.bHh(d),
+                                    gradients.wHr(d)};
+                }
+                a.dH0 = input.h(dH0);
+                a.dC0 = input.c(dC0);
+                backend.recurrentBackward(a);
+              });
 }
 
 Napi::Value recurrentSavedCount(const Napi::CallbackInfo& info) {
   Call call("recurrentSavedCount", info[1]);
-  const std::int64_t count = queueOf(info[0]).backend().recurrentSavedCount(recurrentShape(call));
+  const std::int64_t count = queueOf(info[0]).backend().recurrentSavedCount(recurrentSizes(call).shape);
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 

@@ -1,6 +1,8 @@
 #include "addon/queue.h"
 
+#include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <thread>
@@ -8,6 +10,14 @@
 namespace packed_rnn {
 
 namespace {
+
+void pauseCpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 std::size_t bytesOf(const Op& op) {
   std::size_t bytes = op.hostBytes;
@@ -17,6 +27,15 @@ std::size_t bytesOf(const Op& op) {
 
 }  // namespace
 
+std::string Sizes::text() const {
+  std::string text;
+  for (std::size_t i = 0; i < count_; i++) {
+    if (i > 0) text += ", ";
+    text += std::string(sizes_[i].name) + " " + std::to_string(sizes_[i].value);
+  }
+  return text;
+}
+
 Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
   // A queue lives as long as the process, and so does its thread: nothing waits for it at exit.
   std::thread([this] { loop(); }).detach();
@@ -24,12 +43,19 @@ Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
 
 void Queue::push(Op op) {
   const std::size_t bytes = bytesOf(op);
+  const auto fits = [&] {
+    return ops_.empty() || (ops_.size() < kMostOps && waitingBytes_ + bytes <= kMostBytes);
+  };
   std::unique_lock lock(mutex_);
-  changed_.wait(
-      lock, [&] { return ops_.empty() || (ops_.size() < kMostOps && waitingBytes_ + bytes <= kMostBytes); });
+  if (!fits()) {
+    blocked_++;
+    room_.wait(lock, fits);
+    blocked_--;
+  }
   ops_.push_back(std::move(op));
+  waitingOps_.store(ops_.size(), std::memory_order_release);
   waitingBytes_ += bytes;
-  changed_.notify_all();
+  issued_.notify_one();
 }
 
 void Queue::synchronize(std::function<void(const FailurePointer&)> done) {
@@ -47,13 +73,24 @@ void Queue::synchronize(std::function<void(const FailurePointer&)> done) {
   push(std::move(op));
 }
 
+// Whoever issues one op after another need not wake this thread for each.
+void Queue::spinUntilIssued() const {
+  constexpr std::chrono::microseconds kLongest{50};
+  const auto end = std::chrono::steady_clock::now() + kLongest;
+  while (waitingOps_.load(std::memory_order_acquire) == 0) {
+    for (int i = 0; i < 32; i++) pauseCpu();
+    if (std::chrono::steady_clock::now() > end) return;
+  }
+}
+
 void Queue::loop() {
   backend_->attach();
   for (;;) {
     Op op;
     {
+      spinUntilIssued();
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return !ops_.empty(); });
+      issued_.wait(lock, [&] { return !ops_.empty(); });
       op = std::move(ops_.front());
     }
     const std::size_t bytes = bytesOf(op);
@@ -69,9 +106,38 @@ void Queue::loop() {
     }
     const std::lock_guard lock(mutex_);
     ops_.pop_front();
+    waitingOps_.store(ops_.size(), std::memory_order_release);
     waitingBytes_ -= bytes;
-    changed_.notify_all();
+    // Whoever is blocked continues with room for many ops, and need not be woken for each.
+    if (blocked_ > 0 && ops_.size() <= kMostOps / 2) room_.notify_all();
   }
+}
+
+Kept** Queue::kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin) {
+  std::unique_ptr<KeptForm>& form = holder.kept[keeper];
+  if (form == nullptr) form = std::make_unique<KeptForm>(kept_);
+  return form->place(origin);
+}
+
+void Queue::compute(Op& op) {
+  for (const BufferPointer& buffer : op.reads) {
+    if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
+  }
+  for (const BufferPointer& buffer : op.writes) {
+    if (buffer->data == nullptr) buffer->data = backend_->allocate(buffer->bytes);
+  }
+  // What is updated for the first time starts as zeros. If there is no memory for it, it stays unborn and
+  // not failed, so that the next op may try again.
+  for (const BufferPointer& buffer : op.updates) {
+    if (buffer->data != nullptr) continue;
+    buffer->data = backend_->allocate(buffer->bytes);
+    backend_->fill({static_cast<std::int64_t>(buffer->bytes / sizeof(float)), 0.0f, nullptr,
+                    static_cast<float*>(buffer->data)});
+  }
+  // Where all results are empty there is nothing to compute, and billions of rows without columns need not
+  // be walked through.
+  const bool changesNothing = op.updates.empty() && !op.writes.empty() && bytesOf(op) == op.hostBytes;
+  if (!changesNothing) op.run(*backend_);
 }
 
 FailurePointer Queue::execute(Op& op) {
@@ -82,26 +148,23 @@ FailurePointer Queue::execute(Op& op) {
       return buffer->failure;
     }
   }
+  for (const auto* outputs : {&op.writes, &op.updates}) {
+    for (const BufferPointer& buffer : *outputs) {
+      buffer->stamp = ++stamp_;
+      for (const std::unique_ptr<KeptForm>& form : buffer->kept) {
+        if (form != nullptr) form->drop();
+      }
+    }
+  }
   Error reason{"ERR_OP_FAILED", {}};
   try {
-    for (const BufferPointer& buffer : op.reads) {
-      if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
+    try {
+      compute(op);
+    } catch (const Error& error) {
+      // An op that fails has changed nothing: once there is more memory it may run again.
+      if (std::strcmp(error.code, "ERR_OUT_OF_MEMORY") != 0 || !kept_.drop()) throw;
+      compute(op);
     }
-    for (const BufferPointer& buffer : op.writes) {
-      if (buffer->data == nullptr) buffer->data = backend_->allocate(buffer->bytes);
-    }
-    // What is updated for the first time starts as zeros. If there is no memory for it, it stays unborn and
-    // not failed, so that the next op may try again.
-    for (const BufferPointer& buffer : op.updates) {
-      if (buffer->data != nullptr) continue;
-      buffer->data = backend_->allocate(buffer->bytes);
-      backend_->fill({static_cast<std::int64_t>(buffer->bytes / sizeof(float)), 0.0f, nullptr,
-                      static_cast<float*>(buffer->data)});
-    }
-    // Where all results are empty there is nothing to compute, and billions of rows without columns need not
-    // be walked through.
-    const bool changesNothing = op.updates.empty() && !op.writes.empty() && bytesOf(op) == op.hostBytes;
-    if (!changesNothing) op.run(*backend_);
     return nullptr;
   } catch (const Error& error) {
     reason = error;
@@ -118,7 +181,7 @@ FailurePointer Queue::execute(Op& op) {
 FailurePointer Queue::tell(const Op& op, const Error& reason) noexcept {
   try {
     FailurePointer failure = std::make_shared<Failure>(
-        reason.code, std::string(op.name) + "(" + op.shapes + "): " + reason.message);
+        reason.code, std::string(op.name) + "(" + op.sizes.text() + "): " + reason.message);
     unobserved_.push_back(failure);
     return failure;
   } catch (const std::bad_alloc&) {

@@ -1,6 +1,7 @@
 // A device as an ordered queue: one thread, which runs ops in the order in which they were issued.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "backend.h"
+#include "addon/kept.h"
 
 namespace packed_rnn {
 
@@ -23,9 +24,11 @@ struct Failure {
 };
 using FailurePointer = std::shared_ptr<const Failure>;
 
+// The ops that keep what they make of weights.
+enum Keeper { kMatmul, kRecurrentForward, kRecurrentBackward, kKeepers };
+
 // Device memory, counted by those who hold it: handles in JavaScript and ops in the queue. The memory is
-// allocated on the device's thread, by the op that first writes it; `data` and `failure` are that thread's
-// alone.
+// allocated on the device's thread, by the op that first writes it; all but `bytes` is that thread's alone.
 struct Buffer {
   Buffer(Backend& owner, std::size_t size) : backend(owner), bytes(size) {}
   ~Buffer() {
@@ -38,12 +41,31 @@ struct Buffer {
   const std::size_t bytes;
   void* data = nullptr;
   FailurePointer failure;
+  std::uint64_t stamp = 0;  // names its contents on its device
+  std::array<std::unique_ptr<KeptForm>, kKeepers> kept;
 };
 using BufferPointer = std::shared_ptr<Buffer>;
 
+// An op's sizes, for messages: of more than there is room for, the first.
+class Sizes {
+ public:
+  void add(const char* name, std::int64_t value) {
+    if (count_ < sizes_.size()) sizes_[count_++] = {name, value};
+  }
+  std::string text() const;
+
+ private:
+  struct Size {
+    const char* name;
+    std::int64_t value;
+  };
+  std::array<Size, 12> sizes_;
+  std::size_t count_ = 0;
+};
+
 struct Op {
   const char* name = "";
-  std::string shapes;                  // for messages
+  Sizes sizes;
   std::vector<BufferPointer> reads;    // a failed one fails the op
   std::vector<BufferPointer> writes;   // allocated before the op runs, failed with it
   std::vector<BufferPointer> updates;  // read and written in place: an op that fails leaves them as they
@@ -62,20 +84,29 @@ class Queue {
   // `done` when all that was pushed before has run, with the first failure that nobody observed.
   void synchronize(std::function<void(const FailurePointer&)> done);
   Backend& backend() { return *backend_; }
+  // Where an op keeps what it makes of its weights: beside `holder`, one of them. Null if it should not keep
+  // it. For `run` alone.
+  Kept** kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin);
 
-  static constexpr std::size_t kMostOps = 1024;
+  static constexpr std::size_t kMostOps = 1 << 15;
   static constexpr std::size_t kMostBytes = std::size_t{4} << 30;
 
  private:
   void loop();
+  void spinUntilIssued() const;
   FailurePointer execute(Op& op);
+  void compute(Op& op);
   FailurePointer tell(const Op& op, const Error& reason) noexcept;
 
   std::unique_ptr<Backend> backend_;
+  KeptForms kept_;
+  std::uint64_t stamp_ = 0;  // the device's thread alone
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable issued_, room_;
   std::deque<Op> ops_;
+  std::atomic<std::size_t> waitingOps_ = 0;  // ops_.size(), for who does not hold the mutex
   std::size_t waitingBytes_ = 0;
+  int blocked_ = 0;                         // calls that wait for room
   std::vector<FailurePointer> unobserved_;  // the device's thread alone
   // Of an op whose failure there is no memory to tell of.
   const FailurePointer speechless_ =

@@ -7,7 +7,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kSmallWork = 1 << 16;  // multiply-adds, which one thread does before others wake
+constexpr std::int64_t kSmallWork = 1 << 17;  // multiply-adds, which one thread does before others wake
 
 // The tiles of c [rows, columns] (+)= a · b, a(k, r) = a[r aRow + k aDepth], b given by panels, all in terms.
 struct Sweep {
@@ -373,10 +373,38 @@ void gemm(CpuBackend& backend, const Gemm& g) {
   g.a.transposed ? productOfSlices(backend, g) : ProductOfRows(backend, g).run();
 }
 
+namespace {
+
+// b of a product, packed.
+class KeptPanels final : public CpuKept {
+ public:
+  KeptPanels(CpuBackend& backend, const Gemm& g) : terms_(backend, panelTerms(g.n, g.k)) {
+    packPanels(backend, g.b, g.n, g.k, terms_, g.n * g.k < kSmallWork);
+  }
+  const Term* terms() const { return terms_; }
+
+ private:
+  Scratch<Term> terms_;
+};
+
+}  // namespace
+
 void Kernels::matmul(const Matmul& a) {
-  gemm(*this, {a.m, a.n, a.k, Operand{a.a, a.transposeA ? a.m : a.k, nullptr, a.transposeA},
-               Operand{a.b, a.transposeB ? a.k : a.n, nullptr, a.transposeB}, a.c, a.n, a.bias, a.accumulate,
-               nullptr});
+  Gemm g{a.m,
+         a.n,
+         a.k,
+         Operand{a.a, a.transposeA ? a.m : a.k, nullptr, a.transposeA},
+         Operand{a.b, a.transposeB ? a.k : a.n, nullptr, a.transposeB},
+         a.c,
+         a.n,
+         a.bias,
+         a.accumulate,
+         nullptr};
+  if (a.kept != nullptr && a.m > 0 && a.n > 0) {
+    if (*a.kept == nullptr) *a.kept = new KeptPanels(*this, g);
+    g.panels = static_cast<const KeptPanels*>(*a.kept)->terms();
+  }
+  gemm(*this, g);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -33,8 +33,13 @@ Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& l
   const std::int64_t walks = count_ * shape.directions;
   // Who waits in lock step for a thread that has no core waits for a whole turn of it.
   const std::int64_t shares = smaller(team.cores(), (layout.blocks + together - 1) / together);
-  shared_ = layout.hidden >= kLeastShared && shares > walks;
-  workers_ = static_cast<int>(shared_ ? shares : larger(1, smaller(team.size(), walks)));
+  // Multiply-adds of a walk that is over before another worker has begun; the second path, whose workers wait
+  // for each other, must outlast that by far.
+  constexpr std::int64_t kLeastWork = 1 << 17;
+  const std::int64_t work = shape.rows * shape.directions * layout.width * layout.state;
+  shared_ = layout.hidden >= kLeastShared && shares > walks && work >= 8 * kLeastWork;
+  const std::int64_t apart = work < kLeastWork ? 1 : larger(1, smaller(team.size(), walks));
+  workers_ = static_cast<int>(shared_ ? shares : apart);
   // Recurrent weights of more units leave the second-level cache, and come back for twice as many sequences.
   constexpr std::int64_t kManyUnits = 512;
   const std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;

@@ -55,8 +55,8 @@ void Team::stop() {
   stopping_ = true;
   for (Member& member : members_) {
     if (!member.thread.joinable()) continue;
-    member.round.fetch_add(1);
-    member.round.notify_one();
+    member.state = kCalled;
+    member.state.notify_one();
     member.thread.join();
   }
 }
@@ -71,16 +71,22 @@ void Team::start(std::int64_t count, bool together, Task task, void* context) {
   together_ = together;
   next_.store(0, std::memory_order_relaxed);
   const std::int64_t others = std::min(count, static_cast<std::int64_t>(size())) - 1;
-  if (others <= 0) return work(0);
-  busy_.store(static_cast<std::int32_t>(others), std::memory_order_relaxed);
   for (std::int64_t i = 0; i < others; i++) {
     Member& member = members_[static_cast<std::size_t>(i)];
-    member.round.fetch_add(1, std::memory_order_release);
-    member.round.notify_one();
+    member.state.store(kCalled, std::memory_order_release);
+    member.state.notify_one();
   }
   work(0);
-  if (spinUntil([this] { return busy_.load(std::memory_order_acquire) == 0; })) return;
-  for (std::int32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) busy_.wait(busy);
+  for (std::int64_t i = 0; i < others; i++) finish(members_[static_cast<std::size_t>(i)]);
+}
+
+// Calls the member off, or waits for it if it runs.
+void Team::finish(Member& member) const {
+  std::uint32_t state = kCalled;
+  // Where each task has its worker, nobody else has done it.
+  if (!together_ && member.state.compare_exchange_strong(state, kIdle, std::memory_order_acq_rel)) return;
+  if (spinUntil([&] { return member.state.load(std::memory_order_acquire) == kIdle; })) return;
+  while ((state = member.state.load(std::memory_order_acquire)) != kIdle) member.state.wait(state);
 }
 
 void Team::work(int worker) {
@@ -94,13 +100,17 @@ void Team::work(int worker) {
 
 void Team::loop(Member& member, int worker) {
   flushDenormals();
-  for (std::uint32_t seen = 0;; seen++) {
-    if (!spinUntil([&] { return member.round.load(std::memory_order_acquire) != seen; })) {
-      while (member.round.load(std::memory_order_acquire) == seen) member.round.wait(seen);
+  for (;;) {
+    const auto called = [&] { return member.state.load(std::memory_order_acquire) == kCalled; };
+    if (!spinUntil(called)) {
+      while (!called()) member.state.wait(kIdle);
     }
     if (stopping_) return;
+    std::uint32_t state = kCalled;
+    if (!member.state.compare_exchange_strong(state, kRunning, std::memory_order_acq_rel)) continue;
     work(worker);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    member.state.store(kIdle, std::memory_order_release);
+    member.state.notify_one();
   }
 }
 

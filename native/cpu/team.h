@@ -28,9 +28,11 @@ class Team {
   void runTogether(int count, Task task, void* context);
 
  private:
-  // Each member waits for a word of its own, in a cache line of its own: who has nothing to do is not woken.
+  // Each member waits for a word of its own, in a cache line of its own: one with nothing to do is not woken.
+  // What was called and has not started when all tasks are taken is called off: nobody waits for it.
+  enum State : std::uint32_t { kIdle, kCalled, kRunning };
   struct alignas(64) Member {
-    std::atomic<std::uint32_t> round{0};
+    std::atomic<std::uint32_t> state{kIdle};
     std::thread thread;
   };
 
@@ -38,6 +40,7 @@ class Team {
   void stop();
   void work(int worker);
   void loop(Member& member, int worker);
+  void finish(Member& member) const;
   template <class Ready>
   bool spinUntil(Ready ready) const;
 
@@ -48,7 +51,6 @@ class Team {
   std::int64_t count_ = 0;
   bool together_ = false;
   std::atomic<std::int64_t> next_{0};
-  std::atomic<std::int32_t> busy_{0};
   std::atomic<bool> stopping_{false};
 };
 

@@ -1,7 +1,7 @@
 import { isRecorded, record } from '../autograd.js'
 import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { native, type RecurrentLayer } from '../native.js'
+import { type NativeBuffer, native, type RecurrentLayer } from '../native.js'
 import { PackedSequence, type RowIndex } from '../packed.js'
 import { outlive } from '../scope.js'
 import { empty, type Matrix, ranked, type Tensor } from '../tensor.js'
@@ -34,7 +34,20 @@ import type {
 } from './recurrentResult.js'
 import { checkPacked } from './rows.js'
 
-/** The arguments that the forward and the backward op of layer l share. */
+const weightParts = ['wIh', 'wHh', 'bIh', 'bHh', 'wHr'] as const
+
+/** The buffers of layer l, in the order of `weightParts` and then of the directions. */
+function layerBuffers(weights: readonly LstmWeights[], l: number, directions: number) {
+  const buffers: (NativeBuffer | null)[] = []
+  for (const part of weightParts) {
+    for (let d = 0; d < directions; d++) buffers.push(weights[l * directions + d]![part]?.buffer ?? null)
+  }
+  return buffers
+}
+
+const sizes = new Float64Array(9)
+
+/** The arguments that the forward and the backward op of layer l share; good for one call. */
 function layerArguments(
   shape: RecurrentShape,
   weights: readonly LstmWeights[],
@@ -43,30 +56,25 @@ function layerArguments(
   index: RowIndex | null,
   { h0, c0 }: { h0: States | null; c0: States | null },
 ): RecurrentLayer {
-  const { kind, sequences, hiddenSize, stateSize, directions, bias } = shape
-  const own = weights.slice(l * directions, (l + 1) * directions)
-  const all = (name: keyof LstmWeights) => own.flatMap(weight => weight[name]?.buffer ?? [])
+  const { kind, sequences, hiddenSize, stateSize, directions } = shape
   const before = l * directions * sequences.batchSize
+  sizes[0] = kind.cell
+  sizes[1] = sequences.rows
+  sizes[2] = input.shape[0]
+  sizes[3] = input.shape[1]
+  sizes[4] = hiddenSize
+  sizes[5] = kind.projSize
+  sizes[6] = directions
+  sizes[7] = before * stateSize
+  sizes[8] = before * hiddenSize
   return {
-    cell: kind.cell,
-    rows: sequences.rows,
-    distinctRows: input.shape[0],
-    inputSize: input.shape[1],
-    hiddenSize,
-    projectionSize: kind.projSize,
-    directions,
-    hOffset: before * stateSize,
-    cOffset: before * hiddenSize,
+    sizes,
     offsets: sequences.offsets,
     x: input.buffer,
     index: index?.index.buffer ?? null,
     starts: index?.starts.buffer ?? null,
     order: index?.order.buffer ?? null,
-    wIh: all('wIh'),
-    wHh: all('wHh'),
-    bIh: bias ? all('bIh') : null,
-    bHh: bias ? all('bHh') : null,
-    wHr: kind.projSize > 0 ? all('wHr') : null,
+    weights: layerBuffers(weights, l, directions),
     h0: h0?.buffer ?? null,
     c0: c0?.buffer ?? null,
   }
@@ -97,11 +105,11 @@ function forward(
   let input = x.data
   let index = x.index
   for (let l = 0; l < numLayers; l++) {
-    const args = layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 })
+    const layer = layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 })
     const output = empty<2>(device, [sequences.rows, directions * stateSize])
-    const saved = train ? outlive(empty<1>(device, [native.recurrentSavedCount(device.queue, args)])) : null
+    const saved = train ? outlive(empty<1>(device, [native.recurrentSavedCount(device.queue, layer)])) : null
     native.recurrentForward(device.queue, {
-      ...args,
+      layer,
       output: output.buffer,
       hN: hN.buffer,
       cN: cN?.buffer ?? null,
@@ -128,7 +136,7 @@ function backward(
   const op = `${name}Backward`
   if (!(saved instanceof RecurrentSaved)) throw badArgument(op, 'saved', `what ${name}Forward saved`, saved)
   const { shape, weights, layers } = saved
-  const { sequences, hiddenSize, stateSize, numLayers, directions, bias, kind } = shape
+  const { sequences, hiddenSize, stateSize, numLayers, directions, kind } = shape
   const { dOutput = null, dHN = null, dCN = null } = gradients
   saved.check(name)
   const { device } = layers[0]!.input
@@ -153,10 +161,8 @@ function backward(
   for (let l = numLayers - 1; l >= 0; l--) {
     const layer = layers[l]!
     const dX = l > 0 || wanted.input !== false ? empty<2>(device, layer.input.shape) : null
-    const own = dWeights.slice(l * directions, (l + 1) * directions)
-    const all = (part: keyof LstmWeights) => own.flatMap(gradient => gradient[part]?.buffer ?? [])
     native.recurrentBackward(device.queue, {
-      ...layerArguments(shape, weights, l, layer.input, layer.index, saved),
+      layer: layerArguments(shape, weights, l, layer.input, layer.index, saved),
       output: layer.output.buffer,
       saved: layer.saved.buffer,
       dOutput: above?.buffer ?? null,
@@ -165,11 +171,7 @@ function backward(
       dX: dX?.buffer ?? null,
       dH0: dH0.buffer,
       dC0: dC0?.buffer ?? null,
-      dWIh: all('wIh'),
-      dWHh: all('wHh'),
-      dBIh: bias ? all('bIh') : null,
-      dBHh: bias ? all('bHh') : null,
-      dWHr: kind.projSize > 0 ? all('wHr') : null,
+      gradients: layerBuffers(dWeights, l, directions),
     })
     if (above !== dOutput) above?.dispose()
     const place = layers[l - 1]?.mask

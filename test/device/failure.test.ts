@@ -73,7 +73,7 @@ test('a failed layer fails all its results', async () => {
   expect(new Set(errors.map(error => error.message)).size).toBe(1)
   expect(errors[0]).toMatchObject({
     code: 'ERR_OUT_OF_MEMORY',
-    message: expect.stringMatching(/^tensor\(8388608 bytes\): /),
+    message: expect.stringMatching(/^tensor\(bytes 8388608\): /),
   })
   saved.dispose()
 })

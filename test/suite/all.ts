@@ -11,6 +11,7 @@ import { optimizersSuite } from './optimizers.js'
 import { packingSuite } from './packing.js'
 import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
+import { repeatedSuite } from './repeated.js'
 import type { Target } from './target.js'
 import { touchedRowsSuite } from './touchedRows.js'
 import { vanishedSuite } from './vanished.js'
@@ -27,6 +28,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   recurrentSuite,
   cellsSuite,
   vanishedSuite,
+  repeatedSuite,
   modulesSuite,
   optimizersSuite,
   optimizerStateSuite,
