@@ -59,10 +59,11 @@ class Node implements TapeNode {
   /** Rises with every node: the inputs of a node were recorded before it. */
   readonly order = recorded++
   readonly op: string
-  readonly inputs: Gradients
-  readonly outputs: readonly object[]
-  readonly #held: { storage: Storage; version: number; shape: readonly number[] }[] = []
-  readonly #owned: { dispose(): void }[] = []
+  /** Inputs and outputs are empty once the node has run, so that a kept loss does not keep the other tensors. */
+  inputs: Gradients
+  outputs: readonly object[]
+  #held: { storage: Storage; version: number; shape: readonly number[] }[] = []
+  #owned: { dispose(): void }[] = []
   #backward: Backward | null
 
   constructor(op: string, inputs: Gradients, outputs: Gradients, keep: (keeper: Keeper) => Backward) {
@@ -98,12 +99,16 @@ class Node implements TapeNode {
   }
 
   run(gradients: Gradients): Gradients {
-    const backward = this.#backward
-    this.#backward = null
+    const [backward, wanted] = [this.#backward, this.inputs.map(wantsGradient)]
     try {
-      return backward === null ? [] : backward(gradients, this.inputs.map(wantsGradient))
+      return backward === null ? [] : backward(gradients, wanted)
     } finally {
       for (const thing of this.#owned) thing.dispose()
+      this.#backward = null
+      this.inputs = []
+      this.outputs = []
+      this.#held = []
+      this.#owned = []
     }
   }
 
@@ -117,9 +122,10 @@ class Node implements TapeNode {
       const given = pending.get(node)
       if (given === undefined) continue
       pending.delete(node)
+      const { inputs } = node
       const gradients = node.run(given)
       for (const one of given) one?.dispose()
-      node.inputs.forEach((input, i) => {
+      inputs.forEach((input, i) => {
         const gradient = gradients[i] ?? null
         if (gradient === null) return
         if (input?.node instanceof Node) addTo(pending, input.node, input, gradient)

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Device } from '../../src/device.js'
-import { add, relu, scale, sum } from '../../src/ops/elementwise.js'
+import { add, multiply, relu, scale, sigmoid, sum, tanh } from '../../src/ops/elementwise.js'
 import { embeddingForward } from '../../src/ops/embedding.js'
 import { linear } from '../../src/ops/linear.js'
-import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
+import { lstm, lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
 import { PackedIds, packSequence } from '../../src/packed.js'
-import { full, memory, type Tensor, tensor, zeros } from '../../src/tensor.js'
+import { full, type Matrix, memory, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { BLOCK, occupy, ownDevice, rejectionOf, thrownBy } from './own.js'
 
 let own: Device
@@ -179,12 +179,43 @@ describe('what nobody disposed', () => {
     expect(weight.grad).toBeNull()
   })
 
+  test('is freed after the backward pass, also while the loss is held', async () => {
+    const size = 256
+    const x = full<1>([size], 0.5, { device: own, requiresGrad: true })
+    const loss = lossOf(x)
+    loss.backward()
+    await own.synchronize()
+    // x, its gradient and the loss are left.
+    await collected(() => own.memory().held === 2 * 4 * size + BLOCK)
+    expect(thrownBy(() => loss.backward()).code).toBe('ERR_GRAPH_FREED')
+    expect(x.grad?.size).toBe(size)
+  })
+
+  test('is freed after the backward pass where another output of its op is held', async () => {
+    const weights = [{ wIh: zeros<2>([4, 1], { device: own }), wHh: zeros<2>([4, 1], { device: own }) }]
+    weights[0]!.wHh.requiresGrad = true
+    const cN = cellOf(weights)
+    await own.synchronize()
+    // Both weights, the gradient and cN are left.
+    await collected(() => own.memory().held === 4 * BLOCK)
+    expect(cN.disposed).toBe(false)
+  })
+
   // In functions of their own, so that no register or stack slot of the test still refers to a tensor.
   function dropTensors(megabytes: number): void {
     for (let i = 0; i < megabytes; i++) zeros([MEGABYTE / 4], { device: own })
   }
   function dropLoss(weight: Tensor<'float32', 2>): void {
     sum(linear(full<2>([512, 2], 1, { device: own }), weight))
+  }
+  function lossOf(x: Tensor<'float32', 1>): Tensor<'float32', 0> {
+    return sum(multiply(tanh(x), sigmoid(x)))
+  }
+  function cellOf(weights: { wIh: Matrix; wHh: Matrix }[]): Tensor<'float32'> {
+    const x = packSequence([new Float32Array(4096)], { inputSize: 1, device: own })
+    const { output, cN } = lstm(x, weights, { hiddenSize: 1 })
+    sum(output.data).backward()
+    return cN
   }
 })
 
