@@ -92,8 +92,8 @@ export class Device {
 
   /**
    * Resolves when all that was issued has run.
-   * @throws PackedRnnError (rejects) with the first failure that no `await` has shown yet: ERR_OUT_OF_MEMORY,
-   * ERR_OP_FAILED, ERR_OUT_OF_RANGE, ERR_NON_FINITE, ERR_DEVICE_LOST.
+   * @throws PackedRnnError (rejects) with the first failure of this thread's ops that no `await` has shown yet:
+   * ERR_OUT_OF_MEMORY, ERR_OP_FAILED, ERR_OUT_OF_RANGE, ERR_NON_FINITE, ERR_DEVICE_LOST.
    */
   async synchronize(): Promise<void> {
     try {

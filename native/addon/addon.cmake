@@ -3,7 +3,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/../cpu/cpu.cmake)
 
 set(ADDON_FOLDER ${CMAKE_CURRENT_LIST_DIR})
 function(add_addon flags)
-  set(sources addon call cuda_library device distinct_ids environment kept ops optimizer_ops queue)
+  set(sources addon call cuda_library device distinct_ids environment failures kept ops optimizer_ops queue)
   list(TRANSFORM sources REPLACE "(.+)" "${ADDON_FOLDER}/\\1.cpp")
   add_library(addon MODULE ${sources})
   add_cpu_backend(addon ${flags})

@@ -100,7 +100,7 @@ std::vector<std::int32_t> Call::integers32(const char* name) {
 
 void Call::submit(Queue& queue, std::function<void(Backend&)> run) {
   op_.run = std::move(run);
-  queue.push(std::move(op_));
+  Environment::of(arguments_.Env())->push(queue, std::move(op_));
 }
 
 }  // namespace packed_rnn

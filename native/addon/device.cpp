@@ -192,16 +192,18 @@ Napi::Value ceilings(const Napi::CallbackInfo& info) {
   Op op;
   op.name = "ceilings";
   op.run = [found, measure = device.measure](Backend& backend) { *found = measure(backend); };
-  op.done = Environment::of(info.Env())->promise(info.Env(), settle, promise);
-  queueOf(info[0]).push(std::move(op));
+  const std::shared_ptr<Environment> environment = Environment::of(info.Env());
+  op.done = environment->promise(info.Env(), settle, promise);
+  environment->push(queueOf(info[0]), std::move(op));
   return promise;
 }
 
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
+  Queue& queue = queueOf(info[0]);
   Napi::Promise promise(info.Env(), nullptr);
-  queueOf(info[0]).synchronize(Environment::of(info.Env())
-                                   ->promise(
-                                       info.Env(), [](Napi::Env env) { return env.Undefined(); }, promise));
+  const std::shared_ptr<Environment> environment = Environment::of(info.Env());
+  const auto settle = [](Napi::Env env) { return env.Undefined(); };
+  environment->synchronize(queue, environment->promise(info.Env(), settle, promise));
   return promise;
 }
 
@@ -225,7 +227,7 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   op.run = [host, target](Backend& backend) {
     if (!host->empty()) backend.upload(target->data, host->data(), host->size());
   };
-  queue.push(std::move(op));
+  Environment::of(info.Env())->push(queue, std::move(op));
   return wrapBuffer(info.Env(), std::move(buffer));
 }
 
@@ -250,8 +252,9 @@ Napi::Value download(const Napi::CallbackInfo& info) {
     if (integers) return Napi::Int32Array::New(env, host->size() / 4, memory, 0);
     return Napi::Float32Array::New(env, host->size() / 4, memory, 0);
   };
-  op.done = Environment::of(info.Env())->promise(info.Env(), settle, promise);
-  queue.push(std::move(op));
+  const std::shared_ptr<Environment> environment = Environment::of(info.Env());
+  op.done = environment->promise(info.Env(), settle, promise);
+  environment->push(queue, std::move(op));
   return promise;
 }
 

@@ -22,6 +22,21 @@ void Environment::attach(Napi::Env env) {
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
 
+void Environment::push(Queue& queue, Op op) {
+  op.failures = failuresOn(queue);
+  queue.push(std::move(op));
+}
+
+void Environment::synchronize(Queue& queue, std::function<void(const FailurePointer&)> done) {
+  queue.synchronize(failuresOn(queue), std::move(done));
+}
+
+const std::shared_ptr<Failures>& Environment::failuresOn(const Queue& queue) {
+  std::shared_ptr<Failures>& failures = failures_[&queue];
+  if (failures == nullptr) failures = std::make_shared<Failures>();
+  return failures;
+}
+
 void Environment::report(Napi::Env env, std::int64_t bytes) {
   constexpr std::int64_t kLarge = std::int64_t{256} << 20;
   unreported_ += bytes;

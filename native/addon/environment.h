@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 
@@ -18,6 +19,12 @@ class Environment {
   static std::shared_ptr<Environment> of(Napi::Env env) {
     return *env.GetInstanceData<std::shared_ptr<Environment>>();
   }
+
+  // Issues an op, whose failure is this environment's.
+  void push(Queue& queue, Op op);
+  // Calls `done` when all that was issued before has run, with the first failure of this environment's ops on
+  // the queue that nobody observed.
+  void synchronize(Queue& queue, std::function<void(const FailurePointer&)> done);
 
   // Tells V8 of device memory that handles hold, so that it collects those that nobody disposed. A training
   // step makes and disposes a hundred megabytes within one turn; told of each, V8 would collect several times
@@ -40,12 +47,14 @@ class Environment {
   void drain(Napi::Env env);
   static void conclude(Napi::Env env, const Completion& completion);
   void detach();
+  const std::shared_ptr<Failures>& failuresOn(const Queue& queue);
 
   std::mutex mutex_;
   std::deque<Completion> completed_;
   bool attached_ = true;
   napi_threadsafe_function wake_ = nullptr;
   // The JavaScript thread alone:
+  std::map<const Queue*, std::shared_ptr<Failures>> failures_;
   std::int64_t pending_ = 0;
   std::int64_t unreported_ = 0;
 };

@@ -27,15 +27,6 @@ std::size_t bytesOf(const Op& op) {
 
 }  // namespace
 
-std::string Sizes::text() const {
-  std::string text;
-  for (std::size_t i = 0; i < count_; i++) {
-    if (i > 0) text += ", ";
-    text += std::string(sizes_[i].name) + " " + std::to_string(sizes_[i].value);
-  }
-  return text;
-}
-
 Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
   // A queue lives as long as the process, and so does its thread: nothing waits for it at exit.
   std::thread([this] { loop(); }).detach();
@@ -58,18 +49,15 @@ void Queue::push(Op op) {
   issued_.notify_one();
 }
 
-void Queue::synchronize(std::function<void(const FailurePointer&)> done) {
+void Queue::synchronize(std::shared_ptr<Failures> failures, std::function<void(const FailurePointer&)> done) {
   Op op;
   op.name = "synchronize";
   op.run = [](Backend& backend) { backend.synchronize(); };
-  op.done = [this, done](FailurePointer first) {
-    for (const FailurePointer& failure : unobserved_) {
-      if (first == nullptr && !failure->observed) first = failure;
-    }
-    unobserved_.clear();
-    if (first != nullptr) first->observed = true;
-    done(first);
+  op.done = [failures, done = std::move(done)](const FailurePointer& own) {
+    const FailurePointer earlier = failures->take();
+    done(own != nullptr ? own : earlier);
   };
+  op.failures = std::move(failures);
   push(std::move(op));
 }
 
@@ -173,20 +161,9 @@ FailurePointer Queue::execute(Op& op) {
   } catch (const std::exception& error) {
     std::snprintf(reason.message, sizeof reason.message, "%s", error.what());
   }
-  const FailurePointer failure = tell(op, reason);
+  const FailurePointer failure = op.failures->add(reason.code, op.name, op.sizes, reason.message);
   for (const BufferPointer& output : op.writes) output->failure = failure;
   return failure;
-}
-
-FailurePointer Queue::tell(const Op& op, const Error& reason) noexcept {
-  try {
-    FailurePointer failure = std::make_shared<Failure>(
-        reason.code, std::string(op.name) + "(" + op.sizes.text() + "): " + reason.message);
-    unobserved_.push_back(failure);
-    return failure;
-  } catch (const std::bad_alloc&) {
-    return speechless_;
-  }
 }
 
 }  // namespace packed_rnn

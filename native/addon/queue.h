@@ -12,17 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "addon/failures.h"
 #include "addon/kept.h"
 
 namespace packed_rnn {
-
-// Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
-struct Failure {
-  std::string code;
-  std::string message;
-  mutable std::atomic<bool> observed = false;  // somebody's await rejected with it
-};
-using FailurePointer = std::shared_ptr<const Failure>;
 
 // The ops that keep what they make of weights.
 enum Keeper { kMatmul, kRecurrentForward, kRecurrentBackward, kKeepers };
@@ -46,23 +39,6 @@ struct Buffer {
 };
 using BufferPointer = std::shared_ptr<Buffer>;
 
-// An op's sizes, for messages: of more than there is room for, the first.
-class Sizes {
- public:
-  void add(const char* name, std::int64_t value) {
-    if (count_ < sizes_.size()) sizes_[count_++] = {name, value};
-  }
-  std::string text() const;
-
- private:
-  struct Size {
-    const char* name;
-    std::int64_t value;
-  };
-  std::array<Size, 12> sizes_;
-  std::size_t count_ = 0;
-};
-
 struct Op {
   const char* name = "";
   Sizes sizes;
@@ -71,6 +47,7 @@ struct Op {
   std::vector<BufferPointer> updates;  // read and written in place: an op that fails leaves them as they
                                        // were; zeros the first time
   std::size_t hostBytes = 0;           // held by the op itself
+  std::shared_ptr<Failures> failures;  // of who issued the op; never null
   std::function<void(Backend&)> run;
   std::function<void(const FailurePointer&)> done;  // optional; null: it succeeded. On the device's thread
 };
@@ -81,8 +58,8 @@ class Queue {
 
   // Blocks while kMostOps ops or kMostBytes bytes are ahead of this one.
   void push(Op op);
-  // `done` when all that was pushed before has run, with the first failure that nobody observed.
-  void synchronize(std::function<void(const FailurePointer&)> done);
+  // Calls `done` when all that was pushed before has run, with the first of `failures` that nobody observed.
+  void synchronize(std::shared_ptr<Failures> failures, std::function<void(const FailurePointer&)> done);
   Backend& backend() { return *backend_; }
   // Where an op keeps what it makes of its weights: beside `holder`, one of them. Null if it should not keep
   // it. For `run` alone.
@@ -96,7 +73,6 @@ class Queue {
   void spinUntilIssued() const;
   FailurePointer execute(Op& op);
   void compute(Op& op);
-  FailurePointer tell(const Op& op, const Error& reason) noexcept;
 
   std::unique_ptr<Backend> backend_;
   KeptForms kept_;
@@ -106,11 +82,7 @@ class Queue {
   std::deque<Op> ops_;
   std::atomic<std::size_t> waitingOps_ = 0;  // ops_.size(), for who does not hold the mutex
   std::size_t waitingBytes_ = 0;
-  int blocked_ = 0;                         // calls that wait for room
-  std::vector<FailurePointer> unobserved_;  // the device's thread alone
-  // Of an op whose failure there is no memory to tell of.
-  const FailurePointer speechless_ =
-      std::make_shared<Failure>("ERR_OUT_OF_MEMORY", "the host has no memory left");
+  int blocked_ = 0;  // calls that wait for room
 };
 
 }  // namespace packed_rnn

@@ -121,6 +121,29 @@ test('synchronize rejects with the first failure that nobody has seen, once', as
   expect((await rejectionOf(failed[1]!.toArray())).message).toMatch(/^fill\(count 2097152\): /)
 })
 
+test('failures that nobody sees are counted beyond the first 256: their number has a bound', async () => {
+  const own = ownDevice(2 ** 20)
+  const fail = (size: number) => zeros([size], { device: own }).dispose()
+  for (let i = 0; i < 1000; i++) fail(2 ** 20 + i)
+  const { code, message } = await rejectionOf(own.synchronize())
+  expect(code).toBe('ERR_OUT_OF_MEMORY')
+  expect(message).toMatch(/^fill\(count 1048576\): .* are held; further failures, not kept: 744$/)
+  await own.synchronize()
+  fail(2 ** 21)
+  expect((await rejectionOf(own.synchronize())).message).toMatch(/^fill\(count 2097152\): .* are held$/)
+})
+
+test('of failures beyond those the last is kept, for who saw all others', async () => {
+  const own = ownDevice(2 ** 20)
+  const seen = Array.from({ length: 256 }, () => zeros([2 ** 20], { device: own }))
+  const unseen = zeros([2 ** 21], { device: own })
+  const reads = seen.map(each => rejectionOf(each.toArray()))
+  expect((await rejectionOf(own.synchronize())).message).toMatch(/^fill\(count 2097152\): /)
+  expect(new Set((await Promise.all(reads)).map(({ code }) => code))).toEqual(new Set(['ERR_OUT_OF_MEMORY']))
+  await own.synchronize()
+  expect(unseen.disposed).toBe(false)
+})
+
 test('synchronize does not repeat a failure that an earlier read rejects with', async () => {
   const own = ownDevice(2 ** 20)
   const [shown, other] = [2 ** 20, 2 ** 21].map(size => zeros([size], { device: own }))

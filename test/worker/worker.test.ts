@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { device } from '../../src/device.js'
 import { relu, sum } from '../../src/ops/elementwise.js'
-import { full } from '../../src/tensor.js'
+import { full, zeros } from '../../src/tensor.js'
 import { compiledPackage, loader } from './compiled.js'
 
 let folder: string
@@ -82,6 +82,32 @@ test('an error of the device reaches the worker that awaits it', async () => {
     const error = await zeros([10000], { device: small }).toArray().catch(error => error)
     parentPort.postMessage([error.name, error.code])`)
   expect(await message(worker)).toEqual(['PackedRnnError', 'ERR_OUT_OF_MEMORY'])
+})
+
+test('synchronize rejects with the failures of its own thread, which no other one sees or clears', async () => {
+  const options = { threads: 1, memoryLimit: 5001 }
+  const worker = start(
+    `
+    const { device } = await load('device.js')
+    const { zeros } = await load('tensor.js')
+    const small = device('cpu', workerData)
+    const codeOf = promise => promise.then(() => null, error => error.code)
+    zeros([10000], { device: small })
+    parentPort.once('message', async () => {
+      parentPort.postMessage([await codeOf(small.synchronize()), await codeOf(small.synchronize())])
+    })
+    parentPort.postMessage('issued')`,
+    options,
+  )
+  expect(await message(worker)).toBe('issued')
+  const small = device('cpu', options)
+  await small.synchronize()
+  const mine = zeros([20000], { device: small })
+  const answer = new Promise(resolve => worker.once('message', resolve))
+  worker.postMessage('synchronize')
+  expect(await answer).toEqual(['ERR_OUT_OF_MEMORY', null])
+  await expect(small.synchronize()).rejects.toThrow(/^fill\(count 20000\): /)
+  expect(mine.disposed).toBe(false)
 })
 
 test('a worker that is terminated in the middle of an op ends, and the device goes on', async () => {

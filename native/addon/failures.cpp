@@ -1,0 +1,61 @@
+#include "addon/failures.h"
+
+#include <new>
+#include <utility>
+
+namespace packed_rnn {
+
+std::string Sizes::text() const {
+  std::string text;
+  for (std::size_t i = 0; i < count_; i++) {
+    if (i > 0) text += ", ";
+    text += std::string(sizes_[i].name) + " " + std::to_string(sizes_[i].value);
+  }
+  return text;
+}
+
+Failures::Failures()
+    : speechless_(std::make_shared<Failure>("ERR_OUT_OF_MEMORY", "the host has no memory left")) {
+  kept_.reserve(kMost);
+}
+
+FailurePointer Failures::add(const char* code, const char* op, const Sizes& sizes,
+                             const char* message) noexcept {
+  FailurePointer failure;
+  try {
+    failure = std::make_shared<Failure>(code, std::string(op) + "(" + sizes.text() + "): " + message);
+  } catch (const std::bad_alloc&) {
+    failure = speechless_;
+    failure->observed = false;
+  }
+  if (kept_.size() == kMost) {
+    std::erase_if(kept_, [](const FailurePointer& each) { return each->observed.load(); });
+  }
+  if (kept_.size() == kMost) {
+    kept_.back() = failure;
+    dropped_++;
+  } else {
+    kept_.push_back(failure);
+  }
+  return failure;
+}
+
+FailurePointer Failures::take() noexcept {
+  FailurePointer first;
+  for (const FailurePointer& failure : kept_) {
+    if (first == nullptr && !failure->observed) first = failure;
+  }
+  kept_.clear();
+  const std::uint64_t dropped = std::exchange(dropped_, 0);
+  if (first == nullptr) return nullptr;
+  first->observed = true;
+  if (dropped == 0) return first;
+  try {
+    return std::make_shared<Failure>(
+        first->code, first->message + "; further failures, not kept: " + std::to_string(dropped));
+  } catch (const std::bad_alloc&) {
+    return first;
+  }
+}
+
+}  // namespace packed_rnn

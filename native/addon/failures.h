@@ -1,0 +1,58 @@
+// Why ops failed, and which failures nobody has heard of.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace packed_rnn {
+
+// An op's sizes, for messages: of more than there is room for, the first.
+class Sizes {
+ public:
+  void add(const char* name, std::int64_t value) {
+    if (count_ < sizes_.size()) sizes_[count_++] = {name, value};
+  }
+  std::string text() const;
+
+ private:
+  struct Size {
+    const char* name;
+    std::int64_t value;
+  };
+  std::array<Size, 12> sizes_;
+  std::size_t count_ = 0;
+};
+
+// Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
+struct Failure {
+  std::string code;
+  std::string message;
+  mutable std::atomic<bool> observed = false;  // somebody's await rejected with it
+};
+using FailurePointer = std::shared_ptr<const Failure>;
+
+// The failures of one environment's ops on one queue that no await has shown yet. The device's thread alone
+// uses them. The constructor takes the memory: adding a failure needs none for the list.
+class Failures {
+ public:
+  static constexpr std::size_t kMost = 256;
+
+  Failures();
+  // Keeps the first kMost - 1 failures and the last one, and counts the others.
+  FailurePointer add(const char* code, const char* op, const Sizes& sizes, const char* message) noexcept;
+  // The first failure that nobody has observed, or null. Forgets all of them.
+  FailurePointer take() noexcept;
+
+ private:
+  std::vector<FailurePointer> kept_;
+  std::uint64_t dropped_ = 0;
+  // Stands for a failure that there is no memory to describe.
+  const FailurePointer speechless_;
+};
+
+}  // namespace packed_rnn
