@@ -47,25 +47,25 @@ void Environment::report(Napi::Env env, std::int64_t bytes) {
 
 std::function<void(const FailurePointer&)> Environment::promise(Napi::Env env, Settle settle,
                                                                 Napi::Promise& promise) {
-  auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
-  promise = deferred->Promise();
+  const auto completion = std::make_shared<std::list<Completion>>();
+  completion->push_back({Napi::Promise::Deferred(env), std::move(settle), nullptr});
+  promise = completion->front().deferred.Promise();
   if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
   // The shared pointer keeps the mutex alive for a device that finishes after the environment.
   const std::shared_ptr<Environment> self = of(env);
-  return [self, deferred, settle = std::move(settle)](const FailurePointer& failure) {
-    self->post({deferred, failure, settle});
-  };
+  return [self, completion](const FailurePointer& failure) { self->post(*completion, failure); };
 }
 
-void Environment::post(Completion completion) {
+void Environment::post(std::list<Completion>& completion, const FailurePointer& failure) noexcept {
   const std::lock_guard lock(mutex_);
   if (!attached_) return;
-  completed_.push_back(std::move(completion));
+  completion.front().failure = failure;
+  completed_.splice(completed_.end(), completion);
   napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
 void Environment::drain(Napi::Env env) {
-  std::deque<Completion> completed;
+  std::list<Completion> completed;
   {
     const std::lock_guard lock(mutex_);
     completed.swap(completed_);
@@ -84,17 +84,17 @@ void Environment::conclude(Napi::Env env, const Completion& completion) {
   if (completion.failure != nullptr) {
     Napi::Error error = Napi::Error::New(env, completion.failure->message);
     error.Set("code", completion.failure->code);
-    completion.deferred->Reject(error.Value());
+    completion.deferred.Reject(error.Value());
     return;
   }
   Napi::Value value;
   try {
     value = completion.settle(env);
   } catch (const Napi::Error& error) {
-    completion.deferred->Reject(error.Value());
+    completion.deferred.Reject(error.Value());
     return;
   }
-  completion.deferred->Resolve(value);
+  completion.deferred.Resolve(value);
 }
 
 void Environment::detach() {

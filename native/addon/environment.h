@@ -2,8 +2,8 @@
 // thread.
 #pragma once
 
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,24 +33,27 @@ class Environment {
 
   // A promise that the device's thread settles: `settle` turns the result into a value, on the JavaScript
   // thread, or is left uncalled where there is a failure. Returns what to call, once, from any thread, also
-  // after this environment is gone. Node stays alive for as long as a promise is pending, and no longer.
+  // after this environment is gone; that throws nothing. Node stays alive for as long as a promise is
+  // pending, and no longer.
   using Settle = std::function<Napi::Value(Napi::Env)>;
   std::function<void(const FailurePointer&)> promise(Napi::Env env, Settle settle, Napi::Promise& promise);
 
  private:
   struct Completion {
-    std::shared_ptr<Napi::Promise::Deferred> deferred;
-    FailurePointer failure;
+    Napi::Promise::Deferred deferred;
     Settle settle;
+    FailurePointer failure;
   };
-  void post(Completion completion);
+  // Takes the one completion of a list, which was allocated with the promise: the end of an op needs no
+  // memory.
+  void post(std::list<Completion>& completion, const FailurePointer& failure) noexcept;
   void drain(Napi::Env env);
   static void conclude(Napi::Env env, const Completion& completion);
   void detach();
   const std::shared_ptr<Failures>& failuresOn(const Queue& queue);
 
   std::mutex mutex_;
-  std::deque<Completion> completed_;
+  std::list<Completion> completed_;
   bool attached_ = true;
   napi_threadsafe_function wake_ = nullptr;
   // The JavaScript thread alone:

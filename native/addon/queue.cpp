@@ -160,6 +160,8 @@ FailurePointer Queue::execute(Op& op) {
     reason = {"ERR_OUT_OF_MEMORY", "the host has no memory left"};
   } catch (const std::exception& error) {
     std::snprintf(reason.message, sizeof reason.message, "%s", error.what());
+  } catch (...) {
+    std::snprintf(reason.message, sizeof reason.message, "an exception of an unknown type");
   }
   const FailurePointer failure = op.failures->add(reason.code, op.name, op.sizes, reason.message);
   for (const BufferPointer& output : op.writes) output->failure = failure;

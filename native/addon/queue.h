@@ -49,7 +49,8 @@ struct Op {
   std::size_t hostBytes = 0;           // held by the op itself
   std::shared_ptr<Failures> failures;  // of who issued the op; never null
   std::function<void(Backend&)> run;
-  std::function<void(const FailurePointer&)> done;  // optional; null: it succeeded. On the device's thread
+  // Optional. Gets null where the op succeeded. Called on the device's thread, and throws nothing.
+  std::function<void(const FailurePointer&)> done;
 };
 
 class Queue {
