@@ -24,44 +24,67 @@ std::size_t rounded(std::size_t bytes) {
 
 }  // namespace
 
-Allocator::~Allocator() { trim(0); }
+Allocator::~Allocator() { giveBack(excess(0)); }
 
 void* Allocator::allocate(std::size_t bytes) {
   const std::size_t size = rounded(bytes);
+  {
+    const std::lock_guard lock(mutex_);
+    if (limit_ != 0 && held_ + asked_ + size > limit_) {
+      Error failure{"ERR_OUT_OF_MEMORY", {}};
+      std::snprintf(failure.message, sizeof failure.message,
+                    "wanted %zu bytes, %zu of the limit of %zu are held", size, held_ + asked_, limit_);
+      throw failure;
+    }
+    // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
+    const std::size_t most =
+        limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_ - asked_);
+    if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
+      cached_ -= found->size;
+      return lend(free_.extract(found));
+    }
+    asked_ += size;
+  }
+  Free::node_type block;
+  try {
+    block = fresh(size);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    asked_ -= size;
+    throw;
+  }
   const std::lock_guard lock(mutex_);
-  Error failure{"ERR_OUT_OF_MEMORY", {}};
-  if (limit_ != 0 && held_ + size > limit_) {
-    std::snprintf(failure.message, sizeof failure.message,
-                  "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
-    throw failure;
-  }
-  // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
-  const std::size_t most = limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_);
-  if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
-    cached_ -= found->size;
-    return lend(free_.extract(found));
-  }
+  asked_ -= size;
+  return lend(std::move(block));
+}
+
+Allocator::Free::node_type Allocator::fresh(std::size_t size) {
   Free made = {{size, nullptr}};  // its node is there before its memory is
   auto block = made.extract(made.begin());
   void*& data = block.value().data;
-  const auto fresh = [size] {
+  const auto ask = [size] {
     return std::aligned_alloc(size >= kPage ? kPage : kLine,
                               size >= kPage ? (size + kPage - 1) / kPage * kPage : size);
   };
-  data = fresh();
+  data = ask();
   if (data == nullptr) {
     // What is kept for later may be what is missing now.
-    trim(0);
-    data = fresh();
+    std::unique_lock lock(mutex_);
+    Free kept = excess(0);
+    lock.unlock();
+    giveBack(std::move(kept));
+    data = ask();
   }
   if (data == nullptr) {
-    std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held", size, held_);
+    Error failure{"ERR_OUT_OF_MEMORY", {}};
+    std::snprintf(failure.message, sizeof failure.message, "wanted %zu bytes, %zu are held", size,
+                  use().held);
     throw failure;
   }
 #if defined(MADV_HUGEPAGE)
   if (size >= kPage) madvise(data, size, MADV_HUGEPAGE);
 #endif
-  return lend(std::move(block));
+  return block;
 }
 
 void* Allocator::lend(Free::node_type block) noexcept {
@@ -80,7 +103,7 @@ void* Allocator::lend(Free::node_type block) noexcept {
 }
 
 void Allocator::deallocate(void* data, std::size_t) noexcept {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto lent = lent_.find(data);
   if (lent == lent_.end()) return;
   held_ -= lent->size;
@@ -88,16 +111,22 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
   free_.insert(lent_.extract(lent));
   // So much in reserve that the last peak can come again, and 256 MB are always allowed: sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
-  trim(peak - held_ + (std::size_t{256} << 20));
+  Free rest = excess(peak - held_ + (std::size_t{256} << 20));
+  lock.unlock();
+  giveBack(std::move(rest));
 }
 
-void Allocator::trim(std::size_t bytes) noexcept {
+Allocator::Free Allocator::excess(std::size_t bytes) noexcept {
+  Free taken;
   while (cached_ > bytes && !free_.empty()) {
-    const auto first = free_.begin();
-    std::free(first->data);
-    cached_ -= first->size;
-    free_.erase(first);
+    cached_ -= free_.begin()->size;
+    taken.insert(free_.extract(free_.begin()));
   }
+  return taken;
+}
+
+void Allocator::giveBack(Free blocks) noexcept {
+  for (const Block& block : blocks) std::free(block.data);
 }
 
 MemoryUse Allocator::use() const noexcept {

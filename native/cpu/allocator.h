@@ -38,7 +38,12 @@ class Allocator {
   };
   using Free = std::multiset<Block, BySize>;
 
-  void trim(std::size_t bytes) noexcept;
+  // The system is asked without the lock, so that another thread need not wait for its pages: `fresh` and
+  // `giveBack` are called without it, the others with it.
+  Free::node_type fresh(std::size_t size);
+  static void giveBack(Free blocks) noexcept;
+  // Takes blocks out of the reserve until it holds no more bytes than these.
+  Free excess(std::size_t bytes) noexcept;
   void* lend(Free::node_type block) noexcept;
 
   mutable std::mutex mutex_;
@@ -46,6 +51,7 @@ class Allocator {
   std::set<Block, ByAddress> lent_;
   std::size_t limit_;  // bytes that may be held at once; 0: no limit
   std::size_t held_ = 0;
+  std::size_t asked_ = 0;  // what `fresh` is about to return
   std::size_t cached_ = 0;
   // The most that was held since `lends_` were 0, and in the period before: a step's peak comes again.
   std::size_t peak_ = 0, peakBefore_ = 0;
