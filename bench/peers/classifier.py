@@ -9,6 +9,9 @@ There are three ways to each document's last hidden state, with the same value a
   is another: good for its speed alone. It gets cheaper when a batch is cut into pieces of similar length.
 - `segmented` is padded up to some document's end, goes on without the documents that ended, and so on: hardly
   any padding, and no time step more than the longest document has. The fastest that we found, for one direction.
+
+`packed_mean`, `padded_mean` and `segmented_mean` go the same ways to the mean of each document's states, which gives every
+state a gradient.
 """
 
 import torch
@@ -22,7 +25,7 @@ SEGMENTS = 32
 
 
 class Classifier(nn.Module):
-    """`recurrent` is an nn.LSTM, nn.GRU or nn.RNN, `last_state` one of the three functions below."""
+    """`recurrent` is an nn.LSTM, nn.GRU or nn.RNN, `last_state` one of the functions below."""
 
     def __init__(self, vectors, recurrent, classes, last_state, frozen=True):
         super().__init__()
@@ -52,21 +55,56 @@ def padded(recurrent, x, lengths):
     return torch.cat([ends, output[0, :, H:]], 1)
 
 
-def segmented(recurrent, x, lengths):
+def segments(recurrent, x, lengths):
+    """Yields each segment's first time step, its output, and how many documents go on after it."""
     # Cuts where evenly spaced documents end; the first entry is the longest document, so the last cut is T.
     spaced = torch.linspace(0, len(lengths) - 1, min(SEGMENTS, len(lengths))).long()
-    start, state, finished = 0, None, []
+    start, state = 0, None
     for end in lengths[spaced].unique().tolist():
         output, state = recurrent(x[start:end, : (lengths > start).sum()], state)
         going_on = int((lengths > end).sum())
-        ended = torch.arange(going_on, output.shape[1])
-        finished.append(output[lengths[ended] - 1 - start, ended])
+        yield start, output, going_on
         if isinstance(state, tuple):
             state = tuple(part[:, :going_on].contiguous() for part in state)
         else:
             state = state[:, :going_on].contiguous()
         start = end
+
+
+def segmented(recurrent, x, lengths):
+    finished = []
+    for start, output, going_on in segments(recurrent, x, lengths):
+        ended = torch.arange(going_on, output.shape[1])
+        finished.append(output[lengths[ended] - 1 - start, ended])
     return torch.cat(finished[::-1])
+
+
+def masked_sum(output, lengths, start=0):
+    """The sum of each document's states, [B, C] of [T, B, C] that begin at time step `start`."""
+    inside = torch.arange(start, start + len(output)).unsqueeze(1) < lengths
+    return (output * inside.unsqueeze(2)).sum(0)
+
+
+def packed_mean(recurrent, x, lengths):
+    output, _ = recurrent(pack_padded_sequence(x, lengths))
+    document = torch.cat([torch.arange(count) for count in output.batch_sizes.tolist()])
+    sums = output.data.new_zeros(len(lengths), output.data.shape[1])
+    return sums.index_add(0, document, output.data) / lengths.unsqueeze(1)
+
+
+def padded_mean(recurrent, x, lengths):
+    output, _ = recurrent(x)
+    return masked_sum(output, lengths) / lengths.unsqueeze(1)
+
+
+def segmented_mean(recurrent, x, lengths):
+    total = 0
+    for start, output, _ in segments(recurrent, x, lengths):
+        count = output.shape[1]
+        part = masked_sum(output, lengths[:count], start)
+        # The documents that ended before have their sum.
+        total = part if start == 0 else torch.cat([total[:count] + part, total[count:]])
+    return total / lengths.unsqueeze(1)
 
 
 def collate(documents, labels, pieces=1):

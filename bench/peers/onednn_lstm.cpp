@@ -4,11 +4,15 @@
 //   onednn_lstm version
 //   onednn_lstm T N H D I...    D is 1, or 2 directions; I is the inputs of each layer
 //
-// Says {"ready"}; then answers each line `forward` (inference) or `step` (forward for training, and backward)
-// with
-// {"seconds"}: the sum over the layers. Inputs and weights are random, weights lie as the primitive wants
-// them, and layers do not feed each other: nothing is measured but the primitives. Threads are
-// OMP_NUM_THREADS. For oneDNN 2.
+// Says {"ready"}; then answers each line with {"seconds"}, the sum over the layers:
+//
+//   forward    inference
+//   step       forward for training, and backward, with a gradient in every state
+//   stepLast   the same with a gradient in the last layer's last states alone
+//
+// Inputs and weights are random, weights lie as the primitive wants them, and layers do not feed each other: nothing is
+// measured but the primitives. Denormal numbers, which a gradient that vanishes would become, are flushed to 0. Threads
+// are OMP_NUM_THREADS. For oneDNN 2.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -17,6 +21,10 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
 
 using namespace dnnl;
 using Arguments = std::unordered_map<int, memory>;
@@ -38,7 +46,7 @@ memory filled(const memory::desc& desc, float size) {
 
 class Layer {
  public:
-  Layer(memory::dim T, memory::dim N, memory::dim I, memory::dim H, memory::dim D)
+  Layer(memory::dim T, memory::dim N, memory::dim I, memory::dim H, memory::dim D, bool last)
       : source_({T, N, I}, memory::data_type::f32, memory::format_tag::tnc),
         output_({T, N, D * H}, memory::data_type::f32, memory::format_tag::tnc),
         wIh_({1, D, I, 4, H}, memory::data_type::f32, memory::format_tag::any),
@@ -91,6 +99,9 @@ class Layer {
     forBackward_[DNNL_ARG_DIFF_WEIGHTS_LAYER] = filled(back.diff_weights_layer_desc(), 0);
     forBackward_[DNNL_ARG_DIFF_WEIGHTS_ITER] = filled(back.diff_weights_iter_desc(), 0);
     forBackward_[DNNL_ARG_DIFF_BIAS] = filled(bias_, 0);
+    // The layers below have a gradient in every state in both steps.
+    forBackwardLast_ = forBackward_;
+    if (last) forBackwardLast_[DNNL_ARG_DIFF_DST_LAYER] = lastStates(T, N, H, D);
   }
 
   void forward() {
@@ -98,9 +109,9 @@ class Layer {
     queue.wait();
   }
 
-  void step() {
+  void step(bool lastStates) {
     training_.execute(queue, forTraining_);
-    backward_.execute(queue, forBackward_);
+    backward_.execute(queue, lastStates ? forBackwardLast_ : forBackward_);
     queue.wait();
   }
 
@@ -110,19 +121,32 @@ class Layer {
     return {{kind, direction_, source_, none, none, wIh_, wHh_, bias_, output_, none, none}, cpu};
   }
 
+  // Of zeros, but for the last token of the first direction and the first token of the second.
+  memory lastStates(memory::dim T, memory::dim N, memory::dim H, memory::dim D) const {
+    memory result = filled(output_, 0.5f);
+    float* numbers = static_cast<float*>(result.get_data_handle());
+    for (memory::dim t = 0; t < T; t++) {
+      for (memory::dim i = 0; i < N * D * H; i++) {
+        const bool second = i % (D * H) >= H;
+        if (t != (second ? 0 : T - 1)) numbers[t * N * D * H + i] = 0;
+      }
+    }
+    return result;
+  }
+
   memory::desc source_, output_, wIh_, wHh_, bias_;
   rnn_direction direction_;
   lstm_forward inference_, training_;
   lstm_backward backward_;
-  Arguments forInference_, forTraining_, forBackward_;
+  Arguments forInference_, forTraining_, forBackward_, forBackwardLast_;
 };
 
-double secondsOf(Layer& layer, bool training) {
+double secondsOf(Layer& layer, const std::string& pass) {
   const auto start = std::chrono::steady_clock::now();
-  if (training)
-    layer.step();
-  else
+  if (pass == "forward")
     layer.forward();
+  else
+    layer.step(pass == "stepLast");
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -138,13 +162,19 @@ int main(int count, char** arguments) {
     std::cerr << "wanted T N H D I..., or version\n";
     return 2;
   }
+#ifdef __SSE2__
+  // Before the threads begin: they take it over.
+  _mm_setcsr(_mm_getcsr() | 0x8040);
+#endif
   const auto number = [&](int i) { return std::atol(arguments[i]); };
   std::vector<Layer> layers;
-  for (int i = 5; i < count; i++) layers.emplace_back(number(1), number(2), number(i), number(3), number(4));
+  for (int i = 5; i < count; i++) {
+    layers.emplace_back(number(1), number(2), number(i), number(3), number(4), i == count - 1);
+  }
   std::cout << "{\"ready\": true}" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     double seconds = 0;
-    for (Layer& layer : layers) seconds += secondsOf(layer, line == "step");
+    for (Layer& layer : layers) seconds += secondsOf(layer, line);
     std::cout << "{\"seconds\": " << seconds << '}' << std::endl;
   }
 }

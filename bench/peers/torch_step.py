@@ -12,9 +12,12 @@ The configuration is JSON in the first argument, a `Setting` of src/bench/contex
 
 Protocol: first {"ready"}, then each line on stdin is answered by one JSON object. PATH is a function of classifier.py.
 
-    forward PATH   {"seconds"} of embedding, layers, classifier, without gradients
-    step PATH      {"seconds", "loss"} of a whole step: embedding, forward, loss, backward, clipping, Adam
-    losses S       {"losses"} of S packed steps of the few documents, from the initial parameters
+    forward PATH POOLING    {"seconds"} of embedding, layers, classifier, without gradients
+    step PATH POOLING       {"seconds", "loss"} of a whole step: embedding, forward, loss, backward, clipping, Adam
+    losses PATH POOLING S   {"losses"} of S steps of the few documents, from the initial parameters
+
+POOLING says what the classifier reads: "final", the last states, or "mean" of all states, which gives each of them a gradient.
+Denormal numbers are flushed to 0: gradients that vanish would make them, and a CPU takes a hundred times as long for each.
 
 Ids are padded beforehand, outside the measurement, to PyTorch's advantage. The end of the input ends the process.
 
@@ -46,20 +49,26 @@ from classifier import Classifier, adam, collate, train_step
 
 INPUT_SIZE = 300
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-PATHS = {path.__name__: path for path in (classifier.segmented, classifier.padded, classifier.packed)}
+PATHS = {
+    "segmented": {"final": classifier.segmented, "mean": classifier.segmented_mean},
+    "padded": {"final": classifier.padded, "mean": classifier.padded_mean},
+    "packed": {"final": classifier.packed, "mean": classifier.packed_mean},
+}
 # Pieces that the padded batch is cut into: it is at its best with four.
 PIECES = {"segmented": 1, "padded": 4, "packed": 1}
 
 
 def main():
     config = json.loads(sys.argv[1])
+    # Before the threads begin: they take it over.
+    torch.set_flush_denormal(True)
     torch.set_num_threads(config["threads"])
     session = Session(config)
     answer(ready=True)
     commands = {"forward": session.forward, "step": session.step, "losses": session.losses}
     for line in sys.stdin:
-        name, argument = line.split()
-        answer(**commands[name](argument))
+        name, *arguments = line.split()
+        answer(**commands[name](*arguments))
 
 
 class Session:
@@ -74,44 +83,46 @@ class Session:
     def batch(self, path, few):
         if (path, few) not in self.batches:
             count = self.config["few"]["documents"] if few else len(self.documents)
-            self.batches[path, few] = collate(self.documents[:count], self.labels[:count], PIECES[path])
+            self.batches[path, few] = collate(
+                self.documents[:count], self.labels[:count], min(PIECES[path], count)
+            )
         return self.batches[path, few]
 
-    def model(self, path):
-        """A path's own, and its optimiser."""
-        if path not in self.models:
+    def model(self, path, pooling):
+        """Of this path and pooling alone, and its optimiser."""
+        if (path, pooling) not in self.models:
             spec = self.config["spec"]
             recurrent = CELLS[spec["cell"]](
                 INPUT_SIZE, spec["hiddenSize"], spec["numLayers"], bidirectional=spec["bidirectional"]
             )
             vectors = torch.from_numpy(hashed(self.config["words"] * INPUT_SIZE).reshape(-1, INPUT_SIZE))
             frozen = not spec["tuneEmbedding"]
-            model = Classifier(vectors, recurrent, self.config["classes"], PATHS[path], frozen)
+            model = Classifier(vectors, recurrent, self.config["classes"], PATHS[path][pooling], frozen)
             load_parameters(model, self.config["parameters"])
-            self.models[path] = model, adam(model, spec["optimizer"]["lr"])
-        return self.models[path]
+            self.models[path, pooling] = model, adam(model, spec["optimizer"]["lr"])
+        return self.models[path, pooling]
 
     @torch.no_grad()
-    def forward(self, path):
-        model, _ = self.model(path)
+    def forward(self, path, pooling):
+        model, _ = self.model(path, pooling)
         pieces = self.batch(path, few=False)
         start = time.perf_counter()
         for ids, lengths, _ in pieces:
             model(ids, lengths)
         return {"seconds": time.perf_counter() - start}
 
-    def step(self, path):
-        model, optimizer = self.model(path)
+    def step(self, path, pooling):
+        model, optimizer = self.model(path, pooling)
         batch = self.batch(path, few=path == "packed")
         start = time.perf_counter()
         loss = train_step(model, optimizer, batch)
         return {"seconds": time.perf_counter() - start, "loss": loss}
 
-    def losses(self, steps):
-        model, optimizer = self.model("packed")
-        losses = [train_step(model, optimizer, self.batch("packed", few=True)) for _ in range(int(steps))]
+    def losses(self, path, pooling, steps):
+        model, optimizer = self.model(path, pooling)
+        losses = [train_step(model, optimizer, self.batch(path, few=True)) for _ in range(int(steps))]
         # What is timed later begins anew.
-        del self.models["packed"]
+        del self.models[path, pooling]
         return {"losses": losses}
 
 

@@ -1,4 +1,5 @@
 import { type Preset, presets } from '../training/presets.js'
+import type { Pass } from './context.js'
 
 export const INPUT_SIZE = 300
 
@@ -46,9 +47,9 @@ export function inputsOf({ hiddenSize, bidirectional }: BenchCase, l: number): n
  * Operations that the recurrent layers' products take for a token, forward, and in a training step: for each weight two,
  * and two more for its gradient, and two for its input's. Vectors that are not trained want no gradient.
  */
-export function flopsOf(spec: BenchCase): { forward: number; step: number } {
+export function flopsOf(spec: BenchCase): Record<Pass, number> {
   const { cell, hiddenSize: H, numLayers, bidirectional, tuneEmbedding } = spec
-  const flops = { forward: 0, step: 0 }
+  const flops = { forward: 0, step: 0, stepLast: 0 }
   for (let l = 0; l < numLayers; l++) {
     const inputs = inputsOf(spec, l)
     const columns = (bidirectional ? 2 : 1) * gatesOf[cell] * H
@@ -56,5 +57,7 @@ export function flopsOf(spec: BenchCase): { forward: number; step: number } {
     flops.forward += 2 * columns * (inputs + H)
     flops.step += 2 * columns * (passes * inputs + 3 * H)
   }
+  // Which states the loss reads changes no product.
+  flops.stepLast = flops.step
   return flops
 }

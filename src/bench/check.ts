@@ -4,6 +4,7 @@ import { packSequence } from '../packed.js'
 import { scope } from '../scope.js'
 import type { BenchCase } from './cases.js'
 import { checkClose, toleranceOf } from './close.js'
+import { type BenchPooling, poolingOf } from './context.js'
 import type { Documents } from './documents.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, makeModel, read } from './model.js'
@@ -20,14 +21,15 @@ const SHORTEST = 2
 
 /** What was computed for the check: `lastHidden` of all documents, the `loss`, and the gradients by common names. */
 export interface Computed {
+  pooling: BenchPooling
   lastHidden: ArrayLike<number>
   loss: number
   gradients: ReadonlyMap<string, ArrayLike<number>>
 }
 
 /**
- * Compares a case's states, loss and gradients on a few short documents with the float64 reference, and on the batch
- * the states of the shortest ones.
+ * Compares a case's states, and the loss and gradients of both steps, on a few short documents with the float64 reference, and
+ * on the batch the states of the shortest ones.
  *
  * @returns the largest error, relative to the largest number of each array
  * @throws Error naming what is off
@@ -40,10 +42,13 @@ export async function checkCase(
 ): Promise<number> {
   const tolerance = toleranceOf(device.precision)
   const short = shortDocuments()
-  const small = makeModel(spec, device, { words: WORDS, classes: CLASSES })
-  const computed = await compute(small, short)
-  const few = compareWithReference(spec, await stateOf(small), short, computed, tolerance)
-  small.module.dispose()
+  let few = 0
+  for (const pooling of Object.values(poolingOf)) {
+    const small = makeModel(spec, device, { words: WORDS, classes: CLASSES }, pooling)
+    const computed = await compute(small, short)
+    few = Math.max(few, compareWithReference(spec, await stateOf(small), short, computed, tolerance))
+    small.module.dispose()
+  }
 
   const shortest = [...documents.keys()]
     .sort((a, b) => documents[a]!.length - documents[b]!.length)
@@ -70,7 +75,7 @@ export function shortDocuments(): Labelled {
 
 /** All that is compared, by the package. */
 export async function compute(
-  { module, lastHidden, logits }: BenchModel,
+  { module, pooling, lastHidden, logits }: BenchModel,
   { documents, labels }: Labelled,
 ): Promise<Computed> {
   const ids = packSequence(documents)
@@ -84,7 +89,7 @@ export async function compute(
   for (const [name, { grad }] of module.namedParameters()) {
     if (grad !== null) gradients.set(commonName(name), await grad.toArray())
   }
-  return { lastHidden: hidden, loss: await loss.item(), gradients }
+  return { pooling, lastHidden: hidden, loss: await loss.item(), gradients }
 }
 
 /** A model's parameters by their common names. */
@@ -101,16 +106,16 @@ export function compareWithReference(
   tolerance: number,
 ): number {
   const lastHidden = documents.flatMap(ids => referenceLastHidden(spec, state, ids))
-  const loss = referenceLoss(spec, state, documents, labels)
+  const lossOf = (at: ReferenceState) => referenceLoss(spec, at, documents, labels, computed.pooling)
   const errors = [
     checkClose({ lastHidden: computed.lastHidden }, { lastHidden }, tolerance, 'forward'),
-    checkClose({ loss: [computed.loss] }, { loss: [loss] }, tolerance, 'forward'),
+    checkClose({ loss: [computed.loss] }, { loss: [lossOf(state)] }, tolerance, 'forward'),
   ]
   const trained = [...state.keys()].filter(name => name !== 'embedding.weight' || spec.tuneEmbedding)
   for (const name of trained) {
     const gradient = computed.gradients.get(name)
     if (gradient === undefined) throw new Error(`backward: ${name}: wanted a gradient, got none`)
-    errors.push(checkGradient(spec, state, { documents, labels }, name, gradient, tolerance))
+    errors.push(checkGradient(lossOf, state, name, gradient, tolerance))
   }
   return Math.max(...errors)
 }
@@ -120,9 +125,8 @@ export function compareWithReference(
  * errors are relative to is the slope that such a direction has by chance.
  */
 function checkGradient(
-  spec: BenchCase,
+  lossOf: (state: ReferenceState) => number,
   state: ReferenceState,
-  { documents, labels }: Labelled,
   name: string,
   gradient: ArrayLike<number>,
   tolerance: number,
@@ -131,7 +135,7 @@ function checkGradient(
   const direction = hashed(values.length, { scale: Math.sqrt(12), first: 1 }) // of variance 1
   const lossAt = (distance: number) => {
     const moved = Float64Array.from(direction, (v, i) => values[i]! + distance * v)
-    return referenceLoss(spec, new Map([...state, [name, moved]]), documents, labels)
+    return lossOf(new Map([...state, [name, moved]]))
   }
   const slope = (lossAt(EPSILON) - lossAt(-EPSILON)) / (2 * EPSILON)
   let [told, squares] = [0, 0]

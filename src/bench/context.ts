@@ -22,7 +22,18 @@ export interface Setting extends ModelSize {
   checkedSteps: number
 }
 
-export type Pass = 'forward' | 'step'
+/**
+ * What is timed: a forward pass; a training step whose loss reads the mean of all states, so that every state has a
+ * gradient; and a training step whose loss reads the last states alone.
+ */
+export const passes = ['forward', 'step', 'stepLast'] as const
+export type Pass = (typeof passes)[number]
+export type StepPass = Exclude<Pass, 'forward'>
+
+/** How the states of a document become one vector. */
+export type BenchPooling = 'mean' | 'final'
+
+export const poolingOf = { step: 'mean', stepLast: 'final' } as const satisfies Record<StepPass, BenchPooling>
 
 /** A pass that is timed: what to ask its process for, and of how many tokens it is. */
 export interface Turn {
@@ -46,7 +57,7 @@ export interface Participant {
 
 /** What a peer's results are compared with: ours. */
 export interface Ours {
-  losses(documents: number, steps: number): Promise<number[]>
+  losses(pass: StepPass, documents: number, steps: number): Promise<number[]>
   /** The last hidden states of the batch [B, D·H]. */
   states(): Promise<Float32Array>
 }

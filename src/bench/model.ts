@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd.js'
 import type { Device } from '../device.js'
-import { Embedding, GRU, Linear, Module, type ModuleOptions, RNN } from '../nn/index.js'
+import { Embedding, GRU, Linear, Module, type ModuleOptions, type RecurrentOutput, RNN } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm } from '../optim/index.js'
 import type { PackedIds } from '../packed.js'
@@ -11,6 +11,7 @@ import type { Batch } from '../text/batches.js'
 import { Classifier } from '../training/classifier.js'
 import { Trainer } from '../training/trainer.js'
 import { type BenchCase, INPUT_SIZE } from './cases.js'
+import type { BenchPooling } from './context.js'
 import { hashed } from './hashed.js'
 
 type Matrix = Tensor<'float32', 2>
@@ -20,7 +21,9 @@ const SEED = 1
 /** A case's model at its initial parameters, which are the same on every device, and its training. */
 export interface BenchModel {
   module: Module
-  /** The states that the linear layer reads [B, D·H]. */
+  /** Which states its loss reads. */
+  pooling: BenchPooling
+  /** The last states of the last layer [B, D·H]. */
   lastHidden(ids: PackedIds): Matrix
   logits(ids: PackedIds): Matrix
   step(batch: Batch): Tensor<'float32', 0>
@@ -32,25 +35,30 @@ export interface ModelSize {
 }
 
 /** A, B and C go through the trainer, as a user's training does; it has no other cell than the LSTM. */
-export function makeModel(spec: BenchCase, device: Device, { words, classes }: ModelSize): BenchModel {
+export function makeModel(
+  spec: BenchCase,
+  device: Device,
+  { words, classes }: ModelSize,
+  pooling: BenchPooling = 'final',
+): BenchModel {
   const common = { device, generator: new Generator(SEED) }
   const vectors = hashed(words * INPUT_SIZE)
   if (spec.cell === 'lstm') {
     const size = { vocabularySize: words, classes, embeddingDim: INPUT_SIZE }
-    const module = new Classifier({ ...common, ...size, preset: spec, vectors })
+    const module = new Classifier({ ...common, ...size, preset: spec, vectors, pooling })
     const trainer = new Trainer(module, { ...spec, batchSize: 1 })
     return {
-      module,
+      ...{ module, pooling },
       lastHidden: ids => module.lstm.forward(module.embedding.forward(ids)).lastHidden(),
       logits: ids => module.forward(ids),
       step: batch => trainer.step(batch),
     }
   }
-  const module = new CellClassifier(spec, vectors, classes, common)
+  const module = new CellClassifier(spec, vectors, classes, pooling, common)
   const adam = new Adam(module.parameters(), { lr: spec.optimizer.lr })
   return {
-    module,
-    lastHidden: ids => module.lastHidden(ids),
+    ...{ module, pooling },
+    lastHidden: ids => module.states(ids).lastHidden(),
     logits: ids => module.forward(ids),
     step: ({ ids, labels }) =>
       scope(() => {
@@ -69,9 +77,17 @@ class CellClassifier extends Module {
   readonly embedding: Embedding
   readonly recurrent: GRU | RNN
   readonly linear: Linear
+  readonly pooling: BenchPooling
 
-  constructor(spec: BenchCase, vectors: Float32Array, classes: number, common: ModuleOptions) {
+  constructor(
+    spec: BenchCase,
+    vectors: Float32Array,
+    classes: number,
+    pooling: BenchPooling,
+    common: ModuleOptions,
+  ) {
     super(common)
+    this.pooling = pooling
     const { cell, hiddenSize, numLayers, bidirectional, tuneEmbedding } = spec
     const freeze = !tuneEmbedding
     const embedding = Embedding.fromPretrained(vectors, INPUT_SIZE, { ...common, freeze })
@@ -82,12 +98,13 @@ class CellClassifier extends Module {
     this.linear = this.child('classifier', new Linear({ ...common, inFeatures, outFeatures: classes }))
   }
 
-  lastHidden(ids: PackedIds): Matrix {
-    return this.recurrent.forward(this.embedding.forward(ids)).lastHidden()
+  states(ids: PackedIds): RecurrentOutput {
+    return this.recurrent.forward(this.embedding.forward(ids))
   }
 
   forward(ids: PackedIds): Matrix {
-    return this.linear.forward(this.lastHidden(ids))
+    const states = this.states(ids)
+    return this.linear.forward(this.pooling === 'mean' ? states.meanPool() : states.lastHidden())
   }
 }
 

@@ -1,9 +1,10 @@
 // The package's own part in the benchmark: a process like the peers', so that its memory is told like theirs. Answers
 //
 //   forward         a forward pass of the batch, nothing recorded, after another: {"seconds", "javascript"}
-//   step            a training step of it after another: {"seconds", "javascript"}
+//   step            a training step of it after another, with a gradient in every state: {"seconds", "javascript"}
+//   stepLast        the same with a gradient in the last states alone
 //   check           compares with the float64 reference: {"error"} says where, {"largestError"} is within the tolerance
-//   losses N S      of S steps on the first N documents, from the initial parameters: {"losses"}
+//   losses PASS N S of S steps of that kind on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
 //   states F        writes the last hidden states of the batch, [B, D·H] float32
 import { writeFile } from 'node:fs/promises'
@@ -17,15 +18,22 @@ import { scope } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { cases } from './cases.js'
 import { checkCase } from './check.js'
-import type { Setting } from './context.js'
+import { poolingOf, type Setting, type StepPass } from './context.js'
 import { loadDocuments } from './documents.js'
-import { makeModel, parametersOf, read } from './model.js'
+import { type BenchModel, makeModel, parametersOf, read } from './model.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)
 const spec = cases[setting.name]
 const device = openDevice('cpu', { threads: setting.threads, precision: setting.precision })
 const { documents, labels } = await loadDocuments(setting.folder)
-const model = makeModel(spec, device, setting)
+/** Made when they are first asked for, so that memory is that of what was done. */
+const models = new Map<StepPass, BenchModel>()
+const modelOf = (pass: StepPass): BenchModel => {
+  const model = models.get(pass) ?? makeModel(spec, device, setting, poolingOf[pass])
+  models.set(pass, model)
+  return model
+}
+const model = modelOf('stepLast')
 const batch = { ids: packSequence(documents), labels }
 
 /**
@@ -47,10 +55,11 @@ async function inARow(call: () => Tensor<'float32'>) {
 
 const commands: Record<string, (args: string[]) => Promise<object>> = {
   forward: () => inARow(() => noGrad(() => scope(() => model.logits(batch.ids)))),
-  step: () => inARow(() => model.step(batch)),
+  step: () => inARow(() => modelOf('step').step(batch)),
+  stepLast: () => inARow(() => modelOf('stepLast').step(batch)),
   check: async () => ({ largestError: await checkCase(spec, device, model, { documents }) }),
-  losses: async ([count, steps]) => {
-    const fresh = makeModel(spec, device, setting)
+  losses: async ([pass, count, steps]) => {
+    const fresh = makeModel(spec, device, setting, pass === 'step' ? poolingOf.step : poolingOf.stepLast)
     const some = {
       ids: packSequence(documents.slice(0, Number(count))),
       labels: labels.slice(0, Number(count)),

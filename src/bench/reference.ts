@@ -4,6 +4,7 @@
  * gradient as well.
  */
 import { type BenchCase, gatesOf, INPUT_SIZE } from './cases.js'
+import type { BenchPooling } from './context.js'
 
 /** Parameters by their common names, row-major: `recurrent.weight_ih_l0_reverse`, `classifier.bias`, `embedding.weight`. */
 export type ReferenceState = ReadonlyMap<string, ArrayLike<number>>
@@ -46,12 +47,12 @@ function cellStep(cell: BenchCase['cell'], a: Row, u: Row, h: Row, c: Row): { h:
   return { h: next, c: [...c] }
 }
 
-/** The last states of the last layer, directions side by side [D·H]. */
-export function referenceLastHidden(
+/** The states of the last layer, directions side by side: the last ones [D·H], and those of each token. */
+function referenceStates(
   spec: BenchCase,
   state: ReferenceState,
   ids: ArrayLike<number>,
-): number[] {
+): { last: number[]; rows: number[][] } {
   const { cell, hiddenSize: H, numLayers, bidirectional } = spec
   const table = named(state, 'embedding.weight')
   let rows: number[][] = Array.from(ids, id =>
@@ -77,7 +78,22 @@ export function referenceLastHidden(
     }
     rows = output
   }
-  return last
+  return { last, rows }
+}
+
+/** The last states of the last layer, directions side by side [D·H]. */
+export function referenceLastHidden(
+  spec: BenchCase,
+  state: ReferenceState,
+  ids: ArrayLike<number>,
+): number[] {
+  return referenceStates(spec, state, ids).last
+}
+
+/** What the linear layer reads. */
+function pooled({ last, rows }: ReturnType<typeof referenceStates>, pooling: BenchPooling): number[] {
+  if (pooling === 'final') return last
+  return last.map((_, k) => rows.reduce((sum, row) => sum + row[k]!, 0) / rows.length)
 }
 
 /** The mean cross entropy over documents. */
@@ -86,9 +102,10 @@ export function referenceLoss(
   state: ReferenceState,
   documents: readonly ArrayLike<number>[],
   labels: ArrayLike<number>,
+  pooling: BenchPooling,
 ): number {
   const losses = documents.map((ids, b) => {
-    const hidden = referenceLastHidden(spec, state, ids)
+    const hidden = pooled(referenceStates(spec, state, ids), pooling)
     const logits = affine(named(state, 'classifier.weight'), hidden, named(state, 'classifier.bias'))
     const largest = Math.max(...logits)
     const sum = logits.reduce((total, v) => total + Math.exp(v - largest), 0)

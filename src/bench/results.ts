@@ -1,7 +1,7 @@
 import { median } from '../median.js'
 import type { Ceilings } from '../native.js'
 import type { CaseName } from './cases.js'
-import type { Participant, Pass, Turn } from './context.js'
+import { type Participant, type Pass, passes, type Turn } from './context.js'
 
 /** One turn: seconds, and of ours how many of them were JavaScript. */
 export interface Sample {
@@ -31,7 +31,9 @@ export interface Row {
   /** Whether it is no peer but this package. */
   ours: boolean
   forward: Measured | null
+  /** With a gradient in every state, and in the last ones alone. */
   step: Measured | null
+  stepLast: Measured | null
   /** The most memory of a process that does this alone, and forward only; null where that was not measured. */
   peakBytes: number | null
   forwardPeakBytes: number | null
@@ -92,6 +94,11 @@ export function measured(
   }
 }
 
+function byPass<T>(of: (pass: Pass) => T): Record<Pass, T> {
+  const [forward, step, stepLast] = passes
+  return { forward: of(forward), step: of(step), stepLast: of(stepLast) }
+}
+
 /** The ways of one participant, in the order of its turns. */
 export function rowsOf(
   { process, turns, notes, ours = false }: Participant,
@@ -106,7 +113,7 @@ export function rowsOf(
       return turn && found ? measured(found, turn.tokens, flops[pass], ceilings) : null
     }
     return {
-      ...{ who, ours, forward: of('forward'), step: of('step') },
+      ...{ who, ours, ...byPass(of) },
       ...{ peakBytes: null, forwardPeakBytes: null, idleSeconds: process.idleSeconds },
       note: notes[who] ?? null,
     }
@@ -122,7 +129,7 @@ export function compareRows(rows: Row[]): Row[] {
       if (i === 0 || !theirs || !own) return theirs
       return { ...theirs, oursIsFasterBy: own.tokensPerSecond / theirs.tokensPerSecond }
     }
-    return { ...row, forward: compared('forward'), step: compared('step') }
+    return { ...row, ...byPass(compared) }
   })
 }
 
@@ -132,9 +139,6 @@ export function ratiosOf(cases: Partial<Record<CaseName, CaseResult>>): Results[
     return all.length === 0 ? null : Math.min(...all)
   }
   return Object.fromEntries(
-    Object.entries(cases).map(([name, { rows }]) => [
-      name,
-      { forward: best(rows, 'forward'), step: best(rows, 'step') },
-    ]),
+    Object.entries(cases).map(([name, { rows }]) => [name, byPass(pass => best(rows, pass))]),
   )
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { ceilings, cpuPrecisions, device as openDevice } from '../device.js'
 import type { Ceilings } from '../native.js'
 import { about, type CaseName, cases, flopsOf } from './cases.js'
-import type { Missing, Ours, Participant, Peer, Setting } from './context.js'
+import { type Missing, type Ours, type Participant, type Peer, passes, type Setting } from './context.js'
 import { type Documents, writeDocuments } from './documents.js'
 import { interleave } from './interleave.js'
 import { busySeconds, machineFacts, packageVersion } from './machine.js'
@@ -181,7 +181,7 @@ async function measureCase(
 }
 
 function ourPart(who: string, process: BenchProcess, { tokens }: Setting): Participant {
-  const turns = (['forward', 'step'] as const).map(pass => ({ who, pass, tokens, question: pass }))
+  const turns = passes.map(pass => ({ who, pass, tokens, question: pass }))
   return { process, turns, notes: {}, ours: true }
 }
 
@@ -232,7 +232,8 @@ async function joinPeers(
   { signal, log }: BenchOptions,
 ): Promise<{ joined: Participant[]; failed: Record<string, string> }> {
   const ours: Ours = {
-    losses: async (count, steps) => (await own.ask(`losses ${count} ${steps}`)).numbers('losses'),
+    losses: async (pass, count, steps) =>
+      (await own.ask(`losses ${pass} ${count} ${steps}`)).numbers('losses'),
     states: async () => {
       const file = `${setting.parameters}.states`
       await own.ask(`states ${file}`)

@@ -1,10 +1,14 @@
+import { type Pass, passes } from '../bench/context.js'
 import type { CaseResult, Measured, Results, Row } from '../bench/results.js'
 import { aligned } from './table.js'
 
 const COLUMNS = ['', '', 'ms', 'tokens/s', 'GFLOP/s', 'of peak', 'JavaScript', 'MiB', 'ours is faster by']
 
+const NAMES = { forward: 'forward', step: 'step', stepLast: 'step, last states' } as const
+
 const READ_THIS = `\
-Medians of interleaved rounds. Tokens are real ones: padding never counts. GFLOP/s are those of the layers' products for
+Medians of interleaved rounds. The loss of a step reads the mean of all states, so that each has a gradient; in the other step
+it reads the last states alone, as a classifier does, and gradients may vanish on the way back. Tokens are real ones: padding never counts. GFLOP/s are those of the layers' products for
 each token; ours projects each distinct word once, so it computes fewer. A peak in MiB is of a whole process.`
 
 /** For a person: a table a case, and what must be known to read it. */
@@ -23,8 +27,8 @@ export function report(results: Results): string {
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
     '\nours over the best peer, in tokens/s',
     aligned([
-      ['', 'forward', 'step'],
-      ...Object.entries(ratios).map(([name, { forward, step }]) => [name, ratio(forward), ratio(step)]),
+      ['', ...passes.map(pass => NAMES[pass])],
+      ...Object.entries(ratios).map(([name, of]) => [name, ...passes.map(pass => ratio(of[pass]))]),
     ]),
   ]
   return `${lines.join('\n')}\n`
@@ -33,10 +37,10 @@ export function report(results: Results): string {
 function caseLines(name: string, found: CaseResult, rounds: number): string[] {
   const { about, largestError, othersCores, rows, failed } = found
   const others = othersCores === null ? '' : `; other processes took ${othersCores.toFixed(1)} cores`
-  const cells = rows.flatMap(row => [
-    ...passCells(row.who, 'forward', row.forward, row.forwardPeakBytes),
-    ...passCells(row.forward === null ? row.who : '', 'step', row.step, row.peakBytes),
-  ])
+  const cells = rows.flatMap(row => {
+    const timed = passes.filter(pass => row[pass] !== null)
+    return timed.map((pass, i) => passCells(i === 0 ? row.who : '', pass, row[pass], peakOf(row, pass)))
+  })
   return [
     `\n${name}: ${about}; off the float64 reference by ${largestError.toExponential(1)}${others}`,
     aligned([COLUMNS, ...cells]),
@@ -46,22 +50,26 @@ function caseLines(name: string, found: CaseResult, rounds: number): string[] {
   ]
 }
 
-function passCells(who: string, pass: string, found: Measured | null, peak: number | null): string[][] {
+/** One process does all passes, so that its memory is that of the steps; ours has another one for the forward pass. */
+function peakOf(row: Row, pass: Pass): number | null {
+  return pass === 'forward' ? row.forwardPeakBytes : pass === 'step' ? row.peakBytes : null
+}
+
+function passCells(who: string, pass: Pass, found: Measured | null, peak: number | null): string[] {
   if (found === null) return []
   const percent = (share: number) => `${(100 * share).toFixed(share < 0.01 ? 1 : 0)} %`
   return [
-    [
-      ...[who, pass, (1000 * found.seconds).toFixed(found.seconds < 0.1 ? 1 : 0)],
-      ...[String(Math.round(found.tokensPerSecond)), found.gflops.toFixed(1), percent(found.shareOfPeak)],
-      found.javascript === null ? '' : percent(found.javascript),
-      peak === null ? '' : (peak / 2 ** 20).toFixed(0),
-      found.oursIsFasterBy === null ? '' : found.oursIsFasterBy.toFixed(2),
-    ],
+    ...[who, NAMES[pass], (1000 * found.seconds).toFixed(found.seconds < 0.1 ? 1 : 0)],
+    ...[String(Math.round(found.tokensPerSecond)), found.gflops.toFixed(1), percent(found.shareOfPeak)],
+    found.javascript === null ? '' : percent(found.javascript),
+    peak === null ? '' : (peak / 2 ** 20).toFixed(0),
+    found.oursIsFasterBy === null ? '' : found.oursIsFasterBy.toFixed(2),
   ]
 }
 
-function fewerRounds({ who, forward, step }: Row, rounds: number): string[] {
-  const least = Math.min(...[forward, step].flatMap(found => found?.samples.length ?? []))
+function fewerRounds(row: Row, rounds: number): string[] {
+  const { who } = row
+  const least = Math.min(...passes.flatMap(pass => row[pass]?.samples.length ?? []))
   return least < rounds ? [`  ${who}: ${least} of ${rounds} rounds, for it is slow`] : []
 }
 

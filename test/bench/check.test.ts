@@ -17,9 +17,10 @@ import {
   stateOf,
 } from '../../src/bench/check.js'
 import { checkLosses } from '../../src/bench/close.js'
+import type { BenchPooling } from '../../src/bench/context.js'
 import { inventDocuments, renumbered } from '../../src/bench/documents.js'
 import { makeModel } from '../../src/bench/model.js'
-import { referenceLastHidden } from '../../src/bench/reference.js'
+import { type ReferenceState, referenceLastHidden } from '../../src/bench/reference.js'
 import { device } from '../../src/device.js'
 import { packSequence } from '../../src/packed.js'
 import { cellReference } from '../reference/cells.js'
@@ -33,7 +34,7 @@ test.each<[CaseName, number, number]>([
   ['GRU', 139_776, 304_128],
   ['Elman', 6_200, 12_600],
 ])('the operations for a token of %s', (name, forward, step) => {
-  expect(flopsOf(cases[name])).toEqual({ forward, step })
+  expect(flopsOf(cases[name])).toEqual({ forward, step, stepLast: step })
 })
 
 test('tells the cases', () => {
@@ -137,12 +138,30 @@ describe('the check', () => {
       }),
     ],
   ])('refuses %s', async (_, message, change) => {
-    const model = makeModel(spec, on, { words: 12, classes: 9 })
+    for (const pooling of ['final', 'mean'] as const) await refuses(pooling, message, change)
+  })
+
+  test('refuses the gradient of the other loss', async () => {
+    const [state, last] = await computedBy('final')
+    const [, mean] = await computedBy('mean')
+    const mixed = { ...mean, gradients: last.gradients }
+    expect(() => compareWithReference(spec, state, shortDocuments(), mixed, 1e-4)).toThrow(/backward: /)
+    expect(mean.lastHidden).toEqual(last.lastHidden)
+    expect(mean.loss).not.toBeCloseTo(last.loss, 3)
+  })
+
+  async function computedBy(pooling: BenchPooling): Promise<[ReferenceState, Computed]> {
+    const model = makeModel(spec, on, { words: 12, classes: 9 }, pooling)
     const [state, computed] = [await stateOf(model), await compute(model, shortDocuments())]
     model.module.dispose()
+    return [state, computed]
+  }
+
+  async function refuses(pooling: BenchPooling, message: RegExp, change: (right: Computed) => Computed) {
+    const [state, computed] = await computedBy(pooling)
     expect(() => compareWithReference(spec, state, shortDocuments(), computed, 1e-4)).not.toThrow()
     expect(() => compareWithReference(spec, state, shortDocuments(), change(computed), 1e-4)).toThrow(message)
-  })
+  }
 
   test('losses may drift apart by a little, and by no more', () => {
     expect(() => checkLosses([2, 1.9995], [2, 1.999], 1e-4, 'x')).not.toThrow()

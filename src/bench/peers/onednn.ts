@@ -3,7 +3,7 @@ import { join as joinPath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { cases, inputsOf } from '../cases.js'
-import type { Missing, Peer, Setting, Turn } from '../context.js'
+import { type Missing, type Pass, type Peer, passes, type Setting, type Turn } from '../context.js'
 import { BenchProcess } from '../process.js'
 
 const SOURCE = fileURLToPath(new URL('../../../bench/peers/onednn_lstm.cpp', import.meta.url))
@@ -32,14 +32,14 @@ async function join(program: string, setting: Setting) {
   const env = { ...process.env, OMP_NUM_THREADS: String(threads), OMP_PROC_BIND: 'true' }
   const child = new BenchProcess('oneDNN', program, [...shape, ...layers], env)
   await child.answer()
-  const turn = (pass: 'forward' | 'step'): Turn => ({
+  const turn = (pass: Pass): Turn => ({
     ...{ who: WHO, pass, question: pass },
     tokens: steps * documents,
   })
   return {
     process: child,
     alone: true,
-    turns: [turn('forward'), turn('step')],
+    turns: passes.map(turn),
     notes: {
       [WHO]: `${documents} sequences of ${steps} rows each; no embedding, loss, clipping or optimiser; timed, not checked`,
     },

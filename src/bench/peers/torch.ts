@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { instructionSets } from '../../device.js'
 import { cases } from '../cases.js'
 import { checkLosses, toleranceOf } from '../close.js'
-import type { Missing, Peer, Setting, Turn } from '../context.js'
+import { type Missing, type Pass, type Peer, passes, poolingOf, type Setting, type Turn } from '../context.js'
 import { BenchProcess } from '../process.js'
 
 const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
@@ -40,28 +40,33 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
   const child = new BenchProcess('PyTorch', PYTHON, [SCRIPT, config], environment(threads))
   try {
     await child.answer()
-    const found = (await child.ask(`losses ${checkedSteps}`)).numbers('losses')
-    checkLosses(found, await ours.losses(few.documents, checkedSteps), toleranceOf('float32'), 'packed-rnn')
+    for (const pass of ['step', 'stepLast'] as const) {
+      const wanted = await ours.losses(pass, few.documents, checkedSteps)
+      for (const path of bidirectional ? ['packed'] : ['packed', 'padded', 'segmented']) {
+        const found = (await child.ask(`losses ${path} ${poolingOf[pass]} ${checkedSteps}`)).numbers('losses')
+        checkLosses(found, wanted, toleranceOf('float32'), 'packed-rnn')
+      }
+    }
   } catch (error) {
     await child.close()
     throw error
   }
-  const both = (who: string, path: string): Turn[] => [
-    { who, pass: 'forward', tokens, question: `forward ${path}` },
-    { who, pass: 'step', tokens, question: `step ${path}` },
-  ]
+  const turn = (who: string, path: string, pass: Pass): Turn =>
+    pass === 'forward'
+      ? { who, pass, tokens, question: `forward ${path} ${poolingOf.stepLast}` }
+      : { who, pass, tokens, question: `step ${path} ${poolingOf[pass]}` }
+  const all = (who: string, path: string): Turn[] => passes.map(pass => turn(who, path, pass))
   const padded = 'PyTorch padded, sorted, four pieces'
   const packed = 'PyTorch packed'
   return {
     process: child,
     turns: [
-      { who: packed, pass: 'forward', tokens, question: 'forward packed' },
-      { who: packed, pass: 'step', tokens: few.tokens, question: 'step packed' },
-      ...both(padded, 'padded'),
-      ...(bidirectional ? [] : both('PyTorch segmented', 'segmented')),
-    ] satisfies Turn[],
+      ...all(packed, 'packed').map(one => (one.pass === 'forward' ? one : { ...one, tokens: few.tokens })),
+      ...all(padded, 'padded'),
+      ...(bidirectional ? [] : all('PyTorch segmented', 'segmented')),
+    ],
     notes: {
-      [packed]: `its step is of the first ${few.documents} articles: longer ones make it quadratic`,
+      [packed]: `its steps are of the first ${few.documents} articles: longer ones make it quadratic`,
       ...(bidirectional && { [padded]: 'its second direction begins in the padding: another result' }),
     },
   }
