@@ -1,5 +1,6 @@
 import type { Precision } from '../device.js'
 import type { CaseName } from './cases.js'
+import type { EqualLengths } from './equalLengths.js'
 import type { ModelSize } from './model.js'
 import type { BenchProcess } from './process.js'
 
@@ -60,6 +61,8 @@ export interface Ours {
   losses(pass: StepPass, documents: number, steps: number): Promise<number[]>
   /** The last hidden states of the batch [B, D·H]. */
   states(): Promise<Float32Array>
+  /** What the layers compute of sequences of equal length, see equalLengths.ts. */
+  equalLengths(given: EqualLengths): Promise<Float32Array>
 }
 
 /** A peer that is installed, and can join a case. */

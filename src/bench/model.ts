@@ -1,6 +1,15 @@
 import { noGrad } from '../autograd.js'
 import type { Device } from '../device.js'
-import { Embedding, GRU, Linear, Module, type ModuleOptions, type RecurrentOutput, RNN } from '../nn/index.js'
+import {
+  Embedding,
+  GRU,
+  Linear,
+  type LSTM,
+  Module,
+  type ModuleOptions,
+  type RecurrentOutput,
+  RNN,
+} from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm } from '../optim/index.js'
 import type { PackedIds } from '../packed.js'
@@ -23,6 +32,8 @@ export interface BenchModel {
   module: Module
   /** Which states its loss reads. */
   pooling: BenchPooling
+  /** Its recurrent layers. */
+  recurrent: LSTM | GRU | RNN
   /** The last states of the last layer [B, D·H]. */
   lastHidden(ids: PackedIds): Matrix
   logits(ids: PackedIds): Matrix
@@ -48,7 +59,7 @@ export function makeModel(
     const module = new Classifier({ ...common, ...size, preset: spec, vectors, pooling })
     const trainer = new Trainer(module, { ...spec, batchSize: 1 })
     return {
-      ...{ module, pooling },
+      ...{ module, pooling, recurrent: module.lstm },
       lastHidden: ids => module.lstm.forward(module.embedding.forward(ids)).lastHidden(),
       logits: ids => module.forward(ids),
       step: batch => trainer.step(batch),
@@ -57,7 +68,7 @@ export function makeModel(
   const module = new CellClassifier(spec, vectors, classes, pooling, common)
   const adam = new Adam(module.parameters(), { lr: spec.optimizer.lr })
   return {
-    ...{ module, pooling },
+    ...{ module, pooling, recurrent: module.recurrent },
     lastHidden: ids => module.states(ids).lastHidden(),
     logits: ids => module.forward(ids),
     step: ({ ids, labels }) =>

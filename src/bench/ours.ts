@@ -7,6 +7,7 @@
 //   losses PASS N S of S steps of that kind on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
 //   states F        writes the last hidden states of the batch, [B, D·H] float32
+//   equal PASS T N F  writes what equalLengths.ts says of N sequences of T rows, float32
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { noGrad } from '../autograd.js'
@@ -18,8 +19,9 @@ import { scope } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { cases } from './cases.js'
 import { checkCase } from './check.js'
-import { poolingOf, type Setting, type StepPass } from './context.js'
+import { passes, poolingOf, type Setting, type StepPass } from './context.js'
 import { loadDocuments } from './documents.js'
+import { computeEqualLengths } from './equalLengths.js'
 import { type BenchModel, makeModel, parametersOf, read } from './model.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)
@@ -79,6 +81,15 @@ const commands: Record<string, (args: string[]) => Promise<object>> = {
   },
   states: async ([file]) => {
     await writeFile(file!, await read(() => model.lastHidden(batch.ids)))
+    return {}
+  },
+  equal: async ([name, steps, sequences, file]) => {
+    const given = {
+      pass: passes.find(pass => pass === name)!,
+      steps: Number(steps),
+      sequences: Number(sequences),
+    }
+    await writeFile(file!, await computeEqualLengths(spec, device, model, given))
     return {}
   },
 }

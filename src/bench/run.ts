@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import { type Missing, type Ours, type Participant, type Peer, passes, type Sett
 import { type Documents, writeDocuments } from './documents.js'
 import { interleave } from './interleave.js'
 import { busySeconds, machineFacts, packageVersion } from './machine.js'
+import { readNumbers } from './numbers.js'
 import { findOneDnn } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
 import { findTorch } from './peers/torch.js'
@@ -237,7 +238,12 @@ async function joinPeers(
     states: async () => {
       const file = `${setting.parameters}.states`
       await own.ask(`states ${file}`)
-      return new Float32Array(Uint8Array.from(await readFile(file)).buffer)
+      return readNumbers(file)
+    },
+    equalLengths: async ({ pass, steps, sequences }) => {
+      const file = `${setting.parameters}.equal`
+      await own.ask(`equal ${pass} ${steps} ${sequences} ${file}`)
+      return readNumbers(file)
     },
   }
   const joined: Participant[] = []

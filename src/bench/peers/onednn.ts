@@ -1,9 +1,14 @@
 import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join as joinPath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { cases, inputsOf } from '../cases.js'
-import { type Missing, type Pass, type Peer, passes, type Setting, type Turn } from '../context.js'
+import { type HostTensor, readSafetensors } from '../../formats/safetensors.js'
+import { type BenchCase, cases, inputsOf } from '../cases.js'
+import { checkClose, toleranceOf } from '../close.js'
+import { type Missing, type Ours, type Pass, type Peer, passes, type Setting, type Turn } from '../context.js'
+import { splitEqualLengths } from '../equalLengths.js'
+import { readNumbers } from '../numbers.js'
 import { BenchProcess } from '../process.js'
 
 const SOURCE = fileURLToPath(new URL('../../../bench/peers/onednn_lstm.cpp', import.meta.url))
@@ -16,22 +21,38 @@ export async function findOneDnn(folder: string): Promise<Peer | Missing> {
   try {
     await run('g++', ['-O2', '-std=c++17', SOURCE, '-ldnnl', '-o', program])
     const { stdout } = await run(program, ['version'])
-    return { version: `oneDNN ${stdout.trim()}`, join: setting => join(program, setting) }
+    return { version: `oneDNN ${stdout.trim()}`, join: (setting, ours) => join(program, setting, ours) }
   } catch {
     return { missing: 'g++ does not build bench/peers/onednn_lstm.cpp: apt-get install g++ libdnnl-dev' }
   }
 }
 
-async function join(program: string, setting: Setting) {
+async function join(program: string, setting: Setting, ours: Ours) {
   const spec = cases[setting.name]
   if (spec.cell !== 'lstm') return null
-  const { threads, documents, tokens } = setting
+  const { name, threads, documents, tokens, parameters, folder } = setting
   const steps = Math.max(1, Math.round(tokens / documents))
   const layers = Array.from({ length: spec.numLayers }, (_, l) => String(inputsOf(spec, l)))
   const shape = [steps, documents, spec.hiddenSize, spec.bidirectional ? 2 : 1].map(String)
   const env = { ...process.env, OMP_NUM_THREADS: String(threads), OMP_PROC_BIND: 'true' }
-  const child = new BenchProcess('oneDNN', program, [...shape, ...layers], env)
-  await child.answer()
+  const weights = joinPath(folder, `${name}.weights`)
+  const { tensors } = readSafetensors(await readFile(parameters), parameters)
+  await writeFile(weights, weightsOf(spec, tensors))
+  const child = new BenchProcess('oneDNN', program, [weights, ...shape, ...layers], env)
+  try {
+    await child.answer()
+    for (const pass of passes) {
+      const given = { pass, steps, sequences: documents }
+      const file = joinPath(folder, `${name}-onednn.f32`)
+      await child.ask(`check ${pass} ${file}`)
+      const found = splitEqualLengths(spec, given, await readNumbers(file))
+      const wanted = splitEqualLengths(spec, given, await ours.equalLengths(given))
+      checkClose(found, wanted, toleranceOf('float32'), pass)
+    }
+  } catch (error) {
+    await child.close()
+    throw error
+  }
   const turn = (pass: Pass): Turn => ({
     ...{ who: WHO, pass, question: pass },
     tokens: steps * documents,
@@ -41,7 +62,27 @@ async function join(program: string, setting: Setting) {
     alone: true,
     turns: passes.map(turn),
     notes: {
-      [WHO]: `${documents} sequences of ${steps} rows each; no embedding, loss, clipping or optimiser; timed, not checked`,
+      [WHO]: `${documents} sequences of ${steps} rows each; no embedding, loss, clipping or optimiser`,
     },
   }
+}
+
+/** In the order that the program reads. Of both biases it takes the sum. */
+function weightsOf(
+  { numLayers, bidirectional }: BenchCase,
+  parameters: ReadonlyMap<string, HostTensor>,
+): Uint8Array {
+  const of = (name: string): Float32Array => {
+    const found = parameters.get(`recurrent.${name}`)
+    if (found?.dtype !== 'float32') throw new Error(`no parameter recurrent.${name}`)
+    return found.data
+  }
+  const parts = Array.from({ length: numLayers }, (_, l) =>
+    (bidirectional ? ['', '_reverse'] : ['']).flatMap(suffix => {
+      const second = of(`bias_hh_l${l}${suffix}`)
+      const bias = of(`bias_ih_l${l}${suffix}`).map((v, i) => v + second[i]!)
+      return [of(`weight_ih_l${l}${suffix}`), of(`weight_hh_l${l}${suffix}`), bias]
+    }),
+  ).flat()
+  return Buffer.concat(parts.map(part => new Uint8Array(part.buffer, part.byteOffset, part.byteLength)))
 }

@@ -6,6 +6,7 @@ import { readSafetensors } from '../../formats/safetensors.js'
 import { cases } from '../cases.js'
 import { checkClose, toleranceOf } from '../close.js'
 import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
+import { readNumbers } from '../numbers.js'
 import { BenchProcess } from '../process.js'
 import { onnxModel } from './onnx.js'
 
@@ -41,9 +42,9 @@ async function join(library: string, setting: Setting, ours: Ours) {
     for (const size of BATCHES) {
       const file = joinPath(folder, `${name}-${size}.f32`)
       await child.ask(`states ${size} ${file}`)
-      const { buffer } = Uint8Array.from(await readFile(file))
+      const states = await readNumbers(file)
       const about = `batches of ${size}`
-      checkClose({ states: new Float32Array(buffer) }, { states: wanted }, toleranceOf('float32'), about)
+      checkClose({ states }, { states: wanted }, toleranceOf('float32'), about)
     }
   } catch (error) {
     await child.close()
