@@ -16,9 +16,9 @@ void matmul(Device& device) {
         float* const c = device.alsoResult(device.random(m * n), m * n);
         const float* const a = device.random(m * k);
         const float* const b = device.random(k * n);
-        device.backend->matmul({m, n, k, a, b, nullptr, c, transposeA, transposeB, true});
+        device.backend->matmul({m, n, k, a, b, nullptr, c, transposeA, transposeB, true, nullptr});
         device.backend->matmul(
-            {m, n, k, a, b, device.random(n), device.result(m * n), transposeA, transposeB, false});
+            {m, n, k, a, b, device.random(n), device.result(m * n), transposeA, transposeB, false, nullptr});
       }
 }
 
