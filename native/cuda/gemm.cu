@@ -89,7 +89,7 @@ struct Tf32Math {
   static constexpr bool kTensor = true;
   // The part of x that TF32 holds, cut and not rounded so that it is never larger, and what is left of x.
   static __device__ __forceinline__ void split(float x, std::uint32_t& high, std::uint32_t& low) {
-    high = __float_as_uint(x) & 0xffffe000u;
+    high = __float_as_uint(flushed(x)) & 0xffffe000u;
     // An infinity is what is left of the largest number: so it meets no part of 0, which would make it NaN.
     if (fabsf(x) == INFINITY) high -= 0x2000u;
     low = Tf32::round(x - __uint_as_float(high));
@@ -234,7 +234,7 @@ __global__ void __launch_bounds__(Tile<kRows, kColumns>::kThreads, 1) gemmKernel
           const std::int64_t row = row0 + i + 16 * mt + gg + e / 2 * 8,
                              column = column0 + j + 8 * nt + 2 * t + e % 2;
           if (row >= m || column >= g.n) continue;
-          float sum = sums[mt][nt][e];
+          float sum = flushed(sums[mt][nt][e]);
           if (whole && g.accumulate) sum += c[row * stride + column];
           if (whole && g.bias != nullptr) sum += g.bias[column];
           c[row * stride + column] = sum;

@@ -13,6 +13,7 @@ type Watcher = (typeof watchers)[number]
 /** What the report says of the fault; where the fault is a line of a kernel, that is named too. */
 const reports: Readonly<Record<string, RegExp>> = {
   captured_wait: /cudaStreamSynchronize.*operation not permitted when stream is capturing/,
+  denormal_operand: /error: an operand of a product is denormal: 1\.1\d+e-41/,
   divergent_barrier: /error: divergent barrier/,
   divergent_warp: /error: threads wait for others that never come/,
   ended_early: /error: threads wait at a barrier that others ended without/,

@@ -1,5 +1,6 @@
 import { cellsSuite } from './cells.js'
 import { clippingSuite } from './clipping.js'
+import { denormalsSuite } from './denormals.js'
 import { dropoutSuite } from './dropout.js'
 import { elementwiseSuite } from './elementwise.js'
 import { embeddingSuite } from './embedding.js'
@@ -29,6 +30,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   cellsSuite,
   vanishedSuite,
   repeatedSuite,
+  denormalsSuite,
   modulesSuite,
   optimizersSuite,
   optimizerStateSuite,

@@ -55,6 +55,14 @@ __device__ __forceinline__ float approximateTanh(float x) {
   return y;
 }
 
+// x, or 0 where it is denormal. A tensor core computes with denormals; all other arithmetic here takes them
+// for zeros.
+__device__ __forceinline__ float flushed(float x) {
+  float y;
+  asm("mul.ftz.f32 %0, %1, 0f3f800000;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // Copies `bytes` (4 or 16, both sides aligned to them) to shared memory, or zeros unless `inside`, when
 // nothing is read. They have arrived for the thread that asked after its waitForCopies, and for the block
 // after the next barrier.
@@ -108,11 +116,11 @@ __device__ __forceinline__ void waitForCopies() {
 // 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). All 32 lanes of the warp arrive together.
 struct Tf32 {
   static constexpr int kPerWord = 1;
-  // To 11 bits, halves away from zero. Operands must be so rounded.
+  // To 11 bits, halves away from zero; denormals become zeros. Operands must be so rounded.
   static __device__ __forceinline__ std::uint32_t round(float x) {
 #if __CUDA_ARCH__ >= 800
     std::uint32_t word;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(flushed(x)));
     return word;
 #else
     return __float_as_uint(x);
@@ -126,14 +134,14 @@ struct Tf32 {
 
 struct Bf16 {
   static constexpr int kPerWord = 2;
-  // Two numbers to 8 bits, halves to even; `low` comes first in memory.
+  // Two numbers to 8 bits, halves to even; denormals become zeros. `low` comes first in memory.
   static __device__ __forceinline__ std::uint32_t round(float low, float high) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(flushed(low), flushed(high));
     return static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.x)) |
            static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.y)) << 16;
   }
   static __device__ __forceinline__ std::uint16_t round(float x) {
-    return __bfloat16_as_ushort(__float2bfloat16_rn(x));
+    return __bfloat16_as_ushort(__float2bfloat16_rn(flushed(x)));
   }
   static __device__ __forceinline__ void mma(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
                                              std::uint32_t b1) {

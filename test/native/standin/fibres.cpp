@@ -11,6 +11,7 @@
 #include <numeric>
 
 #include "standin/block.h"
+#include "standin/denormals.h"
 #include "standin/switch.h"
 
 namespace standin {
@@ -205,6 +206,7 @@ void fail(const Place& place, const char* format, ...) {
 }
 
 void run(const Grid& grid, void (*body)(const void*), const void* argument) {
+  const FlushedDenormals flushed;
   gridBody = body;
   gridArgument = argument;
   gridDim = grid.blocks;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "standin/block.h"
+#include "standin/denormals.h"
 #include "standin/device.h"
 
 namespace standin {
@@ -42,6 +43,14 @@ float number(std::uint32_t word) {
   return x;
 }
 bool isFinite(std::uint32_t word) { return (word & 0x7f800000u) != 0x7f800000u; }
+bool isDenormal(std::uint32_t word) { return (word & 0x7f800000u) == 0 && (word & 0x7fffffu) != 0; }
+
+// A tensor core would compute with it, and all other arithmetic takes it for 0.
+float normalNumber(std::uint32_t word, const Place& place) {
+  if (isDenormal(word))
+    fail(place, "an operand of a product is denormal: %.9g", static_cast<double>(number(word)));
+  return number(word);
+}
 
 struct Tf32Operand {
   static constexpr int kPerWord = 1;
@@ -49,19 +58,20 @@ struct Tf32Operand {
   static float value(std::uint32_t word, int, const Place& place) {
     if ((word & 0x1fffu) != 0 && isFinite(word))
       fail(place, "an operand of a TF32 product was not rounded: %.9g", static_cast<double>(number(word)));
-    return number(word);
+    return normalNumber(word, place);
   }
 };
 struct Bf16Operand {
   static constexpr int kPerWord = 2;
-  static float value(std::uint32_t word, int element, const Place&) {
-    return number(element != 0 ? word & 0xffff0000u : word << 16);
+  static float value(std::uint32_t word, int element, const Place& place) {
+    return normalNumber(element != 0 ? word & 0xffff0000u : word << 16, place);
   }
 };
 
 // Products are exact in a float; they are summed in float, k ascending.
 template <class Operand>
 void multiplyFragments(unsigned first, unsigned, const Place& place) {
+  const KeptDenormals kept;
   constexpr int kPerWord = Operand::kPerWord, K = 8 * kPerWord;
   float a[16][K], b[K][8];
   for (int lane = 0; lane < 32; lane++) {
