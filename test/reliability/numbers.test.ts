@@ -112,7 +112,7 @@ describe('a loss or gradient that is not finite', () => {
     },
   )
 
-  test('finite gradients keep their bits', async () => {
+  test('finite gradients keep their bits, but for denormal numbers, which are zeros', async () => {
     const model = shortClassifier('lstm64-sgd')
     const [[, parameter]] = model.namedParameters() as [ReturnType<typeof model.namedParameters>[number]]
     const values = Float32Array.from(
@@ -121,7 +121,8 @@ describe('a loss or gradient that is not finite', () => {
     )
     parameter.grad = tensor(values, parameter.shape, { device: parameter.device })
     refuseNonFinite(model, full([], 1, { device: cpu }))
-    expect(await parameter.grad.toArray()).toEqual(values)
+    const wanted = values.map(value => (Math.abs(value) < 2 ** -126 ? 0 * value : value))
+    expect(await parameter.grad.toArray()).toEqual(wanted)
   })
 })
 
