@@ -3,40 +3,58 @@ import { type Device, deviceOr } from './device.js'
 import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
 
+/** The offsets [B + 1] for the kernels, which read memory by them without a check: nobody else gets this array. */
+let kernelOffsets: (sequences: Sequences) => Int32Array
+let isSequences: (value: unknown) => boolean
+
+export { kernelOffsets }
+
 /**
  * Sequences back to back: sequence b is rows `offsets[b]` to `offsets[b + 1]`. No padding, no sorting; a sequence may
- * be empty.
+ * be empty. They never change.
  */
 export class Sequences {
-  /** [B + 1], from 0 to the number of rows. */
-  readonly offsets: Int32Array
+  readonly #offsets: Int32Array
+  #shown: readonly number[] | null = null
+
+  static {
+    kernelOffsets = sequences => sequences.#offsets
+    isSequences = value => typeof value === 'object' && value !== null && #offsets in value
+  }
 
   /** @throws PackedRnnError ERR_OUT_OF_RANGE for a length that is no integer of at least 0, or 2^31 rows and more. */
   constructor(lengths: ArrayLike<number>, op = 'Sequences') {
-    this.offsets = new Int32Array(lengths.length + 1)
+    this.#offsets = new Int32Array(lengths.length + 1)
     let total = 0
     for (let b = 0; b < lengths.length; b++) {
       const length = lengths[b]!
       checkInteger(op, `lengths[${b}]`, length, 0)
       total += length
       checkInteger(op, 'the sum of lengths', total, 0)
-      this.offsets[b + 1] = total
+      this.#offsets[b + 1] = total
     }
+    Object.freeze(this)
+  }
+
+  /** [B + 1], from 0 to the number of rows; frozen. */
+  get offsets(): readonly number[] {
+    this.#shown ??= Object.freeze(Array.from(this.#offsets))
+    return this.#shown
   }
 
   /** B */
   get batchSize(): number {
-    return this.offsets.length - 1
+    return this.#offsets.length - 1
   }
 
   /** N: tokens of all sequences. */
   get rows(): number {
-    return this.offsets[this.batchSize]!
+    return this.#offsets[this.batchSize]!
   }
 
   /** Tokens of sequence b. */
   length(b: number): number {
-    return this.offsets[b + 1]! - this.offsets[b]!
+    return this.#offsets[b + 1]! - this.#offsets[b]!
   }
 
   /** Tokens of each sequence [B], in a new array. */
@@ -50,6 +68,11 @@ export class Sequences {
     for (let b = 0; b < this.batchSize; b++) longest = Math.max(longest, this.length(b))
     return longest
   }
+}
+
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT unless the constructor of `Sequences` made it. */
+export function checkSequences(op: string, value: Sequences): void {
+  if (!isSequences(value)) throw badArgument(op, 'sequences', 'Sequences', value)
 }
 
 /** Which of U distinct rows each of N rows is, and, the other way, where each distinct row stands. All on one device. */
@@ -85,6 +108,7 @@ export class PackedIds {
         this.ids[first + t] = document[t]!
       }
     })
+    Object.freeze(this)
   }
 }
 
@@ -102,9 +126,10 @@ export class PackedSequence {
 
   /**
    * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit; ERR_OUT_OF_RANGE
-   * for an index whose two sides disagree.
+   * for an index whose two sides disagree; ERR_INVALID_ARGUMENT for `sequences` that are none.
    */
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
+    checkSequences('PackedSequence', sequences)
     const rows = index === null ? sequences.rows : anySize
     checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, anySize] })
     if (index !== null) {
@@ -129,6 +154,7 @@ export class PackedSequence {
     this.data = data
     this.sequences = sequences
     this.index = index
+    Object.freeze(this)
   }
 
   /** I: numbers in a row. */

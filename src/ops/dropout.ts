@@ -2,7 +2,7 @@ import { record } from '../autograd.js'
 import { checkInteger, checkNumber, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import type { Sequences } from '../packed.js'
+import { checkSequences, kernelOffsets, type Sequences } from '../packed.js'
 import { empty, type Tensor } from '../tensor.js'
 
 /** Where a mask stands among all masks, and its elements in it: what their random numbers are a function of. */
@@ -27,7 +27,7 @@ export interface DropoutPlace {
  * @param p a probability.
  * @returns a tensor of x's shape.
  * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1], or a seed, step or stream outside its range; ERR_SHAPE
- * where `sequences` or `directions` do not fit the shape; ERR_DTYPE, ERR_DISPOSED.
+ * where `sequences` or `directions` do not fit the shape; ERR_INVALID_ARGUMENT for `sequences` that are none; ERR_DTYPE, ERR_DISPOSED.
  */
 export function dropoutForward<R extends number>(
   x: Tensor<'float32', R>,
@@ -48,6 +48,7 @@ export function dropoutForward<R extends number>(
   if (columns % directions !== 0) {
     throw badArgument(op, 'directions', `a divisor of ${columns} columns`, directions, 'ERR_SHAPE')
   }
+  if (sequences !== undefined) checkSequences(op, sequences)
   if (sequences !== undefined && sequences.rows !== rows) {
     throw badArgument(op, 'sequences', `${rows} rows`, sequences.rows, 'ERR_SHAPE')
   }
@@ -60,7 +61,7 @@ export function dropoutForward<R extends number>(
     step,
     stream,
     p,
-    offsets: sequences?.offsets ?? null,
+    offsets: sequences === undefined ? null : kernelOffsets(sequences),
     x: x.buffer,
     y: y.buffer,
   })

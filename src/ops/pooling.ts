@@ -2,7 +2,7 @@ import { record } from '../autograd.js'
 import { anySize, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import type { PackedSequence } from '../packed.js'
+import { kernelOffsets, type PackedSequence } from '../packed.js'
 import { empty, emptyIntegers, type Tensor } from '../tensor.js'
 import { emptyIndex, packedRows, selectRows } from './rows.js'
 
@@ -62,7 +62,8 @@ export function maxPool(output: PackedSequence): Tensor<'float32', 2> {
   const op = 'maxPool'
   const rows = packedRows(output, op, 'output')
   const { device } = rows
-  const { batchSize, offsets } = output.sequences
+  const { batchSize } = output.sequences
+  const offsets = kernelOffsets(output.sequences)
   const [count, columns] = rows.shape
   const pooled = empty<2>(device, [batchSize, columns])
   const places = emptyIntegers<2>(device, [batchSize, columns])
@@ -103,7 +104,8 @@ export function meanPool(output: PackedSequence): Tensor<'float32', 2> {
   const op = 'meanPool'
   const rows = packedRows(output, op, 'output')
   const { device } = rows
-  const { batchSize, offsets } = output.sequences
+  const { batchSize } = output.sequences
+  const offsets = kernelOffsets(output.sequences)
   const [count, columns] = rows.shape
   const pooled = empty<2>(device, [batchSize, columns])
   native.meanPool(device.queue, { columns, offsets, rows: rows.buffer, pooled: pooled.buffer })

@@ -2,7 +2,7 @@ import { isRecorded, record } from '../autograd.js'
 import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { type NativeBuffer, native, type RecurrentLayer } from '../native.js'
-import { PackedSequence, type RowIndex } from '../packed.js'
+import { kernelOffsets, PackedSequence, type RowIndex } from '../packed.js'
 import { outlive } from '../scope.js'
 import { empty, type Matrix, ranked, type Tensor } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
@@ -69,7 +69,7 @@ function layerArguments(
   sizes[8] = before * hiddenSize
   return {
     sizes,
-    offsets: sequences.offsets,
+    offsets: kernelOffsets(sequences),
     x: input.buffer,
     index: index?.index.buffer ?? null,
     starts: index?.starts.buffer ?? null,
