@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os'
 import { checkInteger } from './check.js'
+import { usableCores } from './cpuQuota.js'
 import { badArgument, type ErrorCode, PackedRnnError } from './errors.js'
 import { type Ceilings, fromNative, type NativeDevice, native, precisions } from './native.js'
 
@@ -11,7 +11,10 @@ export type Precision = 'float32' | 'tf32' | 'bfloat16'
 
 /** What a device is opened with; the same options give the same device. */
 export interface DeviceOptions {
-  /** Worker threads of the CPU; the default is one for each core. The bits of a result do not depend on it. */
+  /**
+   * Worker threads of the CPU. The default is one for each core that the process may use, and on Linux no more than the
+   * CPU quota of its container (cgroup v1 or v2), rounded up. The bits of a result do not depend on it.
+   */
   threads?: number
   /**
    * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). CUDA's default is
@@ -180,10 +183,18 @@ function openOnce(place: Place, given: DeviceOptions): Device {
   return found
 }
 
+let cores: number | undefined
+
+/** Asked once: with a quota that has changed, the same options would be another device. */
+function defaultThreads(): number {
+  cores ??= Math.min(usableCores(), 256)
+  return cores
+}
+
 function checkedOptions({ kind }: Place, options: DeviceOptions): Options {
   const cpu = kind === 'cpu'
   const { precision = cpu ? 'float32' : 'tf32', path = 'auto', memoryLimit = 0 } = options
-  const { threads = cpu ? Math.min(availableParallelism(), 256) : null } = options
+  const { threads = cpu ? defaultThreads() : null } = options
   const oneOf = (argument: string, value: string, words: readonly string[]) => {
     if (!words.includes(value))
       throw badArgument('device', argument, `${words.join(' or ')} on ${kind}`, value)

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CaseName, caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
 import { type BenchOptions, CaseError, type PeerName, peerNames, runBench } from '../bench/run.js'
+import { usableCores } from '../cpuQuota.js'
 import { report } from './benchReport.js'
 import { writeJson } from './jsonFile.js'
 import { Failure, integerOption, noPositionals, parse, UsageError } from './options.js'
@@ -22,7 +22,7 @@ one after the other in each round. Everybody's results are checked before anythi
   --peers LIST     some of ${peerNames.join(',')}, or none; default all
   --articles FILE  articles in 10kGNAD's format; default gnad/articles.csv in PACKED_RNN_DATA, or invented words
   --batch N        articles; default ${BATCH}
-  --threads N      default all cores
+  --threads N      default all cores, in a container no more than its CPU quota
   --rounds N       default ${ROUNDS}
   --quick          a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, and whoever is slow has one: a minute where nothing else runs
   --json FILE      where to write the figures`
@@ -43,7 +43,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const options: BenchOptions = {
     cases: listOption('cases', values.cases, caseNames),
     peers: values.peers === 'none' ? [] : listOption('peers', values.peers, peerNames),
-    threads: integerOption('threads', values.threads, Math.min(availableParallelism(), 256), 1),
+    threads: integerOption('threads', values.threads, Math.min(usableCores(), 256), 1),
     rounds: integerOption('rounds', values.rounds, quick ? QUICK.rounds : ROUNDS, 1),
     data: await documents(
       values.articles,

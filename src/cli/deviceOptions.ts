@@ -13,7 +13,8 @@ export const deviceUsage = `\
   --device NAME      cpu, cuda or cuda:N; default the best there is
   --precision NAME   of products of matrices: float32 (the CPU's default), tf32 (cuda's, and only
                      there), or bfloat16 (not on every CPU)
-  --threads N        of the CPU, which they choose where no device is named; default all cores`
+  --threads N        of the CPU, which they choose where no device is named; default all cores, in a
+                     container no more than its CPU quota`
 
 export interface DeviceValues {
   device?: string | undefined

@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { usableCores } from '../../src/cpuQuota.js'
 import { type DeviceOptions, device, devices } from '../../src/device.js'
 import { linear } from '../../src/ops/linear.js'
 import { Generator } from '../../src/random.js'
@@ -14,7 +14,7 @@ test('the same kind and options are the same device', () => {
   expect(device('cpu', { threads: 2 })).toBe(device('cpu', { threads: 2 }))
   expect(device('cpu', { threads: 2 })).not.toBe(device('cpu', { threads: 1 }))
   expect(device('cpu', { threads: 2 })).not.toBe(device('cpu', { threads: 2, memoryLimit: 1 }))
-  expect(device()).toBe(device('cpu', { threads: Math.min(availableParallelism(), 256), memoryLimit: 0 }))
+  expect(device()).toBe(device('cpu', { threads: Math.min(usableCores(), 256), memoryLimit: 0 }))
 })
 
 test('a device says what it is', () => {
