@@ -17,7 +17,8 @@ export interface DeviceOptions {
    */
   threads?: number
   /**
-   * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). CUDA's default is
+   * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). Whether that is faster
+   * depends on the CPU: `packed-rnn doctor` measures it. CUDA's default is
    * `'tf32'`, as in PyTorch's recurrent layers; a device of compute capability 7.5 computes in float32 where it is asked
    * for tf32.
    */

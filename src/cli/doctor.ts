@@ -6,8 +6,9 @@ import { describe, noPositionals, parse } from './options.js'
 
 export const usage = `packed-rnn doctor [--json]
 
-Tells what packed-rnn runs on here: versions, the native addon, instruction sets and devices, and where
-something does not work, why. Exits with 1 where the addon does not load.
+Shows what packed-rnn runs on here: versions, the native addon, instruction sets and devices, and where
+something does not work, why. Where the CPU has bfloat16, measures for about a second whether it is faster
+than float32. Exits with 1 where the addon does not load.
 
   --json  as JSON`
 
@@ -27,6 +28,8 @@ interface Findings {
   /** PACKED_RNN_DEVICE, which says what is used where no device is named */
   chosen: string | null
   devices: (CpuListing | CudaListing)[]
+  /** How fast the precisions of the CPU are, in milliseconds; null where it has no bfloat16 */
+  precisions: { float32: number | null; bfloat16: number | null; summary: string } | null
 }
 
 interface Attempt {
@@ -55,6 +58,7 @@ async function examine(): Promise<Findings> {
     cuda: { library: null, named: process.env.PACKED_RNN_CUDA_LIBRARY || null },
     chosen: process.env.PACKED_RNN_DEVICE || null,
     devices: [],
+    precisions: null,
   }
   try {
     findings.addon.file = addonFile()
@@ -69,7 +73,19 @@ async function examine(): Promise<Findings> {
     findings.addon.reason = describe(error)
   }
   findings.addon.attempts = attempts(findings.addon)
+  if (findings.devices.some(each => each.kind === 'cpu' && each.precisions.includes('bfloat16')))
+    findings.precisions = await precisionSpeed()
   return findings
+}
+
+async function precisionSpeed(): Promise<Findings['precisions']> {
+  const { comparePrecisions, describeTimes } = await import('./precisionSpeed.js')
+  try {
+    const times = await comparePrecisions()
+    return { ...times, summary: describeTimes(times) }
+  } catch (error) {
+    return { float32: null, bfloat16: null, summary: `cannot be measured: ${describe(error)}` }
+  }
 }
 
 function attempts({ file, reason }: Findings['addon']): Attempt[] {
@@ -87,7 +103,7 @@ function attempts({ file, reason }: Findings['addon']): Attempt[] {
 }
 
 function render(findings: Findings): string {
-  const { addon, instructionSets, cuda, chosen, devices } = findings
+  const { addon, instructionSets, cuda, chosen, devices, precisions } = findings
   const { supported, used, forced } = instructionSets
   const rows: [string, string | null][] = [
     ['packed-rnn', findings.package],
@@ -101,6 +117,7 @@ function render(findings: Findings): string {
     ['CUDA library', devices.some(opensNoLibrary) ? null : cuda.library],
     ['PACKED_RNN_DEVICE', chosen === null ? 'not set: the first of these is used' : `asks for ${chosen}`],
     ...devices.map(deviceRow),
+    ['CPU precisions', precisions?.summary ?? null],
   ]
   const width = Math.max(...rows.map(([heading]) => heading.length))
   return rows

@@ -2,7 +2,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeTimes } from '../../src/cli/precisionSpeed.js'
+import type { CpuListing, CudaListing } from '../../src/device.js'
 import { cli } from './command.js'
+
+type Listing = CpuListing | CudaListing
 
 let folder: string
 const at = (name: string) => join(folder, name)
@@ -24,6 +28,31 @@ describe('doctor', () => {
     expect(stdout).toMatch(/\ndevice cpu +\d+ threads?, float32( or bfloat16)?\n/)
   })
 
+  test('measures float32 and bfloat16 where the CPU has both', async () => {
+    const [text, json] = await Promise.all([cli(['doctor']), cli(['doctor', '--json'])])
+    const { devices, precisions } = JSON.parse(json.stdout)
+    const has = devices.some((each: Listing) => each.kind === 'cpu' && each.precisions.includes('bfloat16'))
+    const row =
+      /\nCPU precisions +(bfloat16 is \d+\.\d\d times as fast as float32|float32 is \d+\.\d\d times as fast as bfloat16|float32 and bfloat16 are equally fast): .* \d+\.\d ms in float32, \d+\.\d ms in bfloat16\n/
+    expect(row.test(text.stdout)).toBe(has)
+    if (!has) expect(precisions).toBeNull()
+    else
+      expect(precisions).toEqual({
+        float32: expect.any(Number),
+        bfloat16: expect.any(Number),
+        summary: expect.any(String),
+      })
+  })
+
+  test.each([
+    [{ float32: 30, bfloat16: 20 }, 'bfloat16 is 1.50 times as fast as float32'],
+    [{ float32: 20, bfloat16: 25 }, 'float32 is 1.25 times as fast as bfloat16'],
+    [{ float32: 20, bfloat16: 20.5 }, 'float32 and bfloat16 are equally fast'],
+  ])('says which precision is faster: %o', (times, verdict) => {
+    const numbers = `${times.float32.toFixed(1)} ms in float32, ${times.bfloat16.toFixed(1)} ms in bfloat16`
+    expect(describeTimes(times)).toBe(`${verdict}: a training pass of an LSTM of 128 units takes ${numbers}`)
+  })
+
   test('--json, with an instruction set forced', async () => {
     const { code, stdout } = await cli(['doctor', '--json'], { env: { PACKED_RNN_CPU: 'portable' } })
     expect(code).toBe(0)
@@ -35,6 +64,7 @@ describe('doctor', () => {
         used: 'portable',
         forced: 'portable',
       },
+      precisions: null,
       devices: expect.arrayContaining([
         expect.objectContaining({ kind: 'cpu', threads: expect.any(Number), reason: null }),
       ]),
