@@ -55,20 +55,27 @@ def padded(recurrent, x, lengths):
     return torch.cat([ends, output[0, :, H:]], 1)
 
 
+def cuts(lengths):
+    """Yields each segment's first time step, the one after its last, and how many documents it has."""
+    # Where evenly spaced documents end; the first entry is the longest document, so the last cut is T.
+    spaced = torch.linspace(0, len(lengths) - 1, min(SEGMENTS, len(lengths))).long()
+    start = 0
+    for end in lengths[spaced].unique().tolist():
+        yield start, end, int((lengths > start).sum())
+        start = end
+
+
 def segments(recurrent, x, lengths):
     """Yields each segment's first time step, its output, and how many documents go on after it."""
-    # Cuts where evenly spaced documents end; the first entry is the longest document, so the last cut is T.
-    spaced = torch.linspace(0, len(lengths) - 1, min(SEGMENTS, len(lengths))).long()
-    start, state = 0, None
-    for end in lengths[spaced].unique().tolist():
-        output, state = recurrent(x[start:end, : (lengths > start).sum()], state)
+    state = None
+    for start, end, count in cuts(lengths):
+        output, state = recurrent(x[start:end, :count], state)
         going_on = int((lengths > end).sum())
         yield start, output, going_on
         if isinstance(state, tuple):
             state = tuple(part[:, :going_on].contiguous() for part in state)
         else:
             state = state[:, :going_on].contiguous()
-        start = end
 
 
 def segmented(recurrent, x, lengths):

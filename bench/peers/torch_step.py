@@ -14,6 +14,7 @@ Protocol: first {"ready"}, then each line on stdin is answered by one JSON objec
 
     forward PATH POOLING    {"seconds"} of embedding, layers, classifier, without gradients
     step PATH POOLING       {"seconds", "loss"} of a whole step: embedding, forward, loss, backward, clipping, Adam
+    rows PATH               {"forward", "step"}: rows of these batches, padding included
     losses PATH POOLING S   {"losses"} of S steps of the few documents, from the initial parameters
 
 POOLING says what the classifier reads: "final", the last states, or "mean" of all states, which gives each of them a gradient.
@@ -65,7 +66,7 @@ def main():
     torch.set_num_threads(config["threads"])
     session = Session(config)
     answer(ready=True)
-    commands = {"forward": session.forward, "step": session.step, "losses": session.losses}
+    commands = {"forward": session.forward, "step": session.step, "rows": session.rows, "losses": session.losses}
     for line in sys.stdin:
         name, *arguments = line.split()
         answer(**commands[name](*arguments))
@@ -118,12 +119,24 @@ class Session:
         loss = train_step(model, optimizer, batch)
         return {"seconds": time.perf_counter() - start, "loss": loss}
 
+    def rows(self, path):
+        few = path == "packed"
+        return {name: count_rows(path, self.batch(path, few and name == "step")) for name in ("forward", "step")}
+
     def losses(self, path, pooling, steps):
         model, optimizer = self.model(path, pooling)
         losses = [train_step(model, optimizer, self.batch(path, few=True)) for _ in range(int(steps))]
         # What is timed later begins anew.
         del self.models[path, pooling]
         return {"losses": losses}
+
+
+def count_rows(path, batch):
+    if path == "packed":
+        return sum(int(lengths.sum()) for _, lengths, _ in batch)
+    if path == "padded":
+        return sum(ids.numel() for ids, _, _ in batch)
+    return sum((end - start) * count for _, lengths, _ in batch for start, end, count in classifier.cuts(lengths))
 
 
 def hashed(count):

@@ -41,6 +41,8 @@ export interface Turn {
   who: string
   pass: Pass
   tokens: number
+  /** Of the recurrent layers' products. */
+  multiplications: number
   question: string
 }
 

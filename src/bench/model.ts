@@ -12,7 +12,7 @@ import {
 } from '../nn/index.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm } from '../optim/index.js'
-import type { PackedIds } from '../packed.js'
+import type { PackedIds, PackedSequence } from '../packed.js'
 import { Generator } from '../random.js'
 import { scope } from '../scope.js'
 import type { StateEntry, Tensor } from '../tensor.js'
@@ -32,6 +32,8 @@ export interface BenchModel {
   module: Module
   /** Which states its loss reads. */
   pooling: BenchPooling
+  /** The word vectors of a batch. */
+  rows(ids: PackedIds): PackedSequence
   /** Its recurrent layers. */
   recurrent: LSTM | GRU | RNN
   /** The last states of the last layer [B, D·H]. */
@@ -60,6 +62,7 @@ export function makeModel(
     const trainer = new Trainer(module, { ...spec, batchSize: 1 })
     return {
       ...{ module, pooling, recurrent: module.lstm },
+      rows: ids => module.embedding.forward(ids),
       lastHidden: ids => module.lstm.forward(module.embedding.forward(ids)).lastHidden(),
       logits: ids => module.forward(ids),
       step: batch => trainer.step(batch),
@@ -69,6 +72,7 @@ export function makeModel(
   const adam = new Adam(module.parameters(), { lr: spec.optimizer.lr })
   return {
     ...{ module, pooling, recurrent: module.recurrent },
+    rows: ids => module.embedding.forward(ids),
     lastHidden: ids => module.states(ids).lastHidden(),
     logits: ids => module.forward(ids),
     step: ({ ids, labels }) =>

@@ -7,6 +7,8 @@
 //   losses PASS N S of S steps of that kind on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
 //   states F        writes the last hidden states of the batch, [B, D·H] float32
+//   walked          rows that the backward pass of `stepLast` goes through, see walked.ts: {"rows"}, by layer and
+//                   direction a number of rows and one of the input's rows
 //   equal PASS T N F  writes what equalLengths.ts says of N sequences of T rows, float32
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
@@ -23,6 +25,7 @@ import { passes, poolingOf, type Setting, type StepPass } from './context.js'
 import { loadDocuments } from './documents.js'
 import { computeEqualLengths } from './equalLengths.js'
 import { type BenchModel, makeModel, parametersOf, read } from './model.js'
+import { walkedRows } from './walked.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)
 const spec = cases[setting.name]
@@ -82,6 +85,10 @@ const commands: Record<string, (args: string[]) => Promise<object>> = {
   states: async ([file]) => {
     await writeFile(file!, await read(() => model.lastHidden(batch.ids)))
     return {}
+  },
+  walked: async () => {
+    const layers = await walkedRows(spec, device, model, batch.ids)
+    return { rows: layers.flat().flatMap(({ rows, inputRows }) => [rows, inputRows]) }
   },
   equal: async ([name, steps, sequences, file]) => {
     const given = {

@@ -16,6 +16,8 @@ export interface Measured {
   /** Real ones; padding never counts. */
   tokens: number
   tokensPerSecond: number
+  /** Of the recurrent layers' products, for a token: padding counts here, and what is left out does not. */
+  multiplicationsPerToken: number
   /** 10^9 operations a second, of those that the shapes ask for a token. */
   gflops: number
   /** Of the multiply-adds that all threads can do in a second. */
@@ -60,6 +62,14 @@ export interface CaseResult {
 /** Ours over the best peer's, in tokens a second; null without a peer. */
 export type Ratios = Record<Pass, number | null>
 
+/** What a ratio must be read with: the multiplications that both do for a token. */
+export interface Multiplications {
+  ours: number
+  best: number
+  /** Who the best peer is. */
+  peer: string
+}
+
 export interface Results {
   format: 'packed-rnn bench 1'
   started: string
@@ -74,11 +84,13 @@ export interface Results {
   peers: Record<string, { version: string } | { missing: string }>
   cases: Partial<Record<CaseName, CaseResult>>
   ratios: Partial<Record<CaseName, Ratios>>
+  /** Of each ratio; null without a peer. */
+  multiplications: Partial<Record<CaseName, Record<Pass, Multiplications | null>>>
 }
 
 export function measured(
   samples: readonly Sample[],
-  tokens: number,
+  { tokens, multiplications }: Pick<Turn, 'tokens' | 'multiplications'>,
   flops: number,
   { flopsOfAll }: Ceilings,
 ): Measured {
@@ -87,6 +99,7 @@ export function measured(
   const javascript = samples.flatMap(sample => sample.javascript ?? [])
   return {
     ...{ seconds, samples: samples.map(sample => sample.seconds), tokens, tokensPerSecond },
+    multiplicationsPerToken: multiplications / tokens,
     gflops: (flops * tokensPerSecond) / 1e9,
     shareOfPeak: (flops * tokensPerSecond) / flopsOfAll,
     oursIsFasterBy: null,
@@ -110,7 +123,7 @@ export function rowsOf(
     const of = (pass: Pass) => {
       const turn = turns.find(one => one.who === who && one.pass === pass)
       const found = turn && samples.get(turn)
-      return turn && found ? measured(found, turn.tokens, flops[pass], ceilings) : null
+      return turn && found ? measured(found, turn, flops[pass], ceilings) : null
     }
     return {
       ...{ who, ours, ...byPass(of) },
@@ -133,12 +146,36 @@ export function compareRows(rows: Row[]): Row[] {
   })
 }
 
-export function ratiosOf(cases: Partial<Record<CaseName, CaseResult>>): Results['ratios'] {
-  const best = (rows: readonly Row[], pass: Pass) => {
-    const all = rows.flatMap(row => (row.ours ? [] : (row[pass]?.oursIsFasterBy ?? [])))
-    return all.length === 0 ? null : Math.min(...all)
-  }
+type Cases = Partial<Record<CaseName, CaseResult>>
+
+function byCase<T>(cases: Cases, of: (rows: readonly Row[], pass: Pass) => T) {
   return Object.fromEntries(
-    Object.entries(cases).map(([name, { rows }]) => [name, byPass(pass => best(rows, pass))]),
+    Object.entries(cases).map(([name, { rows }]) => [name, byPass(pass => of(rows, pass))]),
   )
+}
+
+/** The peer that ours is the least faster than. */
+function bestPeer(rows: readonly Row[], pass: Pass): { who: string; found: Measured; ratio: number } | null {
+  const all = rows.flatMap(({ who, ours, [pass]: found }) =>
+    ours || found === null || found.oursIsFasterBy === null
+      ? []
+      : [{ who, found, ratio: found.oursIsFasterBy }],
+  )
+  return all.sort((a, b) => a.ratio - b.ratio)[0] ?? null
+}
+
+export function ratiosOf(cases: Cases): Results['ratios'] {
+  return byCase(cases, (rows, pass) => bestPeer(rows, pass)?.ratio ?? null)
+}
+
+export function multiplicationsBeside(cases: Cases): Results['multiplications'] {
+  return byCase(cases, (rows, pass) => {
+    const [best, ours] = [bestPeer(rows, pass), rows[0]?.[pass]]
+    if (best === null || !ours) return null
+    return {
+      ours: ours.multiplicationsPerToken,
+      best: best.found.multiplicationsPerToken,
+      peer: best.who,
+    }
+  })
 }

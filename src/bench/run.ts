@@ -1,26 +1,30 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { ceilings, cpuPrecisions, device as openDevice } from '../device.js'
 import type { Ceilings } from '../native.js'
 import { about, type CaseName, cases, flopsOf } from './cases.js'
-import { type Missing, type Ours, type Participant, type Peer, passes, type Setting } from './context.js'
+import type { Missing, Participant, Peer, Setting } from './context.js'
 import { type Documents, writeDocuments } from './documents.js'
 import { interleave } from './interleave.js'
 import { busySeconds, machineFacts, packageVersion } from './machine.js'
-import { readNumbers } from './numbers.js'
+import { answersOf, countWalked, memoryOf, OURS, ourPart, startOurs } from './ourSide.js'
 import { findOneDnn } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
 import { findTorch } from './peers/torch.js'
-import { BenchProcess, ProcessFailure } from './process.js'
-import { type CaseResult, compareRows, type Results, ratiosOf, rowsOf } from './results.js'
+import { type BenchProcess, ProcessFailure } from './process.js'
+import {
+  type CaseResult,
+  compareRows,
+  multiplicationsBeside,
+  type Results,
+  ratiosOf,
+  rowsOf,
+} from './results.js'
 
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
 export type PeerName = (typeof peerNames)[number]
 
-const OURS = 'packed-rnn'
-const OURS_SCRIPT = fileURLToPath(new URL('./ours.js', import.meta.url))
 const CHECKED_STEPS = 3
 /** Documents of a packed PyTorch step, and seconds that each way of a peer may take in a case; and those of a quick run. */
 const USUAL = { few: 8, patience: 60 }
@@ -101,6 +105,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       ),
       cases: found,
       ratios: ratiosOf(found),
+      multiplications: multiplicationsBeside(found),
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -167,6 +172,7 @@ async function measureCase(
     const before = usage(all)
     const samples = await interleave(all, { rounds, patience, probe, signal })
     const othersCores = othersBetween(before, usage(all))
+    for (const one of all) if (one.ours) await countWalked(one, setting)
     const flops = flopsOf(spec)
     const found = highest(probes)
     const rows = all.flatMap(one => {
@@ -179,11 +185,6 @@ async function measureCase(
   } finally {
     for (const { process } of all) await process.close()
   }
-}
-
-function ourPart(who: string, process: BenchProcess, { tokens }: Setting): Participant {
-  const turns = passes.map(pass => ({ who, pass, tokens, question: pass }))
-  return { process, turns, notes: {}, ours: true }
 }
 
 interface Usage {
@@ -206,25 +207,6 @@ function othersBetween(before: Usage, after: Usage): number | null {
   return Math.max(0, (after.all - before.all - (after.own - before.own)) / (after.wall - before.wall))
 }
 
-function startOurs(setting: Setting): BenchProcess {
-  return new BenchProcess(OURS, process.execPath, [OURS_SCRIPT, JSON.stringify(setting)])
-}
-
-/** In a process that does nothing else. */
-async function memoryOf(setting: Setting) {
-  const own = startOurs(setting)
-  try {
-    await own.answer()
-    await own.ask('forward')
-    const forwardPeakBytes = own.peakBytes
-    await own.ask('step')
-    await own.ask('step')
-    return { forwardPeakBytes, peakBytes: own.peakBytes }
-  } finally {
-    await own.close()
-  }
-}
-
 /** Those that are installed and have the case, each compared with ours. */
 async function joinPeers(
   setting: Setting,
@@ -232,20 +214,7 @@ async function joinPeers(
   own: BenchProcess,
   { signal, log }: BenchOptions,
 ): Promise<{ joined: Participant[]; failed: Record<string, string> }> {
-  const ours: Ours = {
-    losses: async (pass, count, steps) =>
-      (await own.ask(`losses ${pass} ${count} ${steps}`)).numbers('losses'),
-    states: async () => {
-      const file = `${setting.parameters}.states`
-      await own.ask(`states ${file}`)
-      return readNumbers(file)
-    },
-    equalLengths: async ({ pass, steps, sequences }) => {
-      const file = `${setting.parameters}.equal`
-      await own.ask(`equal ${pass} ${steps} ${sequences} ${file}`)
-      return readNumbers(file)
-    },
-  }
+  const ours = answersOf(own, setting)
   const joined: Participant[] = []
   const failed: Record<string, string> = {}
   for (const [name, peer] of Object.entries(peers)) {

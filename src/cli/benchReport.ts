@@ -1,19 +1,26 @@
+import { caseNames } from '../bench/cases.js'
 import { type Pass, passes } from '../bench/context.js'
 import type { CaseResult, Measured, Results, Row } from '../bench/results.js'
 import { aligned } from './table.js'
 
-const COLUMNS = ['', '', 'ms', 'tokens/s', 'GFLOP/s', 'of peak', 'JavaScript', 'MiB', 'ours is faster by']
+const COLUMNS = [
+  ...['', '', 'ms', 'tokens/s', 'multiplications', 'GFLOP/s', 'of peak', 'JavaScript', 'MiB'],
+  'ours is faster by',
+]
+const RATIO_COLUMNS = ['', '', 'ours is faster by', 'ours multiplies', 'the best peer', '']
 
 const NAMES = { forward: 'forward', step: 'step', stepLast: 'step, last states' } as const
 
 const READ_THIS = `\
 Medians of interleaved rounds. The loss of a step reads the mean of all states, so that each has a gradient; in the other step
-it reads the last states alone, as a classifier does, and gradients may vanish on the way back. Tokens are real ones: padding never counts. GFLOP/s are those of the layers' products for
-each token; ours projects each distinct word once, so it computes fewer. A peak in MiB is of a whole process.`
+it reads the last states alone, as a classifier does, and gradients may vanish on the way back. Tokens are real ones: padding never counts. Multiplications are those of the layers' products for a
+token: ours multiplies the input's weights with each distinct word once, leaves out gradients that nobody needs, and goes back no
+further than there is a gradient; peers multiply with every token, and with padding where they have it. GFLOP/s are of the
+multiplications that the shapes ask for, the same for everybody. A peak in MiB is of a whole process.`
 
 /** For a person: a table a case, and what must be known to read it. */
 export function report(results: Results): string {
-  const { version, machine, batch, threads, rounds, ceilings, peers, cases, ratios } = results
+  const { version, machine, batch, threads, rounds, ceilings, peers, cases } = results
   const { articles, tokens, words, longest, about } = batch
   const giga = (value: number) => (value / 1e9).toFixed(0)
   const lines = [
@@ -25,11 +32,8 @@ export function report(results: Results): string {
     ),
     READ_THIS,
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
-    '\nours over the best peer, in tokens/s',
-    aligned([
-      ['', ...passes.map(pass => NAMES[pass])],
-      ...Object.entries(ratios).map(([name, of]) => [name, ...passes.map(pass => ratio(of[pass]))]),
-    ]),
+    '\nours over the best peer, in tokens/s, and how many multiplications each does for a token',
+    aligned([RATIO_COLUMNS, ...Object.keys(cases).flatMap(name => ratioCells(name, results))]),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -60,7 +64,12 @@ function passCells(who: string, pass: Pass, found: Measured | null, peak: number
   const percent = (share: number) => `${(100 * share).toFixed(share < 0.01 ? 1 : 0)} %`
   return [
     ...[who, NAMES[pass], (1000 * found.seconds).toFixed(found.seconds < 0.1 ? 1 : 0)],
-    ...[String(Math.round(found.tokensPerSecond)), found.gflops.toFixed(1), percent(found.shareOfPeak)],
+    ...[
+      String(Math.round(found.tokensPerSecond)),
+      thousands(found.multiplicationsPerToken),
+      found.gflops.toFixed(1),
+      percent(found.shareOfPeak),
+    ],
     found.javascript === null ? '' : percent(found.javascript),
     peak === null ? '' : (peak / 2 ** 20).toFixed(0),
     found.oursIsFasterBy === null ? '' : found.oursIsFasterBy.toFixed(2),
@@ -71,6 +80,19 @@ function fewerRounds(row: Row, rounds: number): string[] {
   const { who } = row
   const least = Math.min(...passes.flatMap(pass => row[pass]?.samples.length ?? []))
   return least < rounds ? [`  ${who}: ${least} of ${rounds} rounds, for it is slow`] : []
+}
+
+function ratioCells(given: string, { ratios, multiplications }: Results): string[][] {
+  const name = caseNames.find(known => known === given)!
+  return passes.map(pass => {
+    const beside = multiplications[name]?.[pass]
+    const counts = beside ? [thousands(beside.ours), thousands(beside.best), beside.peer] : []
+    return [name, NAMES[pass], ratio(ratios[name]?.[pass] ?? null), ...counts]
+  })
+}
+
+function thousands(count: number): string {
+  return `${(count / 1000).toFixed(count < 100_000 ? 1 : 0)} k`
 }
 
 function ratio(value: number | null): string {

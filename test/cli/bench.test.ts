@@ -30,6 +30,7 @@ const measured = (tokens: number) => ({
     samples: [expect.any(Number)],
     tokens,
     tokensPerSecond: expect.any(Number),
+    multiplicationsPerToken: expect.any(Number),
   },
   ...{ gflops: expect.any(Number), shareOfPeak: expect.any(Number), javascript: expect.any(Number) },
 })
@@ -52,6 +53,7 @@ test('measures ours alone, and writes it down', async () => {
       bandwidth: expect.any(Number),
     },
     ratios: { A: nobody, Elman: nobody },
+    multiplications: { A: nobody, Elman: nobody },
   })
   expect(Object.keys(results.cases)).toEqual(['A', 'Elman'])
   const { tokens } = results.batch
@@ -65,6 +67,8 @@ test('measures ours alone, and writes it down', async () => {
   expect(forward.oursIsFasterBy).toBeNull()
   expect(forward.gflops).toBeCloseTo((186_368 * forward.tokensPerSecond) / 1e9, 6)
   expect(forward.shareOfPeak).toBeCloseTo((1e9 * forward.gflops) / results.cases.A.ceilings.flopsOfAll, 6)
+  const { words } = results.batch
+  expect(forward.multiplicationsPerToken).toBeCloseTo(256 * ((300 * words) / tokens + 64), 6)
   expect(peakBytes).toBeGreaterThanOrEqual(forwardPeakBytes)
 })
 

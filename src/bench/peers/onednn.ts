@@ -8,6 +8,7 @@ import { type BenchCase, cases, inputsOf } from '../cases.js'
 import { checkClose, toleranceOf } from '../close.js'
 import { type Missing, type Ours, type Pass, type Peer, passes, type Setting, type Turn } from '../context.js'
 import { splitEqualLengths } from '../equalLengths.js'
+import { multiplicationsByPass } from '../multiplications.js'
 import { readNumbers } from '../numbers.js'
 import { BenchProcess } from '../process.js'
 
@@ -53,9 +54,12 @@ async function join(program: string, setting: Setting, ours: Ours) {
     await child.close()
     throw error
   }
+  const rows = steps * documents
+  const work = multiplicationsByPass(spec, { rows, inputRows: rows, inputGradient: true })
   const turn = (pass: Pass): Turn => ({
     ...{ who: WHO, pass, question: pass },
-    tokens: steps * documents,
+    tokens: rows,
+    multiplications: work[pass],
   })
   return {
     process: child,

@@ -6,6 +6,7 @@ import { readSafetensors } from '../../formats/safetensors.js'
 import { cases } from '../cases.js'
 import { checkClose, toleranceOf } from '../close.js'
 import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
+import { multiplicationsOf } from '../multiplications.js'
 import { readNumbers } from '../numbers.js'
 import { BenchProcess } from '../process.js'
 import { onnxModel } from './onnx.js'
@@ -36,6 +37,7 @@ async function join(library: string, setting: Setting, ours: Ours) {
   await writeFile(model, onnxModel(cases[name], tensors))
   const config = JSON.stringify({ ...setting, library, model, batches: BATCHES })
   const child = new BenchProcess(PACKAGE, process.execPath, [SCRIPT, config])
+  const rows = new Map<number, number>()
   try {
     await child.answer()
     const wanted = await ours.states()
@@ -45,17 +47,25 @@ async function join(library: string, setting: Setting, ours: Ours) {
       const states = await readNumbers(file)
       const about = `batches of ${size}`
       checkClose({ states }, { states: wanted }, toleranceOf('float32'), about)
+      rows.set(size, (await child.ask(`rows ${size}`)).number('rows'))
     }
   } catch (error) {
     await child.close()
     throw error
+  }
+  const multiplications = (size: number) => {
+    const padded = rows.get(size) ?? 0
+    return multiplicationsOf(cases[name], { rows: padded, inputRows: padded, inputGradient: false }).forward
   }
   const note = "the layers alone: rows are looked up and padded to a batch's longest beforehand"
   const who = (size: number) => `${PACKAGE}, sorted, batches of ${size}`
   return {
     process: child,
     turns: BATCHES.map(
-      (size): Turn => ({ who: who(size), pass: 'forward', tokens, question: `run ${size}` }),
+      (size): Turn => ({
+        ...{ who: who(size), pass: 'forward', tokens, question: `run ${size}` },
+        multiplications: multiplications(size),
+      }),
     ),
     notes: Object.fromEntries(BATCHES.map(size => [who(size), note])),
   }

@@ -1,6 +1,7 @@
 // The speed peer of the npm registry: onnxruntime-node, in batches of documents of like length. Answers
 //
 //   run SIZE          all documents in batches of SIZE: {"seconds"}
+//   rows SIZE         {"rows"} of these batches, padding included
 //   states SIZE FILE  writes the last hidden states, [B, D·H] float32 in the order of the documents
 import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -73,6 +74,10 @@ answer({ ready: true })
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, size, file] = line.split(' ')
   const parts = batches.get(size!)!
+  if (name === 'rows') {
+    answer({ rows: parts.reduce((sum, { feeds }) => sum + feeds.x!.data.length / INPUT_SIZE, 0) })
+    continue
+  }
   const start = performance.now()
   const states = new Float32Array(documents.length * D * H)
   for (const { places, feeds } of parts) {

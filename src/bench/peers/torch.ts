@@ -4,6 +4,7 @@ import { instructionSets } from '../../device.js'
 import { cases } from '../cases.js'
 import { checkLosses, toleranceOf } from '../close.js'
 import { type Missing, type Pass, type Peer, passes, poolingOf, type Setting, type Turn } from '../context.js'
+import { multiplicationsByPass } from '../multiplications.js'
 import { BenchProcess } from '../process.js'
 
 const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
@@ -36,25 +37,35 @@ function environment(threads: number): NodeJS.ProcessEnv {
 async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
   const { name, threads, tokens, few, checkedSteps } = setting
   const { bidirectional } = cases[name]
+  const paths = bidirectional ? ['packed', 'padded'] : ['packed', 'padded', 'segmented']
   const config = JSON.stringify({ ...setting, spec: cases[name] })
   const child = new BenchProcess('PyTorch', PYTHON, [SCRIPT, config], environment(threads))
+  const rows = new Map<string, { forward: number; step: number }>()
   try {
     await child.answer()
     for (const pass of ['step', 'stepLast'] as const) {
       const wanted = await ours.losses(pass, few.documents, checkedSteps)
-      for (const path of bidirectional ? ['packed'] : ['packed', 'padded', 'segmented']) {
+      for (const path of bidirectional ? ['packed'] : paths) {
         const found = (await child.ask(`losses ${path} ${poolingOf[pass]} ${checkedSteps}`)).numbers('losses')
         checkLosses(found, wanted, toleranceOf('float32'), 'packed-rnn')
       }
+    }
+    for (const path of paths) {
+      const answer = await child.ask(`rows ${path}`)
+      rows.set(path, { forward: answer.number('forward'), step: answer.number('step') })
     }
   } catch (error) {
     await child.close()
     throw error
   }
-  const turn = (who: string, path: string, pass: Pass): Turn =>
-    pass === 'forward'
-      ? { who, pass, tokens, question: `forward ${path} ${poolingOf.stepLast}` }
-      : { who, pass, tokens, question: `step ${path} ${poolingOf[pass]}` }
+  const turn = (who: string, path: string, pass: Pass): Turn => {
+    const question =
+      pass === 'forward' ? `forward ${path} ${poolingOf.stepLast}` : `step ${path} ${poolingOf[pass]}`
+    const padded = rows.get(path)?.[pass === 'forward' ? pass : 'step'] ?? 0
+    const work = { rows: padded, inputRows: padded, inputGradient: cases[name].tuneEmbedding }
+    const multiplications = multiplicationsByPass(cases[name], work)[pass]
+    return { who, pass, tokens, multiplications, question }
+  }
   const all = (who: string, path: string): Turn[] => passes.map(pass => turn(who, path, pass))
   const padded = 'PyTorch padded, sorted, four pieces'
   const packed = 'PyTorch packed'
@@ -63,7 +74,7 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
     turns: [
       ...all(packed, 'packed').map(one => (one.pass === 'forward' ? one : { ...one, tokens: few.tokens })),
       ...all(padded, 'padded'),
-      ...(bidirectional ? [] : all('PyTorch segmented', 'segmented')),
+      ...(paths.includes('segmented') ? all('PyTorch segmented', 'segmented') : []),
     ],
     notes: {
       [packed]: `its steps are of the first ${few.documents} articles: longer ones make it quadratic`,

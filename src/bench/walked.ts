@@ -1,0 +1,93 @@
+/**
+ * How far packed-rnn's backward pass goes where the loss reads the last states alone: it leaves out the tokens whose gradient has
+ * become exactly 0. The rows whose input has a gradient are counted, layer by layer, one direction at a time.
+ */
+import { noGrad } from '../autograd.js'
+import type { Device } from '../device.js'
+import { multiply, sum } from '../ops/elementwise.js'
+import { gru, lstm, rnn } from '../ops/recurrent.js'
+import { packedRows } from '../ops/rows.js'
+import { type PackedIds, PackedSequence } from '../packed.js'
+import { scope } from '../scope.js'
+import { type Matrix, tensor } from '../tensor.js'
+import type { BenchCase } from './cases.js'
+import { hashed } from './hashed.js'
+import type { BenchModel } from './model.js'
+import type { WalkedRows } from './multiplications.js'
+
+const cells = { lstm, gru, rnn }
+
+/** By layer and direction, at the model's parameters of now. Whatever gradients the model has are dropped. */
+export async function walkedRows(
+  spec: BenchCase,
+  device: Device,
+  model: BenchModel,
+  ids: PackedIds,
+): Promise<WalkedRows[][]> {
+  const { hiddenSize: H, numLayers, bidirectional } = spec
+  const { sequences } = ids
+  const D = bidirectional ? 2 : 1
+  const options = { hiddenSize: H, bidirectional }
+  const run = (x: Matrix, l: number) =>
+    cells[spec.cell](
+      new PackedSequence(x, sequences),
+      model.recurrent.weights.slice(l * D, (l + 1) * D),
+      options,
+    )
+
+  const inputs = [noGrad(() => scope(() => packedRows(model.rows(ids))))]
+  for (let l = 1; l < numLayers; l++) {
+    inputs.push(noGrad(() => scope(() => run(inputs[l - 1]!, l - 1).output.data)))
+  }
+  /** The gradient in a layer's output [N, D·H]; null for the last layer, whose last states have one. */
+  let above: Float32Array | null = null
+  const found: WalkedRows[][] = []
+  for (let l = numLayers - 1; l >= 0; l--) {
+    using x = inputs[l]!
+    x.requiresGrad = true
+    const [rows, width] = x.shape
+    const below = new Float32Array(rows * width)
+    const walked: WalkedRows[] = []
+    for (let d = 0; d < D; d++) {
+      scope(() => {
+        const { output, hN } = run(x, l)
+        const to = above === null ? hN : output.data
+        // As large as the gradient of a mean loss; of this direction alone.
+        const gradient = above ?? hashed(sequences.batchSize * D * H, { scale: 1 / sequences.batchSize })
+        const own =
+          above === null ? ofBlock(gradient, d, sequences.batchSize * H) : ofColumns(gradient, d, D, H)
+        sum(multiply(to, tensor(own, to.shape, { device }))).backward()
+      })
+      const dX = (await x.grad?.toArray()) ?? new Float32Array()
+      x.grad?.dispose()
+      walked.push(countRows(dX, width, l === 0 ? ids.ids : null))
+      for (let i = 0; i < dX.length; i++) below[i]! += dX[i]!
+    }
+    found.unshift(walked)
+    above = below
+  }
+  model.module.zeroGrad()
+  return found
+}
+
+/** Zeros in all blocks of `size` numbers but one. */
+function ofBlock(numbers: Float32Array, block: number, size: number): Float32Array {
+  return numbers.map((v, i) => (Math.floor(i / size) === block ? v : 0))
+}
+
+/** Zeros in all columns but those of a direction. */
+function ofColumns(numbers: Float32Array, direction: number, directions: number, size: number): Float32Array {
+  return numbers.map((v, i) => (Math.floor(i / size) % directions === direction ? v : 0))
+}
+
+/** Rows with a number that is not 0; of a layer that reads words, its input's rows are distinct words. */
+function countRows(numbers: Float32Array, width: number, words: Int32Array | null): WalkedRows {
+  let rows = 0
+  const distinct = new Set<number>()
+  for (let n = 0; n * width < numbers.length; n++) {
+    if (numbers.subarray(n * width, (n + 1) * width).every(v => v === 0)) continue
+    rows++
+    if (words !== null) distinct.add(words[n]!)
+  }
+  return { inputRows: words === null ? rows : distinct.size, rows }
+}
