@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Participant, Turn } from './context.js'
+import type { BenchProcess } from './process.js'
 import type { Sample } from './results.js'
 
 /** Threads that wait for their next work spin for some milliseconds; the next turn begins when that is over. */
 const PAUSE_MS = 50
 const REWARMED_S = 5
+
+/** Who takes turns: a question for each that its process is asked. */
+interface Taker<T> {
+  process: BenchProcess
+  turns: readonly T[]
+}
 
 interface Rules {
   rounds: number
@@ -20,13 +26,13 @@ interface Rules {
  * on some virtual machines memory that was idle for seconds is dear to touch again, by half of a step that uses a gigabyte.
  * Whoever takes longer than `REWARMED_S` goes once.
  */
-export async function interleave(
-  participants: readonly Participant[],
+export async function interleave<T extends { question: string }>(
+  participants: readonly Taker<T>[],
   { rounds, patience, probe, signal }: Rules,
-): Promise<Map<Turn, Sample[]>> {
+): Promise<Map<T, Sample[]>> {
   const all = participants.flatMap(({ process, turns }) => turns.map(turn => ({ process, turn })))
-  const samples = new Map<Turn, Sample[]>(all.map(({ turn }) => [turn, []]))
-  const spent = new Map<Turn, number>()
+  const samples = new Map<T, Sample[]>(all.map(({ turn }) => [turn, []]))
+  const spent = new Map<T, number>()
   for (let round = 0; round <= rounds; round++) {
     if (round > 0) await probe()
     for (const { process, turn } of all) {

@@ -5,6 +5,7 @@
  */
 import { type BenchCase, gatesOf, INPUT_SIZE } from './cases.js'
 import type { BenchPooling } from './context.js'
+import type { CellWeights } from './latency/numbers.js'
 
 /** Parameters by their common names, row-major: `recurrent.weight_ih_l0_reverse`, `classifier.bias`, `embedding.weight`. */
 export type ReferenceState = ReadonlyMap<string, ArrayLike<number>>
@@ -45,6 +46,14 @@ function cellStep(cell: BenchCase['cell'], a: Row, u: Row, h: Row, c: Row): { h:
     return (1 - z) * n + z * v
   })
   return { h: next, c: [...c] }
+}
+
+/** The state h of an LSTM layer after the last row, from a state of zeros. */
+export function referenceStream({ wIh, wHh, bIh, bHh }: CellWeights, rows: readonly Row[]): number[] {
+  let h = new Array<number>(bIh.length / 4).fill(0)
+  let c = h
+  for (const x of rows) ({ h, c } = cellStep('lstm', affine(wIh, x, bIh), affine(wHh, h, bHh), h, c))
+  return h
 }
 
 /** The states of the last layer, directions side by side: the last ones [D·H], and those of each token. */

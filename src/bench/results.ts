@@ -2,6 +2,7 @@ import { median } from '../median.js'
 import type { Ceilings } from '../native.js'
 import type { CaseName } from './cases.js'
 import { type Participant, type Pass, passes, type Turn } from './context.js'
+import type { LatencyResults } from './latency/run.js'
 
 /** One turn: seconds, and of ours how many of them were JavaScript. */
 export interface Sample {
@@ -86,6 +87,9 @@ export interface Results {
   ratios: Partial<Record<CaseName, Ratios>>
   /** Of each ratio; null without a peer. */
   multiplications: Partial<Record<CaseName, Record<Pass, Multiplications | null>>>
+  /** One token at a time, by H and B; null where it was not asked for. */
+  latency: LatencyResults['cells'] | null
+  latencyFacts: Omit<LatencyResults, 'cells'> | null
 }
 
 export function measured(

@@ -7,7 +7,10 @@ import { about, type CaseName, cases, flopsOf } from './cases.js'
 import type { Missing, Participant, Peer, Setting } from './context.js'
 import { type Documents, writeDocuments } from './documents.js'
 import { interleave } from './interleave.js'
-import { busySeconds, machineFacts, packageVersion } from './machine.js'
+import { measureLatency, present } from './latency/run.js'
+import { onnxRuntimeSide, ourSide, torchSide } from './latency/sides.js'
+import { OWN_LIBRARY } from './library.js'
+import { machineFacts, packageVersion } from './machine.js'
 import { answersOf, countWalked, memoryOf, OURS, ourPart, startOurs } from './ourSide.js'
 import { findOneDnn } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
@@ -21,9 +24,13 @@ import {
   ratiosOf,
   rowsOf,
 } from './results.js'
+import { othersBetween, usage } from './usage.js'
 
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
 export type PeerName = (typeof peerNames)[number]
+
+/** Its name among the cases. */
+export const LATENCY = 'latency'
 
 const CHECKED_STEPS = 3
 /** Documents of a packed PyTorch step, and seconds that each way of a peer may take in a case; and those of a quick run. */
@@ -33,6 +40,8 @@ const QUICK = { few: 2, patience: 1 }
 export interface BenchOptions {
   data: Documents
   cases: readonly CaseName[]
+  /** Whether one token at a time is timed too. */
+  latency: boolean
   peers: readonly PeerName[]
   threads: number
   rounds: number
@@ -44,7 +53,7 @@ export interface BenchOptions {
 
 /** A case that could not be measured, or has a wrong result. */
 export class CaseError extends Error {
-  constructor(name: CaseName, cause: unknown) {
+  constructor(name: CaseName | typeof LATENCY, cause: unknown) {
     super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
@@ -87,6 +96,8 @@ export async function runBench(options: BenchOptions): Promise<Results> {
         throw new CaseError(name, error)
       }
     }
+    const latency = options.latency ? await latencyOf(options) : null
+    if (probes.length === 0) probes.push(await ceilings(device))
     const { documents, tokens, words, about } = data
     const longest = Math.max(...documents.map(({ length }) => length))
     return {
@@ -106,9 +117,25 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       cases: found,
       ratios: ratiosOf(found),
       multiplications: multiplicationsBeside(found),
+      ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** @throws CaseError where a result is wrong */
+async function latencyOf({ threads, peers, rounds, quick, signal, log }: BenchOptions) {
+  log(LATENCY)
+  const found = [ourSide(OURS, OWN_LIBRARY, threads)]
+  try {
+    if (peers.includes('torch')) found.push(...present([torchSide(threads)]))
+    if (peers.includes('onnxruntime')) found.push(...present([await onnxRuntimeSide(threads)]))
+    const { cells, ...facts } = await measureLatency(found, { rounds, quick, signal, log })
+    return { cells, facts }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new CaseError(LATENCY, error)
   }
 }
 
@@ -185,26 +212,6 @@ async function measureCase(
   } finally {
     for (const { process } of all) await process.close()
   }
-}
-
-interface Usage {
-  wall: number
-  /** CPU time of the machine, and of the benchmark's processes. */
-  all: number | null
-  own: number
-}
-
-function usage(participants: readonly Participant[]): Usage {
-  const { user, system } = process.cpuUsage()
-  const children = participants.map(one => one.process.cpuSeconds() ?? 0)
-  const own = children.reduce((sum, seconds) => sum + seconds, (user + system) / 1e6)
-  return { wall: performance.now() / 1000, all: busySeconds(), own }
-}
-
-/** In cores. */
-function othersBetween(before: Usage, after: Usage): number | null {
-  if (before.all === null || after.all === null) return null
-  return Math.max(0, (after.all - before.all - (after.own - before.own)) / (after.wall - before.wall))
 }
 
 /** Those that are installed and have the case, each compared with ours. */

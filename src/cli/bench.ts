@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type CaseName, caseNames } from '../bench/cases.js'
+import { caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
-import { type BenchOptions, CaseError, type PeerName, peerNames, runBench } from '../bench/run.js'
+import { type BenchOptions, CaseError, LATENCY, peerNames, runBench } from '../bench/run.js'
 import { usableCores } from '../cpuQuota.js'
 import { report } from './benchReport.js'
 import { writeJson } from './jsonFile.js'
@@ -18,7 +18,8 @@ export const usage = `packed-rnn bench [OPTION …]
 Measures forward passes and whole training steps of a batch of articles on the CPU, beside the peers that are installed,
 one after the other in each round. Everybody's results are checked before anything is timed.
 
-  --cases LIST     some of ${caseNames.join(',')}; default all
+  --cases LIST     some of ${caseNames.join(',')}, ${LATENCY}; default all but ${LATENCY}, which is one LSTM layer that reads a
+                   token at a time, streamed and awaited
   --peers LIST     some of ${peerNames.join(',')}, or none; default all
   --articles FILE  articles in 10kGNAD's format; default gnad/articles.csv in PACKED_RNN_DATA, or invented words
   --batch N        articles; default ${BATCH}
@@ -40,8 +41,13 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   })
   noPositionals(positionals)
   const quick = values.quick === true
+  const wanted =
+    values.cases === undefined
+      ? [...caseNames]
+      : listOption('cases', values.cases, [...caseNames, LATENCY] as const)
   const options: BenchOptions = {
-    cases: listOption('cases', values.cases, caseNames),
+    cases: caseNames.filter(name => wanted.includes(name)),
+    latency: wanted.includes(LATENCY),
     peers: values.peers === 'none' ? [] : listOption('peers', values.peers, peerNames),
     threads: integerOption('threads', values.threads, Math.min(usableCores(), 256), 1),
     rounds: integerOption('rounds', values.rounds, quick ? QUICK.rounds : ROUNDS, 1),
@@ -62,11 +68,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
 }
 
 /** Some of the names, in the order of `all`. */
-function listOption<T extends CaseName | PeerName>(
-  name: string,
-  text: string | undefined,
-  all: readonly T[],
-): T[] {
+function listOption<T extends string>(name: string, text: string | undefined, all: readonly T[]): T[] {
   if (text === undefined) return [...all]
   const wanted = text.split(',')
   const unknown = wanted.find(word => !all.some(known => known === word))

@@ -1,6 +1,7 @@
 import { caseNames } from '../bench/cases.js'
 import { type Pass, passes } from '../bench/context.js'
 import type { CaseResult, Measured, Results, Row } from '../bench/results.js'
+import { latencyLines } from './benchLatency.js'
 import { aligned } from './table.js'
 
 const COLUMNS = [
@@ -30,12 +31,21 @@ export function report(results: Results): string {
     ...Object.entries(peers).map(([name, peer]) =>
       'missing' in peer ? `${name} is missing: ${peer.missing}` : `${name}: ${peer.version}`,
     ),
-    READ_THIS,
+    ...(Object.keys(cases).length === 0 ? [] : [READ_THIS]),
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
-    '\nours over the best peer, in tokens/s, and how many multiplications each does for a token',
-    aligned([RATIO_COLUMNS, ...Object.keys(cases).flatMap(name => ratioCells(name, results))]),
+    ...latencyLines(results),
+    ...ratioLines(results),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function ratioLines(results: Results): string[] {
+  const names = Object.keys(results.cases)
+  if (names.length === 0) return []
+  return [
+    '\nours over the best peer, in tokens/s, and how many multiplications each does for a token',
+    aligned([RATIO_COLUMNS, ...names.flatMap(name => ratioCells(name, results))]),
+  ]
 }
 
 function caseLines(name: string, found: CaseResult, rounds: number): string[] {

@@ -72,6 +72,20 @@ test('measures ours alone, and writes it down', async () => {
   expect(peakBytes).toBeGreaterThanOrEqual(forwardPeakBytes)
 })
 
+test('times one token at a time', async () => {
+  const args = ['--cases', 'latency', '--peers', 'none', '--quick', '--json', at('latency.json')]
+  const { code, stdout } = await bench(args)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/\n {2}H 1024 +B 64 /)
+  const { latency, cases, ceilings } = await json('latency.json')
+  expect(cases).toEqual({})
+  expect(ceilings.flopsOfAll).toEqual(expect.any(Number))
+  expect(Object.keys(latency)).toEqual(['64', '128', '256', '512', '1024'])
+  for (const ofH of Object.values<object>(latency)) expect(Object.keys(ofH)).toEqual(['1', '8', '64'])
+  const cell = { ours: expect.any(Number), awaited: expect.any(Number), best: null, ratio: null }
+  expect(latency[512][8]).toMatchObject(cell)
+})
+
 test('names each peer that is missing, and how to install it', async () => {
   const { code, stdout } = await bench(['--cases', 'Elman', '--peers', 'torch,onednn'])
   expect(code).toBe(0)
@@ -130,7 +144,7 @@ describe('options', () => {
   })
 
   test.each([
-    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, got D'],
+    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, latency, got D'],
     [['--peers', 'tfjs'], '--peers: wanted some of torch, onednn, onnxruntime, got tfjs'],
     [['--rounds', '0'], '--rounds: wanted a number of at least 1, got 0'],
     [['--threads', 'two'], '--threads: wanted a number of at least 1, got two'],

@@ -1,6 +1,7 @@
-/** A case's recurrent layers as an ONNX model, written by hand: of protocol buffers it takes three kinds of fields. */
+/** Recurrent layers as ONNX models, written by hand: of protocol buffers it takes three kinds of fields. */
 import type { HostTensor } from '../../formats/safetensors.js'
 import { type BenchCase, gatesOf, INPUT_SIZE } from '../cases.js'
+import type { CellWeights } from '../latency/numbers.js'
 
 /** ONNX's order of the gates, by PyTorch's: i, o, f, g of i, f, g, o; z, r, n of r, z, n. */
 const GATES = { lstm: [0, 3, 1, 2], gru: [1, 0, 2], rnn: [0] } as const
@@ -119,6 +120,32 @@ export function onnxModel(spec: BenchCase, parameters: ReadonlyMap<string, HostT
     value(11, 'lengths', INT32, ['B']),
     value(12, 'states', FLOAT, [D, 'B', H]),
   )
-  // ModelProto: ir_version 1, graph 7, opset_import 8 (version 2)
+  return modelOf(graph)
+}
+
+/**
+ * One LSTM layer that reads a token: inputs x [1, B, H], h and c [1, B, H], outputs hN and cN [1, B, H].
+ *
+ * @param weights in PyTorch's order of gates
+ */
+export function onnxCell(H: number, { wIh, wHh, bIh, bHh }: CellWeights): Uint8Array {
+  const gates = (numbers: Float32Array): Float32Array[] => {
+    const size = numbers.length / gatesOf.lstm
+    return GATES.lstm.map(g => numbers.subarray(g * size, (g + 1) * size))
+  }
+  const state = [1, 'B', H]
+  return modelOf([
+    floats('w', [1, 4 * H, H], gates(wIh)),
+    floats('r', [1, 4 * H, H], gates(wHh)),
+    floats('b', [1, 8 * H], [...gates(bIh), ...gates(bHh)]),
+    node('LSTM', ['x', 'w', 'r', 'b', '', 'h', 'c'], ['', 'hN', 'cN'], { hidden_size: H }),
+    text(2, 'cell'),
+    ...['x', 'h', 'c'].map(name => value(11, name, FLOAT, state)),
+    ...['hN', 'cN'].map(name => value(12, name, FLOAT, state)),
+  ])
+}
+
+/** ModelProto: ir_version 1, graph 7, opset_import 8 (version 2) */
+function modelOf(graph: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([int(1, IR_VERSION), message(7, graph), message(8, [int(2, OPSET)])])
 }

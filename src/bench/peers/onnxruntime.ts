@@ -17,17 +17,26 @@ const SCRIPT = fileURLToPath(new URL('./onnxruntimeProcess.js', import.meta.url)
 const BATCHES = [4, 8]
 
 /** Looked for from the working directory, from this package, and in NODE_PATH. */
-export async function findOnnxRuntime(): Promise<Peer | Missing> {
+export async function findPackage(): Promise<{ version: string; file: string } | Missing> {
   const require = createRequire(import.meta.url)
   try {
     const paths = [process.cwd(), fileURLToPath(new URL('.', import.meta.url))]
     const file = require.resolve(PACKAGE, { paths })
     const manifest = require.resolve(`${PACKAGE}/package.json`, { paths })
     const { version }: { version: string } = JSON.parse(await readFile(manifest, 'utf8'))
-    return { version: `${PACKAGE} ${version}`, join: (setting, ours) => join(file, setting, ours) }
+    return { version: `${PACKAGE} ${version}`, file }
   } catch {
-    return { missing: `not installed: npm install --no-save --ignore-scripts ${PACKAGE}` }
+    return {
+      missing: `not installed: npm install --no-save --ignore-scripts ${PACKAGE}, in a folder whose node_modules NODE_PATH names`,
+    }
   }
+}
+
+export async function findOnnxRuntime(): Promise<Peer | Missing> {
+  const found = await findPackage()
+  if ('missing' in found) return found
+  const { version, file } = found
+  return { version, join: (setting, ours) => join(file, setting, ours) }
 }
 
 async function join(library: string, setting: Setting, ours: Ours) {

@@ -7,7 +7,7 @@ import { type Missing, type Pass, type Peer, passes, poolingOf, type Setting, ty
 import { multiplicationsByPass } from '../multiplications.js'
 import { BenchProcess } from '../process.js'
 
-const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
+export const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
 const SCRIPT = fileURLToPath(new URL('../../../bench/peers/torch_step.py', import.meta.url))
 
 export function findTorch(): Peer | Missing {
@@ -20,7 +20,7 @@ export function findTorch(): Peer | Missing {
 }
 
 /** The fastest set-up that we found; bench/peers/torch_step.py says why. */
-function environment(threads: number): NodeJS.ProcessEnv {
+export function environment(threads: number): NodeJS.ProcessEnv {
   const { OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE, ...rest } = process.env
   return {
     ...rest,

@@ -1,0 +1,35 @@
+/** One LSTM layer of H inputs and H units that reads a token at a time: its numbers, which are the same for everybody. */
+import { hashed } from '../hashed.js'
+
+/** H, and B: sequences that are read side by side. */
+export const HIDDEN_SIZES = [64, 128, 256, 512, 1024] as const
+export const BATCH_SIZES = [1, 8, 64] as const
+
+/** Tokens whose inputs differ; then they come again. */
+export const INPUTS = 4
+/** Tokens of the check: more than there are inputs. */
+export const CHECKED_TOKENS = 5
+
+/** As PyTorch has them: gates i, f, g, o. */
+export interface CellWeights {
+  wIh: Float32Array
+  wHh: Float32Array
+  bIh: Float32Array
+  bHh: Float32Array
+}
+
+export function cellWeights(H: number): CellWeights {
+  const [matrix, vector] = [4 * H * H, 4 * H]
+  const scale = 2 / Math.sqrt(H)
+  return {
+    wIh: hashed(matrix, { scale }),
+    wHh: hashed(matrix, { scale, first: matrix }),
+    bIh: hashed(vector, { scale, first: 2 * matrix }),
+    bHh: hashed(vector, { scale, first: 2 * matrix + vector }),
+  }
+}
+
+/** [B, H] of each of the tokens that differ. */
+export function cellInputs(H: number, B: number): Float32Array[] {
+  return Array.from({ length: INPUTS }, (_, t) => hashed(B * H, { scale: 2, first: t * B * H }))
+}
