@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <utility>
 
 #include "backend.h"
 
@@ -15,18 +18,29 @@ namespace packed_rnn::cuda {
 void check(cudaError_t status, const char* statement, const char* file, int line);
 #define PACKED_RNN_CHECK(statement) ::packed_rnn::cuda::check((statement), #statement, __FILE__, __LINE__)
 
-// More than this much shared memory a block has to be asked for, kernel by kernel.
-constexpr std::size_t kSharedUnasked = 48 << 10;
+// Lets a kernel's launches have so much dynamic shared memory. Without it a block has 48 KB, including the
+// kernel's own arrays, which the host cannot see here; so it is asked for any amount, once for each kernel
+// and device.
+inline void allowShared(const void* kernel, std::size_t bytes) {
+  int device = 0;
+  PACKED_RNN_CHECK(cudaGetDevice(&device));
+  static std::mutex mutex;
+  // Never destroyed: a device's thread may outlive the end of main.
+  static auto& allowed = *new std::map<std::pair<int, const void*>, std::size_t>;
+  const std::lock_guard lock(mutex);
+  std::size_t& most = allowed[{device, kernel}];
+  if (bytes <= most) return;
+  PACKED_RNN_CHECK(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+  most = bytes;
+}
 
 // kernel<<<grid, threads, sharedBytes, stream>>>(arguments)
 template <class Arguments>
 void launch(cudaStream_t stream, void (*kernel)(Arguments), dim3 grid, unsigned threads,
             std::size_t sharedBytes, const Arguments& arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  if (sharedBytes > kSharedUnasked) {
-    PACKED_RNN_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          static_cast<int>(sharedBytes)));
-  }
+  if (sharedBytes > 0) allowShared(reinterpret_cast<const void*>(kernel), sharedBytes);
   cudaLaunchConfig_t config = {};
   config.gridDim = grid;
   config.blockDim = dim3(threads);

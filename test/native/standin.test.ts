@@ -20,6 +20,8 @@ const reports: Readonly<Record<string, RegExp>> = {
   pending_group: /output\[0\]: wanted 0, got -?nan/,
   red_zone: /error: written 1 bytes past the shared array of 256 bytes/,
   reused_buffer: /wanted 0 and 1, got 1 and 1/,
+  unasked_shared_total:
+    /error: a block has 128 bytes of shared arrays and 49152 of the launch's, and 49152 were asked for/,
   unasked_shared: /cudaLaunchKernelEx.*invalid argument/,
   unrounded_operand: /error: an operand of a TF32 product was not rounded: 1.00000095/,
   unwaited_copy: /error: the thread ended without waiting for this asynchronous copy/,

@@ -50,7 +50,7 @@ void prepareContext(Context& context, unsigned thread, void (*entry)());
 
 // The shared memory and the copies of a block. Blocks are not ordered to each other, so under ThreadSanitizer
 // no two of a grid may use the same memory: it is freed when the grid has ended.
-void beginBlockMemory(std::size_t dynamicBytes);
+void beginBlockMemory(std::size_t dynamicBytes, std::size_t limit);
 void endBlockMemory();
 void endGridMemory();
 void endThreadCopies();  // of the current thread: an error where one is still held back

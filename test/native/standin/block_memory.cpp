@@ -62,7 +62,7 @@ struct Array {
 constexpr unsigned kMaxArrays = 32;
 Array arrays[kMaxArrays];
 unsigned arrayCount;
-std::size_t dynamicBytes;
+std::size_t dynamicBytes, sharedLimit;
 char arrayTag, dynamicKey;
 
 // Where no sanitizer guards the ends of an array, bytes that must not change do.
@@ -86,9 +86,10 @@ void checkSharedSize(std::size_t more, const Place& place) {
   std::size_t fixed = more;
   for (unsigned i = 0; i < arrayCount; i++)
     if (arrays[i].key != &dynamicKey) fixed += arrays[i].bytes;
-  if (fixed > kSharedUnasked || fixed + dynamicBytes > device().sharedPerBlock)
-    fail(place, "a block has %zu bytes of shared arrays and %zu of the launch's, and sm_%d has %zu", fixed,
-         dynamicBytes, device().architecture, device().sharedPerBlock);
+  if (fixed > kSharedUnasked || fixed + dynamicBytes > sharedLimit)
+    fail(place,
+         "a block has %zu bytes of shared arrays and %zu of the launch's, and %zu were asked for on sm_%d",
+         fixed, dynamicBytes, sharedLimit, device().architecture);
 }
 
 void checkRedZones(const Array& array) {
@@ -128,8 +129,9 @@ void prepareContext(Context& context, unsigned thread, void (*entry)()) {
   context = {freshStack(top, entry), own.stack, kStackBytes, own.watched, nullptr};
 }
 
-void beginBlockMemory(std::size_t bytes) {
+void beginBlockMemory(std::size_t bytes, std::size_t limit) {
   dynamicBytes = bytes;
+  sharedLimit = limit;
   arrayCount = 0;
 }
 

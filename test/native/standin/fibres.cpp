@@ -176,7 +176,7 @@ void runBlock(std::uint64_t index, const Grid& grid) {
   blockIdx = {static_cast<unsigned>(index % grid.blocks.x),
               static_cast<unsigned>(index / grid.blocks.x % grid.blocks.y),
               static_cast<unsigned>(index / grid.blocks.x / grid.blocks.y)};
-  beginBlockMemory(grid.sharedBytes);
+  beginBlockMemory(grid.sharedBytes, grid.sharedLimit);
   beginBlockContexts(threadCount);
   readyCount = 0;
   liveCount = threadCount;

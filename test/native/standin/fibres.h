@@ -27,7 +27,8 @@ using Place = std::source_location;
 struct Grid {
   dim3 blocks;
   unsigned threads;
-  std::size_t sharedBytes;
+  std::size_t sharedBytes;  // of the launch
+  std::size_t sharedLimit;  // with the arrays of a block
 };
 void run(const Grid& grid, void (*body)(const void*), const void* argument);
 

@@ -28,9 +28,13 @@ std::mutex captureMutex;
 Capture* underCapture;
 
 std::mutex kernelMutex;
-std::size_t& maxDynamicShared(const void* kernel) {
-  static auto& kernels = *new std::map<const void*, std::size_t>;
-  return kernels.try_emplace(kernel, kSharedUnasked).first->second;
+// What a launch may ask for, and what its blocks may have with their own arrays.
+struct SharedLimits {
+  std::size_t dynamic = kSharedUnasked, total = kSharedUnasked;
+};
+SharedLimits& sharedLimits(const void* kernel) {
+  static auto& kernels = *new std::map<const void*, SharedLimits>;
+  return kernels[kernel];
 }
 
 }  // namespace
@@ -93,11 +97,13 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, HostPoi
       grid.z > 0xffff || block.x == 0 || block.x > 1024 || block.y != 1 || block.z != 1)
     return note(cudaErrorInvalidConfiguration);
   if (config.numAttrs != 0) return note(cudaErrorNotSupported);
+  SharedLimits limits;
   {
     const std::lock_guard lock(kernelMutex);
-    if (config.dynamicSmemBytes > maxDynamicShared(kernel)) return note(cudaErrorInvalidValue);
+    limits = sharedLimits(kernel);
   }
-  const Grid extent = {grid, block.x, config.dynamicSmemBytes};
+  if (config.dynamicSmemBytes > limits.dynamic) return note(cudaErrorInvalidValue);
+  const Grid extent = {grid, block.x, config.dynamicSmemBytes, limits.total};
   const auto callThread = [](const void* thread) { (*static_cast<const std::function<void()>*>(thread))(); };
   return submit(config.stream, Kind::kernel, [=, pointers = std::move(pointers), thread = std::move(thread)] {
     const HiddenFromKernel hidden(pointers);
@@ -116,7 +122,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
   if (value < 0 || static_cast<std::size_t>(value) > standin::device().sharedPerBlock)
     return note(cudaErrorInvalidValue);
   const std::lock_guard lock(standin::kernelMutex);
-  standin::maxDynamicShared(kernel) = static_cast<std::size_t>(value);
+  standin::sharedLimits(kernel) = {static_cast<std::size_t>(value), standin::device().sharedPerBlock};
   return cudaSuccess;
 }
 
@@ -126,6 +132,6 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
   *attributes = {};
   attributes->maxThreadsPerBlock = 1024;
   attributes->ptxVersion = attributes->binaryVersion = standin::device().architecture;
-  attributes->maxDynamicSharedSizeBytes = static_cast<int>(standin::maxDynamicShared(kernel));
+  attributes->maxDynamicSharedSizeBytes = static_cast<int>(standin::sharedLimits(kernel).dynamic);
   return cudaSuccess;
 }

@@ -9,7 +9,7 @@
 
 namespace standin {
 
-// More dynamic shared memory than this has to be asked for, kernel by kernel.
+// More shared memory of a block than this has to be asked for, kernel by kernel.
 constexpr std::size_t kSharedUnasked = 48 << 10;
 
 // Remembers an error for cudaGetLastError, and returns it.
