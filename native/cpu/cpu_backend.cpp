@@ -11,7 +11,9 @@ namespace packed_rnn {
 
 CpuBackend::CpuBackend(const CpuOptions& options) : allocator_(options.memoryLimit), team_(options.threads) {}
 CpuBackend::~CpuBackend() = default;
+CpuKept::CpuKept() = default;
 CpuKept::~CpuKept() = default;
+void CpuKept::free(Kept* kept) { delete kept; }
 
 void CpuBackend::attach() { flushDenormals(); }
 

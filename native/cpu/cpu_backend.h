@@ -13,10 +13,12 @@ struct CpuOptions {
   std::size_t memoryLimit;  // bytes; 0: none
 };
 
-// Its destructor is compiled once, for any CPU.
+// Compiled once, for any CPU.
 class CpuKept : public Kept {
  public:
+  CpuKept();
   ~CpuKept() override;
+  static void free(Kept* kept);
 };
 
 class CpuBackend : public Backend {

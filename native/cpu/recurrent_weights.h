@@ -52,13 +52,13 @@ template <class Weights>
 class Held {
  public:
   explicit Held(Kept** place) : place_(place == nullptr ? &own_ : place) {}
-  ~Held() { delete own_; }
+  ~Held() { CpuKept::free(own_); }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
   // Null the first time.
   const Weights* get() const { return static_cast<const Weights*>(*place_); }
   const Weights& keep(Weights* made) {
-    delete *place_;
+    CpuKept::free(*place_);
     *place_ = made;
     return *made;
   }
