@@ -1,7 +1,4 @@
 import type { Device } from '../device.js'
-import { crossEntropy } from '../ops/loss.js'
-import { packSequence } from '../packed.js'
-import { scope } from '../scope.js'
 import type { BenchCase } from './cases.js'
 import { checkClose, toleranceOf } from './close.js'
 import { type BenchPooling, poolingOf } from './context.js'
@@ -44,7 +41,7 @@ export async function checkCase(
   const short = shortDocuments()
   let few = 0
   for (const pooling of Object.values(poolingOf)) {
-    const small = makeModel(spec, device, { words: WORDS, classes: CLASSES }, pooling)
+    const small = makeModel(model.library, spec, device, { words: WORDS, classes: CLASSES }, pooling)
     const computed = await compute(small, short)
     few = Math.max(few, compareWithReference(spec, await stateOf(small), short, computed, tolerance))
     small.module.dispose()
@@ -53,7 +50,7 @@ export async function checkCase(
   const shortest = [...documents.keys()]
     .sort((a, b) => documents[a]!.length - documents[b]!.length)
     .slice(0, SHORTEST)
-  const all = await read(() => model.lastHidden(packSequence(documents)))
+  const all = await read(model.library, () => model.lastHidden(model.library.packSequence(documents)))
   const width = all.length / documents.length
   const state = await stateOf(model)
   const found = shortest.flatMap(b => [...all.subarray(b * width, (b + 1) * width)])
@@ -75,11 +72,12 @@ export function shortDocuments(): Labelled {
 
 /** All that is compared, by the package. */
 export async function compute(
-  { module, pooling, lastHidden, logits }: BenchModel,
+  { library, module, pooling, lastHidden, logits }: BenchModel,
   { documents, labels }: Labelled,
 ): Promise<Computed> {
+  const { packSequence, scope, crossEntropy } = library
   const ids = packSequence(documents)
-  const hidden = await read(() => lastHidden(ids))
+  const hidden = await read(library, () => lastHidden(ids))
   const loss = scope(() => {
     const found = crossEntropy(logits(ids), labels)
     found.backward()

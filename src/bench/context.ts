@@ -8,6 +8,8 @@ import type { BenchProcess } from './process.js'
 export interface Setting extends ModelSize {
   name: CaseName
   threads: number
+  /** Ours: the URL of what is imported. */
+  library: string
   /** Ours. */
   precision: Precision
   /** Where the batch lies, written by `writeDocuments`. */

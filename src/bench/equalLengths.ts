@@ -1,9 +1,5 @@
 /** A case's layers on sequences of equal length, without anything around them: what oneDNN computes too. */
 import type { Device } from '../device.js'
-import { multiply, sum } from '../ops/elementwise.js'
-import { PackedSequence, Sequences } from '../packed.js'
-import { scope } from '../scope.js'
-import { tensor } from '../tensor.js'
 import { type BenchCase, gatesOf, inputsOf } from './cases.js'
 import type { Pass } from './context.js'
 import { hashed } from './hashed.js'
@@ -65,16 +61,17 @@ export function splitEqualLengths(
 export async function computeEqualLengths(
   spec: BenchCase,
   device: Device,
-  { recurrent, module }: BenchModel,
+  { library, recurrent, module }: BenchModel,
   given: EqualLengths,
 ): Promise<Float32Array> {
   const { pass, steps, sequences } = given
+  const { multiply, PackedSequence, Sequences, scope, sum, tensor } = library
   const inputs = inputsOf(spec, 0)
   const width = suffixesOf(spec).length * spec.hiddenSize
   const rows = steps * sequences
   using data = tensor(hashed(rows * inputs), [rows, inputs], { device, requiresGrad: pass !== 'forward' })
   const x = new PackedSequence(data, new Sequences(new Int32Array(sequences).fill(steps)))
-  const found = new Map([['lastHidden', await read(() => recurrent.forward(x).lastHidden())]])
+  const found = new Map([['lastHidden', await read(library, () => recurrent.forward(x).lastHidden())]])
   if (pass !== 'forward') {
     scope(() => {
       const { output } = recurrent.forward(x)

@@ -1,27 +1,12 @@
-import { noGrad } from '../autograd.js'
 import type { Device } from '../device.js'
-import {
-  Embedding,
-  GRU,
-  Linear,
-  type LSTM,
-  Module,
-  type ModuleOptions,
-  type RecurrentOutput,
-  RNN,
-} from '../nn/index.js'
-import { crossEntropy } from '../ops/loss.js'
-import { Adam, clipGradNorm } from '../optim/index.js'
+import type { GRU, LSTM, Module, ModuleOptions, RNN } from '../nn/index.js'
 import type { PackedIds, PackedSequence } from '../packed.js'
-import { Generator } from '../random.js'
-import { scope } from '../scope.js'
 import type { StateEntry, Tensor } from '../tensor.js'
 import type { Batch } from '../text/batches.js'
-import { Classifier } from '../training/classifier.js'
-import { Trainer } from '../training/trainer.js'
 import { type BenchCase, INPUT_SIZE } from './cases.js'
 import type { BenchPooling } from './context.js'
 import { hashed } from './hashed.js'
+import type { Library } from './library.js'
 
 type Matrix = Tensor<'float32', 2>
 
@@ -29,6 +14,8 @@ const SEED = 1
 
 /** A case's model at its initial parameters, which are the same on every device, and its training. */
 export interface BenchModel {
+  /** Whose modules it is made of. */
+  library: Library
   module: Module
   /** Which states its loss reads. */
   pooling: BenchPooling
@@ -49,29 +36,31 @@ export interface ModelSize {
 
 /** A, B and C go through the trainer, as a user's training does; it has no other cell than the LSTM. */
 export function makeModel(
+  library: Library,
   spec: BenchCase,
   device: Device,
   { words, classes }: ModelSize,
   pooling: BenchPooling = 'final',
 ): BenchModel {
+  const { training, optim, crossEntropy, scope, Generator } = library
   const common = { device, generator: new Generator(SEED) }
   const vectors = hashed(words * INPUT_SIZE)
   if (spec.cell === 'lstm') {
     const size = { vocabularySize: words, classes, embeddingDim: INPUT_SIZE }
-    const module = new Classifier({ ...common, ...size, preset: spec, vectors, pooling })
-    const trainer = new Trainer(module, { ...spec, batchSize: 1 })
+    const module = new training.Classifier({ ...common, ...size, preset: spec, vectors, pooling })
+    const trainer = new training.Trainer(module, { ...spec, batchSize: 1 })
     return {
-      ...{ module, pooling, recurrent: module.lstm },
+      ...{ library, module, pooling, recurrent: module.lstm },
       rows: ids => module.embedding.forward(ids),
       lastHidden: ids => module.lstm.forward(module.embedding.forward(ids)).lastHidden(),
       logits: ids => module.forward(ids),
       step: batch => trainer.step(batch),
     }
   }
-  const module = new CellClassifier(spec, vectors, classes, pooling, common)
-  const adam = new Adam(module.parameters(), { lr: spec.optimizer.lr })
+  const module = cellClassifier(library, spec, vectors, classes, pooling, common)
+  const adam = new optim.Adam(module.parameters(), { lr: spec.optimizer.lr })
   return {
-    ...{ module, pooling, recurrent: module.recurrent },
+    ...{ library, module, pooling, recurrent: module.recurrent },
     rows: ids => module.embedding.forward(ids),
     lastHidden: ids => module.states(ids).lastHidden(),
     logits: ids => module.forward(ids),
@@ -79,7 +68,7 @@ export function makeModel(
       scope(() => {
         const loss = crossEntropy(module.forward(ids), labels)
         loss.backward()
-        clipGradNorm(module.recurrent.parameters(), spec.clip)
+        optim.clipGradNorm(module.recurrent.parameters(), spec.clip)
         adam.step()
         module.zeroGrad()
         return loss
@@ -88,39 +77,39 @@ export function makeModel(
 }
 
 /** The trainer's classifier with another cell. */
-class CellClassifier extends Module {
-  readonly embedding: Embedding
-  readonly recurrent: GRU | RNN
-  readonly linear: Linear
-  readonly pooling: BenchPooling
+function cellClassifier(
+  { nn }: Library,
+  spec: BenchCase,
+  vectors: Float32Array,
+  classes: number,
+  pooling: BenchPooling,
+  common: ModuleOptions,
+) {
+  const { cell, hiddenSize, numLayers, bidirectional, tuneEmbedding } = spec
+  const layers = { ...common, inputSize: INPUT_SIZE, hiddenSize, numLayers, bidirectional }
+  const inFeatures = (bidirectional ? 2 : 1) * hiddenSize
 
-  constructor(
-    spec: BenchCase,
-    vectors: Float32Array,
-    classes: number,
-    pooling: BenchPooling,
-    common: ModuleOptions,
-  ) {
-    super(common)
-    this.pooling = pooling
-    const { cell, hiddenSize, numLayers, bidirectional, tuneEmbedding } = spec
-    const freeze = !tuneEmbedding
-    const embedding = Embedding.fromPretrained(vectors, INPUT_SIZE, { ...common, freeze })
-    this.embedding = this.child('embedding', embedding)
-    const options = { ...common, inputSize: INPUT_SIZE, hiddenSize, numLayers, bidirectional }
-    this.recurrent = this.child('recurrent', cell === 'gru' ? new GRU(options) : new RNN(options))
-    const inFeatures = (bidirectional ? 2 : 1) * hiddenSize
-    this.linear = this.child('classifier', new Linear({ ...common, inFeatures, outFeatures: classes }))
-  }
+  class CellClassifier extends nn.Module {
+    readonly embedding = this.child(
+      'embedding',
+      nn.Embedding.fromPretrained(vectors, INPUT_SIZE, { ...common, freeze: !tuneEmbedding }),
+    )
+    readonly recurrent: GRU | RNN = this.child(
+      'recurrent',
+      cell === 'gru' ? new nn.GRU(layers) : new nn.RNN(layers),
+    )
+    readonly linear = this.child('classifier', new nn.Linear({ ...common, inFeatures, outFeatures: classes }))
 
-  states(ids: PackedIds): RecurrentOutput {
-    return this.recurrent.forward(this.embedding.forward(ids))
-  }
+    states(ids: PackedIds) {
+      return this.recurrent.forward(this.embedding.forward(ids))
+    }
 
-  forward(ids: PackedIds): Matrix {
-    const states = this.states(ids)
-    return this.linear.forward(this.pooling === 'mean' ? states.meanPool() : states.lastHidden())
+    forward(ids: PackedIds): Matrix {
+      const states = this.states(ids)
+      return this.linear.forward(pooling === 'mean' ? states.meanPool() : states.lastHidden())
+    }
   }
+  return new CellClassifier(common)
 }
 
 /** A parameter's name without the module's word for its layers: `recurrent.weight_ih_l0` of any cell. */
@@ -139,7 +128,7 @@ export async function parametersOf({ module }: BenchModel): Promise<Map<string, 
 }
 
 /** What f computes, on the host. */
-export async function read(f: () => Matrix): Promise<Float32Array> {
+export async function read({ noGrad, scope }: Library, f: () => Matrix): Promise<Float32Array> {
   const found = noGrad(() => scope(f))
   try {
     return await found.toArray()

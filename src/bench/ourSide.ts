@@ -9,8 +9,8 @@ import { BenchProcess } from './process.js'
 export const OURS = 'packed-rnn'
 const SCRIPT = fileURLToPath(new URL('./ours.js', import.meta.url))
 
-export function startOurs(setting: Setting): BenchProcess {
-  return new BenchProcess(OURS, process.execPath, [SCRIPT, JSON.stringify(setting)])
+export function startOurs(setting: Setting, who = OURS): BenchProcess {
+  return new BenchProcess(who, process.execPath, [SCRIPT, JSON.stringify(setting)])
 }
 
 /** Its input's weights are multiplied with each distinct word once, and words that are not trained have no gradient. */
@@ -28,20 +28,34 @@ export function ourPart(who: string, process: BenchProcess, setting: Setting): P
   return { process, turns, notes: {}, ours: true }
 }
 
-/** Corrects the count of `stepLast`, whose backward pass leaves out what has no gradient. */
-export async function countWalked({ process, turns }: Participant, setting: Setting): Promise<void> {
-  const { tokens, words, name } = setting
+/**
+ * The multiplications of ours in `stepLast`, whose backward pass leaves out what has no gradient. How far it goes changes with
+ * the parameters, so the steps that were timed are made again, in a process of their own: the mean of up to three of them.
+ */
+export async function countWalked(setting: Setting, rounds: number): Promise<number> {
+  const { name } = setting
   const { bidirectional, numLayers } = cases[name]
-  const found = (await process.ask('walked')).numbers('rows')
   const directions = bidirectional ? 2 : 1
-  const backward = Array.from({ length: numLayers }, (_, l) =>
-    Array.from({ length: directions }, (_, d): WalkedRows => {
-      const at = 2 * (l * directions + d)
-      return { rows: found[at] ?? tokens, inputRows: found[at + 1] ?? words }
-    }),
-  )
-  const { step } = multiplicationsOf(cases[name], { ...workOf(setting), backward })
-  for (const turn of turns) if (turn.pass === 'stepLast') turn.multiplications = step
+  const timed = new Set([1, Math.ceil(rounds / 2), rounds])
+  const own = startOurs(setting)
+  try {
+    await own.answer()
+    const counts: number[] = []
+    for (const round of timed) {
+      // A step warms, and in each round the second one is timed.
+      const found = (await own.ask(`walked ${2 * round}`)).numbers('rows')
+      const backward = Array.from({ length: numLayers }, (_, l) =>
+        Array.from({ length: directions }, (_, d): WalkedRows => {
+          const at = 2 * (l * directions + d)
+          return { rows: found[at]!, inputRows: found[at + 1]! }
+        }),
+      )
+      counts.push(multiplicationsOf(cases[name], { ...workOf(setting), backward }).step)
+    }
+    return counts.reduce((sum, count) => sum + count, 0) / counts.length
+  } finally {
+    await own.close()
+  }
 }
 
 /** What peers are compared with. */

@@ -7,34 +7,33 @@
 //   losses PASS N S of S steps of that kind on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
 //   states F        writes the last hidden states of the batch, [B, D·H] float32
-//   walked          rows that the backward pass of `stepLast` goes through, see walked.ts: {"rows"}, by layer and
-//                   direction a number of rows and one of the input's rows
+//   walked S        rows that the backward pass of `stepLast` goes through after S such steps, see walked.ts: {"rows"}, by
+//                   layer and direction a number of rows and one of the input's rows. Of a process that does nothing else.
 //   equal PASS T N F  writes what equalLengths.ts says of N sequences of T rows, float32
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { noGrad } from '../autograd.js'
-import { device as openDevice } from '../device.js'
 import { writeSafetensors } from '../formats/safetensors.js'
 import { stateEntries } from '../formats/stateDict.js'
-import { packSequence } from '../packed.js'
-import { scope } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { cases } from './cases.js'
 import { checkCase } from './check.js'
 import { passes, poolingOf, type Setting, type StepPass } from './context.js'
 import { loadDocuments } from './documents.js'
 import { computeEqualLengths } from './equalLengths.js'
+import { openLibrary } from './library.js'
 import { type BenchModel, makeModel, parametersOf, read } from './model.js'
 import { walkedRows } from './walked.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)
+const library = await openLibrary(setting.library)
+const { device: openDevice, noGrad, packSequence, scope } = library
 const spec = cases[setting.name]
 const device = openDevice('cpu', { threads: setting.threads, precision: setting.precision })
 const { documents, labels } = await loadDocuments(setting.folder)
 /** Made when they are first asked for, so that memory is that of what was done. */
 const models = new Map<StepPass, BenchModel>()
 const modelOf = (pass: StepPass): BenchModel => {
-  const model = models.get(pass) ?? makeModel(spec, device, setting, poolingOf[pass])
+  const model = models.get(pass) ?? makeModel(library, spec, device, setting, poolingOf[pass])
   models.set(pass, model)
   return model
 }
@@ -58,13 +57,22 @@ async function inARow(call: () => Tensor<'float32'>) {
   return { seconds, javascript: javascript / 1000 }
 }
 
+/** Steps that `walked` has made. */
+let stepped = 0
+
 const commands: Record<string, (args: string[]) => Promise<object>> = {
   forward: () => inARow(() => noGrad(() => scope(() => model.logits(batch.ids)))),
   step: () => inARow(() => modelOf('step').step(batch)),
   stepLast: () => inARow(() => modelOf('stepLast').step(batch)),
   check: async () => ({ largestError: await checkCase(spec, device, model, { documents }) }),
   losses: async ([pass, count, steps]) => {
-    const fresh = makeModel(spec, device, setting, pass === 'step' ? poolingOf.step : poolingOf.stepLast)
+    const fresh = makeModel(
+      library,
+      spec,
+      device,
+      setting,
+      pass === 'step' ? poolingOf.step : poolingOf.stepLast,
+    )
     const some = {
       ids: packSequence(documents.slice(0, Number(count))),
       labels: labels.slice(0, Number(count)),
@@ -83,10 +91,14 @@ const commands: Record<string, (args: string[]) => Promise<object>> = {
     return {}
   },
   states: async ([file]) => {
-    await writeFile(file!, await read(() => model.lastHidden(batch.ids)))
+    await writeFile(file!, await read(library, () => model.lastHidden(batch.ids)))
     return {}
   },
-  walked: async () => {
+  walked: async ([steps]) => {
+    while (stepped < Number(steps)) {
+      model.step(batch).dispose()
+      stepped++
+    }
     const layers = await walkedRows(spec, device, model, batch.ids)
     return { rows: layers.flat().flatMap(({ rows, inputRows }) => [rows, inputRows]) }
   },

@@ -1,5 +1,6 @@
 import { median } from '../median.js'
 import type { Ceilings } from '../native.js'
+import type { AgainstResults } from './against.js'
 import type { CaseName } from './cases.js'
 import { type Participant, type Pass, passes, type Turn } from './context.js'
 import type { LatencyResults } from './latency/run.js'
@@ -87,6 +88,8 @@ export interface Results {
   ratios: Partial<Record<CaseName, Ratios>>
   /** Of each ratio; null without a peer. */
   multiplications: Partial<Record<CaseName, Record<Pass, Multiplications | null>>>
+  /** Another checkout; null where none was named. */
+  against: AgainstResults | null
   /** One token at a time, by H and B; null where it was not asked for. */
   latency: LatencyResults['cells'] | null
   latencyFacts: Omit<LatencyResults, 'cells'> | null
@@ -152,7 +155,8 @@ export function compareRows(rows: Row[]): Row[] {
 
 type Cases = Partial<Record<CaseName, CaseResult>>
 
-function byCase<T>(cases: Cases, of: (rows: readonly Row[], pass: Pass) => T) {
+/** Of each case and pass. */
+export function byCase<T>(cases: Cases, of: (rows: readonly Row[], pass: Pass) => T) {
   return Object.fromEntries(
     Object.entries(cases).map(([name, { rows }]) => [name, byPass(pass => of(rows, pass))]),
   )

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ceilings, cpuPrecisions, device as openDevice } from '../device.js'
 import type { Ceilings } from '../native.js'
+import { type Against, againstResults } from './against.js'
 import { about, type CaseName, cases, flopsOf } from './cases.js'
 import type { Missing, Participant, Peer, Setting } from './context.js'
 import { type Documents, writeDocuments } from './documents.js'
@@ -33,6 +34,7 @@ export type PeerName = (typeof peerNames)[number]
 export const LATENCY = 'latency'
 
 const CHECKED_STEPS = 3
+const COUNTED_ALIKE = 'multiplications are counted as if it left out what this checkout leaves out'
 /** Documents of a packed PyTorch step, and seconds that each way of a peer may take in a case; and those of a quick run. */
 const USUAL = { few: 8, patience: 60 }
 const QUICK = { few: 2, patience: 1 }
@@ -43,6 +45,8 @@ export interface BenchOptions {
   /** Whether one token at a time is timed too. */
   latency: boolean
   peers: readonly PeerName[]
+  /** Another checkout that takes part. */
+  against: Against | null
   threads: number
   rounds: number
   /** Whoever is slow has fewer turns. */
@@ -117,6 +121,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       cases: found,
       ratios: ratiosOf(found),
       multiplications: multiplicationsBeside(found),
+      against: options.against && againstResults(options.against, found, latency?.cells ?? null),
       ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
     }
   } finally {
@@ -125,9 +130,10 @@ export async function runBench(options: BenchOptions): Promise<Results> {
 }
 
 /** @throws CaseError where a result is wrong */
-async function latencyOf({ threads, peers, rounds, quick, signal, log }: BenchOptions) {
+async function latencyOf({ threads, peers, against, rounds, quick, signal, log }: BenchOptions) {
   log(LATENCY)
   const found = [ourSide(OURS, OWN_LIBRARY, threads)]
+  if (against !== null) found.push(ourSide(against.who, against.library, threads))
   try {
     if (peers.includes('torch')) found.push(...present([torchSide(threads)]))
     if (peers.includes('onnxruntime')) found.push(...present([await onnxRuntimeSide(threads)]))
@@ -150,7 +156,7 @@ function settingOf(name: CaseName, folder: string, { data, threads, quick }: Ben
   const few = data.documents.slice(0, (quick ? QUICK : USUAL).few)
   return {
     ...{ name, threads, folder, words: data.words, classes: data.classes, checkedSteps: CHECKED_STEPS },
-    precision: 'float32',
+    ...{ precision: 'float32', library: OWN_LIBRARY },
     parameters: join(folder, `${name}.safetensors`),
     ...{ documents: data.documents.length, tokens: data.tokens },
     few: { documents: few.length, tokens: few.reduce((sum, { length }) => sum + length, 0) },
@@ -193,13 +199,24 @@ async function measureCase(
       const error = (await rounded.ask('check')).number('largestError')
       log(`  in bfloat16 by ${error.toExponential(1)}`)
     }
+    if (options.against !== null) {
+      const { who, library } = options.against
+      const other = startOurs({ ...setting, library }, who)
+      all.push({ ...ourPart(who, other, setting), notes: { [who]: COUNTED_ALIKE } })
+      await other.answer()
+      const error = (await other.ask('check')).number('largestError')
+      log(`  ${who} by ${error.toExponential(1)}`)
+    }
     const { joined, failed } = await joinPeers(setting, peers, own, options)
     all.push(...joined)
     const { patience } = quick ? QUICK : USUAL
     const before = usage(all)
     const samples = await interleave(all, { rounds, patience, probe, signal })
     const othersCores = othersBetween(before, usage(all))
-    for (const one of all) if (one.ours) await countWalked(one, setting)
+    const walked = await countWalked(setting, rounds)
+    for (const turn of all.flatMap(one => (one.ours ? one.turns : []))) {
+      if (turn.pass === 'stepLast') turn.multiplications = walked
+    }
     const flops = flopsOf(spec)
     const found = highest(probes)
     const rows = all.flatMap(one => {

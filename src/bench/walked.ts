@@ -2,20 +2,13 @@
  * How far packed-rnn's backward pass goes where the loss reads the last states alone: it leaves out the tokens whose gradient has
  * become exactly 0. The rows whose input has a gradient are counted, layer by layer, one direction at a time.
  */
-import { noGrad } from '../autograd.js'
 import type { Device } from '../device.js'
-import { multiply, sum } from '../ops/elementwise.js'
-import { gru, lstm, rnn } from '../ops/recurrent.js'
-import { packedRows } from '../ops/rows.js'
-import { type PackedIds, PackedSequence } from '../packed.js'
-import { scope } from '../scope.js'
-import { type Matrix, tensor } from '../tensor.js'
+import type { PackedIds } from '../packed.js'
+import type { Matrix } from '../tensor.js'
 import type { BenchCase } from './cases.js'
 import { hashed } from './hashed.js'
 import type { BenchModel } from './model.js'
 import type { WalkedRows } from './multiplications.js'
-
-const cells = { lstm, gru, rnn }
 
 /** By layer and direction, at the model's parameters of now. Whatever gradients the model has are dropped. */
 export async function walkedRows(
@@ -24,12 +17,13 @@ export async function walkedRows(
   model: BenchModel,
   ids: PackedIds,
 ): Promise<WalkedRows[][]> {
+  const { multiply, noGrad, packedRows, PackedSequence, scope, sum, tensor } = model.library
   const { hiddenSize: H, numLayers, bidirectional } = spec
   const { sequences } = ids
   const D = bidirectional ? 2 : 1
   const options = { hiddenSize: H, bidirectional }
   const run = (x: Matrix, l: number) =>
-    cells[spec.cell](
+    model.library[spec.cell](
       new PackedSequence(x, sequences),
       model.recurrent.weights.slice(l * D, (l + 1) * D),
       options,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type Against, findAgainst } from '../bench/against.js'
 import { caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
 import { type BenchOptions, CaseError, LATENCY, peerNames, runBench } from '../bench/run.js'
@@ -21,6 +22,7 @@ one after the other in each round. Everybody's results are checked before anythi
   --cases LIST     some of ${caseNames.join(',')}, ${LATENCY}; default all but ${LATENCY}, which is one LSTM layer that reads a
                    token at a time, streamed and awaited
   --peers LIST     some of ${peerNames.join(',')}, or none; default all
+  --against DIR    another checkout of packed-rnn, built, that takes its turns in the same rounds
   --articles FILE  articles in 10kGNAD's format; default gnad/articles.csv in PACKED_RNN_DATA, or invented words
   --batch N        articles; default ${BATCH}
   --threads N      default all cores, in a container no more than its CPU quota
@@ -32,6 +34,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const { values, positionals } = parse(args, {
     cases: { type: 'string' },
     peers: { type: 'string' },
+    against: { type: 'string' },
     articles: { type: 'string' },
     batch: { type: 'string' },
     threads: { type: 'string' },
@@ -49,6 +52,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     cases: caseNames.filter(name => wanted.includes(name)),
     latency: wanted.includes(LATENCY),
     peers: values.peers === 'none' ? [] : listOption('peers', values.peers, peerNames),
+    against: againstOption(values.against),
     threads: integerOption('threads', values.threads, Math.min(usableCores(), 256), 1),
     rounds: integerOption('rounds', values.rounds, quick ? QUICK.rounds : ROUNDS, 1),
     data: await documents(
@@ -65,6 +69,13 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   })
   process.stdout.write(report(results))
   if (values.json !== undefined) await writeJson(values.json, results)
+}
+
+function againstOption(given: string | undefined): Against | null {
+  if (given === undefined) return null
+  const found = findAgainst(given)
+  if (found === null) throw new UsageError(`--against: wanted a built checkout of packed-rnn, got ${given}`)
+  return found
 }
 
 /** Some of the names, in the order of `all`. */

@@ -35,6 +35,7 @@ export function report(results: Results): string {
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
     ...latencyLines(results),
     ...ratioLines(results),
+    ...againstLines(results),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -45,6 +46,21 @@ function ratioLines(results: Results): string[] {
   return [
     '\nours over the best peer, in tokens/s, and how many multiplications each does for a token',
     aligned([RATIO_COLUMNS, ...names.flatMap(name => ratioCells(name, results))]),
+  ]
+}
+
+function againstLines({ against }: Results): string[] {
+  if (against === null) return []
+  const { directory, version, ratios, latency } = against
+  const number = (value: number | null | undefined) => ratio(value ?? null)
+  const cases = Object.entries(ratios).map(([name, of]) => [name, ...passes.map(pass => number(of[pass]))])
+  const cells = Object.entries(latency ?? {}).flatMap(([H, ofH]) =>
+    Object.entries(ofH).map(([B, of]) => [`H ${H}, B ${B}`, number(of.ratio), number(of.awaitedRatio)]),
+  )
+  return [
+    `\nours over packed-rnn ${version} in ${directory}`,
+    ...(cases.length === 0 ? [] : [aligned([['', ...passes.map(pass => NAMES[pass])], ...cases])]),
+    ...(cells.length === 0 ? [] : [aligned([['', 'streamed', 'awaited'], ...cells])]),
   ]
 }
 

@@ -22,6 +22,7 @@ import { inventDocuments, renumbered } from '../../src/bench/documents.js'
 import { makeModel } from '../../src/bench/model.js'
 import { type ReferenceState, referenceLastHidden } from '../../src/bench/reference.js'
 import { device } from '../../src/device.js'
+import * as library from '../../src/index.js'
 import { packSequence } from '../../src/packed.js'
 import { cellReference } from '../reference/cells.js'
 
@@ -57,7 +58,7 @@ describe('the reference', () => {
     ['gru', { ...cases.GRU, hiddenSize: 3, numLayers: 2, bidirectional: true }],
     ['rnn', { ...cases.Elman, hiddenSize: 3, numLayers: 2, bidirectional: true }],
   ])('computes what that of the tests does: %s', async (cell, spec) => {
-    const model = makeModel(spec, on, { words: 12, classes: 9 })
+    const model = makeModel(library, spec, on, { words: 12, classes: 9 })
     const state = await stateOf(model)
     model.module.dispose()
     const { documents } = shortDocuments()
@@ -91,13 +92,13 @@ describe('the check', () => {
   const batch = renumbered(inventDocuments(4))
 
   test('passes what is right', async () => {
-    const model = makeModel(spec, on, batch)
+    const model = makeModel(library, spec, on, batch)
     expect(await checkCase(spec, on, model, batch)).toBeLessThan(1e-5)
     model.module.dispose()
   })
 
   test('refuses another state of a document of the batch', async () => {
-    const model = makeModel(spec, on, batch)
+    const model = makeModel(library, spec, on, batch)
     const lastHidden = (ids: Parameters<typeof model.lastHidden>[0]) =>
       model.lastHidden(packSequence([ids.ids]))
     await expect(checkCase(spec, on, { ...model, lastHidden }, batch)).rejects.toThrow(
@@ -151,7 +152,7 @@ describe('the check', () => {
   })
 
   async function computedBy(pooling: BenchPooling): Promise<[ReferenceState, Computed]> {
-    const model = makeModel(spec, on, { words: 12, classes: 9 }, pooling)
+    const model = makeModel(library, spec, on, { words: 12, classes: 9 }, pooling)
     const [state, computed] = [await stateOf(model), await compute(model, shortDocuments())]
     model.module.dispose()
     return [state, computed]

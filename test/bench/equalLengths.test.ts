@@ -19,6 +19,7 @@ import { referenceLastHidden } from '../../src/bench/reference.js'
 import { device } from '../../src/device.js'
 import { writeSafetensors } from '../../src/formats/safetensors.js'
 import { stateEntries } from '../../src/formats/stateDict.js'
+import * as library from '../../src/index.js'
 
 const on = device('cpu', { threads: 1 })
 const size = { words: 12, classes: 9 }
@@ -28,7 +29,7 @@ test.each<[string, BenchCase]>([
   ['two layers and directions', { ...cases.B, hiddenSize: 5 }],
 ])('the states are those of the float64 reference: %s', async (_, spec) => {
   const [steps, sequences] = [4, 3]
-  const model = makeModel(spec, on, size)
+  const model = makeModel(library, spec, on, size)
   const given = { pass: 'forward', steps, sequences } as const
   const numbers = await computeEqualLengths(spec, on, model, given)
   const table = hashed(steps * sequences * INPUT_SIZE)
@@ -72,11 +73,20 @@ describe.skipIf(!hasOneDnn)('oneDNN', () => {
   ) {
     const peer = await findOneDnn(folder)
     if ('missing' in peer) throw new Error(peer.missing)
-    const model = makeModel(cases[name], on, size)
+    const model = makeModel(library, cases[name], on, size)
     const parameters = join(folder, `${name}.safetensors`)
     await writeFile(parameters, writeSafetensors(stateEntries(await parametersOf(model))))
     const setting: Setting = {
-      ...{ ...size, name, threads: 1, precision: 'float32', folder, parameters, checkedSteps: 1 },
+      ...{
+        ...size,
+        name,
+        threads: 1,
+        library: '',
+        precision: 'float32',
+        folder,
+        parameters,
+        checkedSteps: 1,
+      },
       ...{ documents: 5, tokens: 31, few: { documents: 1, tokens: 6 } },
     }
     const ours: Ours = {

@@ -13,6 +13,7 @@ import {
 } from '../../src/bench/results.js'
 import { walkedRows } from '../../src/bench/walked.js'
 import { device } from '../../src/device.js'
+import * as library from '../../src/index.js'
 import { packSequence } from '../../src/packed.js'
 
 const on = device('cpu', { threads: 1 })
@@ -47,7 +48,7 @@ describe('the rows of a backward pass from the last states', () => {
   const LENGTHS = [400, 3]
   const ids = packSequence(LENGTHS.map(length => Int32Array.from({ length }, (_, t) => t % 12)))
   const walked = async (spec: BenchCase) => {
-    const model = makeModel(spec, on, { words: 12, classes: 9 })
+    const model = makeModel(library, spec, on, { words: 12, classes: 9 })
     const found = await walkedRows(spec, on, model, ids)
     for (const [, { grad }] of model.module.namedParameters()) expect(grad).toBeNull()
     model.module.dispose()

@@ -1,6 +1,7 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cpuPrecisions } from '../../src/device.js'
 import { writeArticles } from '../../src/text/gnad.js'
@@ -125,6 +126,38 @@ test('a peer that does not run is left out, and named', async () => {
   expect(stdout).toContain('\n  torch was left out: PyTorch: no memory\n')
 })
 
+describe('--against', () => {
+  const here = fileURLToPath(new URL('../..', import.meta.url))
+
+  test('gives another checkout its turns, and tells its ratios', async () => {
+    const args = ['--cases', 'Elman', '--peers', 'none', '--against', here, '--json', at('against.json')]
+    const { code, stdout } = await bench(args)
+    expect(code).toBe(0)
+    const { against, cases, ratios } = await json('against.json')
+    const [own] = cases.Elman.rows
+    const other = cases.Elman.rows.at(-1)
+    expect(other).toMatchObject({ who: `packed-rnn in ${here}`, ours: true })
+    const of = (pass: string) => other[pass].seconds / own[pass].seconds
+    expect(against).toMatchObject({ version: expect.any(String), latency: null })
+    for (const pass of ['forward', 'step', 'stepLast']) {
+      expect(against.ratios.Elman[pass]).toBeCloseTo(of(pass), 9)
+    }
+    // It is no peer.
+    expect(ratios.Elman.forward).toBeNull()
+    expect(stdout).toMatch(/\nours over packed-rnn .*\n.*\n {2}Elman +[\d.]+ +[\d.]+ +[\d.]+\n$/)
+  })
+
+  test('runs what stands there, and nothing else', async () => {
+    await mkdir(at('other/dist'), { recursive: true })
+    await writeFile(at('other/package.json'), '{ "version": "9.9.9", "type": "module" }')
+    await writeFile(at('other/dist/index.js'), "process.stderr.write('the other one'); process.exit(3)")
+    const refused = await bench(['--cases', 'Elman', '--peers', 'none', '--against', at('other')])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain('the other one')
+    expect(refused.stderr).toMatch(/case Elman: packed-rnn in .*other: its process ended, exit code 3\n$/)
+  })
+})
+
 describe('options', () => {
   test('--articles, and a batch of all of them', async () => {
     const args = ['--cases', 'Elman', '--peers', 'none', '--json', at('articles.json')]
@@ -145,6 +178,7 @@ describe('options', () => {
 
   test.each([
     [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, latency, got D'],
+    [['--against', '/nowhere'], '--against: wanted a built checkout of packed-rnn, got /nowhere'],
     [['--peers', 'tfjs'], '--peers: wanted some of torch, onednn, onnxruntime, got tfjs'],
     [['--rounds', '0'], '--rounds: wanted a number of at least 1, got 0'],
     [['--threads', 'two'], '--threads: wanted a number of at least 1, got two'],

@@ -1,0 +1,59 @@
+/** Another checkout of the package, which takes its turns like a peer: its `dist` and its addon, by this checkout's questions. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { CaseName } from './cases.js'
+import type { LatencyCell } from './latency/run.js'
+import { OURS } from './ourSide.js'
+import { byCase, type CaseResult, type Ratios } from './results.js'
+
+export interface Against {
+  who: string
+  directory: string
+  version: string
+  /** URL of what is imported. */
+  library: string
+}
+
+/** What of the results is the other checkout's: its time for a token over ours. */
+export interface AgainstResults {
+  directory: string
+  version: string
+  ratios: Partial<Record<CaseName, Ratios>>
+  /** By H and B, streamed and awaited; null where it was not asked for. */
+  latency: Record<string, Record<string, { ratio: number | null; awaitedRatio: number | null }>> | null
+}
+
+/** @returns null where there is no built checkout */
+export function findAgainst(given: string): Against | null {
+  const directory = resolve(given)
+  const file = join(directory, 'dist', 'index.js')
+  const manifest = join(directory, 'package.json')
+  if (!existsSync(file) || !existsSync(manifest)) return null
+  const { version }: { version: string } = JSON.parse(readFileSync(manifest, 'utf8'))
+  return { who: `${OURS} in ${given}`, directory, version, library: pathToFileURL(file).href }
+}
+
+export function againstResults(
+  { who, directory, version }: Against,
+  cases: Partial<Record<CaseName, CaseResult>>,
+  latency: Record<string, Record<string, LatencyCell>> | null,
+): AgainstResults {
+  const ratios = byCase(
+    cases,
+    (rows, pass) => rows.find(row => row.who === who)?.[pass]?.oursIsFasterBy ?? null,
+  )
+  const cells = Object.entries(latency ?? {}).map(([H, ofH]) => [
+    H,
+    Object.fromEntries(Object.entries(ofH).map(([B, cell]) => [B, latencyRatios(who, cell)])),
+  ])
+  return { directory, version, ratios, latency: latency === null ? null : Object.fromEntries(cells) }
+}
+
+function latencyRatios(who: string, { ours, awaited, sides }: LatencyCell) {
+  const other = sides[who]
+  return {
+    ratio: other?.streamed ? other.streamed.microseconds / ours : null,
+    awaitedRatio: other ? other.awaited.microseconds / awaited : null,
+  }
+}
