@@ -16,12 +16,14 @@ const QUICK = { batch: 16, rounds: 2 }
 
 export const usage = `packed-rnn bench [OPTION …]
 
-Measures forward passes and whole training steps of a batch of articles on the CPU, beside the peers that are installed,
-one after the other in each round. Everybody's results are checked before anything is timed.
+Times forward passes and training steps of a batch of articles on the CPU, beside the peers that are installed, one after the
+other in each round. A step's loss reads the mean of all states, or the last states alone (stepLast). Everybody's results are
+checked before they are timed. The table shows how many multiplications each side does, because a ratio is not speed alone.
 
   --cases LIST     some of ${caseNames.join(',')}, ${LATENCY}; default all but ${LATENCY}, which is one LSTM layer that reads a
                    token at a time, streamed and awaited
-  --peers LIST     some of ${peerNames.join(',')}, or none; default all
+  --peers LIST     some of ${peerNames.join(',')}, or none; default all. onnxruntime-node is found in node_modules, or in the
+                   folder that NODE_PATH names; PYTHON names the Python that has PyTorch
   --against DIR    another checkout of packed-rnn, built, that takes its turns in the same rounds
   --articles FILE  articles in 10kGNAD's format; default gnad/articles.csv in PACKED_RNN_DATA, or invented words
   --batch N        articles; default ${BATCH}
