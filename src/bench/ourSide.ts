@@ -32,18 +32,22 @@ export function ourPart(who: string, process: BenchProcess, setting: Setting): P
  * The multiplications of ours in `stepLast`, whose backward pass leaves out what has no gradient. How far it goes changes with
  * the parameters, so the steps that were timed are made again, in a process of their own: the mean of up to three of them.
  */
-export async function countWalked(setting: Setting, rounds: number): Promise<number> {
+export async function countWalked(setting: Setting, timed: BenchProcess): Promise<number> {
   const { name } = setting
   const { bidirectional, numLayers } = cases[name]
   const directions = bidirectional ? 2 : 1
-  const timed = new Set([1, Math.ceil(rounds / 2), rounds])
+  const made = (await timed.ask('made')).numbers('steps')
+  // The first question warms, and in each round the second one counts.
+  const counted = made.filter((_, i) => i > 0 && i % 2 === 0)
+  const chosen = new Set(
+    [0, counted.length >> 1, counted.length - 1].map(i => counted[i] ?? made.at(-1) ?? 0),
+  )
   const own = startOurs(setting)
   try {
     await own.answer()
     const counts: number[] = []
-    for (const round of timed) {
-      // A step warms, and in each round the second one is timed.
-      const found = (await own.ask(`walked ${2 * round}`)).numbers('rows')
+    for (const steps of chosen) {
+      const found = (await own.ask(`walked ${steps}`)).numbers('rows')
       const backward = Array.from({ length: numLayers }, (_, l) =>
         Array.from({ length: directions }, (_, d): WalkedRows => {
           const at = 2 * (l * directions + d)

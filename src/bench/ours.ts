@@ -7,6 +7,7 @@
 //   losses PASS N S of S steps of that kind on the first N documents, from the initial parameters: {"losses"}
 //   parameters F    writes the initial ones to a safetensors file
 //   states F        writes the last hidden states of the batch, [B, D·H] float32
+//   made            how many `stepLast` steps came before the last one of each question: {"steps"}
 //   walked S        rows that the backward pass of `stepLast` goes through after S such steps, see walked.ts: {"rows"}, by
 //                   layer and direction a number of rows and one of the input's rows. Of a process that does nothing else.
 //   equal PASS T N F  writes what equalLengths.ts says of N sequences of T rows, float32
@@ -40,30 +41,68 @@ const modelOf = (pass: StepPass): BenchModel => {
 const model = modelOf('stepLast')
 const batch = { ids: packSequence(documents), labels }
 
-/**
- * One of a row of passes or steps, as the trainer has its steps: it is issued while the one before computes, whose memory it
- * takes over. The time is that from one result to the next; the call alone is JavaScript.
- */
-async function inARow(call: () => Tensor<'float32'>) {
+/** A row of passes that are shorter takes about so long. */
+const ROW_S = 0.05
+const MOST_IN_A_ROW = 32
+/** Of the last one of each name. */
+const seconds = new Map<string, number>()
+
+/** One of a row of passes or steps, as the trainer has its steps: it is issued while the one before computes. */
+async function inARow(name: string, call: () => Tensor<'float32'>) {
+  const count = Math.round(ROW_S / (seconds.get(name) ?? ROW_S))
+  const found = count > 1 ? await several(Math.min(MOST_IN_A_ROW, count), call) : await second(call)
+  seconds.set(name, found.seconds)
+  return found
+}
+
+/** The time from one result to the next, which takes over its memory; the call alone is JavaScript. */
+async function second(call: () => Tensor<'float32'>) {
   const before = call()
   const begun = before.toArray().then(() => performance.now())
   const issued = performance.now()
   const result = call()
   const javascript = performance.now() - issued
   await result.toArray()
-  const seconds = (performance.now() - (await begun)) / 1000
+  const taken = (performance.now() - (await begun)) / 1000
   before.dispose()
   result.dispose()
-  return { seconds, javascript: javascript / 1000 }
+  return { seconds: taken, javascript: javascript / 1000 }
 }
+
+/** Short ones: while the next is issued, the moment of a result is not seen, so the whole row is timed. */
+async function several(count: number, call: () => Tensor<'float32'>) {
+  const before = call()
+  await before.toArray()
+  before.dispose()
+  const start = performance.now()
+  for (let i = 1; i < count; i++) call().dispose()
+  const last = call()
+  const javascript = performance.now() - start
+  await last.toArray()
+  const taken = performance.now() - start
+  last.dispose()
+  return { seconds: taken / count / 1000, javascript: javascript / count / 1000 }
+}
+
+/** `stepLast` steps that were made, and how many had been at the end of each question. */
+let made = 0
+const madeAt: number[] = []
 
 /** Steps that `walked` has made. */
 let stepped = 0
 
 const commands: Record<string, (args: string[]) => Promise<object>> = {
-  forward: () => inARow(() => noGrad(() => scope(() => model.logits(batch.ids)))),
-  step: () => inARow(() => modelOf('step').step(batch)),
-  stepLast: () => inARow(() => modelOf('stepLast').step(batch)),
+  forward: () => inARow('forward', () => noGrad(() => scope(() => model.logits(batch.ids)))),
+  step: () => inARow('step', () => modelOf('step').step(batch)),
+  stepLast: async () => {
+    const found = await inARow('stepLast', () => {
+      made++
+      return model.step(batch)
+    })
+    madeAt.push(made - 1)
+    return found
+  },
+  made: async () => ({ steps: madeAt }),
   check: async () => ({ largestError: await checkCase(spec, device, model, { documents }) }),
   losses: async ([pass, count, steps]) => {
     const fresh = makeModel(

@@ -213,7 +213,7 @@ async function measureCase(
     const before = usage(all)
     const samples = await interleave(all, { rounds, patience, probe, signal })
     const othersCores = othersBetween(before, usage(all))
-    const walked = await countWalked(setting, rounds)
+    const walked = await countWalked(setting, own)
     for (const turn of all.flatMap(one => (one.ours ? one.turns : []))) {
       if (turn.pass === 'stepLast') turn.multiplications = walked
     }
