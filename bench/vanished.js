@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { cases } from '../dist/bench/cases.js'
 import { readDocuments } from '../dist/bench/documents.js'
 import { makeModel } from '../dist/bench/model.js'
-import { device, packSequence } from '../dist/index.js'
+import * as library from '../dist/index.js'
 import { median } from '../dist/median.js'
 
 const BATCH = 256
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.data === undefined) throw new Error('--data: wanted a file of articles')
+const { device, packSequence } = library
 const cpu = device('cpu')
 const data = await readDocuments(options.data, Number(options.articles))
 const batches = []
@@ -40,7 +41,7 @@ process.stdout.write(
 async function timeSteps(spec, state) {
   const sides = ['mean', 'final'].map(pooling => ({ pooling, times: [] }))
   for (const side of sides) {
-    side.model = makeModel(spec, cpu, data, side.pooling)
+    side.model = makeModel(library, spec, cpu, data, side.pooling)
     side.model.module.loadStateDict(state)
   }
   for (let round = 0; round <= Number(options.rounds); round++) {
@@ -60,7 +61,7 @@ async function timeSteps(spec, state) {
 const results = {}
 for (const name of options.cases.split(',')) {
   const spec = cases[name]
-  const model = makeModel(spec, cpu, data, 'final')
+  const model = makeModel(library, spec, cpu, data, 'final')
   const at = async epoch => {
     const times = await timeSteps(spec, await model.module.stateDict())
     results[name] = { ...results[name], [`epoch ${epoch}`]: times }

@@ -4,6 +4,7 @@ import { cases } from '../../src/bench/cases.js'
 import { inventDocuments, renumbered } from '../../src/bench/documents.js'
 import { makeModel } from '../../src/bench/model.js'
 import { type Device, device } from '../../src/device.js'
+import * as library from '../../src/index.js'
 import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
 import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
@@ -21,7 +22,7 @@ type Work = (on: Device) => () => void
 
 const step: Work = on => {
   const data = renumbered(inventDocuments(256))
-  const model = makeModel(cases.A, on, data)
+  const model = makeModel(library, cases.A, on, data)
   const batch = { ids: packSequence(data.documents), labels: data.labels }
   return () => model.step(batch).dispose()
 }
