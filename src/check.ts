@@ -1,6 +1,6 @@
 import type { Device } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
-import type { DType, Tensor } from './tensor.js'
+import { type DType, Tensor } from './tensor.js'
 
 /**
  * The checks at the door of every op. Each names the op, the argument, what was wanted and what came; behind them
@@ -10,24 +10,45 @@ import type { DType, Tensor } from './tensor.js'
 /** A dimension that may be any number. */
 export const anySize = -1
 
+interface WantedTensor<D extends DType> {
+  dtype: D
+  shape?: readonly number[]
+  device?: Device
+}
+
+function hasShape(shape: readonly number[], wanted: readonly number[]): boolean {
+  if (shape.length !== wanted.length) return false
+  for (let i = 0; i < wanted.length; i++) {
+    if (wanted[i] !== anySize && wanted[i] !== shape[i]) return false
+  }
+  return true
+}
+
+/** Whether `checkTensor` would let it pass: for who has no name for it yet. */
+export function isTensorOf(value: unknown, wanted: WantedTensor<DType>): boolean {
+  return (
+    value instanceof Tensor &&
+    !value.disposed &&
+    value.dtype === wanted.dtype &&
+    (wanted.shape === undefined || hasShape(value.shape, wanted.shape)) &&
+    (wanted.device === undefined || value.device === wanted.device)
+  )
+}
+
 export function checkTensor<D extends DType, R extends number>(
   op: string,
   name: string,
   value: Tensor<D, R>,
-  wanted: { dtype: D; shape?: readonly number[]; device?: Device },
+  wanted: WantedTensor<D>,
 ): void {
-  if (typeof value !== 'object' || value === null || !('dtype' in value)) {
-    throw badArgument(op, name, 'a tensor', value)
-  }
+  if (isTensorOf(value, wanted)) return
+  if (!(value instanceof Tensor)) throw badArgument(op, name, 'a tensor', value)
   if (value.disposed)
     throw new PackedRnnError('ERR_DISPOSED', `${op}: ${name}: wanted a tensor, got a disposed one`)
   if (value.dtype !== wanted.dtype)
     throw badArgument(op, name, `dtype ${wanted.dtype}`, value.dtype, 'ERR_DTYPE')
   const dimensions = wanted.shape ?? value.shape
-  const fits =
-    value.shape.length === dimensions.length &&
-    dimensions.every((n, i) => n === anySize || n === value.shape[i])
-  if (!fits) {
+  if (!hasShape(value.shape, dimensions)) {
     const shape = dimensions.map(n => (n === anySize ? '*' : n)).join(', ')
     throw badArgument(op, name, `shape [${shape}]`, [...value.shape], 'ERR_SHAPE')
   }

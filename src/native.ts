@@ -74,22 +74,14 @@ export interface RecurrentLayer {
    */
   sizes: Float64Array
   offsets: Int32Array
-  x: NativeBuffer
-  index: Optional
-  starts: Optional
-  order: Optional
-  /** wIh of each direction, then wHh, bIh, bHh and wHr. */
-  weights: Optional[]
-  h0: Optional
-  c0: Optional
+  /** x; index, starts and order of indexed rows; h0, c0; wIh of each direction, then wHh, bIh, bHh and wHr. */
+  inputs: Optional[]
 }
 
 export interface RecurrentLayerForward {
   layer: RecurrentLayer
-  output: NativeBuffer
-  hN: NativeBuffer
-  cN: Optional
-  saved: Optional
+  /** output, hN, cN, saved */
+  results: Optional[]
 }
 
 export interface RecurrentLayerBackward {
@@ -102,7 +94,7 @@ export interface RecurrentLayerBackward {
   dX: Optional
   dH0: Optional
   dC0: Optional
-  /** As `weights`. */
+  /** Of the weights, in their order. */
   gradients: Optional[]
 }
 
@@ -235,6 +227,8 @@ export interface Native {
   deviceMemory(device: NativeDevice): { held: number; cached: number }
   synchronize(device: NativeDevice): Promise<void>
   allocate(device: NativeDevice, bytes: number): NativeBuffer
+  /** `allocate` into a buffer that was released. */
+  renew(device: NativeDevice, buffer: NativeBuffer, bytes: number): void
   upload(device: NativeDevice, data: Float32Array | Int32Array): NativeBuffer
   download(device: NativeDevice, buffer: NativeBuffer, integers: false): Promise<Float32Array>
   download(device: NativeDevice, buffer: NativeBuffer, integers: true): Promise<Int32Array>

@@ -1,4 +1,17 @@
+import { PackedRnnError } from './errors.js'
 import { type NativeBuffer, type NativeDevice, native } from './native.js'
+
+/** Released buffers, to be used again. */
+const released: NativeBuffer[] = []
+const MOST_RELEASED = 1024
+
+/** Memory for an op's result. @internal */
+export function allocate(queue: NativeDevice, bytes: number): NativeBuffer {
+  const buffer = released.pop()
+  if (buffer === undefined) return native.allocate(queue, bytes)
+  native.renew(queue, buffer, bytes)
+  return buffer
+}
 
 /** What has to be done to memory before it is read, and may be put off until then. @internal */
 export interface Deferred {
@@ -18,7 +31,8 @@ export interface Deferred {
 export class Storage {
   version = 0
   deferred: Deferred | null = null
-  #memory: NativeBuffer | RowGradient
+  /** Null once released: the buffer may be somebody else's then. */
+  #memory: NativeBuffer | RowGradient | null
   #holders = 1
 
   constructor(memory: NativeBuffer | RowGradient) {
@@ -27,8 +41,11 @@ export class Storage {
 
   get buffer(): NativeBuffer {
     this.deferred?.settle()
-    if (this.#memory instanceof RowGradient) this.#memory = this.#memory.toDense()
-    return this.#memory
+    const memory = this.#held()
+    if (!(memory instanceof RowGradient)) return memory
+    const dense = memory.toDense()
+    this.#memory = dense
+    return dense
   }
 
   /** The memory for who reads no other rows than these, each once. */
@@ -40,7 +57,8 @@ export class Storage {
 
   /** The memory for who knows what was put off; of a gradient in rows these rows. */
   get unsettled(): NativeBuffer {
-    return this.#memory instanceof RowGradient ? this.#memory.parts.values.buffer : this.#memory
+    const memory = this.#held()
+    return memory instanceof RowGradient ? memory.parts.values.buffer : memory
   }
 
   /** The rows of a gradient that nobody has asked for as a whole yet; null for all other memory. */
@@ -60,8 +78,20 @@ export class Storage {
   release(): void {
     if (--this.#holders > 0) return
     this.deferred?.end()
-    if (this.#memory instanceof RowGradient) this.#memory.release()
-    else native.release(this.#memory)
+    const memory = this.#held()
+    this.#memory = null
+    if (memory instanceof RowGradient) {
+      memory.release()
+      return
+    }
+    native.release(memory)
+    if (released.length < MOST_RELEASED) released.push(memory)
+  }
+
+  #held(): NativeBuffer | RowGradient {
+    if (this.#memory === null)
+      throw new PackedRnnError('ERR_DISPOSED', 'wanted memory, got what was released')
+    return this.#memory
   }
 }
 
@@ -96,7 +126,7 @@ export class RowGradient {
   toDense(): NativeBuffer {
     const { rows, columns, tableRows, ids, values, rest } = this.parts
     const count = tableRows * columns
-    const dense = native.allocate(this.#queue, 4 * count)
+    const dense = allocate(this.#queue, 4 * count)
     native.fill(this.#queue, { count, value: 0, from: rest.buffer, out: dense })
     native.addRows(this.#queue, {
       rows,

@@ -3,7 +3,7 @@ import { type Device, deviceOr } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
 import { outlive, Scoped } from './scope.js'
-import { Storage } from './storage.js'
+import { allocate, Storage } from './storage.js'
 
 /** The type of a tensor's elements: numbers, or ids and labels. */
 export type DType = 'float32' | 'int32'
@@ -302,14 +302,14 @@ export function ranked<D extends DType, R extends number>(x: Tensor<D>, rank: R)
 /** Memory for an op's result: it holds anything until the op has run. @internal */
 export function empty<R extends number>(device: Device, shape: Shape<R>): Tensor<'float32', R> {
   checkShape('empty', shape)
-  const buffer = native.allocate(device.queue, 4 * sizeOf(shape))
+  const buffer = allocate(device.queue, 4 * sizeOf(shape))
   return new Tensor(device, 'float32', shape, new Storage(buffer))
 }
 
 /** The same for int32. @internal */
 export function emptyIntegers<R extends number>(device: Device, shape: Shape<R>): Tensor<'int32', R> {
   checkShape('empty', shape)
-  const buffer = native.allocate(device.queue, 4 * sizeOf(shape))
+  const buffer = allocate(device.queue, 4 * sizeOf(shape))
   return new Tensor(device, 'int32', shape, new Storage(buffer))
 }
 

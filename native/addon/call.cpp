@@ -52,6 +52,13 @@ BufferPointer unwrapBuffer(const Napi::Value& value) {
 
 void releaseBuffer(const Napi::Value& value) { letGo(value.Env(), *heldBy(value)); }
 
+void renewBuffer(const Napi::Value& value, BufferPointer buffer) {
+  Handle& handle = *heldBy(value);
+  if (handle.buffer != nullptr) throw Napi::Error::New(value.Env(), "packed-rnn: the buffer is in use");
+  handle.environment->report(value.Env(), static_cast<std::int64_t>(buffer->bytes));
+  handle.buffer = std::move(buffer);
+}
+
 Call::Call(const char* op, const Napi::Value& arguments) : arguments_(arguments.As<Napi::Object>()) {
   op_.name = op;
 }

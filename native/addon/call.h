@@ -34,6 +34,8 @@ Napi::Value wrapBuffer(Napi::Env env, BufferPointer buffer);
 BufferPointer unwrapBuffer(const Napi::Value& value);
 // Lets go of the buffer before the garbage collector would. Harmless twice.
 void releaseBuffer(const Napi::Value& value);
+// Gives a released object another buffer: cheaper than a new object, which V8 must collect and finalize.
+void renewBuffer(const Napi::Value& value, BufferPointer buffer);
 
 class Call {
  public:

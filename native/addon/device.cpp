@@ -212,6 +212,12 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   return wrapBuffer(info.Env(), std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
 }
 
+// renew(device, buffer, bytes): memory for a buffer that was released
+void renew(const Napi::CallbackInfo& info) {
+  const auto bytes = static_cast<std::size_t>(info[2].As<Napi::Number>().Int64Value());
+  renewBuffer(info[1], std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
+}
+
 // Copies a typed array at once, so that the caller may change it, and to the device when its turn comes.
 Napi::Value upload(const Napi::CallbackInfo& info) {
   Queue& queue = queueOf(info[0]);
@@ -275,6 +281,7 @@ void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("ceilings", Napi::Function::New(env, ceilings, "ceilings"));
   exports.Set("synchronize", Napi::Function::New(env, synchronize, "synchronize"));
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
+  exports.Set("renew", Napi::Function::New(env, renew, "renew"));
   exports.Set("upload", Napi::Function::New(env, upload, "upload"));
   exports.Set("download", Napi::Function::New(env, download, "download"));
   exports.Set("release", Napi::Function::New(env, release, "release"));

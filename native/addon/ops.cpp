@@ -248,10 +248,12 @@ RecurrentSizes recurrentSizes(Call& call) {
   return {shape, sizes[7], sizes[8]};
 }
 
-// The parameters of a layer, or their gradients: of each kind those of all directions.
+// The parameters of a layer, or their gradients: of each kind those of all directions. They stand in a list
+// of arguments from `first` on.
 class RecurrentParameters {
  public:
-  explicit RecurrentParameters(std::vector<Argument> list) : list_(std::move(list)) {}
+  RecurrentParameters(const std::vector<Argument>& list, std::size_t first)
+      : list_(list.begin() + static_cast<std::ptrdiff_t>(first), list.end()) {}
   std::size_t directions() const { return list_.size() / kKinds; }
   float* wIh(std::size_t d) const { return at(0, d).floats(); }
   float* wHh(std::size_t d) const { return at(1, d).floats(); }
@@ -268,15 +270,16 @@ class RecurrentParameters {
 
 // What the forward and the backward op of a layer are both given.
 struct RecurrentInput {
-  explicit RecurrentInput(Call& call)
+  explicit RecurrentInput(Call& call) : RecurrentInput(call, call.readAllOptional("inputs")) {}
+  RecurrentInput(Call& call, const std::vector<Argument>& inputs)
       : offsets(call.integers32("offsets")),
-        x(call.read("x")),
-        index(call.read("index")),
-        starts(call.read("starts")),
-        order(call.read("order")),
-        weights(call.readAllOptional("weights")),
-        h0(call.read("h0")),
-        c0(call.read("c0")),
+        x(inputs.at(0)),
+        index(inputs.at(1)),
+        starts(inputs.at(2)),
+        order(inputs.at(3)),
+        h0(inputs.at(4)),
+        c0(inputs.at(5)),
+        weights(inputs, 6),
         sizes(recurrentSizes(call)) {}
 
   // See Queue::kept.
@@ -306,9 +309,8 @@ struct RecurrentInput {
   }
 
   std::vector<std::int32_t> offsets;
-  Argument x, index, starts, order;
+  Argument x, index, starts, order, h0, c0;
   RecurrentParameters weights;
-  Argument h0, c0;
   RecurrentSizes sizes;
 
  private:
@@ -319,8 +321,8 @@ struct RecurrentInput {
 
 void recurrentForward(Queue& queue, Call& call) {
   RecurrentInput input = call.within("layer", [&] { return RecurrentInput(call); });
-  const Argument output = call.write("output"), hN = call.write("hN"), cN = call.write("cN"),
-                 saved = call.write("saved");
+  const std::vector<Argument> results = call.writeAllOptional("results");
+  const Argument &output = results.at(0), &hN = results.at(1), &cN = results.at(2), &saved = results.at(3);
   call.submit(queue, [=, input = std::move(input), &queue](Backend& backend) {
     RecurrentForward a{};
     input.fill(a);
@@ -338,7 +340,7 @@ void recurrentBackward(Queue& queue, Call& call) {
   const Argument output = call.read("output"), saved = call.update("saved");
   const Argument dOutput = call.read("dOutput"), dHN = call.read("dHN"), dCN = call.read("dCN");
   const Argument dX = call.write("dX"), dH0 = call.write("dH0"), dC0 = call.write("dC0");
-  RecurrentParameters gradients(call.writeAllOptional("gradients"));
+  RecurrentParameters gradients(call.writeAllOptional("gradients"), 0);
   call.submit(queue,
               [=, input = std::move(input), gradients = std::move(gradients), &queue](Backend& backend) {
                 RecurrentBackward a{};

@@ -7,7 +7,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kSmallWork = 1 << 17;  // multiply-adds, which one thread does before others wake
+constexpr std::int64_t kSmallWork = 1 << 18;  // multiply-adds, which one thread does before others wake
 
 // The tiles of c [rows, columns] (+)= a · b, a(k, r) = a[r aRow + k aDepth], b given by panels, all in terms.
 struct Sweep {
@@ -106,8 +106,11 @@ class ProductOfRows {
         unpacked(kTermDepth == 1 && g.panels == nullptr && !g.b.transposed && g.b.rows == nullptr &&
                  g.m <= 4 * kTileRows),
         edge(unpacked && g.n % kLanes != 0) {
-    while (!alone && rows > 4 * kTileRows && g.m < 4 * workers * rows) rows /= 2;
     if (alone) rows = g.m;
+    // So few rows are one block where there are columns for everybody: then each worker reads its part of b
+    // alone.
+    if (g.m <= kBlockRows && panels >= 2 * workers) rows = g.m;
+    while (rows > 4 * kTileRows && rows != g.m && g.m < 4 * workers * rows) rows /= 2;
     down = (g.m + rows - 1) / rows;
     const std::int64_t across = alone ? 1 : larger(1, smaller(panels, 2 * workers / down));
     columns = (panels + across - 1) / across * kPanel;

@@ -24,28 +24,42 @@ void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* 
   }
 }
 
-Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together)
-    : shape_(shape), places_(backend, larger(1, shape.sequences.count)), together_(together) {
-  // A step of fewer units is over sooner than workers can wait for each other.
-  constexpr std::int64_t kLeastShared = 128;
+Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together,
+               bool independent)
+    : shape_(shape),
+      places_(backend, larger(1, shape.sequences.count)),
+      count_(CpuBackend::longestFirst(shape.sequences, places_)),
+      together_(together) {
+  constexpr std::int64_t kLeastWork = 1 << 18;   // multiply-adds that more than one worker is woken for
+  constexpr std::int64_t kLeastShared = 128;     // units: of fewer a step is over before workers have met
+  constexpr std::int64_t kManyUnits = 512;       // their recurrent weights leave the second-level cache,
+  constexpr std::int64_t kFewRows = 4 * kSlots;  // of which the third path reads the weights in few passes
   const Team& team = backend.team();
-  count_ = CpuBackend::longestFirst(shape.sequences, places_);
   const std::int64_t walks = count_ * shape.directions;
+  const std::int64_t work = shape.rows * shape.directions * layout.width * layout.state;
   // Who waits in lock step for a thread that has no core waits for a whole turn of it.
   const std::int64_t shares = smaller(team.cores(), (layout.blocks + together - 1) / together);
-  // Multiply-adds of a walk that is over before another worker has begun; the second path, whose workers wait
-  // for each other, must outlast that by far.
-  constexpr std::int64_t kLeastWork = 1 << 17;
-  const std::int64_t work = shape.rows * shape.directions * layout.width * layout.state;
-  shared_ = layout.hidden >= kLeastShared && shares > walks && work >= 8 * kLeastWork;
-  const std::int64_t apart = work < kLeastWork ? 1 : larger(1, smaller(team.size(), walks));
-  workers_ = static_cast<int>(shared_ ? shares : apart);
-  // Recurrent weights of more units leave the second-level cache, and come back for twice as many sequences.
-  constexpr std::int64_t kManyUnits = 512;
-  const std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;
-  // With few sequences every worker gets some rather than one worker all.
-  const std::int64_t each = (walks + workers_ - 1) / workers_;
-  slots_ = static_cast<int>(larger(1, smaller(most, shared_ ? count_ : each)));
+  std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;  // and come back for more sequences
+  std::int64_t ofOne = count_;                                           // sequences that one worker walks
+  if (work < kLeastWork) {
+    path_ = Path::sequences;
+    workers_ = 1;
+  } else if (independent && count_ == shape.rows && count_ <= kFewRows && layout.blocks >= team.size()) {
+    path_ = Path::oneToken;
+    workers_ = static_cast<int>(smaller(layout.blocks, 2 * team.size()));
+    most = kSlots;
+  } else if (layout.hidden >= kLeastShared && shares > walks) {
+    path_ = Path::sharedUnits;
+    workers_ = static_cast<int>(shares);
+  } else {
+    path_ = Path::sequences;
+    workers_ = static_cast<int>(larger(1, smaller(team.size(), walks)));
+    ofOne = (walks + workers_ - 1) / workers_;
+  }
+  // As many groups as there must be, of one size: the last is no smaller than the others.
+  ofOne = larger(1, ofOne);
+  const std::int64_t groups = (ofOne + most - 1) / most;
+  slots_ = static_cast<int>((ofOne + groups - 1) / groups);
 }
 
 bool Agenda::take(std::int64_t& cursor, bool fromEnd, Slot& slot) const {
@@ -59,7 +73,8 @@ bool Agenda::take(std::int64_t& cursor, bool fromEnd, Slot& slot) const {
 }
 
 Share Agenda::share(const Layout& layout, int worker, Barrier& barrier) const {
-  if (!shared_) return {{0, layout.blocks}, {0, layout.stateBlocks}, nullptr};
+  const Blocks allUnits{0, layout.blocks}, allState{0, layout.stateBlocks};
+  if (path_ == Path::sequences) return {allUnits, allState, allState, nullptr};
   // As even as they go.
   const auto part = [&](std::int64_t blocks, std::int64_t together) {
     const std::int64_t parts = (blocks + together - 1) / together;
@@ -67,8 +82,9 @@ Share Agenda::share(const Layout& layout, int worker, Barrier& barrier) const {
     return Blocks{at(worker), at(worker + 1)};
   };
   // What is projected is a product of its own, of whole panels.
-  return {part(layout.blocks, together_),
-          part(layout.stateBlocks, layout.projected ? kTileVectors : together_), &barrier};
+  const Blocks state = part(layout.stateBlocks, layout.projected ? kTileVectors : together_);
+  if (path_ == Path::oneToken) return {state, state, allState, nullptr};
+  return {part(layout.blocks, together_), state, state, &barrier};
 }
 
 void passEmptyThrough(const RecurrentShape& shape, std::int64_t size, const float* from, float* to) {

@@ -82,12 +82,14 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
 }
 
 // Blocks of a layer that one worker computes: in the first path all of them, of its own sequences. In the
-// second path the team shares the units of all sequences; who needs what others computed waits for them.
+// second path the team shares the units of all sequences; who needs what others computed waits for them. In
+// the third path too, for sequences of one token, in cells where nobody needs what others computed.
 struct Blocks {
   std::int64_t first, end;
 };
 struct Share {
   Blocks units, state;  // of H and of R; the same where nothing is projected
+  Blocks opened;        // of R: what it reads of the initial states
   Barrier* barrier;     // null: nobody else
   void wait() const {
     if (barrier != nullptr) barrier->wait();
@@ -108,25 +110,27 @@ struct Slot {
 // The sequences that are not empty, the longest first, and who computes them.
 class Agenda {
  public:
-  // together: blocks that a worker of the second path computes at once.
-  Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together);
+  // together: blocks that a worker of the second path computes at once. independent: whether the third path
+  // may be taken.
+  Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together,
+         bool independent);
   // The sequence at `cursor`, at its first token (`fromEnd`: at its last), and the cursor moves on. False
   // where there is none. A cursor that workers have in common gives each sequence to one of them; which one
   // depends on timing, but what is computed for it does not.
   bool take(std::int64_t& cursor, bool fromEnd, Slot& slot) const;
   int slots() const { return slots_; }
   int workers() const { return workers_; }
-  // Whether the workers share the units of all sequences: see Share. Every sum has the same order in both
-  // paths.
-  bool shared() const { return shared_; }
+  // The paths: see Share. Every sum has the same order in all of them.
+  enum class Path { sequences, sharedUnits, oneToken };
+  Path path() const { return path_; }
   Share share(const Layout& layout, int worker, Barrier& barrier) const;
 
  private:
   const RecurrentShape& shape_;
   Scratch<std::int32_t> places_;
   std::int64_t count_, together_;
+  Path path_;
   int workers_, slots_;
-  bool shared_;
 };
 
 // Walks sequences of one direction in lock step until the agenda has no more. `pass` has open(slot, s), which
@@ -165,7 +169,9 @@ template <class MakePass>
 void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, const Agenda& agenda,
              bool backward, std::int64_t perWorker, MakePass makePass) {
   const int workers = agenda.workers();
-  Scratch<float> memory(backend, perWorker * (agenda.shared() ? 1 : workers));
+  const bool together = agenda.path() == Agenda::Path::sharedUnits;
+  const bool dealsSequences = agenda.path() == Agenda::Path::sequences;
+  Scratch<float> memory(backend, perWorker * (together ? 1 : workers));
   const std::int64_t ownTerms = kTermDepth == 1 ? 0 : kSlots * termsIn(layout.width);
   Scratch<Term> terms(backend, ownTerms * workers);
   Barrier barrier(workers);
@@ -173,16 +179,16 @@ void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& lay
   auto task = [&](std::int64_t t, int) {
     for (std::int64_t i = 0; i < shape.directions; i++) {
       // Half of the team begins at the other end, unless all go together.
-      const std::int64_t d = agenda.shared() ? i : (t + i) % shape.directions;
+      const std::int64_t d = dealsSequences ? (t + i) % shape.directions : i;
       const bool fromEnd = (d == 1) != backward;
       std::int64_t own = 0;
       const Share share = agenda.share(layout, static_cast<int>(t), barrier);
-      auto pass = makePass(d, share, memory + (agenda.shared() ? 0 : t * perWorker), terms + t * ownTerms);
-      walk(agenda, agenda.shared() ? own : cursors[d], fromEnd, pass);
+      auto pass = makePass(d, share, memory + (together ? 0 : t * perWorker), terms + t * ownTerms);
+      walk(agenda, dealsSequences ? cursors[d] : own, fromEnd, pass);
       share.wait();
     }
   };
-  agenda.shared() ? parallelTogether(backend, workers, task) : parallel(backend, workers, task);
+  together ? parallelTogether(backend, workers, task) : parallel(backend, workers, task);
 }
 
 // The state of an empty sequence passes through, from `from` (null: zeros) to `to`, both [D, B, size].

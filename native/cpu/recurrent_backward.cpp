@@ -232,10 +232,10 @@ struct BackwardPass {
 template <Cell cell>
 Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
                     const BackwardWeights& weights, float* const* dProjected, Walked* walked) {
-  const Agenda agenda(backend, a.shape, layout, kTileVectors);
+  const Agenda agenda(backend, a.shape, layout, kTileVectors, false);
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
   // In the second path nobody sees all of dh at the end of a step.
-  if (agenda.shared()) walked = nullptr;
+  if (agenda.path() != Agenda::Path::sequences) walked = nullptr;
   const auto makePass = [&](std::int64_t d, const Share& share, float* dh, Term* terms) {
     float* dc = dh + kSlots * layout.statePadded;
     float* aside = dc + kSlots * layout.padded;

@@ -192,7 +192,7 @@ struct ForwardPass {
 
   void open(const Slot& slot, int s) {
     const float* h0 = initial(a.h0, slot, layout.state);
-    for (std::int64_t j = share.state.first; j < share.state.end; j++) {
+    for (std::int64_t j = share.opened.first; j < share.opened.end; j++) {
       store(states.h + s * layout.statePadded + j * kLanes, loadUnits(h0, j, layout.liveState(j)));
     }
     if (!layout.hasC) return;
@@ -296,7 +296,7 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
     gemm(backend, {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false}, Operand{},
                    projected(d), layout.width, own.bias, false, nullptr, own.input});
   }
-  const Agenda agenda(backend, a.shape, layout, 1);
+  const Agenda agenda(backend, a.shape, layout, 1, !kHasHalves<cell> && !layout.projected);
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
   const bool streams = a.shape.directions * a.shape.rows * layout.width > kStreamed;
   const auto makePass = [&](std::int64_t d, const Share& share, float* h, Term* terms) {

@@ -55,8 +55,7 @@ void Team::stop() {
   stopping_ = true;
   for (Member& member : members_) {
     if (!member.thread.joinable()) continue;
-    member.state = kCalled;
-    member.state.notify_one();
+    member.call();
     member.thread.join();
   }
 }
@@ -71,22 +70,19 @@ void Team::start(std::int64_t count, bool together, Task task, void* context) {
   together_ = together;
   next_.store(0, std::memory_order_relaxed);
   const std::int64_t others = std::min(count, static_cast<std::int64_t>(size())) - 1;
-  for (std::int64_t i = 0; i < others; i++) {
-    Member& member = members_[static_cast<std::size_t>(i)];
-    member.state.store(kCalled, std::memory_order_release);
-    member.state.notify_one();
-  }
+  for (std::int64_t i = 0; i < others; i++) members_[static_cast<std::size_t>(i)].call();
   work(0);
   for (std::int64_t i = 0; i < others; i++) finish(members_[static_cast<std::size_t>(i)]);
 }
 
 // Calls the member off, or waits for it if it runs.
 void Team::finish(Member& member) const {
-  std::uint32_t state = kCalled;
   // Where each task has its worker, nobody else has done it.
-  if (!together_ && member.state.compare_exchange_strong(state, kIdle, std::memory_order_acq_rel)) return;
-  if (spinUntil([&] { return member.state.load(std::memory_order_acquire) == kIdle; })) return;
-  while ((state = member.state.load(std::memory_order_acquire)) != kIdle) member.state.wait(state);
+  if (!together_ && member.change(kCalled, kIdle)) return;
+  while (!spinUntil([&] { return member.state() == kIdle; })) {
+    const std::uint32_t word = member.word.load(std::memory_order_acquire);
+    if ((word & kState) != kIdle) member.word.wait(word);
+  }
 }
 
 void Team::work(int worker) {
@@ -101,16 +97,16 @@ void Team::work(int worker) {
 void Team::loop(Member& member, int worker) {
   flushDenormals();
   for (;;) {
-    const auto called = [&] { return member.state.load(std::memory_order_acquire) == kCalled; };
-    if (!spinUntil(called)) {
-      while (!called()) member.state.wait(kIdle);
+    // One that was called off before it had woken spins too: it will probably be called again soon.
+    while (!spinUntil([&] { return member.state() == kCalled; })) {
+      const std::uint32_t word = member.word.load(std::memory_order_acquire);
+      if ((word & kState) == kIdle) member.word.wait(word);
     }
     if (stopping_) return;
-    std::uint32_t state = kCalled;
-    if (!member.state.compare_exchange_strong(state, kRunning, std::memory_order_acq_rel)) continue;
+    if (!member.change(kCalled, kRunning)) continue;
     work(worker);
-    member.state.store(kIdle, std::memory_order_release);
-    member.state.notify_one();
+    member.change(kRunning, kIdle);
+    member.word.notify_one();
   }
 }
 

@@ -29,11 +29,24 @@ class Team {
 
  private:
   // Each member waits for a word of its own, in a cache line of its own: one with nothing to do is not woken.
-  // What was called and has not started when all tasks are taken is called off: nobody waits for it.
+  // What was called and has not started when all tasks are taken is called off: nobody waits for it. The word
+  // counts calls above its state, so that one that wakes too late sees that there was a call.
   enum State : std::uint32_t { kIdle, kCalled, kRunning };
+  static constexpr std::uint32_t kState = 3, kCall = 4;
   struct alignas(64) Member {
-    std::atomic<std::uint32_t> state{kIdle};
+    std::atomic<std::uint32_t> word{kIdle};
     std::thread thread;
+    State state() const { return static_cast<State>(word.load(std::memory_order_acquire) & kState); }
+    void call() {
+      // Sequentially consistent, because the notification must not overtake it.
+      word.store(((word.load(std::memory_order_relaxed) & ~kState) + kCall) | kCalled);
+      word.notify_one();
+    }
+    bool change(State from, State to) {
+      std::uint32_t now = word.load(std::memory_order_relaxed);
+      return (now & kState) == from &&
+             word.compare_exchange_strong(now, (now & ~kState) | to, std::memory_order_acq_rel);
+    }
   };
 
   void start(std::int64_t count, bool together, Task task, void* context);

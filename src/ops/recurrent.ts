@@ -36,9 +36,13 @@ import { checkPacked } from './rows.js'
 
 const weightParts = ['wIh', 'wHh', 'bIh', 'bHh', 'wHr'] as const
 
-/** The buffers of layer l, in the order of `weightParts` and then of the directions. */
-function layerBuffers(weights: readonly LstmWeights[], l: number, directions: number) {
-  const buffers: (NativeBuffer | null)[] = []
+/** Appends the buffers of layer l, in the order of `weightParts` and then of the directions. */
+function pushWeights(
+  buffers: (NativeBuffer | null)[],
+  weights: readonly LstmWeights[],
+  l: number,
+  directions: number,
+) {
   for (const part of weightParts) {
     for (let d = 0; d < directions; d++) buffers.push(weights[l * directions + d]![part]?.buffer ?? null)
   }
@@ -46,6 +50,7 @@ function layerBuffers(weights: readonly LstmWeights[], l: number, directions: nu
 }
 
 const sizes = new Float64Array(9)
+const noIndex = [null, null, null] as const
 
 /** The arguments that the forward and the backward op of layer l share; good for one call. */
 function layerArguments(
@@ -67,16 +72,12 @@ function layerArguments(
   sizes[6] = directions
   sizes[7] = before * stateSize
   sizes[8] = before * hiddenSize
+  const rows = index === null ? noIndex : [index.index.buffer, index.starts.buffer, index.order.buffer]
+  const inputs = [input.buffer, ...rows, h0?.buffer ?? null, c0?.buffer ?? null]
   return {
     sizes,
     offsets: kernelOffsets(sequences),
-    x: input.buffer,
-    index: index?.index.buffer ?? null,
-    starts: index?.starts.buffer ?? null,
-    order: index?.order.buffer ?? null,
-    weights: layerBuffers(weights, l, directions),
-    h0: h0?.buffer ?? null,
-    c0: c0?.buffer ?? null,
+    inputs: pushWeights(inputs, weights, l, directions),
   }
 }
 
@@ -110,16 +111,14 @@ function forward(
     const saved = train ? outlive(empty<1>(device, [native.recurrentSavedCount(device.queue, layer)])) : null
     native.recurrentForward(device.queue, {
       layer,
-      output: output.buffer,
-      hN: hN.buffer,
-      cN: cN?.buffer ?? null,
-      saved: saved?.buffer ?? null,
+      results: [output.buffer, hN.buffer, cN?.buffer ?? null, saved?.buffer ?? null],
     })
     const masked = dropout > 0 && mask !== undefined && l < numLayers - 1
     const place = masked ? { ...mask, stream: l, sequences, directions } : null
     if (saved !== null) layers.push({ input, index, output, saved, mask: place })
     input = place === null ? output : dropoutForward(output, dropout, place)
-    between.push(...new Set([output, input]))
+    if (input !== output) between.push(output)
+    between.push(input)
     index = null
   }
   const saved = train ? new RecurrentSaved(shape, weights, h0, layers, dropout) : null
@@ -171,7 +170,7 @@ function backward(
       dX: dX?.buffer ?? null,
       dH0: dH0.buffer,
       dC0: dC0?.buffer ?? null,
-      gradients: layerBuffers(dWeights, l, directions),
+      gradients: pushWeights([], dWeights, l, directions),
     })
     if (above !== dOutput) above?.dispose()
     const place = layers[l - 1]?.mask
@@ -191,8 +190,7 @@ function recorded(
 ): Forward {
   const { h0 = null } = options
   checkPacked(`${kind.name}Forward`, 'x', x)
-  const flat = weights.flatMap(partsOf)
-  const inputs = [x.data, h0, kind.c0, ...flat]
+  const inputs = [x.data, h0, kind.c0, ...weights.flatMap(partsOf)]
   const train = options.train !== false && isRecorded(inputs)
   const result = forward(kind, x, weights, { ...options, train })
   const { output, hN, cN, saved } = result
@@ -219,12 +217,9 @@ function partsOf({ wIh, wHh, bIh, bHh, wHr }: LstmWeights): Tensor<'float32'>[] 
   return [wIh, wHh, bIh ?? [], bHh ?? [], wHr ?? []].flat()
 }
 
-/** `saved` where a backward pass was asked for, which is the default. */
-function withSaved<R extends object, T extends boolean | undefined>(
-  result: R,
-  saved: RecurrentSaved | null,
-): R & { saved: SavedIf<T> } {
-  return { ...result, saved: saved as SavedIf<T> }
+/** The type of `saved` says whether a backward pass was asked for, which is the default. */
+function savedIf<T extends boolean | undefined>(saved: RecurrentSaved | null): SavedIf<T> {
+  return saved as SavedIf<T>
 }
 
 function withC(cN: States | null): States {
@@ -262,7 +257,7 @@ export function lstmForward<const T extends boolean | undefined = undefined>(
   options: LstmOptions & { train?: T },
 ): LstmResult & { saved: SavedIf<T> } {
   const { output, hN, cN, saved } = forward(lstmKind(options), x, weights, options)
-  return withSaved({ output, hN, cN: withC(cN) }, saved)
+  return { output, hN, cN: withC(cN), saved: savedIf(saved) }
 }
 
 /**
@@ -317,7 +312,7 @@ export function gruForward<const T extends boolean | undefined = undefined>(
   options: GruOptions & { train?: T },
 ): RecurrentResult & { saved: SavedIf<T> } {
   const { output, hN, saved } = forward(gruKind(options), x, weights, options)
-  return withSaved({ output, hN }, saved)
+  return { output, hN, saved: savedIf(saved) }
 }
 
 /**
@@ -364,7 +359,7 @@ export function rnnForward<const T extends boolean | undefined = undefined>(
   options: RnnOptions & { train?: T },
 ): RecurrentResult & { saved: SavedIf<T> } {
   const { output, hN, saved } = forward(rnnKind(options), x, weights, options)
-  return withSaved({ output, hN }, saved)
+  return { output, hN, saved: savedIf(saved) }
 }
 
 /**

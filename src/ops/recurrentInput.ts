@@ -1,4 +1,5 @@
-import { checkInteger, checkNumber, checkTensor } from '../check.js'
+import { checkInteger, checkNumber, checkTensor, isTensorOf } from '../check.js'
+import type { Device } from '../device.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { cells } from '../native.js'
 import type { PackedSequence, RowIndex, Sequences } from '../packed.js'
@@ -214,6 +215,25 @@ function disposeAll(...things: (Tensor | null | undefined)[]): void {
   for (const thing of things) thing?.dispose()
 }
 
+/** That a weight has this shape, or is absent where that is null, because of what `without` says. */
+function checkWeight(
+  op: string,
+  weights: readonly LstmWeights[],
+  i: number,
+  name: keyof LstmWeights,
+  shape: readonly number[] | null,
+  device: Device,
+  without: string,
+): void {
+  const value = weights[i]![name]
+  if (shape === null && value == null) return
+  if (shape !== null && isTensorOf(value, { dtype: 'float32', shape, device })) return
+  const argument = `weights[${i}].${name}`
+  if (shape === null) throw badArgument(op, argument, without, value)
+  if (value == null) throw badArgument(op, argument, `shape [${shape.join(', ')}]`, value, 'ERR_SHAPE')
+  checkTensor<'float32', number>(op, argument, value, { dtype: 'float32', shape, device })
+}
+
 /** @internal */
 export function checkRecurrent(
   kind: Kind,
@@ -250,22 +270,17 @@ export function checkRecurrent(
     )
   }
   const bias = weights[0]?.bIh != null
-  weights.forEach((weight, i) => {
+  const rows = gates * hiddenSize
+  for (let i = 0; i < weights.length; i++) {
     const inputs = i < directions ? inputSize : directions * stateSize
-    const check = (name: keyof LstmWeights, shape: number[], wanted: boolean, without: string) => {
-      const value = weight[name]
-      const argument = `weights[${i}].${name}`
-      if (!wanted && value == null) return
-      if (!wanted) throw badArgument(op, argument, without, value)
-      if (value == null) throw badArgument(op, argument, `shape [${shape.join(', ')}]`, value, 'ERR_SHAPE')
-      checkTensor<'float32', number>(op, argument, value, { dtype: 'float32', shape, device })
-    }
-    check('wIh', [gates * hiddenSize, inputs], true, '')
-    check('wHh', [gates * hiddenSize, stateSize], true, '')
-    check('bIh', [gates * hiddenSize], bias, 'no bias, as weights[0] has none')
-    check('bHh', [gates * hiddenSize], bias, 'no bias, as weights[0] has none')
-    check('wHr', [projSize, hiddenSize], projSize > 0, 'no projection without projSize')
-  })
+    const check = (name: keyof LstmWeights, shape: readonly number[] | null, without = '') =>
+      checkWeight(op, weights, i, name, shape, device, without)
+    check('wIh', [rows, inputs])
+    check('wHh', [rows, stateSize])
+    check('bIh', bias ? [rows] : null, 'no bias, as weights[0] has none')
+    check('bHh', bias ? [rows] : null, 'no bias, as weights[0] has none')
+    check('wHr', projSize > 0 ? [projSize, hiddenSize] : null, 'no projection without projSize')
+  }
   const states = numLayers * directions
   if (h0 != null) {
     checkTensor(op, 'h0', h0, { dtype: 'float32', shape: [states, sequences.batchSize, stateSize], device })
