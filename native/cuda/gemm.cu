@@ -97,7 +97,8 @@ struct Tf32Math {
   template <int M, int N, class A, class B>
   static __device__ __forceinline__ void multiply(float (&sums)[M][N][4], A a, B b, int i, int j, int g,
                                                   int t) {
-#pragma unroll
+// Of three products one after another: all operands of a slab would not fit in the registers.
+#pragma unroll three ? 1 : 2
     for (int k = 0; k < kDepth; k += 8) {
       std::uint32_t column[N][2], columnLow[three ? N : 1][2];
 #pragma unroll
@@ -108,7 +109,7 @@ struct Tf32Math {
           if constexpr (three) {
             split(x, column[n][r], columnLow[n][r]);
           } else {
-            column[n][r] = Tf32::round(x);
+            column[n][r] = Tf32::round(flushed(x));
           }
         }
 #pragma unroll
@@ -120,16 +121,26 @@ struct Tf32Math {
           if constexpr (three) {
             split(x, row[r], rowLow[r]);
           } else {
-            row[r] = Tf32::round(x);
+            row[r] = Tf32::round(flushed(x));
           }
         }
+        if constexpr (three) {
+          // A tensor core cuts its sums and does not round them. So only eight products are added there, the
+          // small ones first.
+          float parts[N][4] = {};
 #pragma unroll
-        for (int n = 0; n < N; n++) {
-          if constexpr (three) {  // the small ones first
-            Tf32::mma(sums[m][n], rowLow, column[n][0], column[n][1]);
-            Tf32::mma(sums[m][n], row, columnLow[n][0], columnLow[n][1]);
-          }
-          Tf32::mma(sums[m][n], row, column[n][0], column[n][1]);
+          for (int n = 0; n < N; n++) Tf32::mma(parts[n], rowLow, column[n][0], column[n][1]);
+#pragma unroll
+          for (int n = 0; n < N; n++) Tf32::mma(parts[n], row, columnLow[n][0], columnLow[n][1]);
+#pragma unroll
+          for (int n = 0; n < N; n++) Tf32::mma(parts[n], row, column[n][0], column[n][1]);
+#pragma unroll
+          for (int n = 0; n < N; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) sums[m][n][e] += parts[n][e];
+        } else {
+#pragma unroll
+          for (int n = 0; n < N; n++) Tf32::mma(sums[m][n], row, column[n][0], column[n][1]);
         }
       }
     }
@@ -148,7 +159,7 @@ struct Bf16Math {
 #pragma unroll
       for (int r = 0; r < 2; r++) {
         const int c = j + 8 * n + g, k = 2 * t + 8 * r;
-        column[n][r] = Bf16::round(b.at(c, k), b.at(c, k + 1));
+        column[n][r] = Bf16::round(flushed(b.at(c, k)), flushed(b.at(c, k + 1)));
       }
 #pragma unroll
     for (int m = 0; m < M; m++) {
@@ -156,7 +167,7 @@ struct Bf16Math {
 #pragma unroll
       for (int r = 0; r < 4; r++) {
         const int c = i + 16 * m + g + 8 * (r % 2), k = 2 * t + 8 * (r / 2);
-        row[r] = Bf16::round(a.at(c, k), a.at(c, k + 1));
+        row[r] = Bf16::round(flushed(a.at(c, k)), flushed(a.at(c, k + 1)));
       }
 #pragma unroll
       for (int n = 0; n < N; n++) Bf16::mma(sums[m][n], row, column[n][0], column[n][1]);
