@@ -19,6 +19,12 @@ constexpr std::size_t sharedBytes() {
       Backward::Words::kSharedBytes + sizeof(float) * (kSlots * Backward::kPitch + Backward::kParts));
 }
 
+// Rows of the recurrent weights: of all gates.
+std::int64_t rowsOf(const RecurrentShape& shape) {
+  const Columns columns = columnsOf(shape.cell);
+  return (*std::max_element(columns.hidden, columns.hidden + columns.count) + 1) * shape.hiddenSize;
+}
+
 }  // namespace
 
 // The path is the layer's and the device's, never the batch's: so a sequence has the same bits in every
@@ -73,19 +79,28 @@ struct ResidentPlan::Lists {
   }
 };
 
-ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape)
-    : ResidentPlan(backend, shape, Lists(backend, shape)) {}
-ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape, const Lists& lists)
+ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape,
+                           const RecurrentWeights (&weights)[2])
+    : ResidentPlan(backend, shape, weights, Lists(backend, shape)) {}
+ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape,
+                           const RecurrentWeights (&weights)[2], const Lists& lists)
     : blocks_(lists.blocks),
       directions_(shape.directions),
       work_(backend, lists.work),
-      numbers_(backend, lists.numbers) {}
-
-HiddenWeights hiddenWeights(const RecurrentShape& shape, const RecurrentWeights (&weights)[2]) {
-  HiddenWeights hidden{{weights[0].wHh, weights[1].wHh}, {}, static_cast<int>(shape.hiddenSize)};
+      numbers_(backend, lists.numbers),
+      flushed_(backend, shape.directions * rowsOf(shape) * shape.hiddenSize),
+      hidden_{{}, {}, static_cast<int>(shape.hiddenSize)} {
   const Columns columns = columnsOf(shape.cell);
-  std::copy(columns.hidden, columns.hidden + 4, hidden.gate);
-  return hidden;
+  std::copy(columns.hidden, columns.hidden + 4, hidden_.gate);
+  // Packed as one column that takes from one gate of all rows: a copy whose addition flushes denormals. In
+  // the kernels it would cost registers that 128 units do not have.
+  const std::int64_t rows = rowsOf(shape);
+  for (std::int64_t d = 0; d < shape.directions; d++) {
+    float* const to = flushed_ + d * rows * shape.hiddenSize;
+    packColumns(backend,
+                {1, {0, -1, -1, -1}, rows, shape.hiddenSize, to, const_cast<float*>(weights[d].wHh)});
+    hidden_.of[d] = to;
+  }
 }
 
 }  // namespace packed_rnn::cuda

@@ -42,22 +42,25 @@ struct ResidentBackward {
   std::int64_t sequences;
 };
 
-// The slots' work for a shape, on the device for the length of an op.
+// The slots' work for a shape and the weights as the kernels want them, on the device for the length of an
+// op.
 class ResidentPlan {
  public:
-  ResidentPlan(CudaBackend& backend, const RecurrentShape& shape);
+  ResidentPlan(CudaBackend& backend, const RecurrentShape& shape, const RecurrentWeights (&weights)[2]);
+  const HiddenWeights& weights() const { return hidden_; }
   Plan plan() { return {work_, numbers_, numbers_ + blocks_ * kSlots}; }
   dim3 grid() const { return dim3(static_cast<unsigned>(blocks_), static_cast<unsigned>(directions_)); }
 
  private:
   struct Lists;
-  ResidentPlan(CudaBackend& backend, const RecurrentShape& shape, const Lists& lists);
+  ResidentPlan(CudaBackend& backend, const RecurrentShape& shape, const RecurrentWeights (&weights)[2],
+               const Lists& lists);
   std::int64_t blocks_, directions_;
   Scratch<int4> work_;
   Scratch<int> numbers_;
+  Scratch<float> flushed_;  // weights
+  HiddenWeights hidden_;
 };
-
-HiddenWeights hiddenWeights(const RecurrentShape& shape, const RecurrentWeights (&weights)[2]);
 
 // Calls run(units, product) with types for the layer's width, H padded to 32, 64 or 128, and the backend's
 // precision: TensorProduct or FloatProduct.

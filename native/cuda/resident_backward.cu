@@ -110,9 +110,9 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentBackwardKernel(c
 
 void residentBackward(CudaBackend& backend, const BackwardPass& pass) {
   const RecurrentBackward& a = pass.op;
-  ResidentPlan plan(backend, a.shape);
+  ResidentPlan plan(backend, a.shape, a.weights);
   const ResidentBackward arguments{plan.plan(),
-                                   hiddenWeights(a.shape, a.weights),
+                                   plan.weights(),
                                    pass.saved.columns,
                                    pass.saved.extra,
                                    a.output,

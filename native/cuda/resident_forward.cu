@@ -138,9 +138,9 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
 
 void residentForward(CudaBackend& backend, const ForwardPass& pass) {
   const RecurrentForward& a = pass.op;
-  ResidentPlan plan(backend, a.shape);
+  ResidentPlan plan(backend, a.shape, a.weights);
   const ResidentForward arguments{plan.plan(),
-                                  hiddenWeights(a.shape, a.weights),
+                                  plan.weights(),
                                   pass.inputs,
                                   pass.bias,
                                   pass.index,

@@ -13,7 +13,7 @@ constexpr int kSlots = 8;  // the columns of a tensor core's product
 constexpr int kMostFloatColumns = 256;
 
 struct HiddenWeights {
-  const float* of[2];  // [G·H, H] of each direction
+  const float* of[2];  // [G·H, H] of each direction, without denormals
   int gate[4];         // which rows a column takes, -1: zeros
   int hidden;          // H; units and inputs from there on are padding, with weights of 0
   __device__ __forceinline__ float at(int direction, int column, int unit, int k) const {
@@ -193,9 +193,9 @@ struct TensorProduct {
   }
   static __device__ __forceinline__ void put(std::uint32_t* words, int i, float x) {
     if constexpr (kPer == 1) {
-      words[i] = Operand::round(x);
+      words[i] = Operand::round(flushed(x));
     } else {
-      reinterpret_cast<std::uint16_t*>(words)[i] = Operand::round(x);
+      reinterpret_cast<std::uint16_t*>(words)[i] = Operand::round(flushed(x));
     }
   }
 };

@@ -67,7 +67,7 @@ void waitForCopies() {
 struct Tf32 {
   static constexpr int kPerWord = 1;
   static std::uint32_t round(float x) {
-    return x != x ? 0x7fffffffu : (__float_as_uint(flushed(x)) + 0x1000u) & ~0x1fffu;
+    return x != x ? 0x7fffffffu : (__float_as_uint(x) + 0x1000u) & ~0x1fffu;
   }
   static void mma(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1,
                   const standin::Place& place = standin::Place::current()) {
@@ -83,7 +83,7 @@ struct Bf16 {
     return static_cast<std::uint32_t>(round(low)) | static_cast<std::uint32_t>(round(high)) << 16;
   }
   static std::uint16_t round(float x) {
-    const std::uint32_t bits = __float_as_uint(flushed(x));
+    const std::uint32_t bits = __float_as_uint(x);
     if (x != x) return 0x7fffu;
     return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
   }

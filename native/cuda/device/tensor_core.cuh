@@ -41,7 +41,8 @@ __device__ __forceinline__ uint4 readShared(const uint4* from) {
   const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(from));
   asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
-               : "r"(address));
+               : "r"(address)
+               : "memory");  // not before the words are stored
   return words;
 }
 
@@ -116,11 +117,11 @@ __device__ __forceinline__ void waitForCopies() {
 // 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). All 32 lanes of the warp arrive together.
 struct Tf32 {
   static constexpr int kPerWord = 1;
-  // To 11 bits, halves away from zero; denormals become zeros. Operands must be so rounded.
+  // To 11 bits, halves away from zero. Operands must be so rounded, and no denormals.
   static __device__ __forceinline__ std::uint32_t round(float x) {
 #if __CUDA_ARCH__ >= 800
     std::uint32_t word;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(flushed(x)));
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));
     return word;
 #else
     return __float_as_uint(x);
@@ -134,14 +135,14 @@ struct Tf32 {
 
 struct Bf16 {
   static constexpr int kPerWord = 2;
-  // Two numbers to 8 bits, halves to even; denormals become zeros. `low` comes first in memory.
+  // Two numbers to 8 bits, halves to even; `low` comes first in memory.
   static __device__ __forceinline__ std::uint32_t round(float low, float high) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(flushed(low), flushed(high));
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
     return static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.x)) |
            static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.y)) << 16;
   }
   static __device__ __forceinline__ std::uint16_t round(float x) {
-    return __bfloat16_as_ushort(__float2bfloat16_rn(flushed(x)));
+    return __bfloat16_as_ushort(__float2bfloat16_rn(x));
   }
   static __device__ __forceinline__ void mma(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
                                              std::uint32_t b1) {

@@ -7,7 +7,7 @@ template <bool planted>
 __global__ void product(const Arguments p) {
   // A thread's number is a denormal one times that of its place.
   const float value = __uint_as_float(static_cast<unsigned>(p.input[threadIdx.x] + 1) << 13);
-  const std::uint32_t word = planted ? __float_as_uint(value) : Tf32::round(value);
+  const std::uint32_t word = planted ? __float_as_uint(value) : Tf32::round(flushed(value));
   const std::uint32_t large = Tf32::round(0x1p100f);
   const std::uint32_t a[4] = {large, large, large, large};
   float d[4] = {};
