@@ -247,6 +247,7 @@ Napi::Value download(const Napi::CallbackInfo& info) {
   Op op;
   op.name = "toArray";
   op.reads = {buffer};
+  op.waits = buffer->bytes > 0;
   Buffer* source = buffer.get();
   op.run = [host, source](Backend& backend) {
     host->resize(source->bytes);

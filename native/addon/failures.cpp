@@ -14,16 +14,31 @@ std::string Sizes::text() const {
   return text;
 }
 
+std::string LaunchedOps::text() const {
+  if (count_ == 0) return "";
+  const std::uint64_t first = count_ > latest_.size() ? count_ - latest_.size() : 0;
+  std::string text = "; launched since the last wait: ";
+  if (first > 0) text += std::to_string(first) + " ops, ";
+  for (std::uint64_t i = first; i < count_; i++) {
+    const Launched& op = latest_[i % latest_.size()];
+    if (i > first) text += ", ";
+    text += std::string(op.name) + "(" + op.sizes.text() + ")";
+  }
+  return text;
+}
+
 Failures::Failures()
     : speechless_(std::make_shared<Failure>("ERR_OUT_OF_MEMORY", "the host has no memory left")) {
   kept_.reserve(kMost);
 }
 
-FailurePointer Failures::add(const char* code, const char* op, const Sizes& sizes,
-                             const char* message) noexcept {
+FailurePointer Failures::add(const char* code, const char* op, const Sizes& sizes, const char* message,
+                             const LaunchedOps* launched) noexcept {
   FailurePointer failure;
   try {
-    failure = std::make_shared<Failure>(code, std::string(op) + "(" + sizes.text() + "): " + message);
+    std::string text = std::string(op) + "(" + sizes.text() + "): " + message;
+    if (launched != nullptr) text += launched->text();
+    failure = std::make_shared<Failure>(code, std::move(text));
   } catch (const std::bad_alloc&) {
     failure = speechless_;
     failure->observed = false;

@@ -28,6 +28,23 @@ class Sizes {
   std::size_t count_ = 0;
 };
 
+// Ops since the device was last known to be well, of many the latest: a device reports a kernel's fault only
+// at a later op.
+class LaunchedOps {
+ public:
+  void add(const char* name, const Sizes& sizes) { latest_[count_++ % latest_.size()] = {name, sizes}; }
+  void clear() { count_ = 0; }
+  std::string text() const;
+
+ private:
+  struct Launched {
+    const char* name;
+    Sizes sizes;
+  };
+  std::array<Launched, 16> latest_;
+  std::uint64_t count_ = 0;
+};
+
 // Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
 struct Failure {
   std::string code;
@@ -44,7 +61,9 @@ class Failures {
 
   Failures();
   // Keeps the first kMost - 1 failures and the last one, and counts the others.
-  FailurePointer add(const char* code, const char* op, const Sizes& sizes, const char* message) noexcept;
+  // `launched` is null but for a lost device.
+  FailurePointer add(const char* code, const char* op, const Sizes& sizes, const char* message,
+                     const LaunchedOps* launched) noexcept;
   // The first failure that nobody has observed, or null. Forgets all of them.
   FailurePointer take() noexcept;
 

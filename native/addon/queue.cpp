@@ -52,6 +52,7 @@ void Queue::push(Op op) {
 void Queue::synchronize(std::shared_ptr<Failures> failures, std::function<void(const FailurePointer&)> done) {
   Op op;
   op.name = "synchronize";
+  op.waits = true;
   op.run = [](Backend& backend) { backend.synchronize(); };
   op.done = [failures, done = std::move(done)](const FailurePointer& own) {
     const FailurePointer earlier = failures->take();
@@ -153,6 +154,7 @@ FailurePointer Queue::execute(Op& op) {
       if (std::strcmp(error.code, "ERR_OUT_OF_MEMORY") != 0 || !kept_.drop()) throw;
       compute(op);
     }
+    op.waits ? launched_.clear() : launched_.add(op.name, op.sizes);
     return nullptr;
   } catch (const Error& error) {
     reason = error;
@@ -163,7 +165,9 @@ FailurePointer Queue::execute(Op& op) {
   } catch (...) {
     std::snprintf(reason.message, sizeof reason.message, "an exception of an unknown type");
   }
-  const FailurePointer failure = op.failures->add(reason.code, op.name, op.sizes, reason.message);
+  const bool lost = std::strcmp(reason.code, "ERR_DEVICE_LOST") == 0;
+  const FailurePointer failure =
+      op.failures->add(reason.code, op.name, op.sizes, reason.message, lost ? &launched_ : nullptr);
   for (const BufferPointer& output : op.writes) output->failure = failure;
   return failure;
 }

@@ -48,6 +48,7 @@ struct Op {
                                        // were; zeros the first time
   std::size_t hostBytes = 0;           // held by the op itself
   std::shared_ptr<Failures> failures;  // of who issued the op; never null
+  bool waits = false;                  // it returns when all before it is computed
   std::function<void(Backend&)> run;
   // Optional. Gets null where the op succeeded. Called on the device's thread, and throws nothing.
   std::function<void(const FailurePointer&)> done;
@@ -83,7 +84,8 @@ class Queue {
   std::deque<Op> ops_;
   std::atomic<std::size_t> waitingOps_ = 0;  // ops_.size(), for who does not hold the mutex
   std::size_t waitingBytes_ = 0;
-  int blocked_ = 0;  // calls that wait for room
+  int blocked_ = 0;       // calls that wait for room
+  LaunchedOps launched_;  // the device's thread alone
 };
 
 }  // namespace packed_rnn

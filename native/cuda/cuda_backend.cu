@@ -14,7 +14,12 @@ void check(cudaError_t status, const char* statement, const char* file, int line
     case cudaErrorMemoryAllocation:
       failure.code = "ERR_OUT_OF_MEMORY";
       break;
+    // What sticks: every later call of the process on this device returns it too.
     case cudaErrorIllegalAddress:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorUnknown:
     case cudaErrorLaunchFailure:
     case cudaErrorAssert:
     case cudaErrorMisalignedAddress:

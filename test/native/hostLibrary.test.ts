@@ -2,7 +2,10 @@
 // other architectures than the suite's. npm run test:cuda-on-host builds what this runs.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { device } from '../../src/device.js'
+import { add, scale, tanh } from '../../src/ops/elementwise.js'
+import { tensor } from '../../src/tensor.js'
 
 const build = join(import.meta.dirname, '..', '..', 'build', 'host')
 const library = join(build, 'libpacked_rnn_cuda_host.so')
@@ -42,6 +45,27 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
     const { code, stderr } = await drive('matmul', { PACKED_RNN_STANDIN_FAULT: 'lost:3' })
     expect(code).not.toBe(0)
     expect(stderr).toMatch(/ERR_DEVICE_LOST: .*an illegal memory access was encountered/)
+  })
+
+  it.each([
+    [715, 'an illegal instruction was encountered'],
+    [717, 'operation not supported on global/shared address space'],
+    [718, 'invalid program counter'],
+    [999, 'unknown error'],
+  ])('a device that is lost by error %i is told so', async (code, reason) => {
+    const { stderr } = await drive('matmul', { PACKED_RNN_STANDIN_FAULT: `lost:3:${code}` })
+    expect(stderr).toMatch(new RegExp(`ERR_DEVICE_LOST: .*${reason}`))
+  })
+
+  it('the ops since the last wait are named where a device is lost', async () => {
+    // 22 kernels: one that is waited for, and 21 that run when the host waits the next time.
+    vi.stubEnv('PACKED_RNN_STANDIN_FAULT', 'lost:22')
+    const x = tensor(new Float32Array(6), [2, 3], { device: device('cuda') })
+    await scale(x, 2).toArray()
+    let y = x
+    for (let i = 0; i < 20; i++) y = tanh(y)
+    const ops = String.raw`launched since the last wait: 5 ops, (elementwise\(.*?\)(, |$)){16}$`
+    await expect(add(y, y).toArray()).rejects.toThrow(new RegExp(`^toArray.*illegal memory access.*; ${ops}`))
   })
 
   it('a device without memory is told so', async () => {

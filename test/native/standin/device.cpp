@@ -55,7 +55,10 @@ Device fromEnvironment() {
   } else if (is("no-device")) {
     device.fault = cudaErrorNoDevice;
   } else if (fault != nullptr && std::strncmp(fault, "lost:", 5) == 0) {
-    device.kernelsToLoss = std::strtol(fault + 5, nullptr, 10);
+    char* end;
+    device.kernelsToLoss = std::strtol(fault + 5, &end, 10);
+    device.loss =
+        *end == ':' ? static_cast<cudaError_t>(std::strtol(end + 1, nullptr, 10)) : cudaErrorIllegalAddress;
   }
   return device;
 }
@@ -71,7 +74,7 @@ void countKernel() { kernels++; }
 
 cudaError_t state() {
   const long toLoss = device().kernelsToLoss;
-  if (toLoss > 0 && kernels >= toLoss) return note(cudaErrorIllegalAddress);
+  if (toLoss > 0 && kernels >= toLoss) return note(device().loss);
   return note(device().fault);
 }
 
