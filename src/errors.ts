@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'ERR_CUDA_NO_DEVICE'
   /** The library has no code for a device as old as this one. */
   | 'ERR_CUDA_DEVICE_TOO_OLD'
+  /** The library has no code for this device, which is not too old. */
+  | 'ERR_CUDA_DEVICE_UNSUPPORTED'
 
 /** The one class of every error that this package throws or rejects with. */
 export class PackedRnnError extends Error {

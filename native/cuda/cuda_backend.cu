@@ -74,6 +74,11 @@ __global__ void __launch_bounds__(1024) checkRangeKernel(const CheckRange p) {
 
 }  // namespace
 
+cudaError_t findKernels() {
+  cudaFuncAttributes attributes;
+  return cudaFuncGetAttributes(&attributes, checkRangeKernel);
+}
+
 CudaBackend::CudaBackend(const DeviceOptions& options, const cudaDeviceProp& properties)
     : options_(makeCurrent(options)), properties_(properties), memory_(options.ordinal, options.memoryLimit) {
   PACKED_RNN_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));

@@ -85,6 +85,9 @@ class CudaBackend final : public Backend {
   bool mayFault_ = false;   // a check was launched since the last wait
 };
 
+// Whether the library has code that runs on the current device.
+cudaError_t findKernels();
+
 // Device memory for the length of an op. It may go while kernels that use it are still under way: whoever
 // gets it next launches behind them.
 template <class T>

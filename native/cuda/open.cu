@@ -52,10 +52,28 @@ class CudaLibrary final : public Library {
 
   Backend* open(const DeviceOptions& options) override {
     count();
-    return new CudaBackend(options, supported(options.ordinal));
+    const cudaDeviceProp properties = supported(options.ordinal);
+    refuseWithoutKernels(options.ordinal, properties);
+    return new CudaBackend(options, properties);
   }
 
  private:
+  // A device between the architectures that the library is compiled for, or newer than its PTX and driver
+  // allow.
+  static void refuseWithoutKernels(int ordinal, const cudaDeviceProp& properties) {
+    PACKED_RNN_CHECK(cudaSetDevice(ordinal));
+    const cudaError_t status = findKernels();
+    if (status != cudaErrorNoKernelImageForDevice && status != cudaErrorInvalidDeviceFunction &&
+        status != cudaErrorUnsupportedPtxVersion) {
+      return PACKED_RNN_CHECK(status);
+    }
+    cudaGetLastError();
+    Error failure{"ERR_CUDA_DEVICE_UNSUPPORTED", {}};
+    std::snprintf(failure.message, sizeof failure.message,
+                  "the CUDA library has no code for device %d (%.100s, compute capability %d.%d): %s",
+                  ordinal, properties.name, properties.major, properties.minor, cudaGetErrorString(status));
+    throw failure;
+  }
   static cudaDeviceProp supported(int ordinal) {
     cudaDeviceProp properties;
     PACKED_RNN_CHECK(cudaGetDeviceProperties(&properties, ordinal));

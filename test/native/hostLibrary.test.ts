@@ -41,6 +41,14 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
     expect(stderr).toMatch(/^ERR_CUDA_DEVICE_TOO_OLD: .*compute capability 7\.0, and 7\.5 is needed$/m)
   })
 
+  it('a device that the library has no code for is refused when it is opened', async () => {
+    const { code, stderr } = await drive('fill', { PACKED_RNN_STANDIN_FAULT: 'no-image' })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(
+      /^ERR_CUDA_DEVICE_UNSUPPORTED: the CUDA library has no code for device 0 \(stand-in for sm_90, compute capability 9\.0\): no kernel image/m,
+    )
+  })
+
   it('a device that is lost is told so', async () => {
     const { code, stderr } = await drive('matmul', { PACKED_RNN_STANDIN_FAULT: 'lost:3' })
     expect(code).not.toBe(0)

@@ -45,6 +45,7 @@ Device fromEnvironment() {
   device.sharedPerBlock = device.sharedPerProcessor - (device.architecture >= 80 ? 1 << 10 : 0);
   device.driverVersion = CUDART_VERSION;
   const char* const fault = std::getenv("PACKED_RNN_STANDIN_FAULT");
+  device.hasImage = fault == nullptr || std::strcmp(fault, "no-image") != 0;
   const auto is = [fault](const char* name) { return fault != nullptr && std::strcmp(fault, name) == 0; };
   if (is("no-driver")) {
     device.driverVersion = 0;

@@ -130,6 +130,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
   if (const cudaError_t error = standin::state(); error != cudaSuccess) return error;
   const std::lock_guard lock(standin::kernelMutex);
   *attributes = {};
+  if (!standin::device().hasImage) return note(cudaErrorNoKernelImageForDevice);
   attributes->maxThreadsPerBlock = 1024;
   attributes->ptxVersion = attributes->binaryVersion = standin::device().architecture;
   attributes->maxDynamicSharedSizeBytes = static_cast<int>(standin::sharedLimits(kernel).dynamic);

@@ -29,6 +29,7 @@ const CODES: Record<ErrorCode, true> = {
   ERR_CUDA_DRIVER_TOO_OLD: true,
   ERR_CUDA_NO_DEVICE: true,
   ERR_CUDA_DEVICE_TOO_OLD: true,
+  ERR_CUDA_DEVICE_UNSUPPORTED: true,
 }
 
 /** That an error is one of the package's, with a code that is known. */
