@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <cstring>
 
 #include "cuda_backend.h"
 #include "reduce.cuh"
@@ -95,7 +96,17 @@ CudaBackend::~CudaBackend() {
   cudaStreamDestroy(stream_);
 }
 
-void* CudaBackend::allocate(std::size_t bytes) { return memory_.allocate(bytes); }
+void* CudaBackend::allocate(std::size_t bytes) {
+  try {
+    return memory_.allocate(bytes);
+  } catch (const Error& error) {
+    // The graphs are the device thread's own.
+    if (std::strcmp(error.code, "ERR_OUT_OF_MEMORY") != 0 || std::this_thread::get_id() != thread_ ||
+        !graphs_->release())
+      throw;
+  }
+  return memory_.allocate(bytes);
+}
 void CudaBackend::deallocate(void* data, std::size_t bytes) noexcept { memory_.deallocate(data, bytes); }
 MemoryUse CudaBackend::memory() const noexcept { return memory_.use(); }
 

@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <thread>
 #include <vector>
 
 #include "backend.h"
@@ -30,7 +31,8 @@ class CudaBackend final : public Backend {
   MemoryUse memory() const noexcept override;
   void upload(void* destination, const void* host, std::size_t bytes) override;
   void download(void* host, const void* source, std::size_t bytes) override;
-  void attach() override {}  // the kernels are compiled with -ftz
+  // Kernels are compiled with -ftz, so there is nothing to set.
+  void attach() override { thread_ = std::this_thread::get_id(); }
   void synchronize() override;
 
   void matmul(const Matmul&) override;
@@ -78,6 +80,7 @@ class CudaBackend final : public Backend {
   const DeviceOptions options_;
   const cudaDeviceProp properties_;
   DeviceMemory memory_;
+  std::thread::id thread_;  // the device's
   cudaStream_t stream_ = nullptr;
   Staging staging_;
   StepGraphs* graphs_ = nullptr;

@@ -96,20 +96,18 @@ void packWeights(CudaBackend& backend, const StepGraph& graph, const RecurrentWe
   }
 }
 
-StepGraph& graphFor(CudaBackend& backend, const RecurrentShape& shape, const March& march, bool backward) {
-  const auto capacity = static_cast<std::int64_t>(std::bit_ceil(march.sequences.size()));
-  return backend.graphs().of(
-      {backward, shape.cell, shape.hiddenSize, shape.projectionSize, shape.directions, capacity});
-}
-
-void replay(CudaBackend& backend, StepGraph& graph, const RecurrentWeights (&weights)[2],
-            StepArguments arguments, const March& march) {
+void replay(CudaBackend& backend, const RecurrentShape& shape, bool backward,
+            const RecurrentWeights (&weights)[2], StepArguments arguments, const March& march) {
   Scratch<int4> sequences(backend, march.sequences);
   Scratch<std::int32_t> live(backend, march.live);
   arguments.sequences = sequences;
   arguments.live = live;
   arguments.count = static_cast<std::int32_t>(march.sequences.size());
   arguments.steps = static_cast<std::int32_t>(march.live.size());
+  const auto capacity = static_cast<std::int64_t>(std::bit_ceil(march.sequences.size()));
+  // Behind the last allocation, which may free the graphs.
+  StepGraph& graph = backend.graphs().of(
+      {backward, shape.cell, shape.hiddenSize, shape.projectionSize, shape.directions, capacity});
   const Workspace& space = graph.space();
   backend.upload(space.arguments, &arguments, sizeof arguments);
   packWeights(backend, graph, weights);
@@ -238,6 +236,13 @@ StepGraph& StepGraphs::of(const StepKey& key) {
   return *graphs_.front();
 }
 
+bool StepGraphs::release() {
+  if (graphs_.empty()) return false;
+  PACKED_RNN_CHECK(cudaStreamSynchronize(backend_.stream()));  // replays may be under way
+  graphs_.clear();
+  return true;
+}
+
 void stepwiseForward(CudaBackend& backend, const ForwardPass& pass) {
   const RecurrentForward& a = pass.op;
   const March march(a.shape.sequences);
@@ -251,7 +256,7 @@ void stepwiseForward(CudaBackend& backend, const ForwardPass& pass) {
   arguments.columns = pass.saved.columns, arguments.extra = pass.saved.extra;
   arguments.unprojected = pass.saved.unprojected;
   arguments.hN = a.hN, arguments.cN = a.cN;
-  replay(backend, graphFor(backend, a.shape, march, false), a.weights, arguments, march);
+  replay(backend, a.shape, false, a.weights, arguments, march);
 }
 
 void stepwiseBackward(CudaBackend& backend, const BackwardPass& pass) {
@@ -264,7 +269,7 @@ void stepwiseBackward(CudaBackend& backend, const BackwardPass& pass) {
   arguments.columns = pass.saved.columns, arguments.extra = pass.saved.extra;
   arguments.dOutput = a.dOutput, arguments.dHN = a.dHN, arguments.dCN = a.dCN;
   arguments.dProjected = pass.dProjected, arguments.dH0 = a.dH0, arguments.dC0 = a.dC0;
-  replay(backend, graphFor(backend, a.shape, march, true), a.weights, arguments, march);
+  replay(backend, a.shape, true, a.weights, arguments, march);
 }
 
 }  // namespace packed_rnn::cuda

@@ -90,7 +90,10 @@ class StepGraph {
 class StepGraphs {
  public:
   explicit StepGraphs(CudaBackend& backend) : backend_(backend) {}
+  // Lasts until the next call of `of` or `release`, and so until the next allocation.
   StepGraph& of(const StepKey& key);
+  // Frees all graphs with their workspaces; false where there is none.
+  bool release();
 
  private:
   static constexpr std::size_t kMost = 16;

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { device, devices } from '../../src/device.js'
+import { LSTM } from '../../src/nn/index.js'
 import { add } from '../../src/ops/elementwise.js'
+import { packSequence } from '../../src/packed.js'
+import { Generator } from '../../src/random.js'
+import { scope } from '../../src/scope.js'
 import { tensor, zeros } from '../../src/tensor.js'
 import { whyNoCuda } from '../cuda.js'
 import { rejectionOf, thrownBy } from './own.js'
@@ -51,6 +55,26 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
   test('mixes with no other', () => {
     const [a, b] = [zeros([2], { device: device('cuda') }), zeros([2], { device: device('cpu') })]
     expect(thrownBy(() => add(a, b)).code).toBe('ERR_DEVICE')
+  })
+
+  test('gives the workspaces of stepped layers back where memory is missing', async () => {
+    const small = device('cuda', { memoryLimit: 2 ** 20, path: 'stepwise' })
+    const layer = new LSTM({ inputSize: 4, hiddenSize: 64, device: small, generator: new Generator(1) })
+    const sequences = Array.from({ length: 64 }, (_, i) => new Float32Array(4).fill(Math.sin(i)))
+    const run = () =>
+      scope(() =>
+        layer.forward(packSequence(sequences, { inputSize: 4, device: small })).output.data.toArray(),
+      )
+    const first = await run()
+    await small.synchronize()
+    // The parameters and the workspace of the layer's graph, which this leaves no room for.
+    const { held } = small.memory()
+    expect(held).toBeGreaterThan(3 * 2 ** 16)
+    const large = zeros([13 * 2 ** 14], { device: small })
+    await large.toArray()
+    expect(small.memory().held).toBeLessThan(held + 13 * 2 ** 16)
+    large.dispose()
+    expect(await run()).toEqual(first)
   })
 
   test('fails an op for which there is no memory, and goes on with the next', async () => {
