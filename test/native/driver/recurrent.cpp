@@ -99,9 +99,17 @@ std::vector<Case> recurrentCases() {
       {"elman, tanh", Cell::elmanTanh, 1, 5, 32, 0, 2, true, true},
       {"elman, relu", Cell::elmanRelu, 1, 4, 15, 0, 1, false, true},
   };
+  // Wider blocks. With two multiprocessors a slot has more than one sequence.
+  const Layer wide[] = {
+      {"lstm of 64 units", Cell::lstm, 4, 5, 64, 0, 2, false, true},
+      {"gru of 100 units", Cell::gru, 3, 5, 100, 0, 2, true, true},
+      {"lstm of 128 units", Cell::lstm, 4, 5, 128, 0, 2, false, true},
+  };
   std::vector<Case> cases;
   for (const Layer& layer : layers)
     cases.push_back({layer.name, Over::paths, [layer](Device& device) { runLayer(device, layer); }});
+  for (const Layer& layer : wide)
+    cases.push_back({layer.name, Over::precisions, [layer](Device& device) { runLayer(device, layer); }});
   return cases;
 }
 
