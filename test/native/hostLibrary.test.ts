@@ -69,6 +69,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
     // 22 kernels: one that is waited for, and 21 that run when the host waits the next time.
     vi.stubEnv('PACKED_RNN_STANDIN_FAULT', 'lost:22')
     const x = tensor(new Float32Array(6), [2, 3], { device: device('cuda') })
+    vi.unstubAllEnvs() // the library in this process has read it; the driver's must not
     await scale(x, 2).toArray()
     let y = x
     for (let i = 0; i < 20; i++) y = tanh(y)
