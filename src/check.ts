@@ -1,6 +1,6 @@
 import type { Device } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
-import { type DType, Tensor } from './tensor.js'
+import type { DType, Tensor } from './tensor.js'
 
 /**
  * The checks at the door of every op. Each names the op, the argument, what was wanted and what came; behind them
@@ -24,10 +24,15 @@ function hasShape(shape: readonly number[], wanted: readonly number[]): boolean 
   return true
 }
 
+// No `instanceof`: who checks numbers alone needs no addon, which tensors load.
+function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && 'dtype' in value
+}
+
 /** Whether `checkTensor` would let it pass: for who has no name for it yet. */
 export function isTensorOf(value: unknown, wanted: WantedTensor<DType>): boolean {
   return (
-    value instanceof Tensor &&
+    isTensor(value) &&
     !value.disposed &&
     value.dtype === wanted.dtype &&
     (wanted.shape === undefined || hasShape(value.shape, wanted.shape)) &&
@@ -42,7 +47,7 @@ export function checkTensor<D extends DType, R extends number>(
   wanted: WantedTensor<D>,
 ): void {
   if (isTensorOf(value, wanted)) return
-  if (!(value instanceof Tensor)) throw badArgument(op, name, 'a tensor', value)
+  if (!isTensor(value)) throw badArgument(op, name, 'a tensor', value)
   if (value.disposed)
     throw new PackedRnnError('ERR_DISPOSED', `${op}: ${name}: wanted a tensor, got a disposed one`)
   if (value.dtype !== wanted.dtype)
