@@ -34,7 +34,9 @@ const { documents, labels } = await loadDocuments(setting.folder)
 /** Made when they are first asked for, so that memory is that of what was done. */
 const models = new Map<StepPass, BenchModel>()
 const modelOf = (pass: StepPass): BenchModel => {
-  const model = models.get(pass) ?? makeModel(library, spec, device, setting, poolingOf[pass])
+  // A learning rate of 0: every step that is timed has the initial parameters, on which it depends how far gradients go back.
+  const still = { ...spec, optimizer: { ...spec.optimizer, lr: 0 } }
+  const model = models.get(pass) ?? makeModel(library, still, device, setting, poolingOf[pass])
   models.set(pass, model)
   return model
 }

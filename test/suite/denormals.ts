@@ -47,6 +47,14 @@ export function denormalsSuite(target: Target): void {
         expect(new Set(await y.toArray())).toEqual(new Set([SMALLEST_NORMAL]))
       }))
 
+    test('numbers of the program itself keep them', async () => {
+      await add(full(1, [1000]), full(1, [1000])).toArray()
+      // Float64, as JavaScript computes on the thread that issued the op.
+      let smallest = 2 ** -1022
+      for (let i = 0; i < 3; i++) smallest /= 2
+      expect(smallest).toBe(2 ** -1025)
+    })
+
     // One sum, several slabs of it, and several slices of a sum over rows.
     test.each([
       [1, 1, 1],

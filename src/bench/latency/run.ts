@@ -12,7 +12,8 @@ import type { Side } from './sides.js'
 /** Seconds that a turn takes about, and that somebody's turns may take in a cell; and those of a quick run. */
 const USUAL = { turn: 0.05, patience: 10 }
 const QUICK = { turn: 0.01, patience: 1 }
-/** Tokens from whose time that of a turn is reckoned. */
+/** Turns that are not timed, and the tokens of the first. Each says how many tokens the next has. */
+const WARM_TURNS = 4
 const FIRST_TOKENS = 8
 const LEAST_TOKENS = 4
 const MOST_TOKENS = 20_000
@@ -157,10 +158,13 @@ async function measureCell(
     for (const { who, way } of ways) {
       for (const kind of streams ? (['streamed', 'awaited'] as const) : (['awaited'] as const)) {
         const ask = `${kind === 'streamed' ? 'stream' : 'await'} ${way} ${H} ${B}`
-        await process.ask(`${ask} ${FIRST_TOKENS}`)
-        const first = (await process.ask(`${ask} ${FIRST_TOKENS}`)).number('seconds')
-        const wanted = Math.round((seconds * FIRST_TOKENS) / first)
-        const tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, wanted))
+        // From the second on these are turns as they will be timed: by then compilers and caches are warm.
+        let tokens = FIRST_TOKENS
+        for (let turn = 0; turn < WARM_TURNS; turn++) {
+          const took = (await process.ask(`${ask} ${tokens}`)).number('seconds')
+          const wanted = Math.round((seconds * tokens) / took)
+          tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, wanted))
+        }
         turns.push({ who, kind, tokens, question: `${ask} ${tokens}` })
       }
     }
