@@ -2,7 +2,7 @@
 
 # The kernels, once for each instruction set, each in a namespace of that name. The sources use no inline function
 # that another translation unit also has: merged at link, a body for AVX-512 would run on a CPU without it.
-set(CPU_KERNELS kernels pack gemm recurrent recurrent_weights live recurrent_forward recurrent_backward rows pooling elementwise dropout loss optimizer ceilings)
+set(CPU_KERNELS kernels pack gemm slices recurrent recurrent_weights live recurrent_forward recurrent_backward rows pooling elementwise dropout loss optimizer ceilings)
 set(CPU_SHARED allocator cpu_backend open team)
 set(CPU_ISAS portable)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

@@ -1,0 +1,169 @@
+// Products whose sums run along the rows of both operands, and are long, as those of a gradient of weights:
+// fixed slices of the sum are tasks, each with a result of its own; these are added up in order.
+#include "cpu/sweep.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+namespace {
+
+constexpr std::int64_t kPairs = 192 / kTermDepth;     // terms of a block of k, whose operands stay in L2
+constexpr std::int64_t kBlock = kPairs * kTermDepth;  // steps of k
+
+// Sums of columns over k: of each block of k, wherever a list of live rows cuts it, and these added up in
+// order.
+struct ColumnSums {
+  float *partial, *totals;
+
+  // Adds rows k0, k0 + 1, … or ks[0], ks[1], … of `x`, `depth` of them, for columns [first, first + columns)
+  // of which the sums begin at `at`; `before`: the row before the first of them, which may have begun the
+  // same block.
+  void add(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth, std::int64_t before,
+           std::int64_t first, std::int64_t columns, std::int64_t at) const {
+    for (std::int64_t c = 0; c < columns; c += kLanes) {
+      const int live = static_cast<int>(smaller(kLanes, columns - c));
+      V sum = load(partial + at + c), total = load(totals + at + c);
+      std::int64_t block = before / kBlock;
+      for (std::int64_t i = 0; i < depth; i++) {
+        const std::int64_t k = ks == nullptr ? k0 + i : ks[i];
+        if (k / kBlock != block) {
+          total += sum;
+          sum = V{};
+          block = k / kBlock;
+        }
+        const float* const from = x.data + k * x.stride + first + c;
+        sum += live == kLanes ? load(from) : loadFirst(from, live);
+      }
+      store(partial + at + c, sum);
+      store(totals + at + c, total);
+    }
+  }
+  void finish(std::int64_t columns) const {
+    for (std::int64_t c = 0; c < columns; c += kLanes)
+      store(totals + c, load(totals + c) + load(partial + c));
+  }
+};
+
+}  // namespace
+
+// a is [k, m] in memory. How k is cut depends on the shape alone, and so does every bit.
+void productOfSlices(CpuBackend& backend, const Gemm& g) {
+  constexpr std::int64_t kMostOfSum = 1 << 17;  // floats of a sum that stays in L2 beside a block
+  constexpr std::int64_t kShortest = 1024;      // of a slice
+  constexpr std::int64_t kMostSlices = 16;      // each has a sum of its own,
+  constexpr std::int64_t kMostSums = 4 << 20;   // of so many floats together
+  const std::int64_t width = roundUp(g.n, kLanes);
+  const std::int64_t most = larger(1, smaller(kMostSlices, kMostSums / (g.m * width)));
+  const std::int64_t length = roundUp(larger(kShortest, (g.k + most - 1) / most), kBlock);
+  const std::int64_t slices = larger(1, (g.k + length - 1) / length);
+  const bool alone = g.m * g.n * g.k < kSmallWork;
+  const std::int64_t panels = panelsOf(g.n);
+  const std::int64_t fitting = larger(1, kMostOfSum / (g.m * kPanel));
+  const std::int64_t tasks = alone ? 1 : 3 * backend.team().size();
+  const std::int64_t across = smaller(panels, larger((panels + fitting - 1) / fitting, tasks / slices));
+  const std::int64_t columns = (panels + across - 1) / across * kPanel;
+  // What slices and columns leave idle is cut along m.
+  const std::int64_t tiles = (g.m + kTileRows - 1) / kTileRows;
+  const std::int64_t pieces = larger(1, smaller(tiles, tasks / (slices * across)));
+  const std::int64_t piece = (tiles + pieces - 1) / pieces * kTileRows;
+  const std::int64_t down = (g.m + piece - 1) / piece;
+
+  const std::int64_t perSlice = (g.m + 2) * width;  // the last two rows: the sums of b's columns
+  Scratch<float> sums(backend, slices * perSlice);
+  // Operands are read where they lie if they are plain matrices of whole vectors: a copy costs more than it
+  // gains. Rows that do not follow each other are copied too.
+  const bool scattered = g.live.rows != nullptr;
+  const bool copiesA = kTermDepth > 1 || g.a.rows != nullptr;
+  const bool copiesB = kTermDepth > 1 || g.b.rows != nullptr || g.n % kLanes != 0;
+  const std::int64_t copiedA = kPairs * roundUp(g.m, kLanes);
+  const std::int64_t copied = copiesA || copiesB || scattered ? copiedA + kPairs * kPanel : 0;
+  Scratch<Term> copies(backend, copied * backend.team().size());
+  Scratch<Term> packed(backend, g.b.transposed ? panelTerms(g.n, g.k) : 0);
+  if (g.b.transposed) packPanels(backend, g.b, g.n, g.k, packed, alone);
+  auto task = [&](std::int64_t t, int worker) {
+    const std::int64_t row = t % down * piece;
+    const std::int64_t column = t / down % across * columns;
+    if (column >= g.n) return;
+    const std::int64_t slice = t / (down * across);
+    const std::int64_t live = smaller(columns, g.n - column);
+    const std::int64_t rows = smaller(piece, g.m - row);
+    float* const sum = sums + slice * perSlice + row * width + column;
+    const ColumnSums columnSums{sums + slice * perSlice + (g.m + 1) * width + column,
+                                sums + slice * perSlice + g.m * width + column};
+    const bool addsColumns = g.columnSums != nullptr && row == 0;
+    std::int64_t before = slice * length;
+    Term* const copyOfA = copies + worker * copied;
+    Term* const copyOfB = copyOfA + copiedA;
+    Sweep sweep{};
+    sweep.aRow = 1;
+    sweep.cRow = sweep.startRow = width;
+    sweep.rows = rows;
+    if (addsColumns) {
+      clearNumbers(columnSums.partial, roundUp(live, kLanes));
+      clearNumbers(columnSums.totals, roundUp(live, kLanes));
+    }
+    const Entries ks = entriesOf(g.live, slice * length, smaller(g.k, (slice + 1) * length));
+    for (std::int64_t i = ks.begin; i == ks.begin || i < ks.end; i += kBlock) {
+      const std::int64_t depth = larger(0, smaller(kBlock, ks.end - i));
+      const bool inRow = depth == 0 || adjacent(g.live, i, depth);
+      const std::int64_t k = depth == 0 ? 0 : g.live.rows == nullptr ? i : g.live.rows[i];
+      const std::int32_t* const list = inRow ? nullptr : g.live.rows + i;
+      sweep.depth = termsIn(depth);
+      const bool copyA = copiesA || !inRow, copyB = copiesB || !inRow;
+      sweep.aDepth = copyA ? roundUp(g.m, kLanes) : g.a.stride;
+      sweep.a = copyA ? copyOfA : inPlace(g.a.data + k * g.a.stride + row);
+      if (copyA) copyTerms(g.a, list, k, depth, row, rows, copyOfA, sweep.aDepth);
+      sweep.bDepth = g.b.transposed || copyB ? kPanel : g.b.stride;
+      Ahead ahead;
+      if (inRow) {
+        const std::int64_t after = k + kBlock;
+        const std::int64_t count = smaller(kBlock, larger(0, ks.end - i - kBlock));
+        ahead.add(g.a.data + after * g.a.stride, count * g.a.stride);
+        if (!g.b.transposed && across == 1) ahead.add(g.b.data + after * g.b.stride, count * g.b.stride);
+        sweep.columns = live;
+        ahead.spread(sweep.calls());
+      }
+      for (std::int64_t j = 0; j < live; j += kPanel) {
+        sweep.columns = smaller(kPanel, roundUp(live, kLanes) - j);
+        const std::int64_t own = smaller(kPanel, live - j);
+        if (addsColumns) columnSums.add(g.b, list, k, depth, before, column + j, own, j);
+        if (g.b.transposed) {
+          sweep.b = packed + (column + j) * termsIn(g.k) + k / kTermDepth * kPanel;
+        } else if (copyB) {
+          sweep.b = copyOfB;
+          copyTerms(g.b, list, k, depth, column + j, own, copyOfB, kPanel);
+        } else {
+          sweep.b = inPlace(g.b.data + k * g.b.stride + column + j);
+        }
+        sweep.c = sum + j;
+        sweep.start = i == ks.begin ? nullptr : sweep.c;
+        sweep.run(ahead);
+      }
+      if (depth > 0) before = list == nullptr ? k + depth - 1 : list[depth - 1];
+    }
+    if (addsColumns) columnSums.finish(roundUp(live, kLanes));
+  };
+  parallel(backend, slices * across * down, task);
+
+  // to[j] = start[j] + the sums of row i over all slices
+  const auto add = [&](std::int64_t i, const float* start, float* to) {
+    for (std::int64_t j = 0; j < g.n; j += kLanes) {
+      const int live = static_cast<int>(smaller(kLanes, g.n - j));
+      V total = load(sums + i * width + j);
+      for (std::int64_t s = 1; s < slices; s++) total += load(sums + s * perSlice + i * width + j);
+      if (start != nullptr) total = (live == kLanes ? load(start + j) : loadFirst(start + j, live)) + total;
+      live == kLanes ? store(to + j, total) : storeFirst(to + j, total, live);
+    }
+  };
+  auto row = [&](std::int64_t i, int) {
+    float* const c = g.c + i * g.stride;
+    add(i, g.accumulate ? c : g.bias, c);
+  };
+  if (slices * g.m * g.n < kSmallWork) {
+    for (std::int64_t i = 0; i < g.m; i++) row(i, 0);
+  } else {
+    parallel(backend, g.m, row);
+  }
+  if (g.columnSums != nullptr) add(g.m, nullptr, g.columnSums);
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA
