@@ -9,6 +9,7 @@
 
 #include "standin/device.h"
 #include "standin/queue.h"
+#include "standin/trace.h"
 #include "standin/watchers.h"
 
 namespace standin {
@@ -178,6 +179,7 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, std::size_t b
       (fromDevice != (from == Residence::device) || toDevice != (to == Residence::device)))
     return note(cudaErrorInvalidValue);
   const bool recorded = standin::captureOf(stream) != nullptr;
+  if (!recorded && from != to) standin::trace(to == Residence::device ? "upload" : "download", bytes);
   if (from == Residence::nowhere && !recorded) {
     // Pageable memory is read before the call returns ...
     const auto* const begin = static_cast<const unsigned char*>(source);

@@ -7,6 +7,7 @@
 
 #include "standin/device.h"
 #include "standin/fibres.h"
+#include "standin/trace.h"
 
 namespace standin {
 
@@ -104,6 +105,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, HostPoi
   }
   if (config.dynamicSmemBytes > limits.dynamic) return note(cudaErrorInvalidValue);
   const Grid extent = {grid, block.x, config.dynamicSmemBytes, limits.total};
+  if (captureOf(config.stream) == nullptr) trace("launch");
   const auto callThread = [](const void* thread) { (*static_cast<const std::function<void()>*>(thread))(); };
   return submit(config.stream, Kind::kernel, [=, pointers = std::move(pointers), thread = std::move(thread)] {
     const HiddenFromKernel hidden(pointers);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "standin/queue.h"
+#include "standin/trace.h"
 
 using standin::Capture;
 using standin::captureOf;
@@ -74,11 +75,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return standin::state();
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  standin::trace("wait");
   if (const cudaError_t error = refuseToWait(stream); error != cudaSuccess) return error;
   standin::doAll();
   return standin::state();
 }
 cudaError_t cudaDeviceSynchronize() {
+  standin::trace("wait");
   if (const cudaError_t error = standin::refuseInCapture(); error != cudaSuccess) return error;
   standin::doAll();
   return standin::state();
@@ -119,6 +122,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   return standin::state();
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  standin::trace("wait");
   if (const cudaError_t error = refuseToWait(event); error != cudaSuccess) return error;
   standin::doAll();
   return standin::state();
@@ -188,6 +192,7 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
 cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return standin::state(); }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (exec == nullptr) return note(cudaErrorInvalidValue);
+  standin::trace("launch");
   return standin::submit(stream, Kind::other, [nodes = exec->nodes] {
     for (const Node& node : *nodes) node.work();
   });
