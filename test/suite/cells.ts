@@ -65,6 +65,14 @@ function known(target: Target): void {
   }
 }
 
+/** Large enough to divide among threads. */
+const ONE_TOKEN = {
+  lengths: Array.from({ length: 40 }, (_, b) => (b % 7 === 3 ? 0 : 1)),
+  inputSize: 8,
+  hiddenSize: 150,
+  bidirectional: true,
+}
+
 function againstReference(target: Target, cell: CellName): void {
   const check = async (sizes: CellSizes, seed: number) => {
     const problem = drawCellProblem(cell, sizes, seed)
@@ -86,6 +94,8 @@ function againstReference(target: Target, cell: CellName): void {
       { lengths: [0, 0], inputSize: 3, hiddenSize: 6, projSize: 2, bidirectional: true },
     ],
     ['200 steps', { lengths: [200, 3], inputSize: 8, hiddenSize: 24, projSize: 10 }],
+    ['one token each', { ...ONE_TOKEN, projSize: 0 }],
+    ['one token each, projected', { ...ONE_TOKEN, projSize: 70 }],
   ])('the float64 reference: %s', (_, sizes) => check(sizes, 1))
   test.each(Array.from({ length: 12 }, (_, seed) => seed))('drawn sizes, seed %i', seed => {
     const generator = new Generator(seed, 2)
@@ -119,6 +129,11 @@ function againstReference(target: Target, cell: CellName): void {
   test('threads that share the units of one long sequence give the bits of one thread', async () => {
     const sizes = { lengths: [0, 11], inputSize: 6, hiddenSize: 150, projSize: 70 }
     await expectReproducible(target, device => cellProductNumbers(device, drawCellProblem(cell, sizes, 3)))
+  })
+
+  test('threads that share the units of sequences of one token give the bits of one thread', async () => {
+    const problem = drawCellProblem(cell, { ...ONE_TOKEN, projSize: 0 }, 3)
+    await expectReproducible(target, device => cellProductNumbers(device, problem))
   })
 }
 
