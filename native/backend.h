@@ -2,7 +2,8 @@
 //
 // Every method but `allocate`, `deallocate` and `memory` is called on one thread, the device's, in the order
 // in which the ops were issued; `attach` is the first. A method returns when its work is computed (CPU) or
-// launched in that order (CUDA). It throws on failure, and then nothing that it updates in place has changed.
+// launched in that order (CUDA). It throws on failure, and then nothing that it updates in place has changed,
+// but for what a backward pass uses up.
 //
 // Pointers are the device's unless marked `host`. A shape stands in brackets, row-major, without padding. The
 // caller owns every buffer. Nothing may alias unless the field says so. Optional pointers are null where they

@@ -6,8 +6,11 @@ namespace packed_rnn {
 
 bool KeptForms::drop() {
   const std::lock_guard lock(mutex_);
-  const bool any = !holding_.empty();
-  for (KeptForm* form : holding_) delete std::exchange(form->kept_, nullptr);
+  bool any = false;
+  for (KeptForm* form : holding_) {
+    any = any || form->kept_ != nullptr;
+    delete std::exchange(form->kept_, nullptr);
+  }
   holding_.clear();
   return any;
 }

@@ -338,6 +338,7 @@ void recurrentForward(Queue& queue, Call& call) {
 void recurrentBackward(Queue& queue, Call& call) {
   RecurrentInput input = call.within("layer", [&] { return RecurrentInput(call); });
   const Argument output = call.read("output"), saved = call.update("saved");
+  call.op().usesUp = true;
   const Argument dOutput = call.read("dOutput"), dHN = call.read("dHN"), dCN = call.read("dCN");
   const Argument dX = call.write("dX"), dH0 = call.write("dH0"), dC0 = call.write("dC0");
   RecurrentParameters gradients(call.writeAllOptional("gradients"), 0);

@@ -108,10 +108,7 @@ Kept** Queue::kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin
   return form->place(origin);
 }
 
-void Queue::compute(Op& op) {
-  for (const BufferPointer& buffer : op.reads) {
-    if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
-  }
+void Queue::allocate(Op& op) {
   for (const BufferPointer& buffer : op.writes) {
     if (buffer->data == nullptr) buffer->data = backend_->allocate(buffer->bytes);
   }
@@ -123,10 +120,30 @@ void Queue::compute(Op& op) {
     backend_->fill({static_cast<std::int64_t>(buffer->bytes / sizeof(float)), 0.0f, nullptr,
                     static_cast<float*>(buffer->data)});
   }
+}
+
+// f(), and again if it found no memory and what is kept has given up some.
+template <class F>
+void Queue::withRoom(F f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    if (std::strcmp(error.code, "ERR_OUT_OF_MEMORY") != 0 || !kept_.drop()) throw;
+    f();
+  }
+}
+
+void Queue::compute(Op& op) {
+  for (const BufferPointer& buffer : op.reads) {
+    if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
+  }
+  withRoom([&] { allocate(op); });
   // Where all results are empty there is nothing to compute, and billions of rows without columns need not
   // be walked through.
   const bool changesNothing = op.updates.empty() && !op.writes.empty() && bytesOf(op) == op.hostBytes;
-  if (!changesNothing) op.run(*backend_);
+  if (changesNothing) return;
+  // An op that fails has changed nothing.
+  op.usesUp ? op.run(*backend_) : withRoom([&] { op.run(*backend_); });
 }
 
 FailurePointer Queue::execute(Op& op) {
@@ -147,13 +164,7 @@ FailurePointer Queue::execute(Op& op) {
   }
   Error reason{"ERR_OP_FAILED", {}};
   try {
-    try {
-      compute(op);
-    } catch (const Error& error) {
-      // An op that fails has changed nothing: once there is more memory it may run again.
-      if (std::strcmp(error.code, "ERR_OUT_OF_MEMORY") != 0 || !kept_.drop()) throw;
-      compute(op);
-    }
+    compute(op);
     op.waits ? launched_.clear() : launched_.add(op.name, op.sizes);
     return nullptr;
   } catch (const Error& error) {

@@ -49,6 +49,7 @@ struct Op {
   std::size_t hostBytes = 0;           // held by the op itself
   std::shared_ptr<Failures> failures;  // of who issued the op; never null
   bool waits = false;                  // it returns when all before it is computed
+  bool usesUp = false;                 // it changes what it updates even if it fails, and cannot run again
   std::function<void(Backend&)> run;
   // Optional. Gets null where the op succeeded. Called on the device's thread, and throws nothing.
   std::function<void(const FailurePointer&)> done;
@@ -74,7 +75,10 @@ class Queue {
   void loop();
   void spinUntilIssued() const;
   FailurePointer execute(Op& op);
+  void allocate(Op& op);
   void compute(Op& op);
+  template <class F>
+  void withRoom(F f);
 
   std::unique_ptr<Backend> backend_;
   KeptForms kept_;

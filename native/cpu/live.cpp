@@ -9,8 +9,8 @@ namespace {
 constexpr std::int64_t kChunk = 1024;     // rows of a task, whole terms of them
 constexpr std::int64_t kNumbers = 16384;  // of a task
 
-// Products of two such numbers, 2²⁴ of them added up, are finite.
-constexpr float kLargest = 0x1p50f;
+// Products of two such numbers, 2²⁴ of them added up, are finite, and so is their product with a third.
+constexpr float kLargest = 0x1p40f;
 
 // Whether all numbers are at most kLargest; a NaN is not.
 bool moderate(CpuBackend& backend, const float* numbers, std::int64_t count) {
@@ -119,10 +119,16 @@ void LiveRows::list(CpuBackend& backend, std::int64_t rows) {
   };
   const std::int64_t chunks = (rows + kChunk - 1) / kChunk;
   Scratch<std::int64_t> starts(backend, chunks + 1);
+  bool dead = false;  // rows without a gradient, which may be listed beside one with
   auto count = [&](std::int64_t chunk, int) {
     std::int64_t found = 0;
-    each(chunk, [&](std::int64_t) { found++; });
+    std::int64_t live = 0;
+    each(chunk, [&](std::int64_t row) {
+      found++;
+      live += flags_[row] != 0 ? 1 : 0;
+    });
     starts[chunk + 1] = found;
+    if (live < smaller(rows - chunk * kChunk, kChunk)) __atomic_store_n(&dead, true, __ATOMIC_RELAXED);
   };
   parallel(backend, chunks, count);
   starts[0] = 0;
@@ -133,7 +139,7 @@ void LiveRows::list(CpuBackend& backend, std::int64_t rows) {
   };
   parallel(backend, chunks, write);
   count_ = starts[chunks];
-  all_ = count_ == rows;
+  all_ = !dead;
 }
 
 void LiveRows::clearFillers(float* data, std::int64_t width) const {

@@ -38,14 +38,13 @@ class Team {
     std::thread thread;
     State state() const { return static_cast<State>(word.load(std::memory_order_acquire) & kState); }
     void call() {
-      // Sequentially consistent, because the notification must not overtake it.
+      // Sequentially consistent here and below, because no notification may overtake the word.
       word.store(((word.load(std::memory_order_relaxed) & ~kState) + kCall) | kCalled);
       word.notify_one();
     }
     bool change(State from, State to) {
       std::uint32_t now = word.load(std::memory_order_relaxed);
-      return (now & kState) == from &&
-             word.compare_exchange_strong(now, (now & ~kState) | to, std::memory_order_acq_rel);
+      return (now & kState) == from && word.compare_exchange_strong(now, (now & ~kState) | to);
     }
   };
 

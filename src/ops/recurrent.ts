@@ -3,7 +3,6 @@ import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { type NativeBuffer, native, type RecurrentLayer } from '../native.js'
 import { kernelOffsets, PackedSequence, type RowIndex } from '../packed.js'
-import { outlive } from '../scope.js'
 import { empty, type Matrix, ranked, type Tensor } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
 import {
@@ -108,7 +107,7 @@ function forward(
   for (let l = 0; l < numLayers; l++) {
     const layer = layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 })
     const output = empty<2>(device, [sequences.rows, directions * stateSize])
-    const saved = train ? outlive(empty<1>(device, [native.recurrentSavedCount(device.queue, layer)])) : null
+    const saved = train ? empty<1>(device, [native.recurrentSavedCount(device.queue, layer)]) : null
     native.recurrentForward(device.queue, {
       layer,
       results: [output.buffer, hN.buffer, cN?.buffer ?? null, saved?.buffer ?? null],

@@ -172,6 +172,7 @@ export class RecurrentSaved {
         order: hold(layer.index.order),
       },
       output: hold(layer.output),
+      saved: outlive(layer.saved),
     }))
   }
 

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
+import type { Device } from '../../src/device.js'
 import { linearForward } from '../../src/ops/linear.js'
-import { lstmForward } from '../../src/ops/recurrent.js'
+import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
 import { SGD } from '../../src/optim/index.js'
-import { packSequence } from '../../src/packed.js'
+import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
+import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
-import { full, zeros } from '../../src/tensor.js'
+import { full, tensor, zeros } from '../../src/tensor.js'
 import { ownDevice } from './own.js'
 
 /** Packed weights: kept with the weights, counted, and given up for anything else that needs the memory. */
@@ -62,6 +64,39 @@ test('the packed weights of a layer are freed with the layer', async () => {
   x.dispose()
   await own.synchronize()
   expect(own.memory().held).toBe(0)
+})
+
+test('a backward pass that finds no memory fails, and is not made again of what it has used up', async () => {
+  const hiddenSize = 64
+  const lengths = [40, 25, 31]
+  const rows = lengths.reduce((sum, length) => sum + length, 0)
+  const draw = (on: Device, shape: [number, number], bound: number) => {
+    const generator = new Generator(1)
+    const values = Float32Array.from({ length: shape[0] * shape[1] }, () => generator.uniform(-bound, bound))
+    return tensor<2>(values, shape, { device: on })
+  }
+  const outcomes = new Set<string>()
+  let wanted: Float32Array | null = null
+  for (let limit = 1 << 20; limit > 1 << 17; limit = Math.floor(limit * 0.985)) {
+    const own = ownDevice(limit)
+    const trouble = await scope(async () => {
+      const weights = [{ wIh: draw(own, [256, 16], 0.2), wHh: draw(own, [256, hiddenSize], 0.2) }]
+      const x = new PackedSequence(draw(own, [rows, 16], 1), new Sequences(lengths))
+      const dOutput = draw(own, [rows, hiddenSize], 1)
+      for (let time = 0; time < 3; time++) {
+        const { saved } = lstmForward(x, weights, { hiddenSize })
+        const { dWeights } = lstmBackward(saved, { dOutput })
+        const found = await dWeights[0]!.wHh.toArray().catch(error => error.code)
+        if (typeof found === 'string') return found
+        wanted ??= found
+        expect(found, `limit ${limit}, pass ${time}`).toEqual(wanted)
+      }
+      return 'none'
+    })
+    outcomes.add(trouble)
+    await own.synchronize().catch(() => {})
+  }
+  expect([...outcomes].sort()).toEqual(['ERR_OUT_OF_MEMORY', 'none'])
 })
 
 test('packed weights give way to an op that needs the memory', async () => {

@@ -94,6 +94,18 @@ export function vanishedSuite(target: Target): void {
         expectAllClose(found, cellReferenceNumbers(problem), TOLERANCE[target.precision])
       })
 
+      // Where a device lists rows in pairs, each row without a gradient stands beside one with.
+      test('sequences of two tokens, most of them without a gradient', async () => {
+        const sizes = { lengths: Array<number>(20).fill(2), inputSize: 5, hiddenSize: 18, projSize }
+        const problem = drawCellProblem(cell, sizes, 4)
+        const { dOutput, dHN, dCN } = problem.gradients
+        dHN.fill(0, dHN.length / 20)
+        dCN.fill(0, dCN.length / 20)
+        const gradients = { dHN, dCN, dOutput: dOutput.map(rows => rows.map(zerosLike)) }
+        const found = await cellProductNumbers(target.open(), { ...problem, gradients })
+        expectAllClose(found, cellReferenceNumbers({ ...problem, gradients }), TOLERANCE[target.precision])
+      })
+
       test('any number of threads gives the same bits', () =>
         expectReproducible(target, device => cellProductNumbers(device, vanishing(cell, { projSize }))))
 
