@@ -9,6 +9,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cases } from '../dist/bench/cases.js'
 import { inventDocuments, renumbered, writeDocuments } from '../dist/bench/documents.js'
+import { OWN_LIBRARY } from '../dist/bench/library.js'
 import { BenchProcess } from '../dist/bench/process.js'
 
 const THREADS = 64
@@ -51,7 +52,13 @@ async function phasesOf(name, data, temporary) {
       classes: data.classes,
       checkedSteps: 0,
     },
-    ...{ precision: 'float32', parameters: '', documents: data.documents.length, tokens: data.tokens },
+    ...{
+      precision: 'float32',
+      library: OWN_LIBRARY,
+      parameters: '',
+      documents: data.documents.length,
+      tokens: data.tokens,
+    },
     few: { documents: 0, tokens: 0 },
   }
   const env = { ...process.env, PACKED_RNN_PREBUILD: folder, PACKED_RNN_PHASES: log }

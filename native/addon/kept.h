@@ -15,7 +15,7 @@ class KeptForm;
 // The kept forms of a device that hold memory.
 class KeptForms {
  public:
-  // Frees all of them. False if there were none.
+  // Frees all of them. Returns whether that freed any memory.
   bool drop();
 
  private:

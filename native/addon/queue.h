@@ -86,7 +86,7 @@ class Queue {
   std::mutex mutex_;
   std::condition_variable issued_, room_;
   std::deque<Op> ops_;
-  std::atomic<std::size_t> waitingOps_ = 0;  // ops_.size(), for who does not hold the mutex
+  std::atomic<std::size_t> waitingOps_ = 0;  // ops_.size(), for readers without the mutex
   std::size_t waitingBytes_ = 0;
   int blocked_ = 0;       // calls that wait for room
   LaunchedOps launched_;  // the device's thread alone

@@ -30,33 +30,34 @@ Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& l
       places_(backend, larger(1, shape.sequences.count)),
       count_(CpuBackend::longestFirst(shape.sequences, places_)),
       together_(together) {
-  constexpr std::int64_t kLeastWork = 1 << 18;   // multiply-adds that more than one worker is woken for
-  constexpr std::int64_t kLeastShared = 128;     // units: of fewer a step is over before workers have met
-  constexpr std::int64_t kManyUnits = 512;       // their recurrent weights leave the second-level cache,
-  constexpr std::int64_t kFewRows = 4 * kSlots;  // of which the third path reads the weights in few passes
-  const Team& team = backend.team();
+  constexpr std::int64_t kLeastWork = 1 << 18;   // multiply-adds; less than this is left to one worker
+  constexpr std::int64_t kLeastShared = 128;     // units; with fewer, a step is shorter than its barrier
+  constexpr std::int64_t kManyUnits = 512;       // with more, W_hh does not fit the second-level cache
+  constexpr std::int64_t kFewRows = 4 * kSlots;  // the third path reads the weights once for each kSlots rows
+  const std::int64_t cores = backend.team().cores();
   const std::int64_t walks = count_ * shape.directions;
   const std::int64_t work = shape.rows * shape.directions * layout.width * layout.state;
-  // Who waits in lock step for a thread that has no core waits for a whole turn of it.
-  const std::int64_t shares = smaller(team.cores(), (layout.blocks + together - 1) / together);
-  std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;  // and come back for more sequences
-  std::int64_t ofOne = count_;                                           // sequences that one worker walks
+  // No more shares than cores: a barrier would wait until the system gives the last worker a core.
+  const std::int64_t shares = smaller(cores, (layout.blocks + together - 1) / together);
+  // Weights from a slower cache are read for more sequences at once.
+  std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;
+  std::int64_t ofOne = count_;  // sequences that one worker walks
   if (work < kLeastWork) {
     path_ = Path::sequences;
     workers_ = 1;
-  } else if (independent && count_ == shape.rows && count_ <= kFewRows && layout.blocks >= team.size()) {
+  } else if (independent && count_ == shape.rows && count_ <= kFewRows && layout.blocks >= cores) {
     path_ = Path::oneToken;
-    workers_ = static_cast<int>(smaller(layout.blocks, 2 * team.size()));
+    workers_ = static_cast<int>(smaller(layout.blocks, 2 * cores));
     most = kSlots;
   } else if (layout.hidden >= kLeastShared && shares > walks) {
     path_ = Path::sharedUnits;
     workers_ = static_cast<int>(shares);
   } else {
     path_ = Path::sequences;
-    workers_ = static_cast<int>(larger(1, smaller(team.size(), walks)));
+    workers_ = static_cast<int>(larger(1, smaller(cores, walks)));
     ofOne = (walks + workers_ - 1) / workers_;
   }
-  // As many groups as there must be, of one size: the last is no smaller than the others.
+  // The fewest groups that hold all sequences, of equal size.
   ofOne = larger(1, ofOne);
   const std::int64_t groups = (ofOne + most - 1) / most;
   slots_ = static_cast<int>((ofOne + groups - 1) / groups);

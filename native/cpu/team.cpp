@@ -10,11 +10,9 @@ namespace {
 
 // A short spin bridges the gaps between the phases of one op; then sleep, because a neighbour may need the
 // core.
-constexpr int kSpins = 2000;
-
 template <class Ready>
-bool spin(int spins, Ready ready) {
-  for (int i = 0; i < spins; i++) {
+bool spinUntil(Ready ready) {
+  for (int i = 0; i < 2000; i++) {
     if (ready()) return true;
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -24,12 +22,6 @@ bool spin(int spins, Ready ready) {
 }
 
 }  // namespace
-
-// With more threads than cores a thread that spins takes the core of one that works.
-template <class Ready>
-bool Team::spinUntil(Ready ready) const {
-  return spin(size() <= cores_ ? kSpins : 0, ready);
-}
 
 Team::Team(int threads) {
   const int available = static_cast<int>(std::thread::hardware_concurrency());
@@ -69,7 +61,8 @@ void Team::start(std::int64_t count, bool together, Task task, void* context) {
   count_ = count;
   together_ = together;
   next_.store(0, std::memory_order_relaxed);
-  const std::int64_t others = std::min(count, static_cast<std::int64_t>(size())) - 1;
+  // A thread more than there are cores would take the core of one that works.
+  const std::int64_t others = std::min(count, static_cast<std::int64_t>(cores_)) - 1;
   for (std::int64_t i = 0; i < others; i++) members_[static_cast<std::size_t>(i)].call();
   work(0);
   for (std::int64_t i = 0; i < others; i++) finish(members_[static_cast<std::size_t>(i)]);
@@ -119,7 +112,7 @@ void Barrier::wait() {
   }
   // The others are at most one step of a layer away: sleeping would take longer, unless one has lost its
   // core.
-  while (!spin(kSpins, [&] { return round_.load(std::memory_order_acquire) != round; }))
+  while (!spinUntil([&] { return round_.load(std::memory_order_acquire) != round; }))
     std::this_thread::yield();
 }
 

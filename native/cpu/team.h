@@ -16,15 +16,15 @@ class Team {
   Team& operator=(const Team&) = delete;
 
   int size() const { return static_cast<int>(members_.size()) + 1; }
-  // How many of them the machine runs at once. What waits for each other in lock step must not be more.
+  // How many of them compute at once: no more than the machine has cores.
   int cores() const { return cores_; }
 
   using Task = void (*)(void* context, std::int64_t task, int worker);
   // Calls task(context, t, worker) for each t below `count`, each once, in any order, on any worker; returns
-  // when all have returned. Wakes no more workers than there are tasks. Tasks must not throw. Results must
-  // not depend on who computed what: then they do not depend on the number of threads either.
+  // when all have returned. Calls no more workers than there are tasks or cores. Tasks must not throw.
+  // Results must not depend on who computed what: then they do not depend on the number of threads either.
   void run(std::int64_t count, Task task, void* context);
-  // The same for tasks that wait for each other: at most size() of them, task t on worker t.
+  // The same for tasks that wait for each other: at most cores() of them, task t on worker t.
   void runTogether(int count, Task task, void* context);
 
  private:
@@ -53,8 +53,6 @@ class Team {
   void work(int worker);
   void loop(Member& member, int worker);
   void finish(Member& member) const;
-  template <class Ready>
-  bool spinUntil(Ready ready) const;
 
   std::deque<Member> members_;  // worker i + 1; a member never moves
   int cores_ = 1;
