@@ -100,14 +100,21 @@ const subjects: Subject[] = [
     const { output, saved } = rnnForward(x, weights, both)
     return { output: output.data, ...rnnBackward(saved, { dOutput }) }
   }),
+  // Apart, because a device may keep one form of a matrix at a time.
   {
     name: 'linear',
     shapes: [[H, I], [H]],
     run: (device, [weight, bias]) => {
       const x = matrix(draw(device, [ROWS, I], 4))
-      const y = linearForward(x, matrix(weight!), vector(bias!))
-      const { dX } = linearBackward(x, matrix(weight!), y)
-      return { y, dX }
+      return { y: linearForward(x, matrix(weight!), vector(bias!)) }
+    },
+  },
+  {
+    name: 'the gradient of the input of linear',
+    shapes: [[H, I]],
+    run: (device, [weight]) => {
+      const [x, dY] = [matrix(draw(device, [ROWS, I], 4)), matrix(draw(device, [ROWS, H], 5))]
+      return { dX: linearBackward(x, matrix(weight!), dY, { weight: false, bias: false }).dX }
     },
   },
 ]
