@@ -146,6 +146,18 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 
+  test('a page that scrolls beneath a pointer at rest shows what it showed', async () => {
+    await inEachView(browser, join(folder, 'page.html'), async page => {
+      await tokensOf(page, 0).nth(11).hover()
+      await page.locator('#reading-0 .text').focus()
+      await page.keyboard.press('Home')
+      await page.evaluate(scrollBeneath)
+      await expectShown(page, 0, 0)
+      await tokensOf(page, 0).nth(7).hover()
+      await expectShown(page, 0, 7)
+    })
+  })
+
   test('hostile text stays text, and names that are long or have no space fit a phone', async () => {
     const long = 'x'.repeat(300)
     const names = { name: hostile[1]!, classes: [hostile[0]!, long] }
@@ -161,3 +173,10 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 })
+
+/** In the page: scrolls by two lines, and waits until the browser has looked what is beneath the pointer now. */
+async function scrollBeneath(): Promise<void> {
+  document.body.style.paddingBottom = '100vh'
+  window.scrollBy(0, 60)
+  await new Promise(resolve => setTimeout(resolve, 300))
+}

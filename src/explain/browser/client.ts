@@ -34,22 +34,41 @@ const views = readings.map((data, r): View => {
 
 /** The place in the text that is shown while nobody points at another: where the token begins. */
 let pinned = Number.POSITIVE_INFINITY
+let shownPlace = pinned
 
 for (const view of views) listen(view)
+follow()
+
+/** The place where the token begins that an event is about; null where it is about none. */
+function placeOf({ target }: Event): number | null {
+  const token = target instanceof Element ? target.closest<HTMLElement>('.token') : null
+  if (token === null) return null
+  const { tokens, data } = views.find(({ text }) => text.contains(token))!
+  return data.starts[tokens.indexOf(token)]!
+}
+
+/**
+ * Shows where the pointer moves. Events of a pointer that rests are left out: a page that scrolls, after a key for example,
+ * moves another token beneath it.
+ */
+function follow(): void {
+  let x = Number.NaN
+  let y = Number.NaN
+  document.addEventListener('pointermove', event => {
+    if (event.clientX === x && event.clientY === y) return
+    x = event.clientX
+    y = event.clientY
+    const place = placeOf(event)
+    // Between two tokens the last one stays.
+    if (place !== null) showAll(place, false)
+    else if (!(event.target instanceof Element && event.target.matches('.text'))) showAll(pinned, false)
+  })
+  document.documentElement.addEventListener('pointerleave', () => showAll(pinned, false))
+}
 
 function listen({ text, tokens, data }: View): void {
-  const startAt = (event: Event): number | null => {
-    const token = event.target instanceof Element ? event.target.closest('.token') : null
-    return token instanceof HTMLElement ? data.starts[tokens.indexOf(token)]! : null
-  }
-  text.addEventListener('pointerover', event => {
-    const start = startAt(event)
-    // Between two tokens the last one stays.
-    if (start !== null) showAll(start, false)
-  })
-  text.addEventListener('pointerleave', () => showAll(pinned, false))
   text.addEventListener('click', event => {
-    pinned = startAt(event) ?? pinned
+    pinned = placeOf(event) ?? pinned
     showAll(pinned, true)
   })
   text.addEventListener('keydown', event => {
@@ -71,6 +90,8 @@ function listen({ text, tokens, data }: View): void {
 
 /** Shows the same place in every reading, though their tokens may differ. `speaks`: to who listens, too. */
 function showAll(place: number, speaks: boolean): void {
+  if (place === shownPlace && !speaks) return
+  shownPlace = place
   for (const view of views) show(view, predictionAt(view.data, place), speaks)
 }
 
