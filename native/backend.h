@@ -3,7 +3,8 @@
 // Every method but `allocate`, `deallocate` and `memory` is called on one thread, the device's, in the order
 // in which the ops were issued; `attach` is the first. A method returns when its work is computed (CPU) or
 // launched in that order (CUDA). It throws on failure, and then nothing that it updates in place has changed,
-// but for what a backward pass uses up.
+// but for what a backward pass uses up. What a device finds later, it says when it is waited for: see
+// `settle`.
 //
 // Pointers are the device's unless marked `host`. A shape stands in brackets, row-major, without padding. The
 // caller owns every buffer. Nothing may alias unless the field says so. Optional pointers are null where they
@@ -279,11 +280,14 @@ struct ClipNorm {
   float* const* values;        // host [tensors], each [counts[i]], updated
   const GradientRows* rows;    // host [tensors]
   float maxNorm;
-  bool largest;       // total is the largest |x|, and else the 2-norm
-  bool mustBeFinite;  // throws Error ERR_NON_FINITE for any other total, naming the tensor, and changes
-                      // nothing
-  float* total;       // [1]: the norm over all, before
+  bool largest;  // total is the largest |x|, and else the 2-norm
+  float* total;  // [1]: the norm over all, before
+  // host [1], optional: then a total that is not finite fails the op with ERR_NON_FINITE, naming the tensor.
+  // It throws, or leaves here where the device will say so, for `Stepped` and `settle`; then the values hold
+  // anything. Of no more than kMostDoubts such ops the end may be open.
+  const std::int32_t** refused;
 };
+constexpr int kMostDoubts = 64;
 // values = min(max(values, -limit), limit); NaN stays
 struct ClipValue {
   std::int64_t tensors;
@@ -302,6 +306,7 @@ struct Stepped {
   // stays. It is the device's, so that a step that fails is not counted. An entry is null where the rule does
   // not ask.
   float* const* steps;
+  const std::int32_t* refused;  // [1], optional: where it is not 0, the gradients failed, and nothing changes
 };
 
 // The rules are in cells.h. `options` has an entry for each tensor, that of its group.
@@ -395,9 +400,17 @@ struct Backend {
   virtual MemoryUse memory() const noexcept = 0;
 
   virtual void upload(void* destination, const void* host, std::size_t bytes) = 0;
-  virtual void download(void* host, const void* source,
-                        std::size_t bytes) = 0;  // returns when `host` holds them
-  virtual void synchronize() = 0;                // returns when all is computed
+  // May return before `host` holds the bytes; `host` stays until `arrived` has returned true for it, or
+  // thrown.
+  virtual void download(void* host, const void* source, std::size_t bytes) = 0;
+  virtual std::size_t downloads() const = 0;  // under way
+  // Whether the oldest download that was under way is over; with `wait`, when it is. Throws what the device
+  // has found wrong with what was issued before it.
+  virtual bool arrived(bool wait) = 0;
+  virtual void synchronize() = 0;  // returns when all is computed
+  // Of an op that left `refused`, after a wait or the arrival of a later download: whether it failed, and
+  // why. `refused` then means nothing more.
+  virtual bool settle(const std::int32_t* refused, Error& reason) = 0;
 
   virtual void matmul(const Matmul&) = 0;
   virtual void gatherRows(const GatherRows&) = 0;

@@ -9,6 +9,7 @@ const TESTS = [
   'test/cli/cuda.test.ts',
   'test/device/cuda.test.ts',
   'test/native/hostLibrary.test.ts',
+  'test/native/waits.test.ts',
   'test/reliability/api.test.ts',
   'test/training/cuda.test.ts',
 ]

@@ -15,10 +15,10 @@ std::string Sizes::text() const {
 }
 
 std::string LaunchedOps::text() const {
-  if (count_ == 0) return "";
-  const std::uint64_t first = count_ > latest_.size() ? count_ - latest_.size() : 0;
+  if (count_ == settled_) return "";
+  const std::uint64_t first = count_ - settled_ > latest_.size() ? count_ - latest_.size() : settled_;
   std::string text = "; launched since the last wait: ";
-  if (first > 0) text += std::to_string(first) + " ops, ";
+  if (first > settled_) text += std::to_string(first - settled_) + " ops, ";
   for (std::uint64_t i = first; i < count_; i++) {
     const Launched& op = latest_[i % latest_.size()];
     if (i > first) text += ", ";

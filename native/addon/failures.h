@@ -33,7 +33,9 @@ class Sizes {
 class LaunchedOps {
  public:
   void add(const char* name, const Sizes& sizes) { latest_[count_++ % latest_.size()] = {name, sizes}; }
-  void clear() { count_ = 0; }
+  std::uint64_t count() const { return count_; }
+  // The first so many are known to be well.
+  void settle(std::uint64_t count) { settled_ = count; }
   std::string text() const;
 
  private:
@@ -42,7 +44,7 @@ class LaunchedOps {
     Sizes sizes;
   };
   std::array<Launched, 16> latest_;
-  std::uint64_t count_ = 0;
+  std::uint64_t count_ = 0, settled_ = 0;
 };
 
 // Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
@@ -52,6 +54,19 @@ struct Failure {
   mutable std::atomic<bool> observed = false;  // somebody's await rejected with it
 };
 using FailurePointer = std::shared_ptr<const Failure>;
+
+class Failures;
+
+// An op of which the device has not said yet whether it failed. Its outputs carry it until then, and so do
+// the outputs of every op that reads them.
+struct Doubt {
+  const std::int32_t* refused = nullptr;  // of backend.h; null: the end of the op is known
+  FailurePointer failure;
+  const char* name = "";
+  Sizes sizes;
+  std::shared_ptr<Failures> failures;
+};
+using DoubtPointer = std::shared_ptr<Doubt>;
 
 // The failures of one environment's ops on one queue that no await has shown yet. The device's thread alone
 // uses them. The constructor takes the memory: adding a failure needs none for the list.

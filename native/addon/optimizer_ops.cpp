@@ -23,6 +23,14 @@ class TensorList {
     for (const Argument& tensor : tensors_) addresses_.push_back(tensor.floats());
     return addresses_.data();
   }
+  // Where it will stand whether they failed, if that is open.
+  const std::int32_t* refused() const {
+    for (const Argument& tensor : tensors_) {
+      const DoubtPointer& doubt = tensor.buffer().doubt;
+      if (doubt != nullptr && doubt->refused != nullptr) return doubt->refused;
+    }
+    return nullptr;
+  }
   const std::int64_t* counts() {
     counts_.clear();
     for (const Argument& tensor : tensors_) counts_.push_back(tensor.count());
@@ -41,6 +49,7 @@ class SteppedGroups {
  public:
   // The group that `call` stands at; returns how many tensors it has.
   std::size_t add(Call& call, const Options& options) {
+    call.op().heedsDoubt = true;
     const std::vector<Argument> parameters = call.updateAll("parameters");
     const std::size_t count = parameters.size();
     parameters_.add(parameters, count);
@@ -50,8 +59,8 @@ class SteppedGroups {
     return count;
   }
   Stepped stepped() {
-    return {parameters_.size(), parameters_.counts(), parameters_.addresses(), gradients_.addresses(),
-            steps_.addresses()};
+    return {parameters_.size(),     parameters_.counts(), parameters_.addresses(),
+            gradients_.addresses(), steps_.addresses(),   gradients_.refused()};
   }
   const Options* options() const { return options_.data(); }
 
@@ -102,10 +111,14 @@ void clipNorm(Queue& queue, Call& call) {
   const auto maxNorm = static_cast<float>(call.number("maxNorm"));
   const bool largest = call.flag("largest"), mustBeFinite = call.flag("mustBeFinite");
   // Nobody may step along gradients that were refused: unlike what other ops update, they fail with the op.
-  if (mustBeFinite) call.writeAll("values");
+  if (mustBeFinite) {
+    call.writeAll("values");
+    call.op().doubt = std::make_shared<Doubt>();
+  }
+  Doubt* const doubt = call.op().doubt.get();
   call.submit(queue, [=](Backend& backend) mutable {
     backend.clipNorm({values.size(), values.counts(), values.addresses(), rows.rows(), maxNorm, largest,
-                      mustBeFinite, total.floats()});
+                      total.floats(), doubt == nullptr ? nullptr : &doubt->refused});
   });
 }
 

@@ -63,36 +63,47 @@ void Queue::synchronize(std::shared_ptr<Failures> failures, std::function<void(c
 }
 
 // Whoever issues one op after another need not wake this thread for each.
-void Queue::spinUntilIssued() const {
+void Queue::spinUntilIssued() {
   constexpr std::chrono::microseconds kLongest{50};
   const auto end = std::chrono::steady_clock::now() + kLongest;
   while (waitingOps_.load(std::memory_order_acquire) == 0) {
+    finishArrived();
     for (int i = 0; i < 32; i++) pauseCpu();
     if (std::chrono::steady_clock::now() > end) return;
   }
 }
 
+// Nobody wakes this thread when a download arrives, so while one is under way it looks by itself.
+Op Queue::next() {
+  constexpr std::chrono::microseconds kBetweenLooks{20};
+  spinUntilIssued();
+  std::unique_lock lock(mutex_);
+  const auto issued = [this] { return !ops_.empty(); };
+  while (!readings_.empty() && !issued_.wait_for(lock, kBetweenLooks, issued)) {
+    lock.unlock();
+    finishArrived();
+    lock.lock();
+  }
+  issued_.wait(lock, issued);
+  return std::move(ops_.front());
+}
+
 void Queue::loop() {
   backend_->attach();
   for (;;) {
-    Op op;
-    {
-      spinUntilIssued();
-      std::unique_lock lock(mutex_);
-      issued_.wait(lock, [&] { return !ops_.empty(); });
-      op = std::move(ops_.front());
-    }
+    Op op = next();
     const std::size_t bytes = bytesOf(op);
     const FailurePointer failure = execute(op);
-    const auto done = std::move(op.done);
-    op = Op();  // lets go of its buffers before the next op asks for memory, and before anybody hears of the
-                // end
-    if (done) {
-      // Here and not where the promise rejects: a `synchronize` that was issued next must not report it
-      // again.
-      if (failure != nullptr) failure->observed = true;
-      done(failure);
+    if (backend_->downloads() > readings_.size()) {
+      Reading& reading = reading_.front();
+      reading.op = std::move(op);
+      reading.launched = launched_.count();
+      reading.doubts = settledDoubts_ + doubts_.size();
+      readings_.splice(readings_.end(), reading_);
+    } else {
+      end(op, failure);
     }
+    finishArrived();
     const std::lock_guard lock(mutex_);
     ops_.pop_front();
     waitingOps_.store(ops_.size(), std::memory_order_release);
@@ -100,6 +111,45 @@ void Queue::loop() {
     // Whoever is blocked continues with room for many ops, and need not be woken for each.
     if (blocked_ > 0 && ops_.size() <= kMostOps / 2) room_.notify_all();
   }
+}
+
+void Queue::end(Op& op, const FailurePointer& failure) {
+  const auto done = std::move(op.done);
+  // Lets go of its buffers before the next op asks for memory, and before anybody hears of the end.
+  op = Op();
+  if (!done) return;
+  // Here and not where the promise rejects: a `synchronize` that was issued next must not report it again.
+  if (failure != nullptr) failure->observed = true;
+  done(failure);
+}
+
+void Queue::finishArrived() {
+  while (!readings_.empty() && finishReading(false)) {
+  }
+}
+
+// The oldest download that is under way; false where it has not arrived.
+bool Queue::finishReading(bool wait) {
+  Reading& reading = readings_.front();
+  FailurePointer failure;
+  try {
+    if (!backend_->arrived(wait)) return false;
+    launched_.settle(reading.launched);
+    settle(reading.doubts);
+    if (reading.doubt != nullptr) failure = reading.doubt->failure;
+  } catch (...) {
+    failure = failed(reading.op);
+  }
+  end(reading.op, failure);
+  readings_.pop_front();
+  return true;
+}
+
+// All that was launched is computed, and all that was under way has arrived.
+void Queue::settleAll() {
+  while (!readings_.empty()) finishReading(true);
+  launched_.settle(launched_.count());
+  settle(settledDoubts_ + doubts_.size());
 }
 
 Kept** Queue::kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin) {
@@ -146,12 +196,51 @@ void Queue::compute(Op& op) {
   op.usesUp ? op.run(*backend_) : withRoom([&] { op.run(*backend_); });
 }
 
-FailurePointer Queue::execute(Op& op) {
+// What the device has found of the ops that it left open, up to so many of all.
+void Queue::settle(std::uint64_t doubts) {
+  for (; settledDoubts_ < doubts; settledDoubts_++) {
+    Doubt& doubt = *doubts_.front();
+    Error reason{"ERR_OP_FAILED", {}};
+    if (backend_->settle(doubt.refused, reason))
+      doubt.failure = doubt.failures->add(reason.code, doubt.name, doubt.sizes, reason.message, nullptr);
+    doubt.refused = nullptr;
+    doubts_.pop_front();
+  }
+}
+
+// The doubt that the outputs of an op are in because its inputs are. Where the op may not run before it is
+// settled, waits for that.
+DoubtPointer Queue::doubtOf(const Op& op) {
+  if (doubts_.empty()) return nullptr;
+  DoubtPointer found;
+  bool several = false, changesOthers = false;
+  const auto look = [&](const BufferPointer& buffer) {
+    if (buffer->doubt == nullptr || buffer->doubt->refused == nullptr) return false;
+    several = several || (found != nullptr && found != buffer->doubt);
+    found = buffer->doubt;
+    return true;
+  };
+  for (const BufferPointer& buffer : op.reads) look(buffer);
+  for (const BufferPointer& buffer : op.updates) changesOthers = !look(buffer) || changesOthers;
+  const bool full = op.doubt != nullptr && doubts_.size() == kMostDoubts;
+  const bool mayRun =
+      found == nullptr || op.waits || (!several && op.doubt == nullptr && (op.heedsDoubt || !changesOthers));
+  if (mayRun && !full) return found;
+  backend_->synchronize();
+  settleAll();
+  return nullptr;
+}
+
+// Throws where the op fails; returns the failure of an input.
+FailurePointer Queue::run(Op& op) {
+  DoubtPointer doubt = doubtOf(op);
   for (const auto* inputs : {&op.reads, &op.updates}) {
     for (const BufferPointer& buffer : *inputs) {
-      if (buffer->failure == nullptr) continue;
-      for (const BufferPointer& output : op.writes) output->failure = buffer->failure;
-      return buffer->failure;
+      const FailurePointer& failure =
+          buffer->failure == nullptr && buffer->doubt != nullptr ? buffer->doubt->failure : buffer->failure;
+      if (failure == nullptr) continue;
+      for (const BufferPointer& output : op.writes) output->failure = failure;
+      return failure;
     }
   }
   for (const auto* outputs : {&op.writes, &op.updates}) {
@@ -162,11 +251,41 @@ FailurePointer Queue::execute(Op& op) {
       }
     }
   }
+  if (op.waits && reading_.empty()) reading_.emplace_back();
+  compute(op);
+  if (op.waits) {
+    reading_.front().doubt = doubt;
+    if (backend_->downloads() > readings_.size()) return nullptr;
+    settleAll();
+    return doubt == nullptr ? nullptr : doubt->failure;
+  }
+  launched_.add(op.name, op.sizes);
+  if (op.doubt != nullptr && op.doubt->refused != nullptr) {
+    doubt = op.doubt;
+    doubt->name = op.name;
+    doubt->sizes = op.sizes;
+    doubt->failures = op.failures;
+    doubts_.push_back(doubt);
+  }
+  for (const BufferPointer& output : op.writes) output->doubt = doubt;
+  return nullptr;
+}
+
+FailurePointer Queue::execute(Op& op) {
+  try {
+    return run(op);
+  } catch (...) {
+    const FailurePointer failure = failed(op);
+    for (const BufferPointer& output : op.writes) output->failure = failure;
+    return failure;
+  }
+}
+
+// The failure of an op that has thrown what is being handled.
+FailurePointer Queue::failed(const Op& op) {
   Error reason{"ERR_OP_FAILED", {}};
   try {
-    compute(op);
-    op.waits ? launched_.clear() : launched_.add(op.name, op.sizes);
-    return nullptr;
+    throw;
   } catch (const Error& error) {
     reason = error;
   } catch (const std::bad_alloc&) {
@@ -177,10 +296,7 @@ FailurePointer Queue::execute(Op& op) {
     std::snprintf(reason.message, sizeof reason.message, "an exception of an unknown type");
   }
   const bool lost = std::strcmp(reason.code, "ERR_DEVICE_LOST") == 0;
-  const FailurePointer failure =
-      op.failures->add(reason.code, op.name, op.sizes, reason.message, lost ? &launched_ : nullptr);
-  for (const BufferPointer& output : op.writes) output->failure = failure;
-  return failure;
+  return op.failures->add(reason.code, op.name, op.sizes, reason.message, lost ? &launched_ : nullptr);
 }
 
 }  // namespace packed_rnn

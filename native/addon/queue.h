@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,6 +35,7 @@ struct Buffer {
   const std::size_t bytes;
   void* data = nullptr;
   FailurePointer failure;
+  DoubtPointer doubt;
   std::uint64_t stamp = 0;  // names its contents on its device
   std::array<std::unique_ptr<KeptForm>, kKeepers> kept;
 };
@@ -48,8 +50,10 @@ struct Op {
                                        // were; zeros the first time
   std::size_t hostBytes = 0;           // held by the op itself
   std::shared_ptr<Failures> failures;  // of who issued the op; never null
-  bool waits = false;                  // it returns when all before it is computed
+  bool waits = false;                  // all before it is computed when it is over
   bool usesUp = false;                 // it changes what it updates even if it fails, and cannot run again
+  bool heedsDoubt = false;             // it changes nothing where the device finds that a gradient failed
+  DoubtPointer doubt;                  // optional: it may turn out later that the op failed
   std::function<void(Backend&)> run;
   // Optional. Gets null where the op succeeded. Called on the device's thread, and throws nothing.
   std::function<void(const FailurePointer&)> done;
@@ -72,9 +76,25 @@ class Queue {
   static constexpr std::size_t kMostBytes = std::size_t{4} << 30;
 
  private:
+  // A download that is under way.
+  struct Reading {
+    Op op;
+    DoubtPointer doubt;                      // of what it reads
+    std::uint64_t launched = 0, doubts = 0;  // before it
+  };
+
   void loop();
-  void spinUntilIssued() const;
+  Op next();
+  void spinUntilIssued();
+  void end(Op& op, const FailurePointer& failure);
+  void finishArrived();
+  bool finishReading(bool wait);
   FailurePointer execute(Op& op);
+  FailurePointer run(Op& op);
+  FailurePointer failed(const Op& op);
+  DoubtPointer doubtOf(const Op& op);
+  void settle(std::uint64_t doubts);
+  void settleAll();
   void allocate(Op& op);
   void compute(Op& op);
   template <class F>
@@ -88,8 +108,13 @@ class Queue {
   std::deque<Op> ops_;
   std::atomic<std::size_t> waitingOps_ = 0;  // ops_.size(), for readers without the mutex
   std::size_t waitingBytes_ = 0;
-  int blocked_ = 0;       // calls that wait for room
-  LaunchedOps launched_;  // the device's thread alone
+  int blocked_ = 0;  // calls that wait for room
+  // the device's thread alone
+  LaunchedOps launched_;
+  std::deque<DoubtPointer> doubts_;  // no more than kMostDoubts
+  std::uint64_t settledDoubts_ = 0;  // before them
+  std::list<Reading> readings_;      // as many as the backend has downloads under way
+  std::list<Reading> reading_;       // memory for the next one, which then needs none
 };
 
 }  // namespace packed_rnn

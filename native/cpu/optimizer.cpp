@@ -199,7 +199,7 @@ void Kernels::clipNorm(const ClipNorm& a) {
       squares += static_cast<double>(partial[c]);
     }
     norm = a.largest ? most : static_cast<float>(__builtin_sqrt(squares));
-    if (a.mustBeFinite) checkNorm(norm, i);
+    if (a.refused != nullptr) checkNorm(norm, i);
   }
   a.total[0] = norm;
   // PyTorch's coefficient; NaN passes through the comparison, as it does there.
@@ -241,7 +241,7 @@ void Kernels::adamStep(const AdamStep& a) {
     stepRows(*this, table, stepped.gradients[i]);
   }
   eachStep(
-      *this, {stepped.tensors, dense, stepped.parameters, stepped.gradients, stepped.steps},
+      *this, {stepped.tensors, dense, stepped.parameters, stepped.gradients, stepped.steps, nullptr},
       [&](std::int64_t i, double t) { return AdamRule<Simd>(adamScalars<Simd>(a.options[i], t, 0)); },
       [&](const AdamRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V mean = loadSome(a.means[i], at, n);

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "cuda_backend.h"
 #include "reduce.cuh"
@@ -55,6 +57,7 @@ struct CheckRange {
   const std::int32_t* values;
   std::int64_t count;
   std::int32_t low, high, except;
+  std::int64_t check;
 };
 
 // One block, so that the first fault of all is the one that is told.
@@ -69,7 +72,9 @@ __global__ void __launch_bounds__(1024) checkRangeKernel(const CheckRange p) {
   }
   first = blockReduce(first, [](std::int64_t a, std::int64_t b) { return a < b ? a : b; });
   if (threadIdx.x == 0 && first < p.count && p.fault->what == 0) {
-    *p.fault = {p.what, static_cast<std::int32_t>(first), p.values[first], p.low, p.high};
+    *p.fault = {0, static_cast<std::int32_t>(first), p.values[first], p.low, p.high, p.check};
+    __threadfence_system();
+    *static_cast<volatile std::int32_t*>(&p.fault->what) = p.what;
   }
 }
 
@@ -83,8 +88,10 @@ cudaError_t findKernels() {
 CudaBackend::CudaBackend(const DeviceOptions& options, const cudaDeviceProp& properties)
     : options_(makeCurrent(options)), properties_(properties), memory_(options.ordinal, options.memoryLimit) {
   PACKED_RNN_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-  PACKED_RNN_CHECK(cudaMalloc(reinterpret_cast<void**>(&fault_), sizeof(Fault)));
-  PACKED_RNN_CHECK(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_));
+  PACKED_RNN_CHECK(cudaMallocHost(reinterpret_cast<void**>(&findings_), sizeof(Findings)));
+  *findings_ = {};
+  PACKED_RNN_CHECK(cudaMalloc(reinterpret_cast<void**>(&refused_), kMostDoubts * sizeof(std::int32_t)));
+  for (int i = 0; i < kMostDoubts; i++) freeDoubts_.push_back(i);
   graphs_ = new StepGraphs(*this);
 }
 
@@ -92,7 +99,8 @@ CudaBackend::~CudaBackend() {
   cudaSetDevice(options_.ordinal);
   cudaStreamSynchronize(stream_);
   delete graphs_;
-  cudaFree(fault_);
+  cudaFree(refused_);
+  cudaFreeHost(findings_);
   cudaStreamDestroy(stream_);
 }
 
@@ -120,31 +128,68 @@ void CudaBackend::upload(void* destination, const void* host, std::size_t bytes)
 }
 
 void CudaBackend::download(void* host, const void* source, std::size_t bytes) {
-  throwFault();
-  staging_.download(stream(), host, source, bytes);
+  const std::size_t before = downloads();
+  checksBefore_.push_back(checks_);
+  try {
+    staging_.download(stream(), host, source, bytes);
+  } catch (...) {
+    checksBefore_.pop_back();
+    throw;
+  }
+  if (downloads() > before) return;
+  checksBefore_.pop_back();
+  throwFault(checks_);
+}
+
+bool CudaBackend::arrived(bool wait) {
+  const std::int64_t checks = checksBefore_.front();
+  try {
+    if (!staging_.arrived(wait)) return false;
+  } catch (...) {
+    checksBefore_.pop_front();
+    throw;
+  }
+  checksBefore_.pop_front();
+  throwFault(checks);
+  return true;
 }
 
 void CudaBackend::synchronize() {
-  throwFault();
   PACKED_RNN_CHECK(cudaStreamSynchronize(stream()));
+  throwFault(checks_);
+}
+
+std::int32_t* CudaBackend::nextDoubt() const { return refused_ + freeDoubts_.back(); }
+void CudaBackend::takeDoubt() { freeDoubts_.pop_back(); }
+Refusal* CudaBackend::refusalOf(const std::int32_t* doubt) const {
+  return doubt == nullptr ? nullptr : &findings_->refusals[doubt - refused_];
+}
+
+bool CudaBackend::settle(const std::int32_t* refused, Error& reason) {
+  const Refusal found = *refusalOf(refused);
+  freeDoubts_.push_back(static_cast<int>(refused - refused_));
+  if (found.refused == 0) return false;
+  reason.code = "ERR_NON_FINITE";
+  std::snprintf(reason.message, sizeof reason.message,
+                "the norm of the gradients: wanted a finite number, got %g with values[%d]",
+                static_cast<double>(found.total), found.tensor);
+  return true;
 }
 
 void CudaBackend::checkRange(int what, const std::int32_t* values, std::int64_t count, std::int64_t low,
                              std::int64_t high, std::int64_t except) {
   if (count == 0) return;
-  mayFault_ = true;
+  checks_++;
   launch(stream(), checkRangeKernel, dim3(1), 1024, 0,
-         CheckRange{fault_, what, values, count, static_cast<std::int32_t>(low),
-                    static_cast<std::int32_t>(high), static_cast<std::int32_t>(except)});
+         CheckRange{&findings_->fault, what, values, count, static_cast<std::int32_t>(low),
+                    static_cast<std::int32_t>(high), static_cast<std::int32_t>(except), checks_});
 }
 
-void CudaBackend::throwFault() {
-  if (!mayFault_) return;
-  mayFault_ = false;
-  Fault fault{};
-  staging_.download(stream(), &fault, fault_, sizeof fault);
-  if (fault.what == 0) return;
-  PACKED_RNN_CHECK(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream()));
+void CudaBackend::throwFault(std::int64_t checks) {
+  // Kernels of later ops may be writing.
+  const std::int32_t what = std::atomic_ref(findings_->fault.what).load(std::memory_order_acquire);
+  if (what == 0 || findings_->fault.check > checks) return;
+  const Fault fault = std::exchange(findings_->fault, {});
   Error failure{"ERR_OUT_OF_RANGE", {}};
   std::snprintf(failure.message, sizeof failure.message,
                 "%s[%d] of an earlier op: wanted an integer from %d to %d, got %d",

@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <deque>
 #include <thread>
 #include <vector>
 
@@ -15,10 +16,20 @@ namespace packed_rnn::cuda {
 
 class StepGraphs;
 
-// What an index on the device may turn out to be; kernels write it, the host reads it when it waits.
+// What kernels find and the host reads when it waits. It lies in the host's memory, so that a wait is enough.
 struct Fault {
-  std::int32_t what;  // 0: nothing, 1: labels, 2: index
+  std::int32_t what;  // 0: nothing, 1: labels, 2: index; written last
   std::int32_t place, value, low, high;
+  std::int64_t check;  // the number of the check that found it
+};
+struct Refusal {
+  std::int32_t refused;  // as on the device
+  std::int32_t tensor;
+  float total;
+};
+struct Findings {
+  Fault fault;
+  Refusal refusals[kMostDoubts];
 };
 
 class CudaBackend final : public Backend {
@@ -31,9 +42,12 @@ class CudaBackend final : public Backend {
   MemoryUse memory() const noexcept override;
   void upload(void* destination, const void* host, std::size_t bytes) override;
   void download(void* host, const void* source, std::size_t bytes) override;
+  std::size_t downloads() const override { return staging_.downloads(); }
+  bool arrived(bool wait) override;
   // Kernels are compiled with -ftz, so there is nothing to set.
   void attach() override { thread_ = std::this_thread::get_id(); }
   void synchronize() override;
+  bool settle(const std::int32_t* refused, Error& reason) override;
 
   void matmul(const Matmul&) override;
   void gatherRows(const GatherRows&) override;
@@ -73,9 +87,14 @@ class CudaBackend final : public Backend {
   // Throws ERR_OUT_OF_RANGE, at the host's next wait, unless low <= value < high for each value but `except`.
   void checkRange(int what, const std::int32_t* values, std::int64_t count, std::int64_t low,
                   std::int64_t high, std::int64_t except);
+  // For an op that may fail on the device: [1] there, not 0 where it did, and what it writes of that for the
+  // host.
+  std::int32_t* nextDoubt() const;
+  void takeDoubt();  // when nothing of the op can throw any more
+  Refusal* refusalOf(const std::int32_t* doubt) const;
 
  private:
-  void throwFault();
+  void throwFault(std::int64_t checks);  // what one of the first so many checks found
 
   const DeviceOptions options_;
   const cudaDeviceProp properties_;
@@ -84,8 +103,11 @@ class CudaBackend final : public Backend {
   cudaStream_t stream_ = nullptr;
   Staging staging_;
   StepGraphs* graphs_ = nullptr;
-  Fault* fault_ = nullptr;  // on the device
-  bool mayFault_ = false;   // a check was launched since the last wait
+  Findings* findings_ = nullptr;
+  std::int64_t checks_ = 0;                // launched
+  std::deque<std::int64_t> checksBefore_;  // each download that is under way
+  std::int32_t* refused_ = nullptr;        // [kMostDoubts] on the device
+  std::vector<int> freeDoubts_;
 };
 
 // Whether the library has code that runs on the current device.

@@ -1,6 +1,5 @@
 // Steps over many tensors at once: clipping and the optimisers' rules of cells.h, a block a chunk of a
 // tensor.
-#include <cmath>
 #include <new>
 
 #include "cells.h"
@@ -40,6 +39,8 @@ struct Values {
   float* total;
   float bound;  // maxNorm or limit
   bool largest;
+  std::int32_t* refused;  // [1], optional, like what the host reads of it
+  Refusal* refusal;
 };
 
 // f(x) for this thread's elements of a chunk of a table's gradient, as far as rows hold them: of those
@@ -85,10 +86,13 @@ __global__ void __launch_bounds__(kThreads) normPartsKernel(const Values p) {
 __global__ void __launch_bounds__(kThreads) normKernel(const Values p) {
   float most = 0;
   double squares = 0;
+  std::int64_t infinite = p.count - 1;  // the first part that is; the last one where only their sum is
   for (std::int64_t i = threadIdx.x; i < p.count; i += kThreads) {
     most = Accurate::max(most, p.parts[i]);
     squares += static_cast<double>(p.parts[i]);
+    if (!isfinite(p.parts[i]) && i < infinite) infinite = i;
   }
+  infinite = blockReduce(infinite, [](std::int64_t a, std::int64_t b) { return a < b ? a : b; });
   most = blockReduce(most, [](float a, float b) { return Accurate::max(a, b); });
   squares = blockSum(squares);
   if (threadIdx.x > 0) return;
@@ -97,6 +101,9 @@ __global__ void __launch_bounds__(kThreads) normKernel(const Values p) {
   const float coefficient = p.bound / (norm + 1e-6f);
   p.total[0] = norm;
   p.total[1] = coefficient > 1.0f ? 1.0f : coefficient;
+  if (p.refused == nullptr) return;
+  *p.refused = isfinite(norm) ? 0 : 1;
+  *p.refusal = {*p.refused, static_cast<std::int32_t>(p.chunks[infinite].tensor), norm};
 }
 
 // budget: 40 registers, 0 KB shared
@@ -129,7 +136,12 @@ struct Steps {
   const Parameter* parameters;  // [tensors]
   const Options* options;       // [tensors]
   std::int64_t tensors;
+  const std::int32_t* refused;  // [1], optional
 };
+
+__device__ __forceinline__ bool isRefused(const std::int32_t* refused) {
+  return refused != nullptr && *refused != 0;
+}
 
 // Each rule: how one is made of the options for step t, and what it does to element i.
 __device__ __forceinline__ void makeRule(SgdRule<Accurate>* to, const SgdOptions& o, double t,
@@ -177,6 +189,7 @@ __device__ __forceinline__ void stepElement(const AdamRule<Accurate>& rule, cons
 // budget: 64 registers, 1 KB shared
 template <class Rule, class Options>
 __global__ void __launch_bounds__(kThreads) stepKernel(const Steps<Options> p) {
+  if (isRefused(p.refused)) return;
   // One thread makes the rule for all: its scalars are powers in double precision.
   Rule* const shared = reinterpret_cast<Rule*>(sharedArray<double, (sizeof(Rule) + 7) / 8, 0>());
   const Chunk chunk = p.chunks[blockIdx.x];
@@ -202,7 +215,7 @@ __device__ __forceinline__ void advanceRate(const AsgdOptions& o, const Paramete
 template <class Options>
 __global__ void __launch_bounds__(kThreads) advanceKernel(const Steps<Options> p) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (i >= p.tensors || p.parameters[i].steps == nullptr) return;
+  if (i >= p.tensors || p.parameters[i].steps == nullptr || isRefused(p.refused)) return;
   p.parameters[i].steps[0] += 1;
   advanceRate(p.options[i], p.parameters[i]);
 }
@@ -221,7 +234,7 @@ void stepAll(
   Scratch<Chunk> chunkTable(backend, chunks);
   Scratch<Parameter> parameterTable(backend, parameters);
   Scratch<Options> optionTable(backend, std::vector<Options>(options, options + s.tensors));
-  const Steps<Options> steps{chunkTable, parameterTable, optionTable, s.tensors};
+  const Steps<Options> steps{chunkTable, parameterTable, optionTable, s.tensors, s.refused};
   first();
   launch(backend.stream(), stepKernel<Rule, Options>, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
          steps);
@@ -233,18 +246,20 @@ struct NotedStep {
   const float* steps;  // [1]: taken before this one
   const float* rest;   // [1]
   MissedSteps missed;
+  const std::int32_t* refused;  // [1], optional
 };
 
 // budget: 80 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) noteStepKernel(const NotedStep p) {
-  if (threadIdx.x > 0) return;
+  if (threadIdx.x > 0 || isRefused(p.refused)) return;
   const double t = 1.0 + static_cast<double>(p.steps[0]);
   p.missed.scalars[p.missed.count[0]++] = adamScalars<Accurate>(p.options, t, p.rest[0]);
 }
 
 struct TableSteps {
   AdamCatchUp table;
-  const float* gradients;  // [count, columns]: of the last step, in the rows `ids`; or null
+  const float* gradients;       // [count, columns]: of the last step, in the rows `ids`; or null
+  const std::int32_t* refused;  // [1], optional
 };
 
 // A row makes the steps that it missed, a warp a row.
@@ -252,7 +267,7 @@ struct TableSteps {
 __global__ void __launch_bounds__(kThreads) stepRowsKernel(const TableSteps p) {
   const AdamCatchUp& table = p.table;
   const std::int64_t u = static_cast<std::int64_t>(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32;
-  if (u >= (table.ids == nullptr ? table.rows : table.count)) return;
+  if (u >= (table.ids == nullptr ? table.rows : table.count) || isRefused(p.refused)) return;
   const std::int64_t id = table.ids == nullptr ? u : table.ids[u];
   const std::int32_t from = table.missed.made[id], to = table.missed.count[0];
   if (from == to) return;
@@ -297,27 +312,16 @@ void CudaBackend::clipNorm(const ClipNorm& a) {
   Scratch<GradientRows> rows(*this, std::vector<GradientRows>(a.rows, a.rows + a.tensors));
   Scratch<float> parts(*this, count);
   Scratch<float> norm(*this, 2);
-  Values p{whole, values, rows, parts, count, norm, norm, a.maxNorm, a.largest};
+  std::int32_t* const refused = a.refused == nullptr ? nullptr : nextDoubt();
+  Values p{whole, values, rows, parts, count, norm, norm, a.maxNorm, a.largest, refused, refusalOf(refused)};
   launch(stream(), normPartsKernel, dim3(static_cast<unsigned>(count)), kThreads, 0, p);
   launch(stream(), normKernel, dim3(1), kThreads, 0, p);
-  if (a.mustBeFinite) {
-    float total = 0;
-    download(&total, norm, sizeof total);
-    if (!std::isfinite(total)) {
-      std::vector<float> ofChunks(wholeChunks.size());
-      download(ofChunks.data(), parts, ofChunks.size() * sizeof(float));
-      std::size_t c = 0;
-      while (c + 1 < ofChunks.size() && std::isfinite(ofChunks[c])) c++;
-      Error failure{"ERR_NON_FINITE", {}};
-      std::snprintf(failure.message, sizeof failure.message,
-                    "the norm of the gradients: wanted a finite number, got %g with values[%lld]",
-                    static_cast<double>(total), static_cast<long long>(wholeChunks[c].tensor));
-      throw failure;
-    }
-  }
   p.chunks = held;
   launch(stream(), scaleKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0, p);
   elementwise({Elementwise::copy, 1, norm, nullptr, a.total});
+  if (refused == nullptr) return;
+  takeDoubt();
+  *a.refused = refused;
 }
 
 void CudaBackend::clipValue(const ClipValue& a) {
@@ -325,7 +329,7 @@ void CudaBackend::clipValue(const ClipValue& a) {
   Scratch<Chunk> table(*this, chunks);
   Scratch<float*> values(*this, std::vector<float*>(a.values, a.values + a.tensors));
   launch(stream(), clampKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
-         Values{table, values, nullptr, nullptr, 0, nullptr, nullptr, a.limit, false});
+         Values{table, values, nullptr, nullptr, 0, nullptr, nullptr, a.limit, false, nullptr, nullptr});
 }
 
 void CudaBackend::sgdStep(const SgdStep& a) {
@@ -350,16 +354,17 @@ void CudaBackend::adamStep(const AdamStep& a) {
       const GradientRows& rows = a.rows[i];
       if (rows.ids == nullptr) continue;
       launch(stream(), noteStepKernel, dim3(1), kThreads, 0,
-             NotedStep{a.options[i], stepped.steps[i], a.rests[i], a.missed[i]});
+             NotedStep{a.options[i], stepped.steps[i], a.rests[i], a.missed[i], stepped.refused});
       stepRows(*this, {{rows.tableRows, rows.columns, stepped.parameters[i], a.means[i], a.variances[i],
                         a.maxima[i], a.missed[i], rows.count, rows.ids},
-                       stepped.gradients[i]});
+                       stepped.gradients[i],
+                       stepped.refused});
     }
   });
 }
 
 void CudaBackend::adamCatchUp(const AdamCatchUp& a) {
-  stepRows(*this, {a, nullptr});
+  stepRows(*this, {a, nullptr, nullptr});
   if (a.ids != nullptr) return;
   // Bits of 0.
   fill({1, 0.0f, nullptr, reinterpret_cast<float*>(a.missed.count)});

@@ -10,17 +10,27 @@ namespace {
 constexpr std::size_t kRing = std::size_t{16} << 20;
 constexpr std::size_t kMostAtOnce = kRing / 4;  // so that the next piece is filled while this one travels
 constexpr std::size_t kLine = 256;
+constexpr std::size_t kLanding = std::size_t{4} << 20;
+constexpr std::size_t kSmall = kLanding / 16;
 }  // namespace
 
-Staging::Staging() { PACKED_RNN_CHECK(cudaMallocHost(reinterpret_cast<void**>(&ring_), kRing)); }
+Staging::Staging() {
+  PACKED_RNN_CHECK(cudaMallocHost(reinterpret_cast<void**>(&ring_), kRing));
+  PACKED_RNN_CHECK(cudaMallocHost(reinterpret_cast<void**>(&landing_), kLanding));
+}
 
 Staging::~Staging() {
   for (const Piece& piece : pieces_) {
     cudaEventSynchronize(piece.copied);
     cudaEventDestroy(piece.copied);
   }
+  for (const Download& download : downloads_) {
+    cudaEventSynchronize(download.copied);
+    cudaEventDestroy(download.copied);
+  }
   for (const cudaEvent_t event : events_) cudaEventDestroy(event);
   cudaFreeHost(ring_);
+  cudaFreeHost(landing_);
 }
 
 void Staging::retire() {
@@ -64,6 +74,16 @@ void Staging::upload(cudaStream_t stream, void* destination, const void* host, s
 }
 
 void Staging::download(cudaStream_t stream, void* host, const void* source, std::size_t bytes) {
+  if (downloads_.empty()) landed_ = 0;
+  if (bytes <= kSmall && landed_ + bytes <= kLanding) {
+    std::byte* const place = landing_ + landed_;
+    const cudaEvent_t copied = event();
+    PACKED_RNN_CHECK(cudaMemcpyAsync(place, source, bytes, cudaMemcpyDeviceToHost, stream));
+    PACKED_RNN_CHECK(cudaEventRecord(copied, stream));
+    downloads_.push_back({host, landed_, bytes, copied});
+    landed_ += (bytes + kLine - 1) / kLine * kLine;
+    return;
+  }
   for (std::size_t done = 0; done < bytes; done += kMostAtOnce) {
     const std::size_t piece = std::min(bytes - done, kMostAtOnce);
     const std::uint64_t begin = reserve((piece + kLine - 1) / kLine * kLine);
@@ -72,6 +92,20 @@ void Staging::download(cudaStream_t stream, void* host, const void* source, std:
     PACKED_RNN_CHECK(cudaStreamSynchronize(stream));
     std::memcpy(static_cast<std::byte*>(host) + done, ring_ + begin % kRing, piece);
   }
+}
+
+bool Staging::arrived(bool wait) {
+  const Download download = downloads_.front();
+  const cudaError_t status = wait ? cudaEventSynchronize(download.copied) : cudaEventQuery(download.copied);
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();  // it does not stick
+    return false;
+  }
+  downloads_.pop_front();
+  events_.push_back(download.copied);
+  PACKED_RNN_CHECK(status);
+  std::memcpy(download.host, landing_ + download.place, download.bytes);
+  return true;
 }
 
 }  // namespace packed_rnn::cuda

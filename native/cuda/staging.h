@@ -20,12 +20,19 @@ class Staging {
 
   // In stream order; returns when `host` has been read.
   void upload(cudaStream_t stream, void* destination, const void* host, std::size_t bytes);
-  // Returns when `host` is written.
+  // In stream order. What is small travels on when this has returned: `host` holds it when `arrived` says so.
   void download(cudaStream_t stream, void* host, const void* source, std::size_t bytes);
+  std::size_t downloads() const { return downloads_.size(); }
+  bool arrived(bool wait);  // the oldest of them; it is over also where this throws
 
  private:
   struct Piece {
     std::uint64_t begin;
+    cudaEvent_t copied;
+  };
+  struct Download {
+    void* host;
+    std::size_t place, bytes;  // in `landing_`
     cudaEvent_t copied;
   };
   // A place where `bytes` may be written; waits while a copy still reads there.
@@ -34,8 +41,11 @@ class Staging {
   cudaEvent_t event();
 
   std::byte* ring_ = nullptr;
-  std::uint64_t next_ = 0;           // places are counted on and on; the ring has the place modulo its length
-  std::deque<Piece> pieces_;         // under way, oldest first
+  std::uint64_t next_ = 0;    // places are counted on and on; the ring has the place modulo its length
+  std::deque<Piece> pieces_;  // under way, oldest first
+  std::byte* landing_ = nullptr;
+  std::size_t landed_ = 0;  // where the next download lands; places are used again when none is under way
+  std::deque<Download> downloads_;
   std::vector<cudaEvent_t> events_;  // free
 };
 

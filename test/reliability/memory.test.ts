@@ -76,7 +76,7 @@ describe('many steps of a small model', () => {
     ['with', true],
     ['without', false],
   ])('%s dispose end with flat memory', async (_, dispose) => {
-    const steps = many(2_000, 10_000)
+    const steps = many(4_000, 10_000)
     const samples = await train(steps, dispose)
     expect(samples).toHaveLength(20)
     // By then everything is as large as it gets: pages come and go, so medians of five samples are compared.

@@ -12,6 +12,7 @@ import { optimizersSuite } from './optimizers.js'
 import { packingSuite } from './packing.js'
 import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
+import { refusedStepsSuite } from './refusedSteps.js'
 import { repeatedSuite } from './repeated.js'
 import type { Target } from './target.js'
 import { touchedRowsSuite } from './touchedRows.js'
@@ -36,4 +37,5 @@ export const suites: readonly ((target: Target) => void)[] = [
   optimizerStateSuite,
   touchedRowsSuite,
   clippingSuite,
+  refusedStepsSuite,
 ]

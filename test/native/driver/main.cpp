@@ -62,6 +62,7 @@ std::vector<float> Device::results() {
     const std::size_t begin = all.size();
     all.resize(begin + result.bytes / sizeof(float));
     backend->download(all.data() + begin, result.data, result.bytes);
+    while (backend->downloads() > 0) backend->arrived(true);
   }
   return all;
 }

@@ -11,6 +11,7 @@ struct Tensors {
   std::vector<std::int64_t> counts = {1, 33, 5000, 128};
   std::vector<float*> parameters, first, second, third, steps;
   std::vector<const float*> gradients;
+  const std::int32_t* refused = nullptr;
 
   explicit Tensors(Device& device) {
     for (const std::int64_t count : counts) {
@@ -22,8 +23,12 @@ struct Tensors {
     }
   }
   Stepped stepped() const {
-    return {static_cast<std::int64_t>(counts.size()), counts.data(), parameters.data(), gradients.data(),
-            steps.data()};
+    return {static_cast<std::int64_t>(counts.size()),
+            counts.data(),
+            parameters.data(),
+            gradients.data(),
+            steps.data(),
+            refused};
   }
   template <class Options>
   std::vector<Options> each(const Options& options) const {
@@ -42,9 +47,14 @@ void clip(Device& device) {
   Tensors tensors(device);
   const std::int64_t count = static_cast<std::int64_t>(tensors.counts.size());
   const std::vector<GradientRows> rows = rowsOf(device, tensors);
-  for (const bool largest : {false, true})
+  for (const bool largest : {false, true}) {
+    const std::int32_t* refused = nullptr;
     device.backend->clipNorm({count, tensors.counts.data(), tensors.parameters.data(), rows.data(), 0.5f,
-                              largest, true, device.result(1)});
+                              largest, device.result(1), &refused});
+    device.backend->synchronize();
+    Error reason{"", {}};
+    if (refused != nullptr && device.backend->settle(refused, reason)) throw reason;
+  }
   device.backend->clipValue({count, tensors.counts.data(), tensors.parameters.data(), 0.001f});
 }
 
