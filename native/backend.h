@@ -29,6 +29,11 @@ struct Kept {
   virtual ~Kept() = default;
 };
 
+// A point in the order of ops. Whoever holds it destroys it, on any thread.
+struct Mark {
+  virtual ~Mark() = default;
+};
+
 struct MemoryUse {
   std::size_t held;    // bytes in buffers that somebody holds
   std::size_t cached;  // bytes kept for the next allocation
@@ -411,6 +416,11 @@ struct Backend {
   // Of an op that left `refused`, after a wait or the arrival of a later download: whether it failed, and
   // why. `refused` then means nothing more.
   virtual bool settle(const std::int32_t* refused, Error& reason) = 0;
+
+  // Behind all that was issued.
+  virtual Mark* mark() = 0;
+  // Of the device's own clock, between two of its marks; returns when both are reached.
+  virtual double secondsBetween(const Mark& start, const Mark& end) = 0;
 
   virtual void matmul(const Matmul&) = 0;
   virtual void gatherRows(const GatherRows&) = 0;

@@ -1,6 +1,7 @@
 import { checkInteger } from './check.js'
 import { usableCores } from './cpuQuota.js'
 import { badArgument, type ErrorCode, PackedRnnError } from './errors.js'
+import { Mark } from './mark.js'
 import { type Ceilings, fromNative, type NativeDevice, native, precisions } from './native.js'
 
 /**
@@ -105,6 +106,18 @@ export class Device {
     } catch (error) {
       throw fromNative(error)
     }
+  }
+
+  /**
+   * A point behind all that was issued, for times of the device itself: a call returns long before its work is done.
+   *
+   * @example
+   * const start = device('cpu').mark()
+   * tanh(randn([256, 256]))
+   * const seconds = await start.secondsUntil(device('cpu').mark())
+   */
+  mark(): Mark {
+    return new Mark(this)
   }
 
   /** Bytes that tensors and queued ops hold, and bytes kept for the next ones. */

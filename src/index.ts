@@ -24,6 +24,7 @@ export {
   writeSafetensors,
 } from './formats/safetensors.js'
 export { loadStateDict, saveStateDict } from './formats/stateDict.js'
+export type { Mark } from './mark.js'
 export * as nn from './nn/index.js'
 export { concatColumns } from './ops/columns.js'
 export { type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'

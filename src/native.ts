@@ -15,6 +15,11 @@ export interface NativeBuffer {
   readonly [handle]: 'buffer'
 }
 
+/** A point in the order of a device's ops. */
+export interface NativeMark {
+  readonly [handle]: 'mark'
+}
+
 /** A device's queue. */
 export interface NativeDevice {
   readonly [handle]: 'device'
@@ -226,6 +231,9 @@ export interface Native {
   ceilings(device: NativeDevice): Promise<Ceilings>
   deviceMemory(device: NativeDevice): { held: number; cached: number }
   synchronize(device: NativeDevice): Promise<void>
+  mark(device: NativeDevice): NativeMark
+  /** @throws TypeError for what is no mark; the caller checks that both are of this device. */
+  secondsBetween(device: NativeDevice, start: NativeMark, end: NativeMark): Promise<number>
   allocate(device: NativeDevice, bytes: number): NativeBuffer
   /** `allocate` into a buffer that was released. */
   renew(device: NativeDevice, buffer: NativeBuffer, bytes: number): void

@@ -15,6 +15,7 @@ namespace packed_rnn {
 namespace {
 
 constexpr napi_type_tag kDeviceTag = {0x51c8e2b7d04f4a69ull, 0xa3f9167c2e8b5d40ull};
+constexpr napi_type_tag kMarkTag = {0x7be2049d31f84c5aull, 0x92d06ea1c4738bf5ull};
 
 struct Device {
   Queue queue;
@@ -207,6 +208,45 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+// A mark, when its turn has come. Freed on whichever thread lets go of it last.
+using MarkPointer = std::shared_ptr<std::unique_ptr<Mark>>;
+
+Napi::Value mark(const Napi::CallbackInfo& info) {
+  auto made = std::make_shared<std::unique_ptr<Mark>>();
+  Op op;
+  op.name = "mark";
+  op.run = [made](Backend& backend) { made->reset(backend.mark()); };
+  Environment::of(info.Env())->push(queueOf(info[0]), std::move(op));
+  const auto external = Napi::External<MarkPointer>::New(info.Env(), new MarkPointer(std::move(made)),
+                                                         [](Napi::Env, MarkPointer* held) { delete held; });
+  external.TypeTag(&kMarkTag);
+  return external;
+}
+
+MarkPointer markOf(const Napi::Value& value) {
+  if (!value.IsExternal() || !value.As<Napi::External<MarkPointer>>().CheckTypeTag(&kMarkTag)) {
+    throw Napi::TypeError::New(value.Env(), "packed-rnn: wanted a mark");
+  }
+  return *value.As<Napi::External<MarkPointer>>().Data();
+}
+
+// secondsBetween(device, start, end): a promise
+Napi::Value secondsBetween(const Napi::CallbackInfo& info) {
+  auto seconds = std::make_shared<double>(0);
+  Napi::Promise promise(info.Env(), nullptr);
+  Op op;
+  op.name = "secondsUntil";
+  op.run = [seconds, start = markOf(info[1]), end = markOf(info[2])](Backend& backend) {
+    if (*start == nullptr || *end == nullptr) throw Error{"ERR_OP_FAILED", "a mark was never set"};
+    *seconds = backend.secondsBetween(**start, **end);
+  };
+  const auto settle = [seconds](Napi::Env env) { return Napi::Number::New(env, *seconds); };
+  const std::shared_ptr<Environment> environment = Environment::of(info.Env());
+  op.done = environment->promise(info.Env(), settle, promise);
+  environment->push(queueOf(info[0]), std::move(op));
+  return promise;
+}
+
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   const auto bytes = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value());
   return wrapBuffer(info.Env(), std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
@@ -281,6 +321,8 @@ void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceMemory", Napi::Function::New(env, deviceMemory, "deviceMemory"));
   exports.Set("ceilings", Napi::Function::New(env, ceilings, "ceilings"));
   exports.Set("synchronize", Napi::Function::New(env, synchronize, "synchronize"));
+  exports.Set("mark", Napi::Function::New(env, mark, "mark"));
+  exports.Set("secondsBetween", Napi::Function::New(env, secondsBetween, "secondsBetween"));
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
   exports.Set("renew", Napi::Function::New(env, renew, "renew"));
   exports.Set("upload", Napi::Function::New(env, upload, "upload"));

@@ -10,7 +10,7 @@ namespace packed_rnn {
 Queue& queueOf(const Napi::Value& device);
 
 // openDevice, cudaLibraryFile, cudaDevices, instructionSets, cpuPrecisions, deviceInfo, deviceMemory,
-// ceilings, synchronize, allocate, upload, download, release
+// ceilings, synchronize, mark, secondsBetween, allocate, upload, download, release
 void defineDevice(Napi::Env env, Napi::Object exports);
 // every op of backend.h; those over many tensors at once are the second's
 void defineOps(Napi::Env env, Napi::Object exports);

@@ -28,17 +28,17 @@ std::string LaunchedOps::text() const {
 }
 
 Failures::Failures()
-    : speechless_(std::make_shared<Failure>("ERR_OUT_OF_MEMORY", "the host has no memory left")) {
+    : speechless_(std::make_shared<Failure>(0, "ERR_OUT_OF_MEMORY", "the host has no memory left")) {
   kept_.reserve(kMost);
 }
 
-FailurePointer Failures::add(const char* code, const char* op, const Sizes& sizes, const char* message,
-                             const LaunchedOps* launched) noexcept {
+FailurePointer Failures::add(std::uint64_t number, const char* code, const char* op, const Sizes& sizes,
+                             const char* message, const LaunchedOps* launched) noexcept {
   FailurePointer failure;
   try {
     std::string text = std::string(op) + "(" + sizes.text() + "): " + message;
     if (launched != nullptr) text += launched->text();
-    failure = std::make_shared<Failure>(code, std::move(text));
+    failure = std::make_shared<Failure>(number, code, std::move(text));
   } catch (const std::bad_alloc&) {
     failure = speechless_;
     failure->observed = false;
@@ -58,7 +58,8 @@ FailurePointer Failures::add(const char* code, const char* op, const Sizes& size
 FailurePointer Failures::take() noexcept {
   FailurePointer first;
   for (const FailurePointer& failure : kept_) {
-    if (first == nullptr && !failure->observed) first = failure;
+    if (failure->observed) continue;
+    if (first == nullptr || failure->number < first->number) first = failure;
   }
   kept_.clear();
   const std::uint64_t dropped = std::exchange(dropped_, 0);
@@ -67,7 +68,8 @@ FailurePointer Failures::take() noexcept {
   if (dropped == 0) return first;
   try {
     return std::make_shared<Failure>(
-        first->code, first->message + "; further failures, not kept: " + std::to_string(dropped));
+        first->number, first->code,
+        first->message + "; further failures, not kept: " + std::to_string(dropped));
   } catch (const std::bad_alloc&) {
     return first;
   }

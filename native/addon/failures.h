@@ -49,6 +49,7 @@ class LaunchedOps {
 
 // Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
 struct Failure {
+  std::uint64_t number;  // ops that succeeded on its device before it, as far as was known
   std::string code;
   std::string message;
   mutable std::atomic<bool> observed = false;  // somebody's await rejected with it
@@ -64,6 +65,7 @@ struct Doubt {
   FailurePointer failure;
   const char* name = "";
   Sizes sizes;
+  std::uint64_t number = 0;  // as a failure's
   std::shared_ptr<Failures> failures;
 };
 using DoubtPointer = std::shared_ptr<Doubt>;
@@ -77,9 +79,9 @@ class Failures {
   Failures();
   // Keeps the first kMost - 1 failures and the last one, and counts the others.
   // `launched` is null but for a lost device.
-  FailurePointer add(const char* code, const char* op, const Sizes& sizes, const char* message,
-                     const LaunchedOps* launched) noexcept;
-  // The first failure that nobody has observed, or null. Forgets all of them.
+  FailurePointer add(std::uint64_t number, const char* code, const char* op, const Sizes& sizes,
+                     const char* message, const LaunchedOps* launched) noexcept;
+  // The first failure, in the order of the ops, that nobody has observed, or null. Forgets all of them.
   FailurePointer take() noexcept;
 
  private:

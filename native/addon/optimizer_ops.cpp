@@ -23,14 +23,6 @@ class TensorList {
     for (const Argument& tensor : tensors_) addresses_.push_back(tensor.floats());
     return addresses_.data();
   }
-  // Where it will stand whether they failed, if that is open.
-  const std::int32_t* refused() const {
-    for (const Argument& tensor : tensors_) {
-      const DoubtPointer& doubt = tensor.buffer().doubt;
-      if (doubt != nullptr && doubt->refused != nullptr) return doubt->refused;
-    }
-    return nullptr;
-  }
   const std::int64_t* counts() {
     counts_.clear();
     for (const Argument& tensor : tensors_) counts_.push_back(tensor.count());
@@ -58,9 +50,9 @@ class SteppedGroups {
     options_.insert(options_.end(), count, options);
     return count;
   }
-  Stepped stepped() {
+  Stepped stepped(const Queue& queue) {
     return {parameters_.size(),     parameters_.counts(), parameters_.addresses(),
-            gradients_.addresses(), steps_.addresses(),   gradients_.refused()};
+            gradients_.addresses(), steps_.addresses(),   queue.refused()};
   }
   const Options* options() const { return options_.data(); }
 
@@ -139,8 +131,8 @@ void sgdStep(Queue& queue, Call& call) {
                           call.number("weightDecay"), call.flag("nesterov")});
     momenta.add(call.updateAll("momenta"), count);
   });
-  call.submit(queue, [=](Backend& backend) mutable {
-    backend.sgdStep({groups.stepped(), groups.options(), momenta.addresses()});
+  call.submit(queue, [=, &queue](Backend& backend) mutable {
+    backend.sgdStep({groups.stepped(queue), groups.options(), momenta.addresses()});
   });
 }
 
@@ -163,10 +155,10 @@ void adamStep(Queue& queue, Call& call) {
       missed.push_back(call.update("missed"));
     });
   });
-  call.submit(queue, [=](Backend& backend) mutable {
+  call.submit(queue, [=, &queue](Backend& backend) mutable {
     std::vector<MissedSteps> steps;
     for (const Argument& buffer : missed) steps.push_back(missedSteps(buffer));
-    backend.adamStep({groups.stepped(), groups.options(), means.addresses(), variances.addresses(),
+    backend.adamStep({groups.stepped(queue), groups.options(), means.addresses(), variances.addresses(),
                       maxima.addresses(), rows.rows(), rests.addresses(), steps.data()});
   });
 }
@@ -202,8 +194,8 @@ void asgdStep(Queue& queue, Call& call) {
     averages.add(call.updateAll("averages"), count);
     rates.add(call.updateAll("rates"), count);
   });
-  call.submit(queue, [=](Backend& backend) mutable {
-    backend.asgdStep({groups.stepped(), groups.options(), averages.addresses(), rates.addresses()});
+  call.submit(queue, [=, &queue](Backend& backend) mutable {
+    backend.asgdStep({groups.stepped(queue), groups.options(), averages.addresses(), rates.addresses()});
   });
 }
 
@@ -216,8 +208,8 @@ void adagradStep(Queue& queue, Call& call) {
                call.number("keep"), call.number("add"), call.number("initialAccumulator")});
     sums.add(call.updateAll("sums"), count);
   });
-  call.submit(queue, [=](Backend& backend) mutable {
-    backend.adagradStep({groups.stepped(), groups.options(), sums.addresses()});
+  call.submit(queue, [=, &queue](Backend& backend) mutable {
+    backend.adagradStep({groups.stepped(queue), groups.options(), sums.addresses()});
   });
 }
 

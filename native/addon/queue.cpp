@@ -97,8 +97,9 @@ void Queue::loop() {
     if (backend_->downloads() > readings_.size()) {
       Reading& reading = reading_.front();
       reading.op = std::move(op);
+      reading.op.reads.clear();
       reading.launched = launched_.count();
-      reading.doubts = settledDoubts_ + doubts_.size();
+      reading.doubts = nextDoubt_;
       readings_.splice(readings_.end(), reading_);
     } else {
       end(op, failure);
@@ -149,7 +150,7 @@ bool Queue::finishReading(bool wait) {
 void Queue::settleAll() {
   while (!readings_.empty()) finishReading(true);
   launched_.settle(launched_.count());
-  settle(settledDoubts_ + doubts_.size());
+  settle(nextDoubt_);
 }
 
 Kept** Queue::kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin) {
@@ -198,20 +199,21 @@ void Queue::compute(Op& op) {
 
 // What the device has found of the ops that it left open, up to so many of all.
 void Queue::settle(std::uint64_t doubts) {
-  for (; settledDoubts_ < doubts; settledDoubts_++) {
-    Doubt& doubt = *doubts_.front();
+  for (; firstDoubt_ < doubts; firstDoubt_++) {
+    const DoubtPointer doubt = std::move(doubts_[firstDoubt_ % kMostDoubts]);
     Error reason{"ERR_OP_FAILED", {}};
-    if (backend_->settle(doubt.refused, reason))
-      doubt.failure = doubt.failures->add(reason.code, doubt.name, doubt.sizes, reason.message, nullptr);
-    doubt.refused = nullptr;
-    doubts_.pop_front();
+    if (backend_->settle(doubt->refused, reason)) {
+      doubt->failure = doubt->failures->add(doubt->number, reason.code, doubt->name, doubt->sizes,
+                                            reason.message, nullptr);
+    }
+    doubt->refused = nullptr;
   }
 }
 
 // The doubt that the outputs of an op are in because its inputs are. Where the op may not run before it is
 // settled, waits for that.
 DoubtPointer Queue::doubtOf(const Op& op) {
-  if (doubts_.empty()) return nullptr;
+  if (firstDoubt_ == nextDoubt_) return nullptr;
   DoubtPointer found;
   bool several = false, changesOthers = false;
   const auto look = [&](const BufferPointer& buffer) {
@@ -222,10 +224,11 @@ DoubtPointer Queue::doubtOf(const Op& op) {
   };
   for (const BufferPointer& buffer : op.reads) look(buffer);
   for (const BufferPointer& buffer : op.updates) changesOthers = !look(buffer) || changesOthers;
-  const bool full = op.doubt != nullptr && doubts_.size() == kMostDoubts;
-  const bool mayRun =
-      found == nullptr || op.waits || (!several && op.doubt == nullptr && (op.heedsDoubt || !changesOthers));
-  if (mayRun && !full) return found;
+  const bool full = op.doubt != nullptr && nextDoubt_ - firstDoubt_ == kMostDoubts;
+  // What makes a doubt cannot be in one, and who waits for an op without a wait has to be told.
+  const bool mayBear =
+      !several && op.doubt == nullptr && op.done == nullptr && (op.heedsDoubt || !changesOthers);
+  if (!full && (found == nullptr || op.waits || mayBear)) return found;
   backend_->synchronize();
   settleAll();
   return nullptr;
@@ -234,6 +237,7 @@ DoubtPointer Queue::doubtOf(const Op& op) {
 // Throws where the op fails; returns the failure of an input.
 FailurePointer Queue::run(Op& op) {
   DoubtPointer doubt = doubtOf(op);
+  refused_ = doubt == nullptr ? nullptr : doubt->refused;
   for (const auto* inputs : {&op.reads, &op.updates}) {
     for (const BufferPointer& buffer : *inputs) {
       const FailurePointer& failure =
@@ -259,13 +263,15 @@ FailurePointer Queue::run(Op& op) {
     settleAll();
     return doubt == nullptr ? nullptr : doubt->failure;
   }
+  const std::uint64_t number = launched_.count();
   launched_.add(op.name, op.sizes);
   if (op.doubt != nullptr && op.doubt->refused != nullptr) {
     doubt = op.doubt;
     doubt->name = op.name;
     doubt->sizes = op.sizes;
     doubt->failures = op.failures;
-    doubts_.push_back(doubt);
+    doubt->number = number;
+    doubts_[nextDoubt_++ % kMostDoubts] = doubt;
   }
   for (const BufferPointer& output : op.writes) output->doubt = doubt;
   return nullptr;
@@ -296,7 +302,8 @@ FailurePointer Queue::failed(const Op& op) {
     std::snprintf(reason.message, sizeof reason.message, "an exception of an unknown type");
   }
   const bool lost = std::strcmp(reason.code, "ERR_DEVICE_LOST") == 0;
-  return op.failures->add(reason.code, op.name, op.sizes, reason.message, lost ? &launched_ : nullptr);
+  return op.failures->add(launched_.count(), reason.code, op.name, op.sizes, reason.message,
+                          lost ? &launched_ : nullptr);
 }
 
 }  // namespace packed_rnn

@@ -68,6 +68,8 @@ class Queue {
   // Calls `done` when all that was pushed before has run, with the first of `failures` that nobody observed.
   void synchronize(std::shared_ptr<Failures> failures, std::function<void(const FailurePointer&)> done);
   Backend& backend() { return *backend_; }
+  // Where it will stand whether what the op reads failed, if that is open. For `run` alone.
+  const std::int32_t* refused() const { return refused_; }
   // Where an op keeps what it makes of its weights: beside `holder`, one of them. Null if it should not keep
   // it. For `run` alone.
   Kept** kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin);
@@ -76,7 +78,7 @@ class Queue {
   static constexpr std::size_t kMostBytes = std::size_t{4} << 30;
 
  private:
-  // A download that is under way.
+  // A download that is under way. Its source may go: whoever gets that memory launches behind it.
   struct Reading {
     Op op;
     DoubtPointer doubt;                      // of what it reads
@@ -111,10 +113,11 @@ class Queue {
   int blocked_ = 0;  // calls that wait for room
   // the device's thread alone
   LaunchedOps launched_;
-  std::deque<DoubtPointer> doubts_;  // no more than kMostDoubts
-  std::uint64_t settledDoubts_ = 0;  // before them
-  std::list<Reading> readings_;      // as many as the backend has downloads under way
-  std::list<Reading> reading_;       // memory for the next one, which then needs none
+  const std::int32_t* refused_ = nullptr;
+  std::array<DoubtPointer, kMostDoubts> doubts_;  // that numbered n at n % kMostDoubts
+  std::uint64_t firstDoubt_ = 0, nextDoubt_ = 0;  // those that are open
+  std::list<Reading> readings_;                   // as many as the backend has downloads under way
+  std::list<Reading> reading_;                    // memory for the next one, which then needs none
 };
 
 }  // namespace packed_rnn

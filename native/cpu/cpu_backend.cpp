@@ -1,6 +1,7 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -28,6 +29,18 @@ void CpuBackend::download(void* host, const void* source, std::size_t bytes) {
   if (bytes > 0) std::memcpy(host, source, bytes);
 }
 void CpuBackend::synchronize() {}
+
+namespace {
+struct CpuMark final : Mark {
+  const std::chrono::steady_clock::time_point time = std::chrono::steady_clock::now();
+};
+}  // namespace
+
+Mark* CpuBackend::mark() { return new CpuMark; }
+double CpuBackend::secondsBetween(const Mark& start, const Mark& end) {
+  const auto time = [](const Mark& mark) { return static_cast<const CpuMark&>(mark).time; };
+  return std::chrono::duration<double>(time(end) - time(start)).count();
+}
 
 std::int64_t CpuBackend::longestFirst(const Sequences& sequences, std::int32_t* places) {
   const auto length = [&](std::int32_t b) { return sequences.offsets[b + 1] - sequences.offsets[b]; };

@@ -33,6 +33,8 @@ class CpuBackend : public Backend {
   void upload(void* destination, const void* host, std::size_t bytes) override;
   void download(void* host, const void* source, std::size_t bytes) override;
   void synchronize() override;
+  Mark* mark() override;
+  double secondsBetween(const Mark& start, const Mark& end) override;
   // Ops and copies are over when they return.
   std::size_t downloads() const override { return 0; }
   bool arrived(bool) override { return true; }

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "cuda_backend.h"
@@ -91,7 +92,6 @@ CudaBackend::CudaBackend(const DeviceOptions& options, const cudaDeviceProp& pro
   PACKED_RNN_CHECK(cudaMallocHost(reinterpret_cast<void**>(&findings_), sizeof(Findings)));
   *findings_ = {};
   PACKED_RNN_CHECK(cudaMalloc(reinterpret_cast<void**>(&refused_), kMostDoubts * sizeof(std::int32_t)));
-  for (int i = 0; i < kMostDoubts; i++) freeDoubts_.push_back(i);
   graphs_ = new StepGraphs(*this);
 }
 
@@ -128,52 +128,59 @@ void CudaBackend::upload(void* destination, const void* host, std::size_t bytes)
 }
 
 void CudaBackend::download(void* host, const void* source, std::size_t bytes) {
-  const std::size_t before = downloads();
-  checksBefore_.push_back(checks_);
-  try {
-    staging_.download(stream(), host, source, bytes);
-  } catch (...) {
-    checksBefore_.pop_back();
-    throw;
-  }
-  if (downloads() > before) return;
-  checksBefore_.pop_back();
-  throwFault(checks_);
+  if (!staging_.download(stream(), host, source, bytes, checks_)) throwUntoldFault();
 }
 
 bool CudaBackend::arrived(bool wait) {
-  const std::int64_t checks = checksBefore_.front();
-  try {
-    if (!staging_.arrived(wait)) return false;
-  } catch (...) {
-    checksBefore_.pop_front();
-    throw;
-  }
-  checksBefore_.pop_front();
+  const std::int64_t checks = staging_.first().checks;
+  if (!staging_.arrived(wait)) return false;
   throwFault(checks);
   return true;
 }
 
 void CudaBackend::synchronize() {
   PACKED_RNN_CHECK(cudaStreamSynchronize(stream()));
-  throwFault(checks_);
+  throwUntoldFault();
 }
 
-std::int32_t* CudaBackend::nextDoubt() const { return refused_ + freeDoubts_.back(); }
-void CudaBackend::takeDoubt() { freeDoubts_.pop_back(); }
 Refusal* CudaBackend::refusalOf(const std::int32_t* doubt) const {
   return doubt == nullptr ? nullptr : &findings_->refusals[doubt - refused_];
 }
 
 bool CudaBackend::settle(const std::int32_t* refused, Error& reason) {
   const Refusal found = *refusalOf(refused);
-  freeDoubts_.push_back(static_cast<int>(refused - refused_));
   if (found.refused == 0) return false;
+  if (found.tensor < 0) {
+    reason = {"ERR_OUT_OF_RANGE", "an index or a label of an earlier op is outside of its range"};
+    return true;
+  }
   reason.code = "ERR_NON_FINITE";
   std::snprintf(reason.message, sizeof reason.message,
                 "the norm of the gradients: wanted a finite number, got %g with values[%d]",
                 static_cast<double>(found.total), found.tensor);
   return true;
+}
+
+namespace {
+struct Event final : Mark {
+  Event() { PACKED_RNN_CHECK(cudaEventCreate(&event)); }
+  ~Event() override { cudaEventDestroy(event); }
+  cudaEvent_t event;
+};
+}  // namespace
+
+Mark* CudaBackend::mark() {
+  auto made = std::make_unique<Event>();
+  PACKED_RNN_CHECK(cudaEventRecord(made->event, stream()));
+  return made.release();
+}
+
+double CudaBackend::secondsBetween(const Mark& start, const Mark& end) {
+  const cudaEvent_t from = static_cast<const Event&>(start).event, to = static_cast<const Event&>(end).event;
+  for (const cudaEvent_t event : {from, to}) PACKED_RNN_CHECK(cudaEventSynchronize(event));
+  float milliseconds = 0;
+  PACKED_RNN_CHECK(cudaEventElapsedTime(&milliseconds, from, to));
+  return static_cast<double>(milliseconds) / 1000;
 }
 
 void CudaBackend::checkRange(int what, const std::int32_t* values, std::int64_t count, std::int64_t low,
@@ -185,11 +192,18 @@ void CudaBackend::checkRange(int what, const std::int32_t* values, std::int64_t 
                     static_cast<std::int32_t>(high), static_cast<std::int32_t>(except), checks_});
 }
 
+// But for what a download that is under way will tell.
+void CudaBackend::throwUntoldFault() {
+  if (staging_.downloads() > 0 && findings_->fault.check <= staging_.last().checks) return;
+  throwFault(checks_);
+}
+
 void CudaBackend::throwFault(std::int64_t checks) {
   // Kernels of later ops may be writing.
-  const std::int32_t what = std::atomic_ref(findings_->fault.what).load(std::memory_order_acquire);
-  if (what == 0 || findings_->fault.check > checks) return;
-  const Fault fault = std::exchange(findings_->fault, {});
+  const std::atomic_ref what(findings_->fault.what);
+  if (what.load(std::memory_order_acquire) == 0 || findings_->fault.check > checks) return;
+  const Fault fault = findings_->fault;
+  what.store(0, std::memory_order_release);
   Error failure{"ERR_OUT_OF_RANGE", {}};
   std::snprintf(failure.message, sizeof failure.message,
                 "%s[%d] of an earlier op: wanted an integer from %d to %d, got %d",

@@ -3,7 +3,6 @@
 
 #include <cuda_runtime.h>
 
-#include <deque>
 #include <thread>
 #include <vector>
 
@@ -24,7 +23,8 @@ struct Fault {
 };
 struct Refusal {
   std::int32_t refused;  // as on the device
-  std::int32_t tensor;
+  std::int32_t
+      tensor;  // the first that is not finite; -1 where it is an index of an earlier op that is wrong
   float total;
 };
 struct Findings {
@@ -48,6 +48,8 @@ class CudaBackend final : public Backend {
   void attach() override { thread_ = std::this_thread::get_id(); }
   void synchronize() override;
   bool settle(const std::int32_t* refused, Error& reason) override;
+  Mark* mark() override;
+  double secondsBetween(const Mark& start, const Mark& end) override;
 
   void matmul(const Matmul&) override;
   void gatherRows(const GatherRows&) override;
@@ -89,11 +91,13 @@ class CudaBackend final : public Backend {
                   std::int64_t high, std::int64_t except);
   // For an op that may fail on the device: [1] there, not 0 where it did, and what it writes of that for the
   // host.
-  std::int32_t* nextDoubt() const;
-  void takeDoubt();  // when nothing of the op can throw any more
+  std::int32_t* nextDoubt() const { return refused_ + doubts_ % kMostDoubts; }
+  void takeDoubt() { doubts_++; }  // when nothing of the op can throw any more
   Refusal* refusalOf(const std::int32_t* doubt) const;
+  const Fault* fault() const { return &findings_->fault; }
 
  private:
+  void throwUntoldFault();
   void throwFault(std::int64_t checks);  // what one of the first so many checks found
 
   const DeviceOptions options_;
@@ -104,10 +108,9 @@ class CudaBackend final : public Backend {
   Staging staging_;
   StepGraphs* graphs_ = nullptr;
   Findings* findings_ = nullptr;
-  std::int64_t checks_ = 0;                // launched
-  std::deque<std::int64_t> checksBefore_;  // each download that is under way
-  std::int32_t* refused_ = nullptr;        // [kMostDoubts] on the device
-  std::vector<int> freeDoubts_;
+  std::int64_t checks_ = 0;          // launched
+  std::int32_t* refused_ = nullptr;  // [kMostDoubts] on the device
+  std::uint64_t doubts_ = 0;         // that there were
 };
 
 // Whether the library has code that runs on the current device.

@@ -41,6 +41,7 @@ struct Values {
   bool largest;
   std::int32_t* refused;  // [1], optional, like what the host reads of it
   Refusal* refusal;
+  const Fault* fault;  // what an earlier op has found
 };
 
 // f(x) for this thread's elements of a chunk of a table's gradient, as far as rows hold them: of those
@@ -102,8 +103,9 @@ __global__ void __launch_bounds__(kThreads) normKernel(const Values p) {
   p.total[0] = norm;
   p.total[1] = coefficient > 1.0f ? 1.0f : coefficient;
   if (p.refused == nullptr) return;
-  *p.refused = isfinite(norm) ? 0 : 1;
-  *p.refusal = {*p.refused, static_cast<std::int32_t>(p.chunks[infinite].tensor), norm};
+  const bool finite = isfinite(norm);
+  *p.refused = finite && p.fault->what == 0 ? 0 : 1;
+  *p.refusal = {*p.refused, finite ? -1 : static_cast<std::int32_t>(p.chunks[infinite].tensor), norm};
 }
 
 // budget: 40 registers, 0 KB shared
@@ -313,7 +315,8 @@ void CudaBackend::clipNorm(const ClipNorm& a) {
   Scratch<float> parts(*this, count);
   Scratch<float> norm(*this, 2);
   std::int32_t* const refused = a.refused == nullptr ? nullptr : nextDoubt();
-  Values p{whole, values, rows, parts, count, norm, norm, a.maxNorm, a.largest, refused, refusalOf(refused)};
+  Values p{whole,  values, rows, parts, count, norm, norm, a.maxNorm, a.largest, refused, refusalOf(refused),
+           fault()};
   launch(stream(), normPartsKernel, dim3(static_cast<unsigned>(count)), kThreads, 0, p);
   launch(stream(), normKernel, dim3(1), kThreads, 0, p);
   p.chunks = held;
@@ -329,7 +332,8 @@ void CudaBackend::clipValue(const ClipValue& a) {
   Scratch<Chunk> table(*this, chunks);
   Scratch<float*> values(*this, std::vector<float*>(a.values, a.values + a.tensors));
   launch(stream(), clampKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
-         Values{table, values, nullptr, nullptr, 0, nullptr, nullptr, a.limit, false, nullptr, nullptr});
+         Values{table, values, nullptr, nullptr, 0, nullptr, nullptr, a.limit, false, nullptr, nullptr,
+                nullptr});
 }
 
 void CudaBackend::sgdStep(const SgdStep& a) {

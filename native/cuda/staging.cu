@@ -73,16 +73,17 @@ void Staging::upload(cudaStream_t stream, void* destination, const void* host, s
   }
 }
 
-void Staging::download(cudaStream_t stream, void* host, const void* source, std::size_t bytes) {
+bool Staging::download(cudaStream_t stream, void* host, const void* source, std::size_t bytes,
+                       std::int64_t checks) {
   if (downloads_.empty()) landed_ = 0;
   if (bytes <= kSmall && landed_ + bytes <= kLanding) {
     std::byte* const place = landing_ + landed_;
     const cudaEvent_t copied = event();
     PACKED_RNN_CHECK(cudaMemcpyAsync(place, source, bytes, cudaMemcpyDeviceToHost, stream));
     PACKED_RNN_CHECK(cudaEventRecord(copied, stream));
-    downloads_.push_back({host, landed_, bytes, copied});
+    downloads_.push_back({host, landed_, bytes, copied, checks});
     landed_ += (bytes + kLine - 1) / kLine * kLine;
-    return;
+    return true;
   }
   for (std::size_t done = 0; done < bytes; done += kMostAtOnce) {
     const std::size_t piece = std::min(bytes - done, kMostAtOnce);
@@ -92,6 +93,7 @@ void Staging::download(cudaStream_t stream, void* host, const void* source, std:
     PACKED_RNN_CHECK(cudaStreamSynchronize(stream));
     std::memcpy(static_cast<std::byte*>(host) + done, ring_ + begin % kRing, piece);
   }
+  return false;
 }
 
 bool Staging::arrived(bool wait) {

@@ -20,19 +20,23 @@ class Staging {
 
   // In stream order; returns when `host` has been read.
   void upload(cudaStream_t stream, void* destination, const void* host, std::size_t bytes);
-  // In stream order. What is small travels on when this has returned: `host` holds it when `arrived` says so.
-  void download(cudaStream_t stream, void* host, const void* source, std::size_t bytes);
+  struct Download {
+    void* host;
+    std::size_t place, bytes;  // in `landing_`
+    cudaEvent_t copied;
+    std::int64_t checks;  // the caller's
+  };
+  // In stream order. What is small travels on when this has returned, which is true then: `host` holds it
+  // when `arrived` says so.
+  bool download(cudaStream_t stream, void* host, const void* source, std::size_t bytes, std::int64_t checks);
   std::size_t downloads() const { return downloads_.size(); }
+  const Download& first() const { return downloads_.front(); }
+  const Download& last() const { return downloads_.back(); }
   bool arrived(bool wait);  // the oldest of them; it is over also where this throws
 
  private:
   struct Piece {
     std::uint64_t begin;
-    cudaEvent_t copied;
-  };
-  struct Download {
-    void* host;
-    std::size_t place, bytes;  // in `landing_`
     cudaEvent_t copied;
   };
   // A place where `bytes` may be written; waits while a copy still reads there.

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { device, devices } from '../../src/device.js'
+import { type Device, device, devices } from '../../src/device.js'
 import { LSTM } from '../../src/nn/index.js'
 import { add } from '../../src/ops/elementwise.js'
+import { crossEntropy } from '../../src/ops/loss.js'
+import { clipGradNorm, SGD } from '../../src/optim/index.js'
 import { packSequence } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
-import { tensor, zeros } from '../../src/tensor.js'
+import { full, tensor, zeros } from '../../src/tensor.js'
 import { whyNoCuda } from '../cuda.js'
+import { leaf, setGradient } from '../suite/parameter.js'
 import { rejectionOf, thrownBy } from './own.js'
 
 /** What a CUDA device is; what its ops give is told in test/cuda.test.ts. */
@@ -85,5 +88,53 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
       await add(zeros([2], { device: small }), tensor([1, 2], [2], { device: small })).toArray(),
     ).toEqual(Float32Array.of(1, 2))
     expect(small.memory().held).toBeLessThanOrEqual(2 ** 20)
+  })
+
+  test('of several failures the first op’s is told, whenever the device finds them', async () => {
+    const small = device('cuda', { memoryLimit: 2 ** 20 + 1 })
+    const p = leaf(small, [1])
+    setGradient(p, [Number.NaN])
+    clipGradNorm([p], 1, { errorIfNonfinite: true }).dispose()
+    zeros([2 ** 20], { device: small })
+    expect((await rejectionOf(small.synchronize())).code).toBe('ERR_NON_FINITE')
+    await small.synchronize()
+  })
+
+  test('what is on its way to the host holds no device memory', async () => {
+    const small = device('cuda', { memoryLimit: 2 ** 20 + 2 })
+    const tensors = Array.from({ length: 8 }, (_, i) => full([2 ** 14], i, { device: small }))
+    const reads = Promise.all(tensors.map(each => each.toArray()))
+    for (const each of tensors) each.dispose()
+    expect(await zeros([200_000], { device: small }).toArray()).toEqual(new Float32Array(200_000))
+    expect((await reads).map(values => values[5])).toEqual([...tensors.keys()])
+  })
+
+  /** A label outside of the classes, of which the host knows nothing. */
+  function wrongLabels(on: Device) {
+    const labels = tensor<1>(Int32Array.of(9, 1), [2], { device: on })
+    Object.defineProperty(labels, 'host', { value: null })
+    return labels
+  }
+
+  test('a wrong label fails what reads the loss, and not who waits next', async () => {
+    const cuda = device('cuda')
+    const large = full([300_000], 1, { device: cuda })
+    for (const next of [() => cuda.synchronize(), () => large.toArray()]) {
+      const loss = crossEntropy(zeros<2>([2, 3], { device: cuda }), wrongLabels(cuda))
+      const [first, second] = await Promise.allSettled([loss.item(), next()])
+      expect(first).toMatchObject({ status: 'rejected', reason: { code: 'ERR_OUT_OF_RANGE' } })
+      expect(second.status).toBe('fulfilled')
+    }
+  })
+
+  test('a step along the gradients of a wrong label changes nothing', async () => {
+    const cuda = device('cuda')
+    const values = Float32Array.of(1, 2, 3, 4, 5, 6)
+    const logits = tensor<2>(values, [2, 3], { device: cuda, requiresGrad: true })
+    crossEntropy(logits, wrongLabels(cuda)).backward()
+    clipGradNorm([logits], 10, { errorIfNonfinite: true }).dispose()
+    new SGD([logits], { lr: 1 }).step()
+    expect((await rejectionOf(cuda.synchronize())).code).toBe('ERR_OUT_OF_RANGE')
+    expect(await logits.toArray()).toEqual(values)
   })
 })

@@ -113,6 +113,29 @@ function whatElseReads(target: Target): void {
     for (const p of parameters) await expect(p.grad!.item()).rejects.toMatchObject(REFUSED)
   })
 
+  test('a parameter that depends on refused gradients keeps all others from stepping', async () => {
+    const device = target.open()
+    const [p, r] = [leaf(device, [1]), leaf(device, [5])]
+    setGradient(p, [Number.NaN])
+    clipGradNorm([p], 1, finite).dispose()
+    const q = scale(p.grad!, 1)
+    for (const each of [q, r]) setGradient(each, [1])
+    new SGD([q, r], { lr: 1 }).step()
+    await expect(q.item()).rejects.toMatchObject(REFUSED)
+    expect(await r.item()).toBe(5)
+  })
+
+  test('gradients without elements have the norm 0, and fail with the others', async () => {
+    const device = target.open()
+    const [p, empty] = [leaf(device, [1]), leaf(device, [])]
+    setGradient(empty, [])
+    expect(await clipGradNorm([empty], 1, finite).item()).toBe(0)
+    setGradient(p, [Number.NaN])
+    setGradient(empty, [])
+    clipGradNorm([p, empty], 1, finite).dispose()
+    await expect(empty.grad!.toArray()).rejects.toMatchObject(REFUSED)
+  })
+
   test('a step along finite gradients is made before anybody asks', async () => {
     const device = target.open()
     const p = leaf(device, [1])

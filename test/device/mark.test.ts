@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest'
+import { device } from '../../src/device.js'
+import { linearForward } from '../../src/ops/linear.js'
+import { scope } from '../../src/scope.js'
+import { zeros } from '../../src/tensor.js'
+import { rejectionOf } from './own.js'
+
+describe('marks', () => {
+  test('tell the time of the device between them', async () => {
+    const cpu = device('cpu', { threads: 1 })
+    const a = zeros([512, 512], { device: cpu })
+    await cpu.synchronize()
+    const [start, began] = [cpu.mark(), performance.now()]
+    scope(() => {
+      for (let i = 0; i < 8; i++) linearForward(a, a)
+    })
+    const end = cpu.mark()
+    const issued = (performance.now() - began) / 1000
+    const seconds = await start.secondsUntil(end)
+    expect(seconds).toBeGreaterThan(0)
+    expect(seconds).toBeLessThanOrEqual((performance.now() - began) / 1000 + 1e-3)
+    // 2 GFLOP take longer than to ask for them.
+    expect(seconds).toBeGreaterThan(issued / 2)
+    expect(await end.secondsUntil(start)).toBe(-seconds)
+    expect(await start.secondsUntil(start)).toBe(0)
+  })
+
+  test('of another device, and what is no mark, are refused', async () => {
+    const [one, two] = [device('cpu', { threads: 1 }), device('cpu', { threads: 2 })]
+    expect(await rejectionOf(one.mark().secondsUntil(two.mark()))).toMatchObject({
+      code: 'ERR_DEVICE',
+      message: 'secondsUntil: later: wanted a mark of cpu (1 thread), got cpu (2 threads)',
+    })
+    // @ts-expect-error what JavaScript may pass
+    expect(await rejectionOf(one.mark().secondsUntil(7))).toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+  })
+})
