@@ -1,5 +1,5 @@
 // Emits what `node bench/gpu.js` runs on a machine that has a GPU, Node and nothing else, to build/gpu: the device suite and
-// what it imports, with a runner in the place of vitest, and which code it is.
+// what it imports, with a runner in the place of vitest; the driver; and which code it is.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -31,6 +31,15 @@ if (!existsSync(addon)) {
   rmSync(addon, { force: true })
   symlinkSync('../../Release', addon)
 }
+
+// The driver, which opens the library by itself.
+for (const command of [
+  ['-S', 'test/native', '-B', 'build/host'],
+  ['--build', 'build/host', '--target', 'driver'],
+]) {
+  execFileSync('cmake', command, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+}
+cpSync(join(root, 'build/host/driver'), join(target, 'driver'))
 
 // A tarball has no history.
 const git = (...args) => {

@@ -8,6 +8,7 @@ const TESTS = [
   'test/cuda.test.ts',
   'test/cli/cuda.test.ts',
   'test/device/cuda.test.ts',
+  'test/native/gpuProgram.test.ts',
   'test/native/hostLibrary.test.ts',
   'test/native/waits.test.ts',
   'test/reliability/api.test.ts',

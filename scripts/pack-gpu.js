@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 
-const MOST_BYTES = 60 * 2 ** 20
+const MOST_BYTES = 45 * 2 ** 20
 const root = join(import.meta.dirname, '..')
 const bundle = join(root, 'build/gpu-bundle')
 

@@ -4,7 +4,7 @@
 //   --long  also compiles the addon from the installed sources, in both ways
 //   --out   where to leave the tarball
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -99,6 +99,33 @@ if (typeof nn.LSTM !== 'function' || typeof packSequence !== 'function') throw n
   const bench = command('bench', '--quick', '--peers', 'none', '--cases', 'A', '--rounds', '1')
   if (!/ms/.test(bench)) throw new Error(`bench: wanted times, got ${bench}`)
   say('npx packed-rnn bench works')
+  testDeviceBench(bare, env)
+}
+
+/** The benchmark of a device: on the CPU, and on the CUDA kernels compiled for the host. */
+function testDeviceBench(bare, env) {
+  local('npm', ['run', '--silent', 'build:cuda-on-host'])
+  const library = join(root, 'build/host/libpacked_rnn_cuda_host.so')
+  for (const [device, extra] of [
+    ['cpu', {}],
+    ['cuda', { PACKED_RNN_CUDA_LIBRARY: library }],
+  ]) {
+    // No time for the larger shapes on the host: what is wrong is an error, and what is late is none.
+    const words = ['--device', device, '--seconds', '60', '--documents', '3', '--out', device]
+    bare.run('npx', ['packed-rnn', 'bench', ...words], { ...env, ...extra, PYTHON: '/nowhere/python3' })
+    const results = JSON.parse(readFileSync(join(bare.project, device, 'results.json'), 'utf8'))
+    const found = kind => results.filter(({ finding }) => finding === kind)
+    const epochs = found('epoch').filter(({ seconds }) => seconds !== null)
+    const checks = found('check').filter(({ error }) => error !== null)
+    if (found('device')[0]?.name?.startsWith(device) !== true || epochs.length === 0 || checks.length === 0)
+      throw new Error(
+        `bench --device ${device}: wanted a device, checks and epochs, got ${JSON.stringify(results)}`,
+      )
+    for (const name of ['results.md', 'results.html'])
+      if (!/An epoch/.test(readFileSync(join(bare.project, device, name), 'utf8')))
+        throw new Error(`bench --device ${device}: wanted epochs in ${name}`)
+    say(`npx packed-rnn bench --device ${device} works: ${checks.length} checks, ${epochs.length} epochs`)
+  }
 }
 
 function local(command, words) {

@@ -108,14 +108,7 @@ export class Device {
     }
   }
 
-  /**
-   * A point behind all that was issued, for times of the device itself: a call returns long before its work is done.
-   *
-   * @example
-   * const start = device('cpu').mark()
-   * tanh(randn([256, 256]))
-   * const seconds = await start.secondsUntil(device('cpu').mark())
-   */
+  /** A point behind all that was issued, for times of the device itself: a call returns long before its work is done. */
   mark(): Mark {
     return new Mark(this)
   }

@@ -1,12 +1,12 @@
-"""The peer of bench/gpu.js: PyTorch's nn.LSTM, which is cuDNN on a GPU, on the same numbers in the same run.
+"""The peer of src/bench/device: PyTorch's nn.LSTM, which is cuDNN on a GPU, on the same numbers in the same run.
 
     python3 cuda_torch.py '{"device": "cuda", "precision": "tf32"}'
 
 Protocol, one JSON object a line: it begins with its versions; each line on stdin is a command, `{"do": ...}`, answered by
 its result or by {"error"}. What a command may be stands in COMMANDS below. The end of the input ends the process.
 
-Numbers are hashes of their index (`hashed`), which src/bench/hashed.ts computes alike, so results can be compared. The clock
-is read after the device was waited for. Nothing is measured that only prepares: batches are padded and on the device
+Numbers are hashes of their index (`hashed`), which src/bench/hashed.ts computes alike, so results can be compared. A layer's passes are
+timed by events on a GPU; else the clock is read after the device was waited for. Nothing is measured that only prepares: batches are padded and on the device
 beforehand, and what cuDNN tries out in its first call is not counted.
 
 There are three ways through a batch of documents:
@@ -77,6 +77,20 @@ class Session:
         self.synchronize()
         return time.perf_counter()
 
+    def mark(self):
+        """A point in the order of what was issued."""
+        if self.device.type != "cuda":
+            return self.clock()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def seconds_between(self, start, end):
+        if self.device.type != "cuda":
+            return end - start
+        self.synchronize()
+        return start.elapsed_time(end) / 1000
+
     def arithmetic(self):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
@@ -139,13 +153,15 @@ class Layer:
         }
 
     def round(self, calls):
-        clock = self.session.clock
-        start = clock()
+        mark = self.session.mark
+        start = mark()
         outputs = [self.forward() for _ in range(calls)]
-        middle = clock()
+        middle = mark()
         for output in outputs:
             self.backward(output)
-        return {"forward": (middle - start) / calls, "backward": (clock() - middle) / calls}
+        end = mark()
+        between = self.session.seconds_between
+        return {"forward": between(start, middle) / calls, "backward": between(middle, end) / calls}
 
 
 class Classifier(nn.Module):
@@ -172,7 +188,7 @@ class Classifier(nn.Module):
 
 
 class Training:
-    """A workload: the model, its optimiser and its batches. `spec` is a row of bench/gpu/workloads.js."""
+    """A workload: the model, its optimiser and its batches. `spec` is a row of src/bench/device/workload.ts."""
 
     def __init__(self, session, mode, spec, folder):
         self.session, self.clip = session, spec["clip"]
@@ -229,7 +245,7 @@ class Training:
         for batch in batches:
             losses.append(self.step(batch))
             done += 1
-            # As bench/gpu/epochs.js does: a loss is awaited a few steps later, so that the device is never ahead by more.
+            # As src/bench/device/epochs.ts does: a loss is awaited a few steps later, so that the device is never ahead by more.
             if done > 3:
                 losses[done - 4].item()
             if time.perf_counter() - start > seconds:

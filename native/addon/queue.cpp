@@ -79,7 +79,9 @@ Op Queue::next() {
   spinUntilIssued();
   std::unique_lock lock(mutex_);
   const auto issued = [this] { return !ops_.empty(); };
-  while (!readings_.empty() && !issued_.wait_for(lock, kBetweenLooks, issued)) {
+  // Of the system's clock, because a wait by the steady one needs a newer C library.
+  const auto nextLook = [&] { return std::chrono::system_clock::now() + kBetweenLooks; };
+  while (!readings_.empty() && !issued_.wait_until(lock, nextLook(), issued)) {
     lock.unlock();
     finishArrived();
     lock.lock();

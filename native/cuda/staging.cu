@@ -105,7 +105,7 @@ bool Staging::arrived(bool wait) {
   }
   downloads_.pop_front();
   events_.push_back(download.copied);
-  PACKED_RNN_CHECK(status);
+  check(status, wait ? "cudaEventSynchronize" : "cudaEventQuery", __FILE__, __LINE__);
   std::memcpy(download.host, landing_ + download.place, download.bytes);
   return true;
 }

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..', '..')
 const ALWAYS = [
   ...['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'CMakeLists.txt', 'binding.gyp'],
   ...['scripts/compile.js', 'scripts/keep-log.sh', 'bench/gnad-lengths.json'],
-  ...['bench/peers/classifier.py', 'bench/peers/onednn_lstm.cpp'],
+  ...['bench/peers/classifier.py', 'bench/peers/cuda_torch.py', 'bench/peers/onednn_lstm.cpp'],
   ...['bench/peers/torch_latency.py', 'bench/peers/torch_step.py'],
 ]
 

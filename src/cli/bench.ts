@@ -6,6 +6,7 @@ import { caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
 import { type BenchOptions, CaseError, LATENCY, peerNames, runBench } from '../bench/run.js'
 import { usableCores } from '../cpuQuota.js'
+import { benchDevice, deviceBenchUsage } from './benchDevice.js'
 import { report } from './benchReport.js'
 import { writeJson } from './jsonFile.js'
 import { Failure, integerOption, noPositionals, parse, UsageError } from './options.js'
@@ -30,9 +31,12 @@ checked before they are timed. The table shows how many multiplications each sid
   --threads N      default all cores, in a container no more than its CPU quota
   --rounds N       default ${ROUNDS}
   --quick          a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, and whoever is slow has one: a minute where nothing else runs
-  --json FILE      where to write the figures`
+  --json FILE      where to write the figures
+
+${deviceBenchUsage}`
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
+  if (args.some(arg => /^--device(=|$)/.test(arg))) return benchDevice(args, signal)
   const { values, positionals } = parse(args, {
     cases: { type: 'string' },
     peers: { type: 'string' },

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { devicePage } from '../../src/bench/device/page.js'
 import { writeComparison } from '../../src/reports/compare.js'
 import { writeReport } from '../../src/reports/report.js'
 import type { EpochRecord } from '../../src/training/record.js'
+import { deviceFinding, epoch, points, run } from '../bench/deviceFindings.js'
 import { type InventedRun, inventRun, official, writeRun } from '../reports/invented.js'
 import { browserFile, launch, withoutBrowser } from './chromium.js'
 import { inEachView } from './views.js'
@@ -190,6 +192,27 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
       expect(new Set(await accuracies.evaluateAll(axes => axes.map(axis => axis.textContent))).size).toBe(1)
       expect(await page.locator('.note').count()).toBe(2)
       expect(await page.locator('table').count()).toBe(5)
+    })
+  })
+
+  test('what was measured on a device: curves and bars with their numbers', async () => {
+    const names = ['packed-rnn', 'PyTorch padded', 'PyTorch packed']
+    const epochs = ['A', 'B'].flatMap(workload => names.map((who, i) => epoch(who, 4, 2 + i, { workload })))
+    const wrong = epoch('packed-rnn', 0, null, { workload: 'C', reason: 'failed: <img src=x>' })
+    const file = join(folder, 'device.html')
+    await writeFile(
+      file,
+      devicePage([run, deviceFinding, ...epochs, wrong, ...points(names), ...points(names, 128)]),
+    )
+    await inEachView(browser, file, async page => {
+      expect(await page.locator('img').count()).toBe(0)
+      const bars = page.locator('svg[aria-label^="Seconds of an epoch"] rect')
+      const widths = await bars.evaluateAll(all => all.map(bar => bar.getBoundingClientRect().width))
+      expect(widths.map(width => Math.round((2 * width) / widths[0]!))).toEqual([2, 3, 4, 2, 3, 4])
+      // Over T and over B, at two sizes.
+      await expect(page.locator('svg[aria-label^="Microseconds of a layer-step"]').count()).resolves.toBe(4)
+      const dots = page.locator('svg[aria-label^="Microseconds of a layer-step over B"] circle title')
+      expect(await dots.allTextContents()).toContain('PyTorch packed, B 256: 699.75 µs')
     })
   })
 })

@@ -1,9 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { Findings } from '../../src/bench/device/records.js'
+import { pick } from '../../src/bench/device/summary.js'
 import { expect as plainExpect } from './expect.js'
 import { vi as plainVi } from './vitest.js'
 
@@ -147,7 +150,7 @@ describe('the device suite in plain Node', () => {
     execFileSync(process.execPath, ['scripts/build-gpu.js'], { cwd: root })
     const vitest = ['node_modules/vitest/vitest.mjs', 'list', 'test/cpu.test.ts']
     const listed = execFileSync(process.execPath, vitest, { cwd: root, encoding: 'utf8' })
-    const { result, stdout } = run('--every', '7', 'cpu.test.js')
+    const { result, stdout } = run('--shard', '1/7', 'cpu.test.js')
     expect(result, stdout).toMatchObject({ failed: 0, skipped: 0, notRun: 0 })
     expect(result.found).toBe(listed.trimEnd().split('\n').length)
     expect(result.passed).toBe(Math.ceil(result.found / 7))
@@ -179,7 +182,7 @@ describe('the device suite in plain Node', () => {
       passed: 1,
       failed: 1,
     })
-    expect(run('--every', '3', 'plain/fails.js').result).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
+    expect(run('--shard', '1/3', 'plain/fails.js').result).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
     const late = run('--seconds', '0', 'plain/fails.js')
     expect(late).toMatchObject({ status: 1, result: { passed: 0, notRun: 8 } })
     rmSync(folder, { recursive: true })
@@ -187,51 +190,63 @@ describe('the device suite in plain Node', () => {
 })
 
 // Here and not in a file of its own, because it reads what the tests above build.
-test('bench/gpu.js measures on the CPU what it can, and says of the rest why not', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-bench-'))
-  try {
-    const options = [
-      '--device',
-      'cpu',
-      '--only',
-      'sanitizer,steps,epochs',
-      '--seconds',
-      '4',
-      '--documents',
-      '3',
-    ]
+describe('bench/gpu.js', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-gpu-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const options = ['bench/gpu.js', '--device', 'cpu', '--documents', '3']
+  // No other Python: PyTorch takes longer than all of this.
+  const env = { ...process.env, PYTHON: '/nowhere/python3' }
+  const findingsIn = (out: string) => new Findings(join(out, 'results.jsonl')).read()
+
+  test('measures on the CPU what it can, and says of the rest why not', () => {
+    const out = join(folder, 'whole')
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      ['bench/gpu.js', ...options, '--out', folder],
-      { cwd: root, encoding: 'utf8' },
+      [...options, '--seconds', '60', '--out', out],
+      { cwd: root, env, encoding: 'utf8' },
     )
     expect(status, stdout + stderr).toBe(0)
-    const [json, page] = readdirSync(folder).sort()
-    const results = JSON.parse(readFileSync(join(folder, json!), 'utf8'))
-    expect(results.device).toMatchObject({ kind: 'cpu', precision: 'float32' })
-    expect(results.sanitizers).toHaveLength(3)
-    const [first] = results.steps
-    expect(results.steps).toHaveLength(6 * 6 * 4)
-    expect(first).toMatchObject({ H: 64, B: 256, T: 256, reason: 'left out: too large' })
-    // Either a time or a reason, and a time only with the error that was found before.
-    for (const { rows, reason, referenceError } of results.steps) {
-      expect(rows === undefined).toBe(reason !== undefined)
-      if (rows) expect(referenceError).toBeLessThan(1e-5)
-      for (const { forward, backward } of rows ?? []) expect(Math.min(forward, backward)).toBeGreaterThan(0)
-    }
-    expect(results.steps.some(({ rows }: { rows?: unknown }) => rows)).toBe(true)
-    const names = results.epochs.workloads.map(({ name }: { name: string }) => name)
-    expect(names).toEqual(['A, SGD', 'A', 'B', 'C'])
-    for (const { rows } of results.epochs.workloads) {
-      for (const { seconds, reason, steps, of } of rows) {
-        if (seconds) expect(steps).toBe(of)
-        else expect(reason ?? `${steps} of ${of}`).not.toBe('')
-      }
-    }
-    const text = readFileSync(join(folder, page!), 'utf8')
-    expect(text).toContain('| memcheck | not run: it is for CUDA |')
-    expect(text).toContain('| PyTorch | not asked for |')
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+    const found = findingsIn(out)
+    expect(pick(found, 'device')).toMatchObject([{ name: expect.stringMatching(/^cpu /), reason: null }])
+    const shards = pick(found, 'suite')
+    expect(shards.map(({ shard }) => shard)).toEqual(['1/4', '2/4', '3/4', '4/4'])
+    for (const { passed, failures } of shards) expect([passed > 0, failures]).toEqual([true, []])
+    for (const { error } of pick(found, 'check')) expect(error).toBeLessThan(1e-5)
+    const epochs = pick(found, 'epoch').filter(({ seconds }) => seconds !== null)
+    expect(new Set(epochs.map(({ workload }) => workload))).toEqual(new Set(['A', 'B', 'C']))
+    const points = pick(found, 'point').filter(({ forward }) => forward !== null)
+    expect(points.length).toBeGreaterThan(0)
+    for (const { forward, backward } of points) expect(Math.min(forward!, backward!)).toBeGreaterThan(0)
+    const text = readFileSync(join(out, 'results.md'), 'utf8')
+    expect(text).toContain('| memcheck | it is for CUDA |')
+    expect(text).toContain('| PyTorch | not installed: no /nowhere/python3 |')
+    expect(readFileSync(join(out, 'results.html'), 'utf8')).toContain('Seconds of an epoch')
+  })
+
+  test.each(['device', 'suite 2 of 4', 'epochs A', 'epochs B', 'steps'])(
+    'killed in %s: what was measured before is there',
+    async part => {
+      const out = join(folder, `killed-${part}`)
+      const child = spawn(process.execPath, [...options, '--seconds', '40', '--out', out], {
+        ...{ cwd: root, env, stdio: 'ignore' },
+      })
+      const begun = () =>
+        existsSync(join(out, 'results.jsonl')) &&
+        pick(findingsIn(out), 'part').some(each => each.part === part && each.state === 'begun')
+      await vi.waitUntil(begun, { timeout: 60_000, interval: 20 })
+      const before = findingsIn(out)
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      const found = findingsIn(out)
+      expect(found.slice(0, before.length)).toEqual(before)
+      const state = (name: string) => pick(found, 'part').findLast(each => each.part === name)?.state
+      expect(state(part)).toBe('begun')
+      const parts = pick(found, 'run')[0]!.parts
+      // Each part before it has ended, by itself or at its limit.
+      const earlier = parts.slice(0, parts.indexOf(part)).filter(name => name !== 'driver')
+      for (const name of earlier) expect(['ended', 'cut off'], name).toContain(state(name))
+      execFileSync(process.execPath, ['bench/gpu.js', '--report', out], { cwd: root })
+      expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(`| ${part} | the run ended in it |`)
+    },
+  )
 })

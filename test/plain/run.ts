@@ -1,13 +1,16 @@
 // Runs test files of the suite in plain Node, one test after the other:
 //
-//   node run.js [--filter PATTERN] [--every N] [--seconds N] [--json FILE] cuda.test.js…
+//   node run.js [--filter PATTERN] [--shard K/N] [--from N] [--seconds N] [--progress FILE] [--json FILE] cuda.test.js…
 //
-//   --filter   only tests whose full name matches
-//   --every    every Nth of them
-//   --seconds  starts no test after that; those left out are counted as not run
+//   --filter    only tests whose full name matches
+//   --shard     every Nth of them, from the Kth on
+//   --from      without the first N of those
+//   --seconds   starts no test after that; those left out are counted as not run
+//   --progress  appends a line of JSON when a test begins and when it has ended
+//   --json      writes the counts at the end
 //
-// Exits with 1 where a test fails, or none passes.
-import { writeFileSync } from 'node:fs'
+// Exits with 1 where a test fails, or none passes; with 3 where the device is lost, which no later test could use.
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { collected, Skipped, type Test } from './collect.js'
 
@@ -23,8 +26,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     filter: { type: 'string' },
-    every: { type: 'string', default: '1' },
+    shard: { type: 'string', default: '1/1' },
+    from: { type: 'string', default: '0' },
     seconds: { type: 'string', default: 'Infinity' },
+    progress: { type: 'string' },
     json: { type: 'string' },
   },
 })
@@ -35,9 +40,11 @@ process.env.PACKED_RNN_DEVICE ??= 'cpu'
 for (const file of positionals) await import(new URL(`../${file}`, import.meta.url).href)
 const { tests, beforeAll, afterAll } = collected()
 const pattern = new RegExp(values.filter ?? '')
+const [shard, shards] = values.shard.split('/').map(Number)
 const chosen = tests
   .filter(({ path }) => pattern.test(path.join(' > ')))
-  .filter((_, i) => i % Number(values.every) === 0)
+  .filter((_, i) => i % shards! === shard! - 1)
+  .slice(Number(values.from))
 
 const outcomes: Outcome[] = []
 for (const hook of beforeAll) await hook()
@@ -45,10 +52,18 @@ for (const hook of beforeAll) await hook()
 let astray: unknown[] = []
 const goAstray = (error: unknown) => void astray.push(error)
 process.on('unhandledRejection', goAstray).on('uncaughtException', goAstray)
+let lost = false
 for (const each of chosen) {
   const late = performance.now() - start > Number(values.seconds) * 1000
-  const outcome = late ? untouched(each, 'not run', 'the time was over') : await runOne(each)
+  if (!late && !lost) tell({ name: each.path.join(' > '), state: 'begun' })
+  const outcome: Outcome = lost
+    ? untouched(each, 'not run', 'the device was lost')
+    : late
+      ? untouched(each, 'not run', 'the time was over')
+      : await runOne(each)
   outcomes.push(outcome)
+  if (outcome.state !== 'not run') tell(outcome)
+  lost ||= outcome.reason?.includes('ERR_DEVICE_LOST') === true
   if (outcome.state === 'failed')
     process.stdout.write(`failed: ${outcome.name}\n${indent(outcome.reason!)}\n`)
 }
@@ -69,11 +84,14 @@ process.stdout.write(
   `${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped, ${summary.notRun} not run ` +
     `in ${summary.seconds.toFixed(1)} s\n`,
 )
-if (values.json !== undefined) {
-  const told = outcomes.filter(({ state }) => state !== 'passed')
-  writeFileSync(values.json, `${JSON.stringify({ ...summary, outcomes: told }, null, 2)}\n`)
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(summary)}\n`)
+process.exitCode = lost ? 3 : summary.failed > 0 || summary.passed === 0 ? 1 : 0
+// The queue of a device that was lost would wait for ever.
+if (lost) process.exit()
+
+function tell(what: Outcome | { name: string; state: 'begun' }): void {
+  if (values.progress !== undefined) appendFileSync(values.progress, `${JSON.stringify(what)}\n`)
 }
-process.exitCode = summary.failed > 0 || summary.passed === 0 ? 1 : 0
 
 async function runOne(test: Test): Promise<Outcome> {
   if (test.skipped !== null) return untouched(test, 'skipped', test.skipped)
@@ -115,7 +133,9 @@ function untouched(test: Test, state: Outcome['state'], reason: string): Outcome
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const text = error.stack ?? error.message
+  return 'code' in error ? `${error.code}: ${text}` : text
 }
 
 function indent(text: string): string {

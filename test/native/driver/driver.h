@@ -65,5 +65,6 @@ std::vector<Case> rowCases();
 std::vector<Case> elementCases();
 std::vector<Case> optimizerCases();
 std::vector<Case> recurrentCases();
+std::vector<Case> profileCases();
 
 }  // namespace driver

@@ -1,5 +1,6 @@
 // driver LIBRARY [PART OF A NAME]: runs the cases that have it in their names. driver --starve LIBRARY [PART
-// OF A NAME]: runs them with too little of the host's memory.
+// OF A NAME]: runs them with too little of the host's memory. driver --profile LIBRARY: runs kernels at the
+// sizes of a training step once, for a profiler.
 #include <dlfcn.h>
 
 #include <chrono>
@@ -165,6 +166,7 @@ int runAll(Library& library, const char* part) {
         const long count = runTwice(device, that, on.c_str());
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
         std::printf("%6.2f s  %s on %s\n", took.count(), that.name.c_str(), on.c_str());
+        std::fflush(stdout);  // whoever is killed has said it
         runs++;
         if (count < 0) failed++;
         if (count > 0) numbers += count;
@@ -175,13 +177,30 @@ int runAll(Library& library, const char* part) {
   return failed == 0 && runs > 0 ? 0 : 1;
 }
 
+int profileAll(Library& library, const char* part) {
+  Device device(library.open({0, Precision::tf32, false, 0}));
+  for (const Case& that : profileCases()) {
+    if (that.name.find(part) == std::string::npos) continue;
+    const auto start = std::chrono::steady_clock::now();
+    that.run(device);
+    device.backend->synchronize();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    device.clear();
+    std::printf("%6.2f s  %s\n", took.count(), that.name.c_str());
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 }  // namespace
 
 }  // namespace driver
 
 int main(int count, char** words) {
-  const bool starving = count > 1 && std::strcmp(words[1], "--starve") == 0;
-  if (starving) words++, count--;
+  auto* run = driver::runAll;
+  if (count > 1 && std::strcmp(words[1], "--starve") == 0) run = driver::starveAll;
+  if (count > 1 && std::strcmp(words[1], "--profile") == 0) run = driver::profileAll;
+  if (run != driver::runAll) words++, count--;
   if (count < 2) {
     std::fprintf(stderr, "wanted the file of a library, and then perhaps a part of the names of cases\n");
     return 2;
@@ -189,7 +208,7 @@ int main(int count, char** words) {
   try {
     packed_rnn::Library* const library = driver::openLibrary(words[1]);
     if (library == nullptr) return 2;
-    return (starving ? driver::starveAll : driver::runAll)(*library, count > 2 ? words[2] : "");
+    return run(*library, count > 2 ? words[2] : "");
   } catch (const packed_rnn::Error& error) {
     std::fprintf(stderr, "%s: %s\n", error.code, error.message);
     return 2;

@@ -104,6 +104,7 @@ std::vector<Case> recurrentCases() {
       {"lstm of 64 units", Cell::lstm, 4, 5, 64, 0, 2, false, true},
       {"gru of 100 units", Cell::gru, 3, 5, 100, 0, 2, true, true},
       {"lstm of 128 units", Cell::lstm, 4, 5, 128, 0, 2, false, true},
+      {"lstm of 256 units", Cell::lstm, 4, 5, 256, 0, 1, false, true},
   };
   std::vector<Case> cases;
   for (const Layer& layer : layers)

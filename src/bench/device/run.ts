@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Precision } from '../../device.js'
+import { codeFacts, hostFacts } from './facts.js'
+import { markdown } from './markdown.js'
+import { type Finding, Findings, FORMAT } from './records.js'
+import { type Part, runParts } from './runner.js'
+
+/** What a run writes, besides a log of each part. */
+export const FILES = {
+  /** As it goes. */
+  findings: 'results.jsonl',
+  json: 'results.json',
+  markdown: 'results.md',
+  page: 'results.html',
+} as const
+
+export interface DeviceRun {
+  out: string
+  device: string
+  precision: Precision | null
+  /** Of all parts together. */
+  seconds: number
+  parts: (findings: Findings) => readonly Part[]
+  /** Whether the page is drawn, for which some packages must be there; default true. */
+  page?: boolean
+  log: (line: string) => void
+  signal: AbortSignal
+}
+
+/** Runs the parts and writes what they found. The folder is made, and files of an earlier run in it are replaced. */
+export async function runOnDevice(run: DeviceRun): Promise<Finding[]> {
+  const { out, device, precision, seconds, log, signal } = run
+  await mkdir(out, { recursive: true })
+  for (const name of Object.values(FILES)) await rm(join(out, name), { force: true })
+  const findings = new Findings(join(out, FILES.findings))
+  const parts = run.parts(findings)
+  findings.add({
+    ...{ finding: 'run', format: FORMAT, started: new Date().toISOString(), device, precision, seconds },
+    ...{ parts: parts.map(({ name }) => name), code: codeFacts(), host: hostFacts() },
+  })
+  await runParts(parts, { out, findings, seconds, log, signal })
+  return await writeResults(out, run.page)
+}
+
+/** Makes the other files of what was found: also of a run that was cut off, and on another machine. */
+export async function writeResults(out: string, withPage = true): Promise<Finding[]> {
+  const file = join(out, FILES.findings)
+  const findings = existsSync(file) ? new Findings(file).read() : []
+  await writeFile(join(out, FILES.json), `${JSON.stringify(findings, null, 1)}\n`)
+  await writeFile(join(out, FILES.markdown), markdown(findings))
+  if (withPage) {
+    const { devicePage } = await import('./page.js')
+    await writeFile(join(out, FILES.page), devicePage(findings))
+  }
+  return findings
+}

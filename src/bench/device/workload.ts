@@ -1,0 +1,79 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Device } from '../../device.js'
+import { Generator } from '../../random.js'
+import { Batches } from '../../text/batches.js'
+import { Classifier } from '../../training/classifier.js'
+import { presets } from '../../training/presets.js'
+import { Trainer } from '../../training/trainer.js'
+import { INPUT_SIZE } from '../cases.js'
+import { type Documents, inventDocuments } from '../documents.js'
+import { hashed } from '../hashed.js'
+
+/** Articles of 10kGNAD's train.csv. */
+export const DOCUMENTS = 9245
+const SEED = 1
+
+// Without dropout, so that losses can be compared: what is random is not the same elsewhere.
+export const workloads = {
+  A: { ...presets['lstm64-adam'], dropout: 0 },
+  B: { ...presets['bilstm128x2-adam'], dropout: 0 },
+  C: { ...presets['bilstm64x4-adam'], dropout: 0 },
+} as const
+
+export type WorkloadName = keyof typeof workloads
+export const workloadNames = ['A', 'B', 'C'] as const satisfies readonly WorkloadName[]
+
+/** So many documents of random words, always the same ones. A few of them only try the code, and need no table of 240 MB. */
+export function makeDocuments(count: number): Documents {
+  return inventDocuments(count, count < 1000 ? 5000 : 200_000)
+}
+
+export type Order = 'shuffled' | 'bucketed'
+
+export function batchesOf(
+  data: Pick<Documents, 'documents' | 'labels'>,
+  name: WorkloadName,
+  order: Order,
+): Batches {
+  const { batchSize } = workloads[name]
+  return new Batches(data, { batchSize, shuffleSeed: SEED, bucketByLength: order === 'bucketed' })
+}
+
+let vectors: Float32Array = new Float32Array()
+
+/** At its initial parameters, which are the same on every device. */
+export function makeTrainer(name: WorkloadName, device: Device, { words, classes }: Documents): Trainer {
+  const numbers = words * INPUT_SIZE
+  if (vectors.length !== numbers) vectors = hashed(numbers)
+  const model = new Classifier({
+    ...{ preset: workloads[name], device, vectors, generator: new Generator(SEED) },
+    ...{ vocabularySize: words, classes, embeddingDim: INPUT_SIZE },
+  })
+  return new Trainer(model, workloads[name])
+}
+
+/** For PyTorch: the parameters besides the vectors, and its batches of so many epochs as indices. */
+export async function writeWorkload(
+  folder: string,
+  name: WorkloadName,
+  device: Device,
+  data: Documents,
+  epochs: number,
+): Promise<void> {
+  const { model } = makeTrainer(name, device, data)
+  const parameters: Record<string, number[]> = {}
+  for (const [key, { data }] of await model.stateDict()) {
+    if (!key.startsWith('embedding.')) parameters[key] = [...data]
+  }
+  model.dispose()
+  await writeFile(join(folder, 'parameters.json'), JSON.stringify(parameters))
+  const numbered = { documents: data.documents, labels: Int32Array.from(data.labels, (_, i) => i) }
+  for (const order of ['shuffled', 'bucketed'] as const) {
+    const batches = batchesOf(numbered, name, order)
+    const indices = Array.from({ length: epochs }, (_, epoch) =>
+      [...batches.epoch(epoch)].map(({ labels }) => [...labels]),
+    )
+    await writeFile(join(folder, `${order}.json`), JSON.stringify(indices))
+  }
+}
