@@ -42,7 +42,7 @@ const { values } = parseArgs({
 // A machine that only runs what was packed has no program that draws.
 const draws = existsSync(new URL('../node_modules/linkedom', import.meta.url))
 if (values.report !== undefined) {
-  await writeResults(values.report)
+  await writeResults(values.report, draws)
   process.stdout.write(`${join(values.report, FILES.markdown)}\n`)
 } else {
   await run()
