@@ -132,7 +132,7 @@ let best: Place | undefined
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown kind, or an option that the kind lacks; ERR_OUT_OF_RANGE for
  * a number of threads outside 1 to 256, and an N that no CUDA device has; ERR_DEVICE_UNAVAILABLE where PACKED_RNN_CPU
  * names an instruction set that this CPU lacks, or it has no bfloat16; where CUDA does not open, ERR_CUDA_NO_LIBRARY, ERR_CUDA_WRONG_STAMP,
- * ERR_CUDA_NO_DRIVER, ERR_CUDA_DRIVER_TOO_OLD, ERR_CUDA_NO_DEVICE or ERR_CUDA_DEVICE_TOO_OLD, with the reason in a
+ * ERR_CUDA_NO_DRIVER, ERR_CUDA_DRIVER_TOO_OLD, ERR_CUDA_NO_DEVICE, ERR_CUDA_DEVICE_TOO_OLD or ERR_CUDA_DEVICE_UNSUPPORTED, with the reason in a
  * sentence.
  */
 export function device(kind?: string, options: DeviceOptions = {}): Device {
