@@ -32,13 +32,16 @@ void Kernels::crossEntropy(const CrossEntropy& a) {
       const auto target = [&](std::int64_t c) {
         return (c == label ? share + (1.0f - a.labelSmoothing) : share) * weight(c);
       };
-      // A class without a target is left out and not multiplied by 0: its logit may be -∞.
-      float targets = 0;
+      // A class without a target is left out and not multiplied by 0: its logit may be -∞. Of many classes
+      // each share is small beside the sum.
+      double sumOfTargets = 0, loss = 0;
       for (std::int64_t c = share > 0 ? 0 : label; c < (share > 0 ? a.classes : label + 1); c++) {
         if (target(c) == 0.0f) continue;
-        targets += target(c);
-        losses[r] += target(c) * (logTotal - (z[c] - largest));
+        sumOfTargets += static_cast<double>(target(c));
+        loss += static_cast<double>(target(c) * (logTotal - (z[c] - largest)));
       }
+      losses[r] = static_cast<float>(loss);
+      const auto targets = static_cast<float>(sumOfTargets);
       for (std::int64_t c = 0; gradient != nullptr && c < a.classes; c++) {
         const float probability = __builtin_expf(z[c] - largest) / total;
         gradient[c] = (targets * probability - target(c)) * scale;

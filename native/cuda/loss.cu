@@ -61,16 +61,18 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
     return (c == label ? share + (1.0f - p.op.labelSmoothing) : share) *
            (p.op.weight == nullptr ? 1.0f : p.op.weight[c]);
   };
-  // A class without a target is left out and not multiplied by 0: its logit may be -∞.
-  float loss = 0, targets = 0;
+  // A class without a target is left out and not multiplied by 0: its logit may be -∞. Of many classes each
+  // share is small beside the sum.
+  double loss = 0, sumOfTargets = 0;
   for (std::int64_t c = lane; c < classes; c += 32) {
     if ((c != label && share == 0.0f) || target(c) == 0.0f) continue;
-    targets += target(c);
-    loss += target(c) * (logTotal - (z[c] - largest));
+    sumOfTargets += static_cast<double>(target(c));
+    loss += static_cast<double>(target(c) * (logTotal - (z[c] - largest)));
   }
-  targets = warpReduce(targets, add);
-  loss = warpReduce(loss, add);
-  if (lane == 0) p.losses[row] = static_cast<double>(loss);
+  const auto addDoubles = [](double a, double b) { return a + b; };
+  const auto targets = static_cast<float>(warpReduce(sumOfTargets, addDoubles));
+  loss = warpReduce(loss, addDoubles);
+  if (lane == 0) p.losses[row] = loss;
   if (gradient == nullptr) return;
   const float scale = 1.0f / static_cast<float>(*p.divisor);
   for (std::int64_t c = lane; c < classes; c += 32) {

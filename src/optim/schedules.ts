@@ -58,9 +58,11 @@ export function oneCycle(options: {
   const last = steps - 1
   return (step, rate) => {
     const first = rate / divFactor
-    if (step < peak) return anneal(first, rate, step / peak)
-    return step < last
-      ? anneal(rate, first / finalDivFactor, (step - peak) / (last - peak))
+    const at = Math.min(step, last)
+    // With pctStart 1 the first phase is the whole cycle, and ends at the peak.
+    if (peak > 0 && at <= peak) return at < peak ? anneal(first, rate, at / peak) : rate
+    return at < last
+      ? anneal(rate, first / finalDivFactor, (at - peak) / (last - peak))
       : first / finalDivFactor
   }
 }

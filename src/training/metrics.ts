@@ -113,7 +113,7 @@ export function classificationMetrics(
     perClass: scores.map((score, i) => ({ name: names[i]!, ...score, support: supports[i]! })),
     micro: scoresOf(total, zeroDivision),
     macro: averageOf(scores, equal, zeroDivision),
-    weighted: averageOf(scores, supports, zeroDivision),
+    weighted: total.support > 0 ? averageOf(scores, supports, zeroDivision) : ofNobody(total, zeroDivision),
   }
 }
 
@@ -154,6 +154,12 @@ function averageOf(scores: AverageScores[], weights: number[], zeroDivision: num
   const average = (key: keyof AverageScores) =>
     ratio(sum(scores.map((score, i) => score[key] * weights[i]!)), total, zeroDivision)
   return { precision: average('precision'), recall: average('recall'), f1: average('f1') }
+}
+
+/** The weighted average where no example has one of the classes, as scikit-learn has it. */
+function ofNobody({ predictions }: Counts, zeroDivision: number): AverageScores {
+  const guessed = predictions > 0 ? 0 : zeroDivision
+  return { precision: guessed, recall: zeroDivision, f1: guessed }
 }
 
 function ratio(numerator: number, denominator: number, zeroDivision: number): number {

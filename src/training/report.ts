@@ -35,7 +35,7 @@ export function classificationReport(
   if (present.size === 0) throw new PackedRnnError('ERR_EMPTY', 'classificationReport: no examples')
   const labels = options.labels ?? [...present].sort((a, b) => a - b)
   const coversAll = [...present].every(id => labels.includes(id))
-  const { perClass, micro, macro, weighted } = classificationMetrics(truth, predicted, names, {
+  const { accuracy, perClass, micro, macro, weighted } = classificationMetrics(truth, predicted, names, {
     ...options,
     labels,
   })
@@ -47,17 +47,19 @@ export function classificationReport(
   const show = ({ precision, recall, f1 }: AverageScores) =>
     [precision, recall, f1].map(score => formatFixed(score, digits))
   const support = perClass.reduce((total, scores) => total + scores.support, 0)
+  // Where no prediction is right, scikit-learn's counts are floating-point numbers, and it prints them so.
+  const count = (examples: number) => (accuracy === 0 ? `${examples}.0` : examples)
 
   return [
     row('', ['precision', 'recall', 'f1-score', 'support']),
     '\n',
-    ...perClass.map(scores => row(scores.name, [...show(scores), scores.support])),
+    ...perClass.map(scores => row(scores.name, [...show(scores), count(scores.support)])),
     '\n',
     coversAll
-      ? row('accuracy', ['', '', formatFixed(micro.f1, digits), support])
-      : row('micro avg', [...show(micro), support]),
-    row('macro avg', [...show(macro), support]),
-    row('weighted avg', [...show(weighted), support]),
+      ? row('accuracy', ['', '', formatFixed(micro.f1, digits), count(support)])
+      : row('micro avg', [...show(micro), count(support)]),
+    row('macro avg', [...show(macro), count(support)]),
+    row('weighted avg', [...show(weighted), count(support)]),
   ].join('')
 }
 

@@ -61,7 +61,7 @@ describe('schedules', () => {
     expect(schedule(9, 1)).toBe(0.001)
     // A peak before the first step, and one at the last.
     expect(oneCycle({ steps: 1 })(0, 1)).toBe(1 / 25 / 1e4)
-    expectClose(rates(oneCycle({ steps: 3, pctStart: 1, divFactor: 2 }), 1, 1), [0.5, 0.75], 1e-15)
+    expectClose(rates(oneCycle({ steps: 3, pctStart: 1, divFactor: 2 }), 1, 3), [0.5, 0.75, 1, 1], 1e-15)
     expect(rates(oneCycle({ steps: 4, pctStart: 0.25 }), 1, 0)).toEqual([1])
   })
 

@@ -110,6 +110,22 @@ export function lossSuite(target: Target): void {
       expect((await solve(logits, [0], 'sum', { labelSmoothing: 0.5 })).loss).toBe(Infinity)
     })
 
+    test('smoothing over 50,000 classes: the targets’ sum is exact, and so are small gradients', async () => {
+      const classes = 50_000
+      const labels = [7, 49_999]
+      const logits = Float32Array.from({ length: 2 * classes }, (_, i) => Math.sin(i))
+      const options = { labelSmoothing: 0.1 }
+      const { loss, dLogits } = await solve(logits, labels, 'sum', options)
+      const expected = crossEntropyReference(Float64Array.from(logits), labels, {
+        reduction: 'sum',
+        ...options,
+      })
+      expectClose([loss], [expected.loss], 8 * UNIT, 'loss')
+      // Besides the labels' own, of which the largest is 1: all others are a probability less a share of 2e-6.
+      const others = (gradient: ArrayLike<number>) => Array.from(gradient).filter(d => d > -0.5)
+      expectClose(others(dLogits), others(expected.dLogits), 2e-5, 'dLogits')
+    })
+
     test('G8', async () => {
       const { loss, dLogits } = await solve(Float32Array.from(G8.logits), G8.labels, 'mean')
       expectClose([loss], [G8.loss], SMALL[target.precision], 'loss')

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { classificationMetrics } from '../../src/training/metrics.js'
 import { classificationReport } from '../../src/training/report.js'
 import { G10 } from '../reference/golden.js'
 
@@ -27,8 +28,8 @@ test('labels beyond those that occur keep the accuracy row', () => {
 
 test('classes are the sorted distinct ids of truth and predicted', () => {
   const lines = classificationReport([10, 2], [2, 9], ['two', 'nine', 'ten']).split('\n')
-  expect(lines[2]).toBe('         two       0.00      0.00      0.00         1')
-  expect(lines[4]).toBe('         ten       0.00      0.00      0.00         1')
+  expect(lines[2]).toBe('         two       0.00      0.00      0.00       1.0')
+  expect(lines[4]).toBe('         ten       0.00      0.00      0.00       1.0')
 })
 
 test('the longest name sets the width, counted in characters as Python counts them', () => {
@@ -58,4 +59,33 @@ test('refuses no examples, names that do not match, and bad digits', () => {
   )
   expect(() => classificationReport([0], [1], ['a'])).toThrow('wanted 2 names, one for each label, got 1')
   expect(() => classificationReport([0], [0], ['a'], { digits: -1 })).toThrow('digits')
+})
+
+// Both as scikit-learn 1.2.1 prints them.
+test('where no prediction is right, supports are printed as floating-point numbers', () => {
+  expect(classificationReport([0, 0, 1], [1, 1, 0], ['a', 'b'])).toBe(
+    [
+      '              precision    recall  f1-score   support\n\n',
+      '           a       0.00      0.00      0.00       2.0\n',
+      '           b       0.00      0.00      0.00       1.0\n\n',
+      '    accuracy                           0.00       3.0\n',
+      '   macro avg       0.00      0.00      0.00       3.0\n',
+      'weighted avg       0.00      0.00      0.00       3.0\n',
+    ].join(''),
+  )
+})
+
+test('classes that no example has: zeroDivision is the recall, and what was predicted of them is wrong', () => {
+  const options = { labels: [2], zeroDivision: 1 } as const
+  expect(classificationReport([0, 0], [2, 2], ['c'], options)).toBe(
+    [
+      '              precision    recall  f1-score   support\n\n',
+      '           c       0.00      1.00      0.00       0.0\n\n',
+      '   micro avg       0.00      1.00      0.00       0.0\n',
+      '   macro avg       0.00      1.00      0.00       0.0\n',
+      'weighted avg       0.00      1.00      0.00       0.0\n',
+    ].join(''),
+  )
+  const { weighted } = classificationMetrics([0, 0], [1, 1], ['c'], options)
+  expect(weighted).toEqual({ precision: 1, recall: 1, f1: 1 })
 })
