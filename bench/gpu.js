@@ -10,7 +10,7 @@
 //   steps      microseconds of a layer-step of long texts, by events
 //   ncu        the resident kernels, the product and sumRows, where it is installed and allowed
 //   memcheck, racecheck, synccheck
-//              the driver under compute-sanitizer, where that is installed
+//              the driver under compute-sanitizer, where that is installed and allowed
 //
 // Each part is a process with a limit of its own, and what it finds is in DIR/results.jsonl at once: a run that is cut off loses
 // nothing. --seconds scales the limits. --report makes the Markdown and the page of what is there. Exits with 1 where something is wrong; what
@@ -19,14 +19,14 @@
 // Before: npm install && npm run build:cuda && npm run build:gpu; or npm run pack:gpu, which makes a folder for a machine
 // that has not even Node.
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { deviceParts } from '../dist/bench/device/parts.js'
 import { FILES, runOnDevice, writeResults } from '../dist/bench/device/run.js'
 import { faults } from '../dist/bench/device/summary.js'
 import { DOCUMENTS } from '../dist/bench/device/workload.js'
-import { driverPart, profilePart, sanitizerParts, suiteParts } from './gpu/tools.js'
+import { driverPart, profileParts, sanitizerParts, suiteParts } from './gpu/tools.js'
 
 const { values } = parseArgs({
   options: {
@@ -56,11 +56,15 @@ async function run() {
   })
   const { device, precision = null } = values
   const kind = device.split(':')[0]
-  const out = values.out ?? fileURLToPath(new URL('./results/gpu', import.meta.url))
+  // npm and run.sh go to another folder first.
+  const out =
+    values.out === undefined
+      ? fileURLToPath(new URL('./results/gpu', import.meta.url))
+      : resolve(process.env.INIT_CWD ?? '.', values.out)
   const own = fileURLToPath(new URL('../build/Release/libpacked_rnn_cuda.so', import.meta.url))
   const library = kind === 'cpu' ? null : process.env.PACKED_RNN_CUDA_LIBRARY || own
   const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => interrupt.abort())
   const findings = await runOnDevice({
     ...{ out, device, precision, seconds, signal: interrupt.signal },
     log: line => process.stdout.write(`${line}\n`),
@@ -74,7 +78,7 @@ async function run() {
         ...suiteParts(found, kind),
         ...parts.epochs,
         parts.steps,
-        profilePart(found, library, kind),
+        ...profileParts(found, library, kind),
         ...sanitizerParts(found, library, kind),
       ]
     },

@@ -23,6 +23,7 @@ const bundle = join(root, 'build/gpu-bundle')
 const RUN = `#!/bin/sh
 # Unpacks what is packed, once, and runs bench/gpu.js.
 set -e
+export INIT_CWD="$PWD"
 cd "$(dirname "$0")"
 if [ ! -e build/gpu/build ]; then
   tar -xJf binaries.tar.xz 2>/dev/null ||

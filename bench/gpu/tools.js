@@ -1,12 +1,30 @@
 /** The parts of bench/gpu.js that need more than the package: the driver, alone and under NVIDIA's tools, and the device suite. */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const at = path => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const SHARDS = 4
 const SANITIZERS = ['memcheck', 'racecheck', 'synccheck']
+/** Cases of `driver --profile` by a part of their names, and their seconds. */
+const PROFILED = { lstm: 15, product: 10, sums: 10 }
+
+/** How the tools say that they may not look at this machine: a result, and nothing wrong. */
+const REFUSAL = /ERR_NVGPUCTRPERM|LibraryNotLoaded|Device not supported/
+const refusalIn = output =>
+  output
+    .split('\n')
+    .find(line => REFUSAL.test(line))
+    ?.trim() ?? null
+
+/** Ends with the process that runs the parts. */
+const watched = (seconds, command) => [
+  process.execPath,
+  at('bench/gpu/watched.js'),
+  String(seconds),
+  ...command,
+]
 
 /** What ncu is asked for, and the name of each in the results. */
 const METRICS = {
@@ -14,7 +32,6 @@ const METRICS = {
   'sm__throughput.avg.pct_of_peak_sustained_elapsed': 'SM',
   'dram__throughput.avg.pct_of_peak_sustained_elapsed': 'DRAM',
   'sm__warps_active.avg.pct_of_peak_sustained_active': 'warps',
-  'sm__inst_executed_pipe_tensor.sum': 'tensor instructions',
   launch__registers_per_thread: 'registers',
 }
 
@@ -23,7 +40,7 @@ export function driverPart(library) {
   const driver = at('build/gpu/driver')
   return {
     ...{ name: 'driver', seconds: 20, needsDevice: false },
-    command: missing(driver, library) ?? (() => [driver, library]),
+    command: missing(driver, library) ?? (seconds => watched(seconds, [driver, library])),
   }
 }
 
@@ -44,35 +61,41 @@ export function suiteParts(findings, kind) {
 }
 
 /** The resident kernels, the product and sumRows at the sizes of a training step. */
-export function profilePart(findings, library, kind) {
+export function profileParts(findings, library, kind) {
   const driver = at('build/gpu/driver')
+  const ncu = toolOf('ncu')
+  // By itself it sets the clocks, which are not ours.
   const options = [
     '--csv',
     '--page',
     'raw',
+    '--clock-control',
+    'none',
     '--metrics',
     Object.keys(METRICS).join(','),
-    '--target-processes',
-    'all',
   ]
-  return {
-    ...{ name: 'ncu', seconds: 40, needsDevice: true },
+  return Object.entries(PROFILED).map(([part, seconds]) => ({
+    ...{ name: `ncu ${part}`, seconds, needsDevice: true },
     command:
-      noTool(kind, 'ncu') ??
+      noTool(kind, 'ncu', ncu) ??
       missing(driver, library) ??
-      (() => ['ncu', ...options, driver, '--profile', library]),
-    after: output => findings.add({ finding: 'tool', tool: 'ncu', ...profileOf(output), wrong: false }),
-  }
+      (limit => watched(limit, [ncu, ...options, driver, '--profile', library, part])),
+    after(output) {
+      const refusal = refusalIn(output)
+      if (refusal !== null) return refusal
+      findings.add({ finding: 'tool', tool: `ncu ${part}`, ...profileOf(output), wrong: false })
+      return null
+    },
+  }))
 }
 
-/** Lines of CSV, of which the first names the columns; where it may not count, it says so instead, and that is a result. */
+/** Lines of CSV, of which the first names the columns and the second the units. */
 function profileOf(output) {
-  const refusal = /ERR_NVGPUCTRPERM[^\n]*/.exec(output)?.[0]
-  if (refusal !== undefined) return { summary: refusal, rows: [] }
   const lines = output.split('\n').filter(line => line.startsWith('"'))
   const cells = lines.map(line => [...line.matchAll(/"((?:[^"]|"")*)"/g)].map(([, cell]) => cell))
   const [heads, units, ...kernels] = cells
-  if (heads === undefined) return { summary: output.trim().split('\n').at(-1) ?? 'nothing', rows: [] }
+  if (heads === undefined)
+    return { summary: output.trim().split('\n').at(-1) || 'it printed nothing', rows: [] }
   const rows = kernels.map(row => {
     const cell = name => row[heads.indexOf(name)] ?? ''
     const numbers = Object.entries(METRICS).map(([metric, name]) => [
@@ -86,36 +109,45 @@ function profileOf(output) {
 
 export function sanitizerParts(findings, library, kind) {
   const driver = at('build/gpu/driver')
+  const program = toolOf('compute-sanitizer')
   return SANITIZERS.map(tool => ({
-    ...{ name: tool, seconds: 20 / SANITIZERS.length, needsDevice: true },
+    ...{ name: tool, seconds: 10 / SANITIZERS.length, needsDevice: true },
     command:
-      noTool(kind, 'compute-sanitizer') ??
+      noTool(kind, 'compute-sanitizer', program) ??
       missing(driver, library) ??
-      (() => [
-        'compute-sanitizer',
-        '--tool',
-        tool,
-        '--error-exitcode',
-        '99',
-        '--print-limit',
-        '20',
-        driver,
-        library,
-      ]),
+      (limit => {
+        const options = ['--tool', tool, '--error-exitcode', '99', '--print-limit', '20']
+        return watched(limit, [program, ...options, driver, library])
+      }),
     after(output) {
+      const refusal = refusalIn(output)
+      if (refusal !== null) return refusal
       const summary = /(?:ERROR|RACECHECK) SUMMARY: (.*)/.exec(output)?.[1] ?? 'no summary'
       const cases = (output.match(/^ *[\d.]+ s {2}/gm) ?? []).length
-      // Cut off it has none, and what it had found until then is in its lines.
+      // Cut off it has no summary, and what it had found until then is in its lines.
       const wrong =
-        /^[1-9]\d* (errors|hazards)/.test(summary) || /========= (Invalid|Error: |Race|Barrier)/.test(output)
+        /^[1-9]\d* (errors?|hazards?)/.test(summary) ||
+        /========= (Invalid|Error: |Race|Barrier|Program hit)/.test(output)
       findings.add({ finding: 'tool', tool, summary: `${summary}; ${cases} cases`, wrong, rows: [] })
+      return null
     },
   }))
 }
 
-function noTool(kind, name) {
+/** Where a tool of the toolkit is; null where there is none. */
+function toolOf(name) {
+  const versions = '/opt/nvidia/nsight-compute'
+  const places = [
+    name,
+    `/usr/local/cuda/bin/${name}`,
+    ...(existsSync(versions) ? readdirSync(versions).map(version => join(versions, version, name)) : []),
+  ]
+  return places.find(place => spawnSync(place, ['--version'], { timeout: 5000 }).status === 0) ?? null
+}
+
+function noTool(kind, name, found) {
   if (kind === 'cpu') return { missing: 'it is for CUDA' }
-  return spawnSync(name, ['--version']).status === 0 ? null : { missing: `not installed: no ${name}` }
+  return found === null ? { missing: `not installed: no ${name}` } : null
 }
 
 function missing(driver, library) {

@@ -21,27 +21,39 @@ import json
 import sys
 import time
 
-import numpy as np
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
+
+def answer(fields):
+    print(json.dumps(fields), flush=True)
+
+
+try:
+    import numpy as np
+    import torch
+    from torch import nn
+    from torch.nn.functional import cross_entropy
+    from torch.nn.utils import clip_grad_norm_
+    from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
+except ImportError as error:
+    answer({"error": f"not installed: {error}"})
+    sys.exit()
 
 INPUT_SIZE = 300
 
 
 def main():
     config = json.loads(sys.argv[1])
+    if config["device"] == "cuda" and not torch.cuda.is_available():
+        answer({"error": "it is installed and sees no CUDA device"})
+        return
     session = Session(config["device"], config["precision"])
     answer(session.versions())
     for line in sys.stdin:
         command = json.loads(line)
         try:
             answer(COMMANDS[command.pop("do")](session, **command))
-        except (RuntimeError, MemoryError) as error:  # out of memory, for one
+        except Exception as error:  # out of memory, for one
             session.forget()
-            answer({"error": str(error).splitlines()[0]})
+            answer({"error": (str(error) or type(error).__name__).splitlines()[0]})
 
 
 class Session:
@@ -54,6 +66,7 @@ class Session:
         torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cuda.matmul.allow_tf32 = tf32
         self.layers, self.trainings, self.vectors = {}, {}, None
+        self.rows = {}  # the hashed rows of a shape, for both modes
 
     def versions(self):
         cuda = self.device.type == "cuda"
@@ -65,7 +78,7 @@ class Session:
         }
 
     def forget(self):
-        self.layers, self.trainings = {}, {}
+        self.layers, self.trainings, self.rows = {}, {}, {}
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -90,6 +103,21 @@ class Session:
             return end - start
         self.synchronize()
         return start.elapsed_time(end) / 1000
+
+    def read(self, value):
+        """Begins to copy a number to the host, behind what was issued. Returns what waits for it, and for nothing later."""
+        if self.device.type != "cuda":
+            return value.item
+        host = torch.empty((), pin_memory=True)
+        host.copy_(value, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+
+        def wait():
+            event.synchronize()
+            return host.item()
+
+        return wait
 
     def arithmetic(self):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
@@ -121,14 +149,17 @@ class Layer:
                 first += parameter.numel()
 
         def rows(first):  # hashed as [B, T, H], used as [T, B, H]
-            return torch.from_numpy(hashed(B * T * H, 2, first)).reshape(B, T, H).transpose(0, 1).contiguous().to(device)
+            if first not in session.rows:
+                hashes = torch.from_numpy(hashed(B * T * H, 2, first)).to(device)
+                session.rows[first] = hashes.reshape(B, T, H).transpose(0, 1).contiguous()
+            return session.rows[first]
 
         self.x, self.d_output = rows(0), rows(1 << 20)
         if mode == "packed":
             # Of equal lengths, time-major rows are packed rows.
             self.x, self.d_output = self.x.reshape(T * B, H), self.d_output.reshape(T * B, H)
             self.sizes = torch.full((T,), B)
-        self.x.requires_grad_()
+        self.x = self.x.detach().clone().requires_grad_()
 
     def forward(self):
         with self.session.arithmetic():
@@ -140,7 +171,7 @@ class Layer:
         return torch.autograd.grad(output, [self.x, *self.lstm.parameters()], self.d_output.to(output.dtype))
 
     def sample(self):
-        """Both ends of the output and of the input's gradient, and the sums of the weights' gradients' sizes."""
+        """Both ends of the output and of the input's gradient, and the first rows of the weights' gradients."""
         output = self.forward()
         d_x, d_ih, d_hh, *_ = self.backward(output)
         T, B, H = self.shape
@@ -154,6 +185,7 @@ class Layer:
 
     def round(self, calls):
         mark = self.session.mark
+        self.forward()  # so that the device is busy at the first mark
         start = mark()
         outputs = [self.forward() for _ in range(calls)]
         middle = mark()
@@ -243,13 +275,15 @@ class Training:
         batches = self.epochs[number % len(self.epochs)]
         start, done, losses = clock(), 0, []
         for batch in batches:
-            losses.append(self.step(batch))
+            losses.append(self.session.read(self.step(batch)))
             done += 1
             # As src/bench/device/epochs.ts does: a loss is awaited a few steps later, so that the device is never ahead by more.
             if done > 3:
-                losses[done - 4].item()
+                losses[done - 4]()
             if time.perf_counter() - start > seconds:
                 break
+        for loss in losses[-3:]:
+            loss()
         return {"steps": done, "of": len(batches), "seconds": clock() - start}
 
 
@@ -274,10 +308,6 @@ COMMANDS = {
     "losses": lambda session, mode, steps: session.trainings[mode].losses(steps),
     "epoch": lambda session, mode, number, seconds: session.trainings[mode].epoch(number, seconds),
 }
-
-
-def answer(fields):
-    print(json.dumps(fields), flush=True)
 
 
 main()

@@ -29,6 +29,9 @@ void CpuBackend::download(void* host, const void* source, std::size_t bytes) {
   if (bytes > 0) std::memcpy(host, source, bytes);
 }
 void CpuBackend::synchronize() {}
+std::size_t CpuBackend::downloads() const { return 0; }
+bool CpuBackend::arrived(bool) { return true; }
+bool CpuBackend::settle(const std::int32_t*, Error&) { return false; }
 
 namespace {
 struct CpuMark final : Mark {

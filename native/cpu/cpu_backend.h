@@ -36,9 +36,9 @@ class CpuBackend : public Backend {
   Mark* mark() override;
   double secondsBetween(const Mark& start, const Mark& end) override;
   // Ops and copies are over when they return.
-  std::size_t downloads() const override { return 0; }
-  bool arrived(bool) override { return true; }
-  bool settle(const std::int32_t*, Error&) override { return false; }
+  std::size_t downloads() const override;
+  bool arrived(bool) override;
+  bool settle(const std::int32_t*, Error&) override;
 
   Team& team() { return team_; }
   // The sequences that are not empty, the longest first, so that the last to start is the shortest; of equals

@@ -31,9 +31,10 @@ export class BenchProcess {
     const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
     // A process that died, or never was, is told by its answer.
     child.stdin.on('error', () => {})
-    child.on('error', () => child.stdout.destroy())
+    const lines = createInterface({ input: child.stdout })
+    child.on('error', () => lines.close())
     this.#child = child
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    this.#lines = lines[Symbol.asyncIterator]()
     process.once('exit', this.#kill)
   }
 

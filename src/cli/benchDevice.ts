@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { deviceParts } from '../bench/device/parts.js'
 import type { Finding } from '../bench/device/records.js'
 import { FILES, runOnDevice } from '../bench/device/run.js'
-import { epochSummaries, faults, figure, pointTable } from '../bench/device/summary.js'
+import { epochSummaries, faults, figure, pointTable, whatRan } from '../bench/device/summary.js'
 import { DOCUMENTS } from '../bench/device/workload.js'
 import { type DeviceValues, deviceChoice } from './deviceOptions.js'
 import { Failure, integerOption, noPositionals, numberOption, parse } from './options.js'
@@ -20,7 +20,7 @@ it goes, so a run that is cut off loses nothing.
   --precision NAME of products of matrices: tf32, float32 or bfloat16; default the device's
   --seconds N      for all of it, default ${SECONDS}; what there is no time for is left out
   --documents N    of an epoch, default ${DOCUMENTS}, as 10kGNAD's train.csv has; random words of the same lengths
-  --out DIR        for ${Object.values(FILES).join(', ')} and a log of each part, default ${OUT}`
+  --out DIR        folder for ${Object.values(FILES).join(', ')}; default ${OUT}`
 
 export async function benchDevice(args: string[], signal: AbortSignal): Promise<void> {
   const { values, positionals } = parse(args, {
@@ -59,8 +59,7 @@ function tables(findings: readonly Finding[]): string {
   const epochs = epochSummaries(findings).map(row => [
     `${row.workload}, ${row.who}${row.otherFunction ? ' ¹' : ''}`,
     row.seconds === null ? '—' : figure(row.seconds),
-    row.reason ??
-      (row.part === null ? '' : `${row.part.steps} of ${row.part.of} steps in ${figure(row.part.seconds)} s`),
+    whatRan(row),
   ])
   const { names, shapes } = pointTable(findings)
   const points = shapes.map(shape => [

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Layer, numbersOn } from '../../src/bench/device/layer.js'
 import { markdown } from '../../src/bench/device/markdown.js'
 import { devicePage } from '../../src/bench/device/page.js'
@@ -10,6 +10,7 @@ import { referenceLayer } from '../../src/bench/device/reference.js'
 import { runOnDevice } from '../../src/bench/device/run.js'
 import type { Part } from '../../src/bench/device/runner.js'
 import { epochSummaries, faults, pick, pointTable } from '../../src/bench/device/summary.js'
+import { Torch } from '../../src/bench/device/torch.js'
 import { device } from '../../src/device.js'
 import { deviceFinding, epoch, points, run } from './deviceFindings.js'
 
@@ -69,13 +70,31 @@ describe('a run of parts', () => {
       ['ends', 'ended', null],
     ])
     expect(pick(findings, 'part').find(({ state }) => state === 'failed')!.output).toBe('about to fail\n')
-    expect(readFileSync(join(out, 'ends.log'), 'utf8')).toBe('all is well\n')
+    expect(readFileSync(join(out, 'parts.log'), 'utf8')).toMatch(
+      /^== fails\nabout to fail\n== dies\n.*== ends\nall is well\n$/s,
+    )
     // What hangs is late and not wrong.
     expect(faults(findings)).toEqual([
       'fails: exit 3',
       'dies: exit SIGSEGV',
       expect.stringContaining('ENOENT'),
     ])
+  })
+
+  test('a part may refuse, which is a result; what it starts ends with it', async () => {
+    const started = join(folder, 'started')
+    const source = `require('node:child_process').spawn(process.execPath, ['--eval', 'setTimeout(() => require("node:fs").writeFileSync(${JSON.stringify(started)}, ""), 1500)'], { stdio: 'ignore' }); console.log('not allowed'); process.exit(1)`
+    const after = (output: string) => /not allowed/.exec(output)?.[0] ?? null
+    const { ends, findings } = await runAll([
+      part('refuses', node(source), { after }),
+      part('waits', node('setTimeout(() => {}, 2500)')),
+    ])
+    expect(ends).toEqual([
+      ['refuses', 'left out', 'not allowed'],
+      ['waits', 'ended', null],
+    ])
+    expect(faults(findings)).toEqual([])
+    expect(existsSync(started)).toBe(false)
   })
 
   test('time that one leaves the others have', async () => {
@@ -120,11 +139,13 @@ describe('a run of parts', () => {
 })
 
 describe('findings', () => {
-  test('a last line that was cut off is none', () => {
+  test('a line that was cut off is none, and the next one is whole', () => {
     const findings = new Findings(join(folder, 'torn.jsonl'))
     findings.add(epoch('packed-rnn', 4, 1))
     appendFileSync(findings.file, '{"finding":"epoch","wor')
     expect(findings.read()).toEqual([epoch('packed-rnn', 4, 1)])
+    findings.add(epoch('packed-rnn', 4, 2))
+    expect(findings.read()).toEqual([epoch('packed-rnn', 4, 1), epoch('packed-rnn', 4, 2)])
   })
 
   test('an epoch is the median of whole ones; of others it is told how far they came', () => {
@@ -139,7 +160,7 @@ describe('findings', () => {
     ]
     expect(epochSummaries(all)).toMatchObject([
       { who: 'packed-rnn', seconds: 2, epochs: 3, javascript: 0.5, part: null, reason: null },
-      { who: 'PyTorch packed', seconds: null, part: { steps: 2, of: 4, seconds: 9 } },
+      { who: 'PyTorch packed', seconds: null, part: { steps: 2, of: 4, tokens: 20, seconds: 9 } },
       { who: 'PyTorch padded', seconds: 5, reason: null },
       { who: 'packed-rnn bucketed', seconds: null, part: null, reason: 'failed: wrong' },
     ])
@@ -223,4 +244,13 @@ describe('the float64 reference of a layer', () => {
     expect(Math.min(forward, backward)).toBeGreaterThan(0)
     layer.dispose()
   })
+})
+
+test('a Python that is not there is a reason', async () => {
+  vi.stubEnv('PYTHON', '/nowhere/python3')
+  const torch = new Torch({ kind: 'cpu', precision: 'float32' })
+  vi.unstubAllEnvs()
+  const reason = 'PyTorch: its process ended, for it did not start'
+  expect(await torch.ready(10)).toEqual({ finding: 'torch', versions: null, reason })
+  await torch.close()
 })

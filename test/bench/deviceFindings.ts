@@ -15,6 +15,7 @@ export function epoch(
       who,
       steps,
       of: 4,
+      tokens: 10 * steps,
       seconds,
       javascript: null,
       otherFunction: false,

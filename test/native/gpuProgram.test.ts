@@ -42,21 +42,24 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('bench/gpu.js o
       steps: 'left out',
       'epochs A': 'left out',
     })
-    expect(readFileSync(join(out, 'driver.log'), 'utf8')).toMatch(/^ERR_CUDA_NO_DRIVER: /)
+    expect(readFileSync(join(out, 'parts.log'), 'utf8')).toMatch(/^== driver\nERR_CUDA_NO_DRIVER: /)
     expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain('there is no NVIDIA driver')
   })
 
   it('goes on with the next test where a device was lost', () => {
     const file = join(folder, 'lost.jsonl')
     const { status, stdout } = node(['bench/gpu/shard.js', file, 'cuda', '1/40', '60'], 'lost:60')
-    const [shard] = pick(new Findings(file).read(), 'suite')
+    const found = new Findings(file).read()
+    const [shard] = pick(found, 'suite')
+    const failures = pick(found, 'test')
     expect(status, stdout).toBe(1)
     expect(shard!.processes).toBeGreaterThan(2)
     expect(shard!.passed).toBeGreaterThan(2)
     // One for each process but the last, which found nothing more to do or lost its device too.
-    expect(shard!.failures.length).toBeGreaterThanOrEqual(shard!.processes - 1)
-    for (const { reason } of shard!.failures) expect(reason).toContain('ERR_DEVICE_LOST')
-    const names = shard!.failures.map(({ name }) => name)
+    expect(failures.length).toBeGreaterThanOrEqual(shard!.processes - 1)
+    for (const { reason } of failures) expect(reason).toContain('ERR_DEVICE_LOST')
+    expect(shard).toMatchObject({ notRun: 0, cutOff: null })
+    const names = failures.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
   })
 })

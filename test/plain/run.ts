@@ -1,12 +1,13 @@
 // Runs test files of the suite in plain Node, one test after the other:
 //
-//   node run.js [--filter PATTERN] [--shard K/N] [--from N] [--seconds N] [--progress FILE] [--json FILE] cuda.test.js…
+//   node run.js [--filter PATTERN] [--shard K/N] [--from N] [--seconds N] [--progress FILE] [--findings FILE] [--json FILE] cuda.test.js…
 //
 //   --filter    only tests whose full name matches
-//   --shard     every Nth of them, from the Kth on
+//   --shard     every Nth of them, from the Kth on; each shard begins at another place and comes round to it
 //   --from      without the first N of those
 //   --seconds   starts no test after that; those left out are counted as not run
-//   --progress  appends a line of JSON when a test begins and when it has ended
+//   --progress  appends a line of JSON with how many tests there are, and when one begins and when it has ended
+//   --findings  appends a finding of src/bench/device/records.ts where a test fails
 //   --json      writes the counts at the end
 //
 // Exits with 1 where a test fails, or none passes; with 3 where the device is lost, which no later test could use.
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     from: { type: 'string', default: '0' },
     seconds: { type: 'string', default: 'Infinity' },
     progress: { type: 'string' },
+    findings: { type: 'string' },
     json: { type: 'string' },
   },
 })
@@ -41,10 +43,13 @@ for (const file of positionals) await import(new URL(`../${file}`, import.meta.u
 const { tests, beforeAll, afterAll } = collected()
 const pattern = new RegExp(values.filter ?? '')
 const [shard, shards] = values.shard.split('/').map(Number)
-const chosen = tests
+const ofShard = tests
   .filter(({ path }) => pattern.test(path.join(' > ')))
   .filter((_, i) => i % shards! === shard! - 1)
-  .slice(Number(values.from))
+// Where there is no time for all, each shard leaves out others.
+const first = Math.floor(((shard! - 1) * ofShard.length) / shards!)
+const chosen = [...ofShard.slice(first), ...ofShard.slice(0, first)].slice(Number(values.from))
+tell({ found: ofShard.length })
 
 const outcomes: Outcome[] = []
 for (const hook of beforeAll) await hook()
@@ -63,6 +68,10 @@ for (const each of chosen) {
       : await runOne(each)
   outcomes.push(outcome)
   if (outcome.state !== 'not run') tell(outcome)
+  if (outcome.state === 'failed' && values.findings !== undefined) {
+    const { name, reason } = outcome
+    appendFileSync(values.findings, `${JSON.stringify({ finding: 'test', name, reason })}\n`)
+  }
   lost ||= outcome.reason?.includes('ERR_DEVICE_LOST') === true
   if (outcome.state === 'failed')
     process.stdout.write(`failed: ${outcome.name}\n${indent(outcome.reason!)}\n`)
@@ -89,7 +98,7 @@ process.exitCode = lost ? 3 : summary.failed > 0 || summary.passed === 0 ? 1 : 0
 // The queue of a device that was lost would wait for ever.
 if (lost) process.exit()
 
-function tell(what: Outcome | { name: string; state: 'begun' }): void {
+function tell(what: Outcome | { name: string; state: 'begun' } | { found: number }): void {
   if (values.progress !== undefined) appendFileSync(values.progress, `${JSON.stringify(what)}\n`)
 }
 

@@ -29,6 +29,7 @@ const STEPS_AHEAD = 3
 interface Epoch {
   steps: number
   of: number
+  tokens: number
   seconds: number
   javascript: number | null
 }
@@ -62,21 +63,48 @@ export async function measureEpochs(
   run.findings.add({ finding: 'data', documents: documents.length, tokens, words, about })
   const folder = await mkdtemp(join(tmpdir(), 'packed-rnn-epochs-'))
   const setting: Setting = { ...run, name, on, data, folder }
-  const runners = [ours(setting, 'shuffled'), ours(setting, 'bucketed')]
+  const own = [ours(setting, 'shuffled'), ours(setting, 'bucketed')]
   try {
-    if (run.torch !== null) {
-      await writeDocuments(folder, data)
-      await writeWorkload(folder, name, on, data, ROUNDS + 1)
-      const torch = run.torch
-      // On a CPU its packed backward pass takes minutes.
-      const modes = on.kind === 'cpu' ? ['padded'] : ['packed', 'padded']
-      runners.push(...modes.map(mode => theirs({ ...setting, torch }, mode)))
-    }
-    await interleave(runners, setting)
+    // PyTorch gets ready while ours is compared, and is waited for before anything is timed.
+    const failed = await prepare(own, setting)
+    const peers = (await isReady(setting)) ? await peersOf(setting) : []
+    for (const [runner, reason] of await prepare(peers, setting)) failed.set(runner, reason)
+    await interleave([...own, ...peers], failed, setting)
   } finally {
-    for (const runner of runners) runner.dispose()
+    for (const runner of own) runner.dispose()
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+async function isReady({ torch, deadline, findings }: Setting): Promise<boolean> {
+  if (torch === null) return false
+  const finding = await torch.ready(deadline.seconds / 3)
+  findings.add(finding)
+  return finding.reason === null
+}
+
+async function peersOf(setting: Setting): Promise<Runner[]> {
+  const { torch, folder, name, on, data } = setting
+  if (torch === null) return []
+  await writeDocuments(folder, data)
+  await writeWorkload(folder, name, on, data, ROUNDS + 1)
+  // On a CPU its packed backward pass takes minutes.
+  const modes = on.kind === 'cpu' ? ['padded'] : ['packed', 'padded']
+  return modes.map(mode => theirs({ ...setting, torch }, mode))
+}
+
+/** Those that compute something else than they should, and why. */
+async function prepare(runners: readonly Runner[], { deadline }: Setting): Promise<Map<Runner, string>> {
+  const failed = new Map<Runner, string>()
+  for (const runner of runners) {
+    try {
+      if (deadline.over) failed.set(runner, TIME_OVER)
+      else await runner.prepare()
+    } catch (error) {
+      failed.set(runner, `failed: ${messageOf(error)}`)
+    }
+  }
+  return failed
 }
 
 async function firstLosses({ name, data }: Setting, on: Device, steps: number): Promise<number[]> {
@@ -117,6 +145,7 @@ function ours(setting: Setting, order: Order): Runner {
       const start = performance.now()
       const pending: Promise<number>[] = []
       let steps = 0
+      let tokens = 0
       let javascript = 0
       const issueNext = () => {
         const began = performance.now()
@@ -126,6 +155,7 @@ function ours(setting: Setting, order: Order): Runner {
           pending.push(loss.item())
           loss.dispose()
           steps++
+          tokens += batch.ids.sequences.rows
         }
         javascript += performance.now() - began
         return done !== true
@@ -144,7 +174,7 @@ function ours(setting: Setting, order: Order): Runner {
       await Promise.all(pending)
       await on.synchronize()
       const spent = (performance.now() - start) / 1000
-      return { steps, of: epoch.steps, seconds: spent, javascript: javascript / 1000 / spent }
+      return { steps, of: epoch.steps, tokens, seconds: spent, javascript: javascript / 1000 / spent }
     },
     dispose: () => trainer?.model.dispose(),
   }
@@ -171,7 +201,10 @@ function theirs({ torch, ...setting }: Setting & { torch: Torch }, mode: string)
     async epoch(number, seconds) {
       const answer = await ask({ do: 'epoch', number, seconds })
       const [steps, of, spent] = [answer.number('steps'), answer.number('of'), answer.number('seconds')]
-      return { steps, of, seconds: spent, javascript: null }
+      const batches = batchesOf(data, name, 'shuffled').epoch(number)
+      let tokens = 0
+      for (const { ids } of [...batches].slice(0, steps)) tokens += ids.sequences.rows
+      return { steps, of, tokens, seconds: spent, javascript: null }
     },
     dispose: () => {},
   }
@@ -181,33 +214,36 @@ function check(workload: string, against: string) {
   return { finding: 'check', what: `${workload}: first losses`, against, error: null, reason: null } as const
 }
 
-/** Each begins with an epoch right after the steps that warm it, so that whoever hangs afterwards costs nobody's; then all take turns. */
-async function interleave(runners: readonly Runner[], { name, findings, deadline }: Setting) {
+/** Some steps that warm, and then an epoch that counts, of each in turn; ours begins, so that nobody who hangs costs it its first. */
+async function interleave(
+  runners: readonly Runner[],
+  failed: ReadonlyMap<Runner, string>,
+  { name, findings, deadline }: Setting,
+) {
   const out = new Set<Runner>()
   const add = (runner: Runner, epoch: Epoch | null, reason: string | null) => {
     const { who, otherFunction } = runner
-    const none: Pick<EpochFinding, keyof Epoch> = { steps: 0, of: 0, seconds: null, javascript: null }
+    const none: Pick<EpochFinding, keyof Epoch> = {
+      ...{ steps: 0, of: 0, tokens: 0, seconds: null, javascript: null },
+    }
     findings.add({ finding: 'epoch', workload: name, who, otherFunction, ...(epoch ?? none), reason })
     if (epoch === null || epoch.steps < epoch.of) out.add(runner)
   }
-  const measure = async (runner: Runner, number: number, share: number) => {
-    try {
-      if (number === 1) {
-        await runner.prepare()
-        await runner.epoch(0, (share * deadline.seconds) / 4)
-      }
-      add(runner, await runner.epoch(number, share * deadline.seconds), null)
-    } catch (error) {
-      add(runner, null, `failed: ${messageOf(error)}`)
-    }
-  }
+  for (const [runner, reason] of failed) add(runner, null, reason)
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [i, runner] of runners.entries()) {
       if (out.has(runner)) continue
-      // In the first round nobody knows what the others take.
-      const share = round === 1 ? 1 / (2 * (runners.length - i)) : 1 / (runners.length - i)
-      if (!deadline.over) await measure(runner, round, share)
-      else if (round === 1) add(runner, null, TIME_OVER)
+      if (deadline.over) {
+        if (round === 1) add(runner, null, TIME_OVER)
+        continue
+      }
+      const share = deadline.seconds / (runners.length - i)
+      try {
+        if (round === 1) await runner.epoch(0, share / 4)
+        add(runner, await runner.epoch(round, deadline.seconds / (runners.length - i)), null)
+      } catch (error) {
+        add(runner, null, `failed: ${messageOf(error)}`)
+      }
     }
   }
 }

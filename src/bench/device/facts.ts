@@ -51,7 +51,7 @@ function cards(): string[] | null {
   const fields = 'name,driver_version,memory.total,clocks.max.sm,power.limit,mig.mode.current'
   const { status, stdout } = spawnSync('nvidia-smi', [`--query-gpu=${fields}`, '--format=csv,noheader'], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 10_000,
   })
   return status === 0 ? stdout.trim().split('\n') : null
 }

@@ -52,9 +52,10 @@ export class Layer {
     })
   }
 
-  /** By the device's own clock, each of `calls` that were issued one after the other. */
+  /** By the device's own clock, each of `calls` that were issued one after the other, to a device that is busy. */
   round(calls: number): Promise<Passes> {
     return scope(async () => {
+      this.#forward()
       const start = this.#device.mark()
       const results = Array.from({ length: calls }, () => this.#forward())
       const middle = this.#device.mark()

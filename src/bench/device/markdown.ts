@@ -8,6 +8,7 @@ import {
   pick,
   pointTable,
   STEP_TEXT,
+  whatRan,
 } from './summary.js'
 
 /** Findings as Markdown: what was measured, and of the rest why not. */
@@ -80,10 +81,10 @@ function partTable(findings: readonly Finding[]): string {
 
 function suiteText(findings: readonly Finding[]): string {
   const shards = pick(findings, 'suite')
-  if (shards.length === 0) return ''
+  if (shards.length === 0 && pick(findings, 'test').length === 0) return ''
   const sum = (key: 'passed' | 'skipped' | 'notRun' | 'processes') =>
     shards.reduce((total, shard) => total + shard[key], 0)
-  const failures = shards.flatMap(shard => shard.failures)
+  const failures = pick(findings, 'test')
   const text = `${sum('passed')} passed, ${failures.length} failed, ${sum('skipped')} skipped, ${sum('notRun')} not run, in ${shards.length} shards and ${sum('processes')} processes.`
   const cut = shards.flatMap(({ cutOff }) => cutOff ?? [])
   const late = cut.map(name => `\n\nThe time was over in: ${name}.`)
@@ -120,10 +121,7 @@ function epochTable(findings: readonly Finding[]): string {
   const rows = epochSummaries(findings).map(row => [
     ...[row.workload, `${row.who}${row.otherFunction ? ' ¹' : ''}`],
     row.seconds === null ? '—' : figure(row.seconds),
-    row.reason ??
-      (row.part === null
-        ? `median of ${row.epochs}`
-        : `${row.part.steps} of ${row.part.of} steps in ${figure(row.part.seconds)} s`),
+    whatRan(row),
     row.javascript === null ? '' : percent(row.javascript),
   ])
   const [data] = pick(findings, 'data')

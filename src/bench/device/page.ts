@@ -12,6 +12,7 @@ import {
   pick,
   pointTable,
   STEP_TEXT,
+  whatRan,
 } from './summary.js'
 
 const WIDTH = 420
@@ -57,13 +58,6 @@ ${table({
 
 function nameOf({ workload, who, otherFunction }: EpochSummary): string {
   return `${workload}, ${who}${otherFunction ? ' ¹' : ''}`
-}
-
-function whatRan({ reason, part, epochs }: EpochSummary): string {
-  if (reason !== null) return reason
-  return part === null
-    ? `median of ${epochs}`
-    : `${part.steps} of ${part.of} steps in ${figure(part.seconds)} s`
 }
 
 function epochPlot(rows: readonly EpochSummary[]): string {

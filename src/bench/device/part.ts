@@ -17,22 +17,23 @@ const deadline = new Deadline(0.9 * options.seconds)
 
 // Whoever killed the parent wants no child that goes on.
 const parent = process.ppid
-setInterval(() => process.ppid !== parent && process.exit(1), 500).unref()
+setInterval(() => process.ppid !== parent && process.exit(1), 250).unref()
 
 const on = open()
 if (name === 'device') await checkDevice(on)
 else if (name === 'steps') {
-  await beside(torch => {
+  await beside(async torch => {
+    const finding = await torch.ready(deadline.seconds / 3)
+    findings.add(finding)
     const points = options.points === 'eight' ? eightPoints : gridPoints
-    return measurePoints(on, points, { findings, torch, deadline })
+    await measurePoints(on, points, { findings, torch: finding.reason === null ? torch : null, deadline })
   })
 } else {
   const workload = workloadNames.find(each => name === `epochs ${each}`)!
-  // On a CPU its padded batch takes a minute and its packed one an hour: npm run bench compares there.
-  const alone = on.kind === 'cpu' && options.documents > 64
   const run = (torch: Torch | null) =>
     measureEpochs(workload, on, { documents: options.documents, findings, torch, deadline })
-  if (alone) await run(null)
+  // On a CPU its padded batch takes a minute and its packed one an hour: npm run bench compares there.
+  if (on.kind === 'cpu' && options.documents > 64) await run(null)
   else await beside(run)
 }
 // The queue of a device that was lost would wait for ever.
@@ -78,12 +79,11 @@ async function checkDevice(found: Device): Promise<void> {
   if (failed) process.exit(1)
 }
 
-async function beside(run: (torch: Torch | null) => Promise<void>): Promise<void> {
-  const { torch, finding } = await Torch.start(on)
-  findings.add(finding)
+async function beside(run: (torch: Torch) => Promise<void>): Promise<void> {
+  const torch = new Torch(on)
   try {
     await run(torch)
   } finally {
-    await torch?.close()
+    await torch.close()
   }
 }

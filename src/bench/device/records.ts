@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import type { CodeFacts, HostFacts } from './facts.js'
 
 /**
@@ -15,6 +15,7 @@ export type Finding =
   | DataFinding
   | EpochFinding
   | SuiteFinding
+  | TestFinding
   | ToolFinding
 
 export const FORMAT = 'packed-rnn device bench 1'
@@ -38,7 +39,7 @@ export interface PartFinding {
   finding: 'part'
   part: string
   state: 'begun' | 'ended' | 'failed' | 'cut off' | 'left out'
-  /** That it may take, or took. */
+  /** Its limit where it has begun, and else what it took. */
   seconds: number
   /** Why it failed or was left out. */
   reason: string | null
@@ -103,6 +104,8 @@ export interface EpochFinding {
   who: string
   steps: number
   of: number
+  /** Of these steps. */
+  tokens: number
   seconds: number | null
   /** Share of the time in which JavaScript issued ops. */
   javascript: number | null
@@ -122,7 +125,13 @@ export interface SuiteFinding {
   processes: number
   /** The test that ran when the time was over: perhaps it hangs. */
   cutOff: string | null
-  failures: { name: string; reason: string }[]
+}
+
+/** A test of the suite that failed. */
+export interface TestFinding {
+  finding: 'test'
+  name: string
+  reason: string
 }
 
 /** What a profiler or a sanitizer said. */
@@ -143,22 +152,30 @@ export class Findings {
   }
 
   add(finding: Finding): void {
-    const file = openSync(this.file, 'a')
+    const file = openSync(this.file, 'a+')
     try {
-      writeSync(file, `${JSON.stringify(finding)}\n`)
+      // A process that was killed may have left half a line.
+      const { size } = fstatSync(file)
+      const last = Buffer.alloc(1, '\n')
+      if (size > 0) readSync(file, last, 0, 1, size - 1)
+      writeSync(file, `${last.toString() === '\n' ? '' : '\n'}${JSON.stringify(finding)}\n`)
       fsyncSync(file)
     } finally {
       closeSync(file)
     }
   }
 
-  /** All that are there. A last line that was cut off is none. */
+  /** All that are there. A line that was cut off is none. */
   read(): Finding[] {
-    const lines = readFileSync(this.file, 'utf8').split('\n')
-    lines.pop()
-    return lines.map(line => {
-      const finding: Finding = JSON.parse(line)
-      return finding
-    })
+    return readFileSync(this.file, 'utf8')
+      .split('\n')
+      .flatMap(line => {
+        try {
+          const finding: Finding = JSON.parse(line)
+          return [finding]
+        } catch {
+          return []
+        }
+      })
   }
 }

@@ -2,18 +2,21 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Precision } from '../../device.js'
+import { Deadline } from './deadline.js'
 import { codeFacts, hostFacts } from './facts.js'
 import { markdown } from './markdown.js'
 import { type Finding, Findings, FORMAT } from './records.js'
 import { type Part, runParts } from './runner.js'
 
-/** What a run writes, besides a log of each part. */
+/** What a run writes. */
 export const FILES = {
   /** As it goes. */
   findings: 'results.jsonl',
   json: 'results.json',
   markdown: 'results.md',
   page: 'results.html',
+  /** What the parts print. */
+  log: 'parts.log',
 } as const
 
 export interface DeviceRun {
@@ -32,6 +35,7 @@ export interface DeviceRun {
 /** Runs the parts and writes what they found. The folder is made, and files of an earlier run in it are replaced. */
 export async function runOnDevice(run: DeviceRun): Promise<Finding[]> {
   const { out, device, precision, seconds, log, signal } = run
+  const deadline = new Deadline(seconds)
   await mkdir(out, { recursive: true })
   for (const name of Object.values(FILES)) await rm(join(out, name), { force: true })
   const findings = new Findings(join(out, FILES.findings))
@@ -40,7 +44,7 @@ export async function runOnDevice(run: DeviceRun): Promise<Finding[]> {
     ...{ finding: 'run', format: FORMAT, started: new Date().toISOString(), device, precision, seconds },
     ...{ parts: parts.map(({ name }) => name), code: codeFacts(), host: hostFacts() },
   })
-  await runParts(parts, { out, findings, seconds, log, signal })
+  await runParts(parts, { out, logFile: FILES.log, findings, deadline, log, signal })
   return await writeResults(out, run.page)
 }
 

@@ -18,7 +18,7 @@ export interface EpochSummary {
   seconds: number | null
   epochs: number
   /** What there was time for otherwise. */
-  part: { steps: number; of: number; seconds: number } | null
+  part: { steps: number; of: number; tokens: number; seconds: number } | null
   javascript: number | null
   otherFunction: boolean
   reason: string | null
@@ -42,7 +42,12 @@ export function epochSummaries(findings: readonly Finding[]): EpochSummary[] {
       part:
         whole.length > 0 || longest === undefined
           ? null
-          : { steps: longest.steps, of: longest.of, seconds: longest.seconds! },
+          : {
+              steps: longest.steps,
+              of: longest.of,
+              tokens: longest.tokens,
+              seconds: longest.seconds!,
+            },
       javascript: shares.length > 0 ? median(shares) : null,
       reason: timed.length > 0 ? null : (all.find(({ reason }) => reason !== null)?.reason ?? null),
     }
@@ -82,8 +87,8 @@ export function faults(findings: readonly Finding[]): string[] {
         return each.reason?.startsWith('failed') && each.who.startsWith('packed-rnn')
           ? [`${each.workload}: ${each.who}: ${each.reason}`]
           : []
-      case 'suite':
-        return each.failures.map(({ name, reason }) => `${name}: ${reason.split('\n', 1)[0]}`)
+      case 'test':
+        return [`${each.name}: ${each.reason.split('\n', 1)[0]}`]
       case 'tool':
         return each.wrong ? [`${each.tool}: ${each.summary}`] : []
       default:
@@ -113,12 +118,22 @@ export function inShort(finding: Finding): string | null {
       return `${workload}: ${who}: ${text}`
     }
     case 'suite':
-      return `shard ${finding.shard}: ${finding.passed} passed, ${finding.failures.length} failed`
+      return `shard ${finding.shard}: ${finding.passed} passed, ${finding.notRun} not run`
+    case 'test':
+      return `failed: ${finding.name}`
     case 'tool':
       return `${finding.tool}: ${finding.summary}`
     default:
       return null
   }
+}
+
+/** What ran of an epoch. */
+export function whatRan({ reason, part, epochs }: EpochSummary): string {
+  if (reason !== null) return reason
+  if (part === null) return `median of ${epochs}`
+  const { steps, of, tokens, seconds } = part
+  return `${steps} of ${of} steps, ${tokens} tokens, in ${figure(seconds)} s`
 }
 
 /** Three digits that count. */
@@ -136,4 +151,4 @@ before they were timed.`
 
 export const EPOCH_TEXT = `Seconds of an epoch, the median of whole ones: batches of 256, optimiser and clipping as in the presets, no dropout. A: LSTM 300→64, frozen vectors; B: 300→128,
 two layers, two directions, tuned vectors; C: 300→64, four layers, two directions, tuned vectors. Our batches are packed inside the time, PyTorch's are padded
-and on the device before it. The first losses were compared before anything was timed. ¹ computes something else: the second direction begins in the padding.`
+and on the device before it. Bucketed: batches of documents of similar length; no peer has these. The first losses were compared before anything was timed. ¹ computes something else: the second direction begins in the padding.`

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Device } from '../../device.js'
 import { type Answer, BenchProcess } from '../process.js'
@@ -6,52 +5,39 @@ import type { TorchFinding } from './records.js'
 
 const SCRIPT = fileURLToPath(new URL('../../../bench/peers/cuda_torch.py', import.meta.url))
 
-/** Why there is no PyTorch for this kind of device; null where there is one. */
-function reasonAgainst(python: string, kind: Device['kind']): string | null {
-  const run = (code: string) => spawnSync(python, ['-c', code], { timeout: 60_000 }).status === 0
-  if (spawnSync(python, ['--version']).error !== undefined) return `not installed: no ${python}`
-  if (!run('import torch, numpy')) return 'not installed: no PyTorch'
-  if (kind === 'cpu' || run('import sys, torch; sys.exit(not torch.cuda.is_available())')) return null
-  return 'PyTorch is installed and sees no CUDA device'
-}
-
-/** PyTorch in a process of its own, asked one thing at a time. */
+/** PyTorch in a process of its own, asked one thing at a time. It begins at once, and is ready some seconds later. */
 export class Torch {
   readonly #process: BenchProcess
 
-  private constructor(process: BenchProcess) {
-    this.#process = process
-  }
-
   /** PYTHON names the Python that has it, default python3. */
-  static async start({ kind, precision }: Device): Promise<{ torch: Torch | null; finding: TorchFinding }> {
-    const python = process.env.PYTHON ?? 'python3'
-    const missing = (reason: string) => ({
-      torch: null,
-      finding: { finding: 'torch', versions: null, reason } as const,
-    })
-    const reason = reasonAgainst(python, kind)
-    if (reason !== null) return missing(reason)
+  constructor({ kind, precision }: Pick<Device, 'kind' | 'precision'>) {
     // On a CPU its threads spin: with a busy neighbour two of them take minutes.
     const env = kind === 'cpu' ? { ...process.env, OMP_NUM_THREADS: '1' } : process.env
     const config = JSON.stringify({ device: kind, precision })
-    const started = new BenchProcess('PyTorch', python, [SCRIPT, config], env)
+    this.#process = new BenchProcess('PyTorch', process.env.PYTHON ?? 'python3', [SCRIPT, config], env)
+  }
+
+  /** What it is, or why there is none, when that is known. */
+  async ready(seconds: number): Promise<TorchFinding> {
     try {
-      const answer = await started.answer(120)
+      const answer = await this.#process.answer(seconds)
       const versions: Record<string, string> = {}
       for (const name of ['torch', 'cuda', 'cudnn', 'device']) {
         const version = answer.optional(name)
         if (typeof version === 'string' || typeof version === 'number') versions[name] = String(version)
       }
-      return { torch: new Torch(started), finding: { finding: 'torch', versions, reason: null } }
+      return { finding: 'torch', versions, reason: null }
     } catch (error) {
-      await started.close()
-      return missing(error instanceof Error ? error.message : String(error))
+      return {
+        finding: 'torch',
+        versions: null,
+        reason: error instanceof Error ? error.message : String(error),
+      }
     }
   }
 
   /** @throws Error where it has no answer to give, in time. */
-  ask(command: object, seconds?: number): Promise<Answer> {
+  ask(command: object, seconds: number): Promise<Answer> {
     return this.#process.ask(JSON.stringify(command), seconds)
   }
 
