@@ -131,7 +131,11 @@ async function finds(sanitizer, folder, fault, report) {
 
 async function suite(folder) {
   const start = Date.now()
-  const words = vitest(['test/cuda.test.ts', '-t', '^(?!vanished|.*threads that share).*(in tf32|in bfloat16|random)'])
+  const words = vitest([
+    'test/cuda.test.ts',
+    '-t',
+    '^(?!vanished|.*threads that share).*(in tf32|in bfloat16|random)',
+  ])
   const result = await watched('address', folder, words, { PACKED_RNN_CUDA_LIBRARY: library(folder) })
   tell('the device suite under AddressSanitizer', result, start)
 }
