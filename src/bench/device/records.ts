@@ -27,7 +27,7 @@ export interface RunFinding {
   started: string
   device: string
   precision: string | null
-  /** That it may take. */
+  /** The limit of the whole run. */
   seconds: number
   parts: string[]
   code: CodeFacts
@@ -107,7 +107,7 @@ export interface EpochFinding {
   /** Of these steps. */
   tokens: number
   seconds: number | null
-  /** Share of the time in which JavaScript issued ops. */
+  /** The share of the time that JavaScript spent issuing ops. */
   javascript: number | null
   /** It computes something else than ours. */
   otherFunction: boolean
