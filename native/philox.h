@@ -31,4 +31,9 @@ PACKED_RNN_INLINE PhiloxBlock philox(std::uint64_t key, PhiloxBlock counter) {
   return counter;
 }
 
+// The third word of a draw's counters, where a mask has the number of a sequence.
+constexpr std::uint32_t kDrawn = 0xffffffffu;
+// In [0, 1), a multiple of 2^-24.
+PACKED_RNN_INLINE float uniformOf(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+
 }  // namespace packed_rnn

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { applyFunction, copyOf } from './elements.js'
 import { PackedRnnError } from './errors.js'
 import { outlive } from './scope.js'
 import type { Storage } from './storage.js'
-import { applyElementwise, type DType, type TapeNode, type Tensor } from './tensor.js'
+import type { DType, TapeNode, Tensor } from './tensor.js'
 
 type Float = Tensor<'float32'>
 type Gradients = readonly (Float | null)[]
@@ -157,7 +158,7 @@ function addTo(pending: Map<Node, (Float | null)[]>, node: Node, output: object,
 
 function plus(sum: Float | null, gradient: Float): Float {
   if (sum === null) return gradient
-  const total = applyElementwise('add', sum, gradient)
+  const total = applyFunction('add', sum.device, sum.shape, sum, gradient)
   sum.dispose()
   gradient.dispose()
   return total
@@ -167,7 +168,7 @@ function plus(sum: Float | null, gradient: Float): Float {
 function accumulate(leaf: Float, gradient: Float): void {
   let total = plus(leaf.grad?.disposed ? null : leaf.grad, gradient)
   if (total.storage.shared) {
-    const own = applyElementwise('copy', total, null)
+    const own = copyOf(total)
     total.dispose()
     total = own
   }

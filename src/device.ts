@@ -44,7 +44,7 @@ type Options = Required<Omit<DeviceOptions, 'threads'>> & { threads: number | nu
 
 /**
  * A device is an ordered queue. Ops return at once and run in the order in which they were issued, on the device's own
- * thread; the event loop stays free. While 32,768 ops or 4 GB of results are waiting, a call blocks until there is room.
+ * thread; the event loop stays free. While 4 GiB of results and of ops themselves are waiting, a call blocks until there is room.
  *
  * Shapes and types are checked by the call. An op that fails later marks its outputs failed, ops that read those fail
  * with the same error, and the `await` of a value rejects with it.

@@ -5,18 +5,15 @@ import { type NativeBuffer, type NativeDevice, native } from './native.js'
 const released: NativeBuffer[] = []
 const MOST_RELEASED = 1024
 
-/** Memory for an op's result. @internal */
-export function allocate(queue: NativeDevice, bytes: number): NativeBuffer {
-  const buffer = released.pop()
-  if (buffer === undefined) return native.allocate(queue, bytes)
-  native.renew(queue, buffer, bytes)
-  return buffer
+/** Memory that the op brings about which writes it. @internal */
+export function unborn(): NativeBuffer {
+  return released.pop() ?? native.handle()
 }
 
 /** What has to be done to memory before it is read, and may be put off until then. @internal */
 export interface Deferred {
-  /** Issues it: for all of the memory, or for the rows of it with these ids, each once. */
-  settle(ids?: NativeBuffer): void
+  /** Issues it: for all of the memory, or for the rows of it with these `count` ids, each once. */
+  settle(ids?: NativeBuffer, count?: number): void
   /** Issues all of it, and puts off nothing any more. */
   end(): void
 }
@@ -49,9 +46,9 @@ export class Storage {
   }
 
   /** The memory for who reads no other rows than these, each once. */
-  bufferOfRows(ids: Storage): NativeBuffer {
+  bufferOfRows(ids: Storage, count: number): NativeBuffer {
     if (this.deferred === null) return this.buffer
-    this.deferred.settle(ids.buffer)
+    this.deferred.settle(ids.buffer, count)
     return this.unsettled
   }
 
@@ -126,11 +123,12 @@ export class RowGradient {
   toDense(): NativeBuffer {
     const { rows, columns, tableRows, ids, values, rest } = this.parts
     const count = tableRows * columns
-    const dense = allocate(this.#queue, 4 * count)
+    const dense = unborn()
     native.fill(this.#queue, { count, value: 0, from: rest.buffer, out: dense })
     native.addRows(this.#queue, {
       rows,
       columns,
+      destinationRows: tableRows,
       source: values.buffer,
       index: ids.buffer,
       destination: dense,

@@ -1,9 +1,9 @@
 import { checkNumber, checkTensor } from './check.js'
 import { type Device, deviceOr } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
-import { elementwiseFunctions, fromNative, type NativeBuffer, native } from './native.js'
+import { fromNative, type NativeBuffer, native } from './native.js'
 import { outlive, Scoped } from './scope.js'
-import { allocate, Storage } from './storage.js'
+import { Storage, unborn } from './storage.js'
 
 /** The type of a tensor's elements: numbers, or ids and labels. */
 export type DType = 'float32' | 'int32'
@@ -302,15 +302,18 @@ export function ranked<D extends DType, R extends number>(x: Tensor<D>, rank: R)
 /** Memory for an op's result: it holds anything until the op has run. @internal */
 export function empty<R extends number>(device: Device, shape: Shape<R>): Tensor<'float32', R> {
   checkShape('empty', shape)
-  const buffer = allocate(device.queue, 4 * sizeOf(shape))
-  return new Tensor(device, 'float32', shape, new Storage(buffer))
+  return new Tensor(device, 'float32', shape, new Storage(unborn()))
 }
 
-/** The same for int32. @internal */
+/** Memory for what ops update in place, zeros the first time. @internal */
+export function unset(device: Device, shape: Shape): Tensor<'float32'> {
+  return new Tensor(device, 'float32', shape, new Storage(native.allocate(device.queue, 4 * sizeOf(shape))))
+}
+
+/** Memory for an int32 result. @internal */
 export function emptyIntegers<R extends number>(device: Device, shape: Shape<R>): Tensor<'int32', R> {
   checkShape('empty', shape)
-  const buffer = allocate(device.queue, 4 * sizeOf(shape))
-  return new Tensor(device, 'int32', shape, new Storage(buffer))
+  return new Tensor(device, 'int32', shape, new Storage(unborn()))
 }
 
 /** @internal */
@@ -321,23 +324,6 @@ export function filled<R extends number>(
 ): Tensor<'float32', R> {
   const out = empty(device, shape)
   native.fill(device.queue, { count: out.size, value, from: null, out: out.buffer })
-  return out
-}
-
-/** A function of single elements, without a record; `b` has one element for `scale`. @internal */
-export function applyElementwise<R extends number>(
-  name: keyof typeof elementwiseFunctions,
-  a: Tensor<'float32', R>,
-  b: Tensor<'float32'> | null,
-): Tensor<'float32', R> {
-  const out = empty<R>(a.device, a.shape)
-  native.elementwise(a.device.queue, {
-    function: elementwiseFunctions[name],
-    count: a.size,
-    a: a.buffer,
-    b: b?.buffer ?? null,
-    out: out.buffer,
-  })
   return out
 }
 

@@ -22,7 +22,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   packed_rnn::defineDevice(env, exports);
   packed_rnn::defineDistinctIds(env, exports);
   packed_rnn::defineOps(env, exports);
-  packed_rnn::defineOptimizerOps(env, exports);
   return exports;
 }
 

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <map>
 
-#include "addon/call.h"
 #include "addon/cuda_library.h"
 #include "addon/environment.h"
+#include "addon/handle.h"
 #include "cpu/cpu_backend.h"
 
 namespace packed_rnn {
@@ -190,12 +190,11 @@ Napi::Value ceilings(const Napi::CallbackInfo& info) {
     return result;
   };
   Napi::Promise promise(info.Env(), nullptr);
-  Op op;
-  op.name = "ceilings";
-  op.run = [found, measure = device.measure](Backend& backend) { *found = measure(backend); };
+  auto task = std::make_unique<FunctionTask>("ceilings");
+  task->function = [found, measure = device.measure](Backend& backend) { *found = measure(backend); };
   const std::shared_ptr<Environment> environment = Environment::of(info.Env());
-  op.done = environment->promise(info.Env(), settle, promise);
-  environment->push(queueOf(info[0]), std::move(op));
+  task->done = environment->promise(info.Env(), settle, promise);
+  environment->push(queueOf(info[0]), std::move(task));
   return promise;
 }
 
@@ -213,10 +212,9 @@ using MarkPointer = std::shared_ptr<std::unique_ptr<Mark>>;
 
 Napi::Value mark(const Napi::CallbackInfo& info) {
   auto made = std::make_shared<std::unique_ptr<Mark>>();
-  Op op;
-  op.name = "mark";
-  op.run = [made](Backend& backend) { made->reset(backend.mark()); };
-  Environment::of(info.Env())->push(queueOf(info[0]), std::move(op));
+  auto task = std::make_unique<FunctionTask>("mark");
+  task->function = [made](Backend& backend) { made->reset(backend.mark()); };
+  Environment::of(info.Env())->push(queueOf(info[0]), std::move(task));
   const auto external = Napi::External<MarkPointer>::New(info.Env(), new MarkPointer(std::move(made)),
                                                          [](Napi::Env, MarkPointer* held) { delete held; });
   external.TypeTag(&kMarkTag);
@@ -234,29 +232,26 @@ MarkPointer markOf(const Napi::Value& value) {
 Napi::Value secondsBetween(const Napi::CallbackInfo& info) {
   auto seconds = std::make_shared<double>(0);
   Napi::Promise promise(info.Env(), nullptr);
-  Op op;
-  op.name = "secondsUntil";
-  op.run = [seconds, start = markOf(info[1]), end = markOf(info[2])](Backend& backend) {
+  auto task = std::make_unique<FunctionTask>("secondsUntil");
+  task->function = [seconds, start = markOf(info[1]), end = markOf(info[2])](Backend& backend) {
     if (*start == nullptr || *end == nullptr) throw Error{"ERR_OP_FAILED", "a mark was never set"};
     *seconds = backend.secondsBetween(**start, **end);
   };
   const auto settle = [seconds](Napi::Env env) { return Napi::Number::New(env, *seconds); };
   const std::shared_ptr<Environment> environment = Environment::of(info.Env());
-  op.done = environment->promise(info.Env(), settle, promise);
-  environment->push(queueOf(info[0]), std::move(op));
+  task->done = environment->promise(info.Env(), settle, promise);
+  environment->push(queueOf(info[0]), std::move(task));
   return promise;
 }
 
+// allocate(device, bytes): memory that an op updates, zeros at first
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   const auto bytes = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value());
-  return wrapBuffer(info.Env(), std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
+  return newHandle(info.Env(), std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
 }
 
-// renew(device, buffer, bytes): memory for a buffer that was released
-void renew(const Napi::CallbackInfo& info) {
-  const auto bytes = static_cast<std::size_t>(info[2].As<Napi::Number>().Int64Value());
-  renewBuffer(info[1], std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
-}
+// handle(): for memory that the op brings about which writes it
+Napi::Value handle(const Napi::CallbackInfo& info) { return newHandle(info.Env(), nullptr); }
 
 // Copies a typed array at once, so that the caller may change it, and to the device when its turn comes.
 Napi::Value upload(const Napi::CallbackInfo& info) {
@@ -264,17 +259,16 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   const auto array = info[1].As<Napi::Uint8Array>();  // the bytes of any typed array, also of shared memory
   auto host = std::make_shared<std::vector<std::uint8_t>>(array.Data(), array.Data() + array.ByteLength());
   auto buffer = std::make_shared<Buffer>(queue.backend(), host->size());
-  Op op;
-  op.name = "tensor";
-  op.sizes.add("bytes", static_cast<std::int64_t>(host->size()));
-  op.writes = {buffer};
-  op.hostBytes = host->size();
+  auto task = std::make_unique<FunctionTask>("tensor");
+  task->bytes = static_cast<std::int64_t>(host->size());
+  task->buffer = {buffer, Direction::write};
+  task->hostBytes = host->size();
   Buffer* target = buffer.get();
-  op.run = [host, target](Backend& backend) {
+  task->function = [host, target](Backend& backend) {
     if (!host->empty()) backend.upload(target->data, host->data(), host->size());
   };
-  Environment::of(info.Env())->push(queue, std::move(op));
-  return wrapBuffer(info.Env(), std::move(buffer));
+  Environment::of(info.Env())->push(queue, std::move(task));
+  return newHandle(info.Env(), std::move(buffer));
 }
 
 // download(device, buffer, isInteger): a promise of a Float32Array or an Int32Array
@@ -284,12 +278,11 @@ Napi::Value download(const Napi::CallbackInfo& info) {
   const bool integers = info[2].ToBoolean();
   auto host = std::make_shared<std::vector<std::uint8_t>>();
   Napi::Promise promise(info.Env(), nullptr);
-  Op op;
-  op.name = "toArray";
-  op.reads = {buffer};
-  op.waits = buffer->bytes > 0;
+  auto task = std::make_unique<FunctionTask>("toArray");
+  task->buffer = {buffer, Direction::read};
+  task->waits = buffer->bytes > 0;
   Buffer* source = buffer.get();
-  op.run = [host, source](Backend& backend) {
+  task->function = [host, source](Backend& backend) {
     host->resize(source->bytes);
     if (!host->empty()) backend.download(host->data(), source->data, source->bytes);
   };
@@ -300,16 +293,43 @@ Napi::Value download(const Napi::CallbackInfo& info) {
     return Napi::Float32Array::New(env, host->size() / 4, memory, 0);
   };
   const std::shared_ptr<Environment> environment = Environment::of(info.Env());
-  op.done = environment->promise(info.Env(), settle, promise);
-  environment->push(queue, std::move(op));
+  task->done = environment->promise(info.Env(), settle, promise);
+  environment->push(queue, std::move(task));
   return promise;
 }
 
-void release(const Napi::CallbackInfo& info) { releaseBuffer(info[0]); }
+void release(const Napi::CallbackInfo& info) {
+  Handle* const handle = handleOf(info.Env(), info[0]);
+  if (handle == nullptr) throw Napi::TypeError::New(info.Env(), "packed-rnn: wanted a buffer");
+  letGo(info.Env(), *handle);
+}
+
+// recurrentSavedCount(device, cell, hiddenSize, projectionSize, directions, rows)
+Napi::Value recurrentSavedCount(const Napi::CallbackInfo& info) {
+  const auto number = [&](std::size_t i) { return info[i].As<Napi::Number>().Int64Value(); };
+  RecurrentShape shape{};
+  shape.cell = static_cast<Cell>(number(1));
+  shape.hiddenSize = number(2);
+  shape.projectionSize = number(3);
+  shape.directions = number(4);
+  shape.rows = number(5);
+  const std::int64_t count = queueOf(info[0]).backend().recurrentSavedCount(shape);
+  return Napi::Number::New(info.Env(), static_cast<double>(count));
+}
 
 }  // namespace
 
 Queue& queueOf(const Napi::Value& device) { return deviceOf(device).queue; }
+
+Queue* queueOf(napi_env env, napi_value device) {
+  bool ours = false;
+  napi_valuetype type = napi_undefined;
+  if (napi_typeof(env, device, &type) != napi_ok || type != napi_external) return nullptr;
+  if (napi_check_object_type_tag(env, device, &kDeviceTag, &ours) != napi_ok || !ours) return nullptr;
+  void* data = nullptr;
+  if (napi_get_value_external(env, device, &data) != napi_ok) return nullptr;
+  return &static_cast<Device*>(data)->queue;
+}
 
 void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("openDevice", Napi::Function::New(env, openDevice, "openDevice"));
@@ -324,10 +344,11 @@ void defineDevice(Napi::Env env, Napi::Object exports) {
   exports.Set("mark", Napi::Function::New(env, mark, "mark"));
   exports.Set("secondsBetween", Napi::Function::New(env, secondsBetween, "secondsBetween"));
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
-  exports.Set("renew", Napi::Function::New(env, renew, "renew"));
+  exports.Set("handle", Napi::Function::New(env, handle, "handle"));
   exports.Set("upload", Napi::Function::New(env, upload, "upload"));
   exports.Set("download", Napi::Function::New(env, download, "download"));
   exports.Set("release", Napi::Function::New(env, release, "release"));
+  exports.Set("recurrentSavedCount", Napi::Function::New(env, recurrentSavedCount, "recurrentSavedCount"));
 }
 
 }  // namespace packed_rnn

@@ -9,11 +9,13 @@ namespace packed_rnn {
 // The queue behind the opaque object that `openDevice` returned.
 Queue& queueOf(const Napi::Value& device);
 
+// The same; null for anything else.
+Queue* queueOf(napi_env env, napi_value device);
+
 // openDevice, cudaLibraryFile, cudaDevices, instructionSets, cpuPrecisions, deviceInfo, deviceMemory,
-// ceilings, synchronize, mark, secondsBetween, allocate, upload, download, release
+// ceilings, synchronize, mark, secondsBetween, allocate, handle, upload, download, release
 void defineDevice(Napi::Env env, Napi::Object exports);
-// every op of backend.h; those over many tensors at once are the second's
+// `raw`: every op of native/ops; `numbers`: where they find their numbers; `contract`: see ops/contract.h
 void defineOps(Napi::Env env, Napi::Object exports);
-void defineOptimizerOps(Napi::Env env, Napi::Object exports);
 
 }  // namespace packed_rnn

@@ -22,9 +22,20 @@ void Environment::attach(Napi::Env env) {
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
 
-void Environment::push(Queue& queue, Op op) {
-  op.failures = failuresOn(queue);
-  queue.push(std::move(op));
+Napi::Value Environment::numbersArray(Napi::Env env) {
+  napi_value array = nullptr;
+  if (numbersArray_ == nullptr) {
+    Napi::Float64Array made = Napi::Float64Array::New(env, kMostNumbers);
+    numbers_ = made.Data();
+    napi_create_reference(env, made, 1, &numbersArray_);
+  }
+  napi_get_reference_value(env, numbersArray_, &array);
+  return Napi::Value(env, array);
+}
+
+void Environment::push(Queue& queue, TaskPointer task) {
+  task->failures = failuresOn(queue);
+  queue.push(std::move(task));
 }
 
 void Environment::synchronize(Queue& queue, std::function<void(const FailurePointer&)> done) {

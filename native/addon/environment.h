@@ -20,8 +20,15 @@ class Environment {
     return *env.GetInstanceData<std::shared_ptr<Environment>>();
   }
 
+  // Where calls of ops leave their numbers: of JavaScript's memory, off its heap, so that it stays where it
+  // is.
+  static constexpr std::size_t kMostNumbers = 64;
+  const double* numbers() const { return numbers_; }
+  // That memory as a Float64Array.
+  Napi::Value numbersArray(Napi::Env env);
+
   // Issues an op, whose failure is this environment's.
-  void push(Queue& queue, Op op);
+  void push(Queue& queue, TaskPointer task);
   // Calls `done` when all that was issued before has run, with the first failure of this environment's ops on
   // the queue that nobody observed.
   void synchronize(Queue& queue, std::function<void(const FailurePointer&)> done);
@@ -58,6 +65,8 @@ class Environment {
   napi_threadsafe_function wake_ = nullptr;
   // The JavaScript thread alone:
   std::map<const Queue*, std::shared_ptr<Failures>> failures_;
+  double* numbers_ = nullptr;
+  napi_ref numbersArray_ = nullptr;
   std::int64_t pending_ = 0;
   std::int64_t unreported_ = 0;
 };

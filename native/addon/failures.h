@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packed_rnn {
@@ -14,14 +15,15 @@ namespace packed_rnn {
 // An op's sizes, for messages: of more than there is room for, the first.
 class Sizes {
  public:
-  void add(const char* name, std::int64_t value) {
+  // The name is one of a member or a literal: it lives on.
+  void add(std::string_view name, std::int64_t value) {
     if (count_ < sizes_.size()) sizes_[count_++] = {name, value};
   }
   std::string text() const;
 
  private:
   struct Size {
-    const char* name;
+    std::string_view name;
     std::int64_t value;
   };
   std::array<Size, 12> sizes_;

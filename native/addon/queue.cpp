@@ -19,9 +19,13 @@ void pauseCpu() {
 #endif
 }
 
-std::size_t bytesOf(const Op& op) {
-  std::size_t bytes = op.hostBytes;
-  for (const BufferPointer& buffer : op.writes) bytes += buffer->bytes;
+constexpr std::size_t kBytesOfTask = 512;
+
+std::size_t bytesOfResults(Task& task) {
+  std::size_t bytes = 0;
+  for (const Held& held : task.held()) {
+    if (held.writes()) bytes += held.buffer->bytes;
+  }
   return bytes;
 }
 
@@ -32,41 +36,41 @@ Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
   std::thread([this] { loop(); }).detach();
 }
 
-void Queue::push(Op op) {
-  const std::size_t bytes = bytesOf(op);
-  const auto fits = [&] {
-    return ops_.empty() || (ops_.size() < kMostOps && waitingBytes_ + bytes <= kMostBytes);
-  };
+void Queue::push(TaskPointer task) {
+  const std::size_t bytes = kBytesOfTask + task->hostBytes + bytesOfResults(*task);
   std::unique_lock lock(mutex_);
-  if (!fits()) {
+  if (waitingBytes_ > 0 && waitingBytes_ + bytes > kMostBytes) {
     blocked_++;
-    room_.wait(lock, fits);
+    room_.wait(lock, [&] { return waitingBytes_ == 0 || waitingBytes_ + bytes <= kMostBytes; });
     blocked_--;
   }
-  ops_.push_back(std::move(op));
-  waitingOps_.store(ops_.size(), std::memory_order_release);
+  issuedTasks_.push_back({std::move(task), bytes});
   waitingBytes_ += bytes;
-  issued_.notify_one();
+  anyIssued_.store(true, std::memory_order_release);
+  const bool wake = asleep_;
+  lock.unlock();
+  if (wake) issued_.notify_one();  // a call of the system: only where somebody sleeps
 }
 
+void FunctionTask::run(Queue& queue) { function(queue.backend()); }
+
 void Queue::synchronize(std::shared_ptr<Failures> failures, std::function<void(const FailurePointer&)> done) {
-  Op op;
-  op.name = "synchronize";
-  op.waits = true;
-  op.run = [](Backend& backend) { backend.synchronize(); };
-  op.done = [failures, done = std::move(done)](const FailurePointer& own) {
+  auto task = std::make_unique<FunctionTask>("synchronize");
+  task->waits = true;
+  task->function = [](Backend& backend) { backend.synchronize(); };
+  task->done = [failures, done = std::move(done)](const FailurePointer& own) {
     const FailurePointer earlier = failures->take();
     done(own != nullptr ? own : earlier);
   };
-  op.failures = std::move(failures);
-  push(std::move(op));
+  task->failures = std::move(failures);
+  push(std::move(task));
 }
 
 // Whoever issues one op after another need not wake this thread for each.
 void Queue::spinUntilIssued() {
   constexpr std::chrono::microseconds kLongest{50};
   const auto end = std::chrono::steady_clock::now() + kLongest;
-  while (waitingOps_.load(std::memory_order_acquire) == 0) {
+  while (!anyIssued_.load(std::memory_order_acquire)) {
     finishArrived();
     for (int i = 0; i < 32; i++) pauseCpu();
     if (std::chrono::steady_clock::now() > end) return;
@@ -74,52 +78,60 @@ void Queue::spinUntilIssued() {
 }
 
 // Nobody wakes this thread when a download arrives, so while one is under way it looks by itself.
-Op Queue::next() {
+void Queue::take() {
   constexpr std::chrono::microseconds kBetweenLooks{20};
   spinUntilIssued();
   std::unique_lock lock(mutex_);
-  const auto issued = [this] { return !ops_.empty(); };
+  const auto issued = [this] { return !issuedTasks_.empty(); };
   // Of the system's clock, because a wait by the steady one needs a newer C library.
   const auto nextLook = [&] { return std::chrono::system_clock::now() + kBetweenLooks; };
+  asleep_ = true;
   while (!readings_.empty() && !issued_.wait_until(lock, nextLook(), issued)) {
     lock.unlock();
     finishArrived();
     lock.lock();
   }
   issued_.wait(lock, issued);
-  return std::move(ops_.front());
+  asleep_ = false;
+  taken_.swap(issuedTasks_);
+  anyIssued_.store(false, std::memory_order_relaxed);
 }
 
 void Queue::loop() {
   backend_->attach();
   for (;;) {
-    Op op = next();
-    const std::size_t bytes = bytesOf(op);
-    const FailurePointer failure = execute(op);
-    if (backend_->downloads() > readings_.size()) {
-      Reading& reading = reading_.front();
-      reading.op = std::move(op);
-      reading.op.reads.clear();
-      reading.launched = launched_.count();
-      reading.doubts = nextDoubt_;
-      readings_.splice(readings_.end(), reading_);
-    } else {
-      end(op, failure);
-    }
-    finishArrived();
-    const std::lock_guard lock(mutex_);
-    ops_.pop_front();
-    waitingOps_.store(ops_.size(), std::memory_order_release);
-    waitingBytes_ -= bytes;
-    // Whoever is blocked continues with room for many ops, and need not be woken for each.
-    if (blocked_ > 0 && ops_.size() <= kMostOps / 2) room_.notify_all();
+    take();
+    while (!taken_.empty()) runTaken();
   }
 }
 
-void Queue::end(Op& op, const FailurePointer& failure) {
-  const auto done = std::move(op.done);
+void Queue::runTaken() {
+  auto [task, bytes] = std::move(taken_.front());
+  taken_.pop_front();
+  const FailurePointer failure = execute(*task);
+  if (backend_->downloads() > readings_.size()) {
+    Reading& reading = reading_.front();
+    for (Held& held : task->held()) held.buffer.reset();
+    reading.task = std::move(task);
+    reading.launched = launched_.count();
+    reading.doubts = nextDoubt_;
+    readings_.splice(readings_.end(), reading_);
+  } else {
+    end(std::move(task), failure);
+  }
+  finishArrived();
+  const std::size_t left = waitingBytes_ -= bytes;
+  // Whoever is blocked continues with much room, and need not be woken for each op.
+  if (blocked_ > 0 && left <= kMostBytes / 2) {
+    const std::lock_guard lock(mutex_);
+    room_.notify_all();
+  }
+}
+
+void Queue::end(TaskPointer task, const FailurePointer& failure) {
+  const auto done = std::move(task->done);
   // Lets go of its buffers before the next op asks for memory, and before anybody hears of the end.
-  op = Op();
+  task.reset();
   if (!done) return;
   // Here and not where the promise rejects: a `synchronize` that was issued next must not report it again.
   if (failure != nullptr) failure->observed = true;
@@ -141,9 +153,9 @@ bool Queue::finishReading(bool wait) {
     settle(reading.doubts);
     if (reading.doubt != nullptr) failure = reading.doubt->failure;
   } catch (...) {
-    failure = failed(reading.op);
+    failure = failed(*reading.task);
   }
-  end(reading.op, failure);
+  end(std::move(reading.task), failure);
   readings_.pop_front();
   return true;
 }
@@ -155,23 +167,25 @@ void Queue::settleAll() {
   settle(nextDoubt_);
 }
 
-Kept** Queue::kept(Keeper keeper, Buffer& holder, const KeptForm::Origin& origin) {
+Kept** Queue::kept(std::size_t keeper, Buffer& holder, const KeptForm::Origin& origin) {
   std::unique_ptr<KeptForm>& form = holder.kept[keeper];
   if (form == nullptr) form = std::make_unique<KeptForm>(kept_);
   return form->place(origin);
 }
 
-void Queue::allocate(Op& op) {
-  for (const BufferPointer& buffer : op.writes) {
-    if (buffer->data == nullptr) buffer->data = backend_->allocate(buffer->bytes);
+void Queue::allocate(Task& task) {
+  for (const Held& held : task.held()) {
+    if (held.writes() && held.buffer->data == nullptr)
+      held.buffer->data = backend_->allocate(held.buffer->bytes);
   }
   // What is updated for the first time starts as zeros. If there is no memory for it, it stays unborn and
   // not failed, so that the next op may try again.
-  for (const BufferPointer& buffer : op.updates) {
-    if (buffer->data != nullptr) continue;
-    buffer->data = backend_->allocate(buffer->bytes);
-    backend_->fill({static_cast<std::int64_t>(buffer->bytes / sizeof(float)), 0.0f, nullptr,
-                    static_cast<float*>(buffer->data)});
+  for (const Held& held : task.held()) {
+    if (!held.updates() || held.buffer->data != nullptr) continue;
+    Buffer& buffer = *held.buffer;
+    buffer.data = backend_->allocate(buffer.bytes);
+    backend_->run(Fill{static_cast<std::int64_t>(buffer.bytes / sizeof(float)), 0.0f, nullptr,
+                       static_cast<float*>(buffer.data)});
   }
 }
 
@@ -186,17 +200,20 @@ void Queue::withRoom(F f) {
   }
 }
 
-void Queue::compute(Op& op) {
-  for (const BufferPointer& buffer : op.reads) {
-    if (buffer->data == nullptr) throw Error{"ERR_OP_FAILED", "an input was never computed"};
+void Queue::compute(Task& task) {
+  bool updates = false, writes = false;
+  for (const Held& held : task.held()) {
+    if (held.reads() && held.buffer->data == nullptr)
+      throw Error{"ERR_OP_FAILED", "an input was never computed"};
+    updates = updates || held.updates();
+    writes = writes || held.writes();
   }
-  withRoom([&] { allocate(op); });
+  withRoom([&] { allocate(task); });
   // Where all results are empty there is nothing to compute, and billions of rows without columns need not
   // be walked through.
-  const bool changesNothing = op.updates.empty() && !op.writes.empty() && bytesOf(op) == op.hostBytes;
-  if (changesNothing) return;
+  if (!updates && writes && bytesOfResults(task) == 0) return;
   // An op that fails has changed nothing.
-  op.usesUp ? op.run(*backend_) : withRoom([&] { op.run(*backend_); });
+  task.usesUp ? task.run(*this) : withRoom([&] { task.run(*this); });
 }
 
 // What the device has found of the ops that it left open, up to so many of all.
@@ -214,83 +231,106 @@ void Queue::settle(std::uint64_t doubts) {
 
 // The doubt that the outputs of an op are in because its inputs are. Where the op may not run before it is
 // settled, waits for that.
-DoubtPointer Queue::doubtOf(const Op& op) {
+DoubtPointer Queue::doubtOf(Task& task) {
   if (firstDoubt_ == nextDoubt_) return nullptr;
   DoubtPointer found;
   bool several = false, changesOthers = false;
-  const auto look = [&](const BufferPointer& buffer) {
-    if (buffer->doubt == nullptr || buffer->doubt->refused == nullptr) return false;
-    several = several || (found != nullptr && found != buffer->doubt);
-    found = buffer->doubt;
-    return true;
-  };
-  for (const BufferPointer& buffer : op.reads) look(buffer);
-  for (const BufferPointer& buffer : op.updates) changesOthers = !look(buffer) || changesOthers;
-  const bool full = op.doubt != nullptr && nextDoubt_ - firstDoubt_ == kMostDoubts;
+  for (const Held& held : task.held()) {
+    if (!held.reads() && !held.updates()) continue;
+    const DoubtPointer& doubt = held.buffer->doubt;
+    const bool open = doubt != nullptr && doubt->refused != nullptr;
+    if (!open) {
+      changesOthers = changesOthers || held.updates();
+      continue;
+    }
+    several = several || (found != nullptr && found != doubt);
+    found = doubt;
+  }
+  const bool full = task.doubt != nullptr && nextDoubt_ - firstDoubt_ == kMostDoubts;
   // What makes a doubt cannot be in one, and who waits for an op without a wait has to be told.
   const bool mayBear =
-      !several && op.doubt == nullptr && op.done == nullptr && (op.heedsDoubt || !changesOthers);
-  if (!full && (found == nullptr || op.waits || mayBear)) return found;
+      !several && task.doubt == nullptr && task.done == nullptr && (task.heedsDoubt || !changesOthers);
+  if (!full && (found == nullptr || task.waits || mayBear)) return found;
   backend_->synchronize();
   settleAll();
   return nullptr;
 }
 
+namespace {
+
+bool failsWith(const Task& task, const Held& held) {
+  return held.writes() || (task.failsUpdates && held.updates());
+}
+
+const FailurePointer& failureOf(const Buffer& buffer) {
+  return buffer.failure == nullptr && buffer.doubt != nullptr ? buffer.doubt->failure : buffer.failure;
+}
+
+void fail(Task& task, const FailurePointer& failure) {
+  for (const Held& held : task.held()) {
+    if (failsWith(task, held)) held.buffer->failure = failure;
+  }
+}
+
+}  // namespace
+
 // Throws where the op fails; returns the failure of an input.
-FailurePointer Queue::run(Op& op) {
-  DoubtPointer doubt = doubtOf(op);
+FailurePointer Queue::run(Task& task) {
+  DoubtPointer doubt = doubtOf(task);
   refused_ = doubt == nullptr ? nullptr : doubt->refused;
-  for (const auto* inputs : {&op.reads, &op.updates}) {
-    for (const BufferPointer& buffer : *inputs) {
-      const FailurePointer& failure =
-          buffer->failure == nullptr && buffer->doubt != nullptr ? buffer->doubt->failure : buffer->failure;
+  // What is read comes first.
+  for (const bool reads : {true, false}) {
+    for (const Held& held : task.held()) {
+      if (!(reads ? held.reads() : held.updates())) continue;
+      const FailurePointer failure = failureOf(*held.buffer);
       if (failure == nullptr) continue;
-      for (const BufferPointer& output : op.writes) output->failure = failure;
+      fail(task, failure);
       return failure;
     }
   }
-  for (const auto* outputs : {&op.writes, &op.updates}) {
-    for (const BufferPointer& buffer : *outputs) {
-      buffer->stamp = ++stamp_;
-      for (const std::unique_ptr<KeptForm>& form : buffer->kept) {
-        if (form != nullptr) form->drop();
-      }
+  for (const Held& held : task.held()) {
+    if (held.buffer == nullptr || held.direction == Direction::read) continue;
+    held.buffer->stamp = ++stamp_;
+    for (const std::unique_ptr<KeptForm>& form : held.buffer->kept) {
+      if (form != nullptr) form->drop();
     }
   }
-  if (op.waits && reading_.empty()) reading_.emplace_back();
-  compute(op);
-  if (op.waits) {
+  if (task.waits && reading_.empty()) reading_.emplace_back();
+  compute(task);
+  if (task.waits) {
     reading_.front().doubt = doubt;
     if (backend_->downloads() > readings_.size()) return nullptr;
     settleAll();
     return doubt == nullptr ? nullptr : doubt->failure;
   }
   const std::uint64_t number = launched_.count();
-  launched_.add(op.name, op.sizes);
-  if (op.doubt != nullptr && op.doubt->refused != nullptr) {
-    doubt = op.doubt;
-    doubt->name = op.name;
-    doubt->sizes = op.sizes;
-    doubt->failures = op.failures;
+  launched_.add(task.name(), task.sizes());
+  if (task.doubt != nullptr && task.doubt->refused != nullptr) {
+    doubt = task.doubt;
+    doubt->name = task.name();
+    doubt->sizes = task.sizes();
+    doubt->failures = task.failures;
     doubt->number = number;
     doubts_[nextDoubt_++ % kMostDoubts] = doubt;
   }
-  for (const BufferPointer& output : op.writes) output->doubt = doubt;
+  for (const Held& held : task.held()) {
+    if (failsWith(task, held)) held.buffer->doubt = doubt;
+  }
   return nullptr;
 }
 
-FailurePointer Queue::execute(Op& op) {
+FailurePointer Queue::execute(Task& task) {
   try {
-    return run(op);
+    return run(task);
   } catch (...) {
-    const FailurePointer failure = failed(op);
-    for (const BufferPointer& output : op.writes) output->failure = failure;
+    const FailurePointer failure = failed(task);
+    fail(task, failure);
     return failure;
   }
 }
 
 // The failure of an op that has thrown what is being handled.
-FailurePointer Queue::failed(const Op& op) {
+FailurePointer Queue::failed(const Task& task) {
   Error reason{"ERR_OP_FAILED", {}};
   try {
     throw;
@@ -304,8 +344,8 @@ FailurePointer Queue::failed(const Op& op) {
     std::snprintf(reason.message, sizeof reason.message, "an exception of an unknown type");
   }
   const bool lost = std::strcmp(reason.code, "ERR_DEVICE_LOST") == 0;
-  return op.failures->add(launched_.count(), reason.code, op.name, op.sizes, reason.message,
-                          lost ? &launched_ : nullptr);
+  return task.failures->add(launched_.count(), reason.code, task.name(), task.sizes(), reason.message,
+                            lost ? &launched_ : nullptr);
 }
 
 }  // namespace packed_rnn

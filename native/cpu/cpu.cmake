@@ -1,8 +1,7 @@
 # The CPU backend, as a part of a library: add_cpu_backend(TARGET FLAGS…), FLAGS being what all of it links for its options.
 
-# The kernels, once for each instruction set, each in a namespace of that name. The sources use no inline function
-# that another translation unit also has: merged at link, a body for AVX-512 would run on a CPU without it.
-set(CPU_KERNELS kernels pack gemm slices recurrent recurrent_weights live recurrent_forward recurrent_backward rows pooling elementwise dropout loss optimizer ceilings)
+# All sources but these are kernels, compiled once for each instruction set, each in a namespace of that name. They use no
+# inline function that another translation unit also has: merged at link, a body for AVX-512 would run on a CPU without it.
 set(CPU_SHARED allocator cpu_backend open team)
 set(CPU_ISAS portable)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -15,8 +14,9 @@ set(FLAGS_avx512bf16 ${FLAGS_avx512} -mavx512bf16)
 
 set(CPU_FOLDER ${CMAKE_CURRENT_LIST_DIR})
 function(add_cpu_backend target)
-  list(TRANSFORM CPU_KERNELS REPLACE "(.+)" "${CPU_FOLDER}/\\1.cpp" OUTPUT_VARIABLE kernels)
+  file(GLOB kernels CONFIGURE_DEPENDS ${CPU_FOLDER}/*.cpp)
   list(TRANSFORM CPU_SHARED REPLACE "(.+)" "${CPU_FOLDER}/\\1.cpp" OUTPUT_VARIABLE shared)
+  list(REMOVE_ITEM kernels ${shared})
   target_sources(${target} PRIVATE ${shared})
   foreach(isa ${CPU_ISAS})
     # Two libraries of one build share them.

@@ -1,81 +1,135 @@
-// Functions of single elements, and the sum of all.
-#include "cpu/kernels.h"
+// Functions of single elements, copies of any layout, and fills.
+#include "cpu/pack.h"
+#include "functions.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
 constexpr std::int64_t kChunk = 16384;
+constexpr std::int64_t kBlock = 256;  // of a row whose operands do not lie side by side
 
-// f on every element. The tail runs the same code on a padded vector, so an element's bits do not depend on
-// its place.
-template <class F>
-void map(CpuBackend& backend, const ApplyElementwise& a, F f) {
-  auto body = [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes)
-      store(a.out + i, f(load(a.a + i), a.b == nullptr ? V{} : load(a.b + i)));
-    if (i < end) {
-      const int n = static_cast<int>(end - i);
-      storeFirst(a.out + i, f(loadFirst(a.a + i, n), a.b == nullptr ? V{} : loadFirst(a.b + i, n)), n);
+// An operand along a row: one number after the other, or the same one.
+struct Along {
+  const float* from;
+  bool same;
+  PACKED_RNN_INLINE V at(std::int64_t i) const { return same ? splat(*from) : load(from + i); }
+  PACKED_RNN_INLINE V first(std::int64_t i, int n) const {
+    return same ? splat(*from) : loadFirst(from + i, n);
+  }
+};
+
+// The tail runs the same code on a padded vector, so an element's bits do not depend on its place.
+template <int function>
+void applyAlong(std::int64_t count, const Along& a, const Along& b, const Along& c, float* out) {
+  constexpr auto f = static_cast<Function>(function);
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    store(out + i, Functions<Accurate>::apply<f>(a.at(i), b.at(i), c.at(i)));
+  if (i == count) return;
+  const int n = static_cast<int>(count - i);
+  storeFirst(out + i, Functions<Accurate>::apply<f>(a.first(i, n), b.first(i, n), c.first(i, n)), n);
+}
+
+using Apply = void (*)(std::int64_t, const Along&, const Along&, const Along&, float*);
+template <int... function>
+constexpr Apply applyOf(int which, std::integer_sequence<int, function...>) {
+  constexpr Apply all[] = {applyAlong<function>...};
+  return all[which];
+}
+
+// Where the elements of an operand are.
+struct Layout4 {
+  const float* from;
+  std::int64_t stride[4];
+  bool contiguous, same;
+  PACKED_RNN_INLINE Layout4(const float* data, const float& number, const Four& shape, const Four& strides)
+      : from(data), stride{}, contiguous(data != nullptr), same(true) {
+    std::int64_t next = 1;
+    for (int d = 3; d >= 0; d--) {
+      const bool matters = shape.at[d] > 1;
+      stride[d] = data == nullptr ? 0 : strides.at[d];
+      contiguous = contiguous && (!matters || stride[d] == next);
+      same = same && (!matters || stride[d] == 0);
+      next *= shape.at[d];
     }
-  };
-  parallelChunks(backend, a.count, kChunk, body);
+    if (data == nullptr) from = &number;
+  }
+  PACKED_RNN_INLINE bool flat() const { return contiguous || same; }
+  PACKED_RNN_INLINE Along along(std::int64_t i) const { return {same ? from : from + i, same}; }
+};
+
+// Row r of the three outer dimensions.
+PACKED_RNN_INLINE std::int64_t rowOffset(std::int64_t r, const Four& shape, const std::int64_t (&stride)[4]) {
+  return r % shape.at[2] * stride[2] + r / shape.at[2] % shape.at[1] * stride[1] +
+         r / shape.at[2] / shape.at[1] * stride[0];
 }
 
 }  // namespace
 
-void Kernels::elementwise(const ApplyElementwise& a) {
-  switch (a.function) {
-    case Elementwise::copy:
-      return map(*this, a, [](V x, V) { return x; });
-    case Elementwise::add:
-      return map(*this, a, [](V x, V y) { return x + y; });
-    case Elementwise::multiply:
-      return map(*this, a, [](V x, V y) { return x * y; });
-    case Elementwise::scale: {
-      const float factor = a.b[0];
-      ApplyElementwise alone = a;
-      alone.b = nullptr;
-      return map(*this, alone, [factor](V x, V) { return x * factor; });
-    }
-    case Elementwise::tanh:
-      return map(*this, a, [](V x, V) { return Simd::tanh(x); });
-    case Elementwise::sigmoid:
-      return map(*this, a, [](V x, V) { return 1.0f / (1.0f + exponential(-x)); });
-    case Elementwise::relu:
-      return map(*this, a, [](V x, V) { return x < 0.0f ? V{} : x; });
-    case Elementwise::tanhBackward:
-      return map(*this, a, [](V y, V dy) { return dy * (1.0f - y * y); });
-    case Elementwise::sigmoidBackward:
-      return map(*this, a, [](V y, V dy) { return dy * y * (1.0f - y); });
-    case Elementwise::reluBackward:
-      return map(*this, a, [](V y, V dy) { return y > 0.0f ? dy : V{}; });
+template <>
+void run(Kernels& kernels, const Elementwise& p) {
+  const std::int64_t count = p.count();
+  if (count == 0) return;
+  const Apply apply =
+      applyOf(static_cast<int>(p.function), std::make_integer_sequence<int, valuesOf<Function>()>{});
+  const Layout4 a(p.a, p.numberA, p.shape, p.stridesA), b(p.b, p.numberB, p.shape, p.stridesB),
+      c(p.c, p.numberC, p.shape, p.stridesC);
+  if (a.flat() && b.flat() && c.flat()) {
+    auto body = [&](std::int64_t begin, std::int64_t end) {
+      apply(end - begin, a.along(begin), b.along(begin), c.along(begin), p.out + begin);
+    };
+    return parallelChunks(kernels, count, kChunk, body);
   }
+  const std::int64_t width = p.shape.at[3];
+  auto rows = [&](std::int64_t begin, std::int64_t end) {
+    float blocks[3][kBlock];
+    for (std::int64_t r = begin; r < end; r++) {
+      // Of an operand that lies in steps, some elements side by side.
+      const auto along = [&](const Layout4& operand, std::int64_t at, std::int64_t n, int which) -> Along {
+        const float* const from = operand.from + rowOffset(r, p.shape, operand.stride);
+        const std::int64_t step = width == 1 ? 0 : operand.stride[3];
+        if (step == 0) return {from, true};
+        if (step == 1) return {from + at, false};
+        for (std::int64_t i = 0; i < n; i++) blocks[which][i] = from[(at + i) * step];
+        return {blocks[which], false};
+      };
+      for (std::int64_t at = 0; at < width; at += kBlock) {
+        const std::int64_t n = smaller(kBlock, width - at);
+        apply(n, along(a, at, n, 0), along(b, at, n, 1), along(c, at, n, 2), p.out + r * width + at);
+      }
+    }
+  };
+  parallelChunks(kernels, count / width, larger(1, kChunk / width), rows);
 }
 
-void Kernels::fill(const Fill& a) {
+template <>
+void run(Kernels& kernels, const CopyStrided& p) {
+  std::int64_t rows = p.shape.at[0] * p.shape.at[1] * p.shape.at[2];
+  const std::int64_t width = p.shape.at[3];
+  if (rows * width == 0) return;
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; r++) {
+      const float* const from = p.source + p.sourceFirst + rowOffset(r, p.shape, p.sourceStrides.at);
+      float* const to = p.destination + p.destinationFirst + rowOffset(r, p.shape, p.destinationStrides.at);
+      const std::int64_t step = p.sourceStrides.at[3], toStep = p.destinationStrides.at[3];
+      if (step == 1 && toStep == 1) {
+        copyNumbers(from, to, width);
+      } else {
+        for (std::int64_t i = 0; i < width; i++) to[i * toStep] = from[i * step];
+      }
+    }
+  };
+  parallelChunks(kernels, rows, larger(1, kChunk / width), body);
+}
+
+template <>
+void run(Kernels& kernels, const Fill& a) {
   const float value = a.from == nullptr ? a.value : a.from[0];
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i++) a.out[i] = value;
   };
-  parallelChunks(*this, a.count, kChunk, body);
-}
-
-void Kernels::sum(const Sum& a) {
-  const std::int64_t chunks = (a.count + kChunk - 1) / kChunk;
-  Scratch<float> partial(*this, chunks);
-  auto body = [&](std::int64_t begin, std::int64_t end) {
-    V total = V{};
-    std::int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) total += load(a.values + i);
-    if (i < end) total += loadFirst(a.values + i, static_cast<int>(end - i));
-    partial[begin / kChunk] = sumOfLanes(total);
-  };
-  parallelChunks(*this, a.count, kChunk, body);
-  double total = 0;
-  for (std::int64_t c = 0; c < chunks; c++) total += static_cast<double>(partial[c]);
-  a.out[0] = static_cast<float>(total);
+  parallelChunks(kernels, a.count, kChunk, body);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

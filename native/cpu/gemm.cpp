@@ -149,7 +149,8 @@ class KeptPanels final : public CpuKept {
 
 }  // namespace
 
-void Kernels::matmul(const Matmul& a) {
+template <>
+void run(Kernels& kernels, const Matmul& a) {
   Gemm g{a.m,
          a.n,
          a.k,
@@ -158,13 +159,72 @@ void Kernels::matmul(const Matmul& a) {
          a.c,
          a.n,
          a.bias,
-         a.accumulate,
+         false,
          nullptr};
   if (a.kept != nullptr && a.m > 0 && a.n > 0) {
-    if (*a.kept == nullptr) *a.kept = new KeptPanels(*this, g);
+    if (*a.kept == nullptr) *a.kept = new KeptPanels(kernels, g);
     g.panels = static_cast<const KeptPanels*>(*a.kept)->terms();
   }
-  gemm(*this, g);
+  gemm(kernels, g);
+}
+
+namespace {
+
+constexpr std::int64_t kLargeProduct = 1 << 18;  // multiplications from which packing pays
+
+// One small product: each element is one sum in the order of k.
+void smallProduct(const BatchMatmul& p, const float* a, const float* b, float* c) {
+  const std::int64_t stepRow = p.transposeA ? 1 : p.k, stepK = p.transposeA ? p.m : 1;
+  for (std::int64_t i = 0; i < p.m; i++) {
+    const float* const row = a + i * stepRow;
+    if (p.transposeB) {
+      for (std::int64_t j = 0; j < p.n; j++) {
+        V sums = V{};
+        const float* const column = b + j * p.k;
+        for (std::int64_t l = 0; l < p.k; l += kLanes) {
+          const int live = static_cast<int>(smaller(kLanes, p.k - l));
+          V x{};
+          if (stepK == 1) {
+            x = live == kLanes ? load(row + l) : loadFirst(row + l, live);
+          } else {
+            for (int e = 0; e < live; e++) x[e] = row[(l + e) * stepK];
+          }
+          sums = fma(x, live == kLanes ? load(column + l) : loadFirst(column + l, live), sums);
+        }
+        c[i * p.n + j] = sumOfLanes(sums);
+      }
+      continue;
+    }
+    for (std::int64_t j = 0; j < p.n; j += kLanes) {
+      const int live = static_cast<int>(smaller(kLanes, p.n - j));
+      V sums = V{};
+      for (std::int64_t l = 0; l < p.k; l++) {
+        const float* const from = b + l * p.n + j;
+        sums = fma(splat(row[l * stepK]), live == kLanes ? load(from) : loadFirst(from, live), sums);
+      }
+      live == kLanes ? store(c + i * p.n + j, sums) : storeFirst(c + i * p.n + j, sums, live);
+    }
+  }
+}
+
+}  // namespace
+
+template <>
+void run(Kernels& kernels, const BatchMatmul& p) {
+  const std::int64_t nextA = p.sameA ? 0 : p.m * p.k, nextB = p.sameB ? 0 : p.k * p.n;
+  if (p.m * p.n * p.k > kLargeProduct) {
+    for (std::int64_t i = 0; i < p.batch; i++) {
+      gemm(kernels, {p.m, p.n, p.k, Operand{p.a + i * nextA, p.transposeA ? p.m : p.k, nullptr, p.transposeA},
+                     Operand{p.b + i * nextB, p.transposeB ? p.k : p.n, nullptr, p.transposeB},
+                     p.c + i * p.m * p.n, p.n, nullptr, false, nullptr});
+    }
+    return;
+  }
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; i++)
+      smallProduct(p, p.a + i * nextA, p.b + i * nextB, p.c + i * p.m * p.n);
+  };
+  parallelChunks(kernels, p.batch, larger(1, kLargeProduct / larger(1, 4 * p.m * p.n * p.k)), body);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -2,7 +2,25 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
+namespace {
+
+template <class... O>
+struct Table {
+  Runner<Kernels> at[sizeof...(O)];
+};
+template <class... O>
+constexpr Table<O...> tableOf(List<O...>) {
+  return {{[](Kernels& kernels, const void* op) {
+    PACKED_RNN_ISA::run(kernels, *static_cast<const O*>(op));
+  }...}};
+}
+constexpr auto kTable = tableOf(Ops{});
+
+}  // namespace
+
 Kernels::Kernels(const CpuOptions& options) : CpuBackend(options) {}
+
+void Kernels::run(int op, const void* arguments) { kTable.at[op](*this, arguments); }
 
 Backend* open(const CpuOptions& options);
 Backend* open(const CpuOptions& options) { return new Kernels(options); }

@@ -10,32 +10,14 @@ class Kernels final : public CpuBackend {
  public:
   explicit Kernels(const CpuOptions& options);
 
-  void matmul(const Matmul&) override;
-  void gatherRows(const GatherRows&) override;
-  void sumRows(const SumRows&) override;
-  void addRows(const AddRows&) override;
-  void sumColumns(const SumColumns&) override;
-  void copyColumns(const CopyColumns&) override;
-  void maxPool(const MaxPool&) override;
-  void maxPoolBackward(const MaxPoolBackward&) override;
-  void meanPool(const MeanPool&) override;
-  void meanPoolBackward(const MeanPoolBackward&) override;
-  void elementwise(const ApplyElementwise&) override;
-  void fill(const Fill&) override;
-  void sum(const Sum&) override;
-  void dropout(const Dropout&) override;
-  void crossEntropy(const CrossEntropy&) override;
-  void recurrentForward(const RecurrentForward&) override;
-  void recurrentBackward(const RecurrentBackward&) override;
-  void clipNorm(const ClipNorm&) override;
-  void clipValue(const ClipValue&) override;
-  void sgdStep(const SgdStep&) override;
-  void adamStep(const AdamStep&) override;
-  void adamCatchUp(const AdamCatchUp&) override;
-  void asgdStep(const AsgdStep&) override;
-  void adagradStep(const AdagradStep&) override;
+  using Backend::run;
+  void run(int op, const void* arguments) override;
   std::int64_t recurrentSavedCount(const RecurrentShape&) const override;
 };
+
+// Every op, each family in its own file: see ops/all.h.
+template <Listed O>
+[[gnu::visibility("hidden")]] void run(Kernels& kernels, const O& op);
 
 PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) {
   return (n + step - 1) / step * step;

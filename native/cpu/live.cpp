@@ -46,7 +46,7 @@ std::int64_t Walked::reach(std::int64_t b, std::int64_t d, const float* dOutput)
 }
 
 bool vanishes(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout) {
-  const RecurrentShape& shape = a.shape;
+  const RecurrentShape& shape = a;
   if (shape.cell == Cell::elmanRelu) return false;
   const std::int64_t width = shape.directions * layout.state;
   bool some = a.dOutput == nullptr;

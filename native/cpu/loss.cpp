@@ -3,8 +3,9 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-void Kernels::crossEntropy(const CrossEntropy& a) {
-  checkRange("labels", a.labels, a.rows, 0, a.classes, a.ignoreIndex);
+template <>
+void run(Kernels& kernels, const CrossEntropy& a) {
+  CpuBackend::checkRange("labels", a.labels, a.rows, 0, a.classes, a.ignoreIndex);
   const auto weight = [&](std::int64_t c) { return a.weight == nullptr ? 1.0f : a.weight[c]; };
   double divisor = a.mean ? 0 : 1;
   for (std::int64_t r = 0; a.mean && r < a.rows; r++) {
@@ -12,7 +13,8 @@ void Kernels::crossEntropy(const CrossEntropy& a) {
   }
   const float scale = 1.0f / static_cast<float>(divisor);
   const float share = a.labelSmoothing / static_cast<float>(a.classes);
-  Scratch<float> losses(*this, a.rows);
+  Scratch<float> own(kernels, a.losses == nullptr ? a.rows : 0);
+  float* const losses = a.losses == nullptr ? static_cast<float*>(own) : a.losses;
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       const float* z = a.logits + r * a.classes;
@@ -23,15 +25,16 @@ void Kernels::crossEntropy(const CrossEntropy& a) {
         for (std::int64_t c = 0; gradient != nullptr && c < a.classes; c++) gradient[c] = 0;
         continue;
       }
+      const auto target = [&](std::int64_t c) {
+        return (c == label ? share + (1.0f - a.labelSmoothing) : share) * weight(c);
+      };
       float largest = z[0];
       // A NaN must reach the loss: it fails every comparison, so the sum below carries it.
       for (std::int64_t c = 1; c < a.classes; c++) largest = z[c] > largest ? z[c] : largest;
       float total = 0;
-      for (std::int64_t c = 0; c < a.classes; c++) total += __builtin_expf(z[c] - largest);
-      const float logTotal = __builtin_logf(total);
-      const auto target = [&](std::int64_t c) {
-        return (c == label ? share + (1.0f - a.labelSmoothing) : share) * weight(c);
-      };
+      for (std::int64_t c = 0; !a.normalized && c < a.classes; c++) total += __builtin_expf(z[c] - largest);
+      if (a.normalized) largest = 0;
+      const float logTotal = a.normalized ? 0 : __builtin_logf(total);
       // A class without a target is left out and not multiplied by 0: its logit may be -∞. Of many classes
       // each share is small beside the sum.
       double sumOfTargets = 0, loss = 0;
@@ -43,12 +46,12 @@ void Kernels::crossEntropy(const CrossEntropy& a) {
       losses[r] = static_cast<float>(loss);
       const auto targets = static_cast<float>(sumOfTargets);
       for (std::int64_t c = 0; gradient != nullptr && c < a.classes; c++) {
-        const float probability = __builtin_expf(z[c] - largest) / total;
+        const float probability = a.normalized ? 0 : __builtin_expf(z[c] - largest) / total;
         gradient[c] = (targets * probability - target(c)) * scale;
       }
     }
   };
-  parallelChunks(*this, a.rows, larger(1, 16384 / larger(1, a.classes)), body);
+  parallelChunks(kernels, a.rows, larger(1, 16384 / larger(1, a.classes)), body);
   double total = 0;
   for (std::int64_t r = 0; r < a.rows; r++) total += static_cast<double>(losses[r]);
   a.loss[0] = static_cast<float>(total / divisor);

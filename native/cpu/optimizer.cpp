@@ -133,11 +133,12 @@ void makeSteps(const AdamScalars* step, const AdamScalars* last, V gradient, Ada
 
 // Row `id` of a table makes the steps that it missed, the last of them along `gradient` unless that is null.
 void stepRow(const AdamCatchUp& table, std::int64_t id, const float* gradient) {
-  const std::int32_t from = table.missed.made[id], to = table.missed.count[0];
+  const MissedSteps missed = table.missedSteps();
+  const std::int32_t from = missed.made[id], to = missed.count[0];
   if (from == to) return;
-  table.missed.made[id] = to;
-  const AdamScalars* const first = table.missed.scalars + from;
-  const AdamScalars* const last = table.missed.scalars + to - 1;
+  missed.made[id] = to;
+  const AdamScalars* const first = missed.scalars + from;
+  const AdamScalars* const last = missed.scalars + to - 1;
   eachVector(0, table.columns, [&](std::int64_t column, int n) {
     const std::int64_t at = id * table.columns + column;
     AdamState s = {loadSome(table.parameter, at, n), loadSome(table.mean, at, n),
@@ -166,21 +167,22 @@ PACKED_RNN_INLINE float largerOrNan(float a, float b) { return b > a || b != b ?
 
 }  // namespace
 
-void Kernels::clipNorm(const ClipNorm& a) {
-  Scratch<std::int64_t> counts(*this, a.tensors);  // of the whole gradients
+template <>
+void run(Kernels& kernels, const ClipNorm& a) {
+  Scratch<std::int64_t> counts(kernels, a.tensors);  // of the whole gradients
   std::int64_t chunks = 0;
   for (std::int64_t i = 0; i < a.tensors; i++) {
-    counts[i] = a.rows[i].ids == nullptr ? a.counts[i] : a.rows[i].tableRows * a.rows[i].columns;
+    counts[i] = a.rows(i).dense() ? a.counts[i] : a.rows(i).tableRows * a.rows(i).columns;
     chunks += (counts[i] + kChunk - 1) / kChunk;
   }
-  Scratch<float> partial(*this, chunks);
+  Scratch<float> partial(kernels, chunks);
   auto reduce = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t chunk) {
     V lanes = V{};
     const auto add = [&](V x) { lanes = a.largest ? Simd::max(lanes, magnitude(x)) : fma(x, x, lanes); };
-    if (a.rows[i].ids == nullptr) {
+    if (a.rows(i).dense()) {
       eachVector(begin, end, [&](std::int64_t at, int n) { add(loadSome(a.values[i], at, n)); });
     } else {
-      eachVectorOfRows(a.rows[i], a.values[i], begin, end, add);
+      eachVectorOfRows(a.rows(i), a.values[i], begin, end, add);
     }
     if (a.largest) {
       float most = 0;
@@ -190,7 +192,7 @@ void Kernels::clipNorm(const ClipNorm& a) {
       partial[chunk] = sumOfLanes(lanes);
     }
   };
-  eachChunk(*this, a.tensors, counts, reduce);
+  eachChunk(kernels, a.tensors, counts, reduce);
   float most = 0, norm = 0;
   double squares = 0;
   for (std::int64_t i = 0, c = 0; i < a.tensors; i++) {
@@ -199,26 +201,28 @@ void Kernels::clipNorm(const ClipNorm& a) {
       squares += static_cast<double>(partial[c]);
     }
     norm = a.largest ? most : static_cast<float>(__builtin_sqrt(squares));
-    if (a.refused != nullptr) checkNorm(norm, i);
+    if (a.refused != nullptr) CpuBackend::checkNorm(norm, i);
   }
   a.total[0] = norm;
   // PyTorch's coefficient; NaN passes through the comparison, as it does there.
   float coefficient = a.maxNorm / (norm + 1e-6f);
   if (coefficient > 1.0f) coefficient = 1.0f;
-  replaceEach(*this, a.tensors, a.counts, a.values, [=](V x) { return x * coefficient; });
+  replaceEach(kernels, a.tensors, a.counts, a.values, [=](V x) { return x * coefficient; });
 }
 
-void Kernels::clipValue(const ClipValue& a) {
+template <>
+void run(Kernels& kernels, const ClipValue& a) {
   const V limit = splat(a.limit);
-  replaceEach(*this, a.tensors, a.counts, a.values, [=](V x) {
+  replaceEach(kernels, a.tensors, a.counts, a.values, [=](V x) {
     x = x > limit ? limit : x;
     return x < -limit ? -limit : x;
   });
 }
 
-void Kernels::sgdStep(const SgdStep& a) {
+template <>
+void run(Kernels& kernels, const SgdStep& a) {
   eachStep(
-      *this, a.stepped, [&](std::int64_t i, double t) { return SgdRule<Simd>(a.options[i], t); },
+      kernels, a, [&](std::int64_t i, double t) { return SgdRule<Simd>(a.options[i], t); },
       [&](const SgdRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V momentum = loadSome(a.momenta[i], at, n);
         rule.step(parameter, gradient, momentum);
@@ -226,22 +230,23 @@ void Kernels::sgdStep(const SgdStep& a) {
       });
 }
 
-void Kernels::adamStep(const AdamStep& a) {
-  const Stepped& stepped = a.stepped;
-  Scratch<std::int64_t> dense(*this, stepped.tensors);  // counts, but 0 where only rows are stepped
+template <>
+void run(Kernels& kernels, const AdamStep& a) {
+  const Stepped& stepped = a;
+  Scratch<std::int64_t> dense(kernels, stepped.tensors);  // counts, but 0 where only rows are stepped
   for (std::int64_t i = 0; i < stepped.tensors; i++) {
-    const GradientRows& rows = a.rows[i];
-    dense[i] = rows.ids == nullptr ? stepped.counts[i] : 0;
-    if (rows.ids == nullptr) continue;
-    const AdamCatchUp table = {rows.tableRows, rows.columns,   stepped.parameters[i],
-                               a.means[i],     a.variances[i], a.maxima[i],
-                               a.missed[i],    rows.count,     rows.ids};
-    table.missed.scalars[table.missed.count[0]++] =
-        adamScalars<Simd>(a.options[i], stepOf(stepped, i), a.rests[i][0]);
-    stepRows(*this, table, stepped.gradients[i]);
+    const GradientRows rows = a.rows(i);
+    dense[i] = rows.dense() ? stepped.counts[i] : 0;
+    if (rows.dense()) continue;
+    const AdamCatchUp table = {rows.tableRows,        rows.columns, rows.count,
+                               stepped.parameters[i], a.means[i],   a.variances[i],
+                               a.maxima[i],           a.missed[i],  rows.ids};
+    const MissedSteps missed = table.missedSteps();
+    missed.scalars[missed.count[0]++] = adamScalars<Simd>(a.options[i], stepOf(stepped, i), a.rests[i][0]);
+    stepRows(kernels, table, stepped.gradients[i]);
   }
   eachStep(
-      *this, {stepped.tensors, dense, stepped.parameters, stepped.gradients, stepped.steps, nullptr},
+      kernels, {stepped.tensors, stepped.parameters, dense, stepped.gradients, stepped.steps, nullptr},
       [&](std::int64_t i, double t) { return AdamRule<Simd>(adamScalars<Simd>(a.options[i], t, 0)); },
       [&](const AdamRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V mean = loadSome(a.means[i], at, n);
@@ -254,30 +259,33 @@ void Kernels::adamStep(const AdamStep& a) {
       });
 }
 
-void Kernels::adamCatchUp(const AdamCatchUp& a) {
-  stepRows(*this, a, nullptr);
+template <>
+void run(Kernels& kernels, const AdamCatchUp& a) {
+  stepRows(kernels, a, nullptr);
   if (a.ids != nullptr) return;
-  for (std::int64_t row = 0; row < a.rows; row++) a.missed.made[row] = 0;
-  a.missed.count[0] = 0;
+  const MissedSteps missed = a.missedSteps();
+  for (std::int64_t row = 0; row < a.rows; row++) missed.made[row] = 0;
+  missed.count[0] = 0;
 }
 
-void Kernels::asgdStep(const AsgdStep& a) {
+template <>
+void run(Kernels& kernels, const AsgdStep& a) {
   eachStep(
-      *this, a.stepped,
-      [&](std::int64_t i, double t) { return AsgdRule<Simd>(a.options[i], t, a.rates[i][0]); },
+      kernels, a, [&](std::int64_t i, double t) { return AsgdRule<Simd>(a.options[i], t, a.rates[i][0]); },
       [&](const AsgdRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V average = loadSome(a.averages[i], at, n);
         rule.step(parameter, gradient, average);
         storeSome(a.averages[i], at, average, n);
       });
-  for (std::int64_t i = 0; i < a.stepped.tensors; i++) {
-    a.rates[i][0] = AsgdRule<Simd>::nextRate(a.options[i], a.stepped.steps[i][0]);
+  for (std::int64_t i = 0; i < a.tensors; i++) {
+    a.rates[i][0] = AsgdRule<Simd>::nextRate(a.options[i], a.steps[i][0]);
   }
 }
 
-void Kernels::adagradStep(const AdagradStep& a) {
+template <>
+void run(Kernels& kernels, const AdagradStep& a) {
   eachStep(
-      *this, a.stepped, [&](std::int64_t i, double t) { return AdagradRule<Simd>(a.options[i], t); },
+      kernels, a, [&](std::int64_t i, double t) { return AdagradRule<Simd>(a.options[i], t); },
       [&](const AdagradRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V sum = loadSome(a.sums[i], at, n);
         rule.step(parameter, gradient, sum);

@@ -1,4 +1,4 @@
-// One row for each sequence: the largest of its rows, or their mean.
+// From the rows of each sequence to one row, and back.
 #include "cpu/kernels.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -28,40 +28,28 @@ PACKED_RNN_INLINE void storeLive(float* p, V v, int live) {
 
 }  // namespace
 
-void Kernels::maxPool(const MaxPool& a) {
-  eachStrip(*this, a.sequences, a.columns,
-            [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
-              V largest = begin == end ? V{} : loadLive(a.rows + begin * a.columns + column, live);
-              VI place = VI{} + (begin == end ? -1 : begin);
-              for (std::int32_t n = begin + 1; n < end; n++) {
-                const V x = loadLive(a.rows + n * a.columns + column, live);
-                // Nothing takes the place of the first NaN.
-                const VI taken = (x > largest) | ((x != x) & (largest == largest));
-                largest = taken ? x : largest;
-                place = taken ? VI{} + n : place;
-              }
-              storeLive(a.pooled + b * a.columns + column, largest, live);
-              for (int i = 0; i < live; i++) a.places[b * a.columns + column + i] = place[i];
-            });
-}
-
-void Kernels::maxPoolBackward(const MaxPoolBackward& a) {
-  eachStrip(*this, a.sequences, a.columns,
-            [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
-              const std::int64_t at = b * a.columns + column;
-              for (std::int32_t n = begin; n < end; n++) {
-                storeLive(a.dRows + n * a.columns + column, V{}, live);
-              }
-              for (int i = 0; i < live; i++) {
-                if (a.places[at + i] >= 0)
-                  a.dRows[a.places[at + i] * a.columns + column + i] = a.dPooled[at + i];
-              }
-            });
-}
-
-void Kernels::meanPool(const MeanPool& a) {
+template <>
+void run(Kernels& kernels, const SegmentReduce& a) {
+  if (a.pooling == Pooling::max) {
+    eachStrip(kernels, a.sequences, a.columns,
+              [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
+                V largest = begin == end ? V{} : loadLive(a.rows + begin * a.columns + column, live);
+                VI place = VI{} + (begin == end ? -1 : begin);
+                for (std::int32_t n = begin + 1; n < end; n++) {
+                  const V x = loadLive(a.rows + n * a.columns + column, live);
+                  // Nothing takes the place of the first NaN.
+                  const VI taken = (x > largest) | ((x != x) & (largest == largest));
+                  largest = taken ? x : largest;
+                  place = taken ? VI{} + n : place;
+                }
+                storeLive(a.out + b * a.columns + column, largest, live);
+                if (a.places == nullptr) return;
+                for (int i = 0; i < live; i++) a.places[b * a.columns + column + i] = place[i];
+              });
+    return;
+  }
   constexpr std::int64_t kPartial = 256;  // rows: partial sums keep the rounding error of long sums down
-  eachStrip(*this, a.sequences, a.columns,
+  eachStrip(kernels, a.sequences, a.columns,
             [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
               V total = V{};
               for (std::int64_t first = begin; first < end; first += kPartial) {
@@ -71,18 +59,37 @@ void Kernels::meanPool(const MeanPool& a) {
                 }
                 total += partial;
               }
-              const V mean = begin == end ? V{} : total / static_cast<float>(end - begin);
-              storeLive(a.pooled + b * a.columns + column, mean, live);
+              const bool divides = a.pooling == Pooling::mean && begin != end;
+              storeLive(a.out + b * a.columns + column,
+                        divides ? total / static_cast<float>(end - begin) : total, live);
+              // Nothing is the largest.
+              for (int i = 0; a.places != nullptr && i < live; i++) a.places[b * a.columns + column + i] = -1;
             });
 }
 
-void Kernels::meanPoolBackward(const MeanPoolBackward& a) {
-  eachStrip(*this, a.sequences, a.columns,
+template <>
+void run(Kernels& kernels, const SegmentRepeat& a) {
+  eachStrip(kernels, a.sequences, a.columns,
             [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
-              const V d =
-                  loadLive(a.dPooled + b * a.columns + column, live) / static_cast<float>(end - begin);
+              V value = loadLive(a.values + b * a.columns + column, live);
+              if (a.mean) value = value / static_cast<float>(end - begin);
               for (std::int32_t n = begin; n < end; n++) {
-                storeLive(a.dRows + n * a.columns + column, d, live);
+                storeLive(a.rows + n * a.columns + column, value, live);
+              }
+            });
+}
+
+template <>
+void run(Kernels& kernels, const SegmentPlace& a) {
+  eachStrip(kernels, a.sequences, a.columns,
+            [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
+              const std::int64_t at = b * a.columns + column;
+              for (std::int32_t n = begin; n < end; n++) {
+                storeLive(a.rows + n * a.columns + column, V{}, live);
+              }
+              for (int i = 0; i < live; i++) {
+                const std::int32_t place = a.places[at + i];
+                if (place >= begin && place < end) a.rows[place * a.columns + column + i] = a.values[at + i];
               }
             });
 }

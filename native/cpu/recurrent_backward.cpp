@@ -93,7 +93,7 @@ struct BackwardPass {
       {};  // tokens of a slot's walk, up to the last that has a gradient of its output
 
   const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
-    return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
+    return from == nullptr ? nullptr : from + (direction * a.sequences.count + slot.place) * size;
   }
 
   void open(const Slot& slot, int s) {
@@ -120,7 +120,7 @@ struct BackwardPass {
     // The previous token of the forward pass lies one row earlier, or later in the reverse direction.
     const std::int64_t previous = direction == 1 ? n + 1 : n - 1;
     const bool first = slot.left == 1;
-    const std::int64_t outputs = a.shape.directions * layout.state;
+    const std::int64_t outputs = a.directions * layout.state;
     const std::int64_t half = direction * layout.state;
     const float* previousC = nullptr;
     if (layout.hasC)
@@ -181,7 +181,7 @@ struct BackwardPass {
     // Its own c was read as the c₋₁ of this one, its own h as the h₋₁.
     const std::int64_t before = slot.left == 2 ? n : (direction == 1 ? n + 1 : n - 1);
     if (layout.extra > 0) ahead.add(saved.extra + (layout.hasC ? before : n) * layout.padded, layout.padded);
-    const std::int64_t outputs = a.shape.directions * layout.state;
+    const std::int64_t outputs = a.directions * layout.state;
     const std::int64_t half = direction * layout.state;
     if (a.dOutput != nullptr) ahead.add(a.dOutput + n * outputs + half, layout.state);
     if (!layout.hasC) ahead.add(a.output + before * outputs + half, layout.state);
@@ -205,7 +205,7 @@ struct BackwardPass {
 
   void close(const Slot& slot, int s) {
     if (walked != nullptr) walked->end(slot.place, direction, slot.left);
-    const std::int64_t place = direction * a.shape.sequences.count + slot.place;
+    const std::int64_t place = direction * a.sequences.count + slot.place;
     // 0 is added so that a 0 has one sign, wherever the walk ended.
     for (std::int64_t j = share.state.first; a.dH0 != nullptr && j < share.state.end; j++) {
       storeUnits(a.dH0 + place * layout.state, j, layout.liveState(j),
@@ -232,7 +232,7 @@ struct BackwardPass {
 template <Cell cell>
 Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
                     const BackwardWeights& weights, float* const* dProjected, Walked* walked) {
-  const Agenda agenda(backend, a.shape, layout, kTileVectors, false);
+  const Agenda agenda(backend, a, layout, kTileVectors, false);
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
   // In the second path nobody sees all of dh at the end of a step.
   if (agenda.path() != Agenda::Path::sequences) walked = nullptr;
@@ -244,13 +244,13 @@ Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layou
                               d,
                               share,
                               weights.direction(d),
-                              Saved(a.saved, layout, a.shape.rows, d),
+                              Saved(a.saved, layout, a.rows, d),
                               dProjected[d],
                               walked,
                               {dh, dc, aside, aside + kSlots * layout.padded},
                               terms};
   };
-  walkAll(backend, a.shape, layout, agenda, true, perWorker, makePass);
+  walkAll(backend, a, layout, agenda, true, perWorker, makePass);
   return walked;
 }
 
@@ -259,8 +259,8 @@ Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layou
 void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
                              std::int64_t direction, const Saved& saved, const LiveRows& tokens,
                              float* gradient) {
-  const Sequences& sequences = a.shape.sequences;
-  const std::int64_t rows = a.shape.rows;
+  const Sequences& sequences = a.sequences;
+  const std::int64_t rows = a.rows;
   Scratch<std::int32_t> before(backend, larger(1, rows));
   Scratch<std::int32_t> firsts(backend, larger(1, sequences.count));
   Scratch<std::int32_t> states(backend,
@@ -280,7 +280,7 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
   };
   parallelChunks(backend, sequences.count, kSequencesOfTask, list);
   const Operand deltas{saved.columns, layout.width, nullptr, false};
-  const Operand outputs{a.output + direction * layout.state, a.shape.directions * layout.state, before, true};
+  const Operand outputs{a.output + direction * layout.state, a.directions * layout.state, before, true};
   Scratch<float> packed(backend, layout.width * layout.state);
   const auto product = [&](std::int64_t k, const Operand& x, const Operand& y, bool accumulate,
                            const Live& of) {
@@ -293,7 +293,7 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
             {saved.columns, layout.width, firsts, false}, true, kAllLive);
   }
   unpackColumns(backend, packed, layout, layout.columns.hidden, layout.state, gradient);
-  if (a.shape.cell != Cell::resetFirstGru) return;
+  if (a.cell != Cell::resetFirstGru) return;
   product(rows, {saved.extra, layout.padded, nullptr, true}, deltas, false, tokens.live());
   const int onlyN[4] = {-1, -1, 2, -1};
   unpackColumns(backend, packed, layout, onlyN, layout.state, gradient);
@@ -301,9 +301,9 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
 
 void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout& layout, std::int64_t d,
                      const BackwardWeights& weights, float* dProjected, const Walked* walked) {
-  const std::int64_t inputs = a.shape.inputSize;
-  const std::int64_t rows = a.shape.rows;
-  const std::int64_t distinct = a.shape.distinctRows;
+  const std::int64_t inputs = a.inputSize;
+  const std::int64_t rows = a.rows;
+  const std::int64_t distinct = a.distinctRows;
   const RecurrentGradients& gradients = a.gradients[d];
   const Saved saved(a.saved, layout, rows, d);
   const LiveRows tokens(backend, walked, rows, d);
@@ -316,14 +316,14 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
                    nullptr, false, nullptr, nullptr, tokens.live()});
   }
   // From here on a distinct row counts once, with the sum of the gradients of all its places.
-  const RowIndex& index = a.shape.index;
+  const RowIndex index = a.rowIndex();
   const bool indexed = index.index != nullptr;
   Scratch<float> sums(backend, indexed ? distinct * layout.width : 0);
   const float* deltas = indexed ? sums : saved.columns;
   const LiveRows words(backend, tokens, index, distinct);
   const Live live = indexed ? words.live() : tokens.live();
   if (indexed) {
-    sumRows(backend, {distinct, layout.width, saved.columns, index.starts, index.order, sums},
+    sumRows(backend, {distinct, layout.width, rows, saved.columns, index.starts, index.order, sums},
             tokens.flags());
   }
   Scratch<float> packed(backend, layout.width * inputs);
@@ -346,44 +346,45 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
 
 }  // namespace
 
-void Kernels::recurrentBackward(const RecurrentBackward& a) {
-  const Layout layout(a.shape);
-  const bool halves = a.shape.cell == Cell::resetFirstGru, wantsInput = a.dX != nullptr;
+template <>
+void run(Kernels& kernels, const RecurrentBackward& a) {
+  const Layout layout(a);
+  const bool halves = a.cell == Cell::resetFirstGru, wantsInput = a.dX != nullptr;
   Held<BackwardWeights> held(a.kept);
   const BackwardWeights* found = held.get();
   const BackwardWeights& weights =
       found != nullptr && (found->hasInput() || !wantsInput)
           ? *found
-          : held.keep(new BackwardWeights(*this, a.shape, layout, a.weights, halves, wantsInput));
-  const std::int64_t projectedRows = layout.projected ? a.shape.rows * layout.statePadded : 0;
-  Scratch<float> projectedMemory(*this, a.shape.directions * projectedRows);
+          : held.keep(new BackwardWeights(kernels, a, layout, a.weights.at, halves, wantsInput));
+  const std::int64_t projectedRows = layout.projected ? a.rows * layout.statePadded : 0;
+  Scratch<float> projectedMemory(kernels, a.directions * projectedRows);
   float* dProjected[2] = {};
-  for (std::int64_t d = 0; layout.projected && d < a.shape.directions; d++) {
+  for (std::int64_t d = 0; layout.projected && d < a.directions; d++) {
     dProjected[d] = projectedMemory + d * projectedRows;
   }
-  passEmptyThrough(a.shape, layout.state, a.dHN, a.dH0);
-  passEmptyThrough(a.shape, layout.hidden, a.dCN, a.dC0);
-  Walked memory(*this, a.shape);
-  Walked* walked = vanishes(*this, a, layout) ? &memory : nullptr;
-  switch (a.shape.cell) {
+  passEmptyThrough(a, layout.state, a.dHN, a.dH0);
+  passEmptyThrough(a, layout.hidden, a.dCN, a.dC0);
+  Walked memory(kernels, a);
+  Walked* walked = vanishes(kernels, a, layout) ? &memory : nullptr;
+  switch (a.cell) {
     case Cell::lstm:
-      walked = runBackward<Cell::lstm>(*this, a, layout, weights, dProjected, walked);
+      walked = runBackward<Cell::lstm>(kernels, a, layout, weights, dProjected, walked);
       break;
     case Cell::gru:
-      walked = runBackward<Cell::gru>(*this, a, layout, weights, dProjected, walked);
+      walked = runBackward<Cell::gru>(kernels, a, layout, weights, dProjected, walked);
       break;
     case Cell::resetFirstGru:
-      walked = runBackward<Cell::resetFirstGru>(*this, a, layout, weights, dProjected, walked);
+      walked = runBackward<Cell::resetFirstGru>(kernels, a, layout, weights, dProjected, walked);
       break;
     case Cell::elmanTanh:
-      walked = runBackward<Cell::elmanTanh>(*this, a, layout, weights, dProjected, walked);
+      walked = runBackward<Cell::elmanTanh>(kernels, a, layout, weights, dProjected, walked);
       break;
     case Cell::elmanRelu:
-      walked = runBackward<Cell::elmanRelu>(*this, a, layout, weights, dProjected, walked);
+      walked = runBackward<Cell::elmanRelu>(kernels, a, layout, weights, dProjected, walked);
       break;
   }
-  for (std::int64_t d = 0; d < a.shape.directions; d++)
-    weightGradients(*this, a, layout, d, weights, dProjected[d], walked);
+  for (std::int64_t d = 0; d < a.directions; d++)
+    weightGradients(kernels, a, layout, d, weights, dProjected[d], walked);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

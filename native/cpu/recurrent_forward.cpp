@@ -184,10 +184,10 @@ struct ForwardPass {
   Term* terms;
 
   const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
-    return from == nullptr ? nullptr : from + (direction * a.shape.sequences.count + slot.place) * size;
+    return from == nullptr ? nullptr : from + (direction * a.sequences.count + slot.place) * size;
   }
   float* final(float* to, const Slot& slot, std::int64_t size) const {
-    return to + (direction * a.shape.sequences.count + slot.place) * size;
+    return to + (direction * a.sequences.count + slot.place) * size;
   }
 
   void open(const Slot& slot, int s) {
@@ -205,13 +205,12 @@ struct ForwardPass {
   void step(const Slot* slots, int live) {
     Token tokens[kSlots];
     const bool saves = saved.columns != nullptr;
-    const std::int64_t outputs = a.shape.directions * layout.state;
+    const std::int64_t outputs = a.directions * layout.state;
     for (int s = 0; s < live; s++) {
       const std::int64_t n = slots[s].row;
       const std::int64_t after = slots[s].left == 1 ? n : (direction == 1 ? n - 1 : n + 1);
       const auto rowOf = [&](std::int64_t place) {
-        return projected +
-               (a.shape.index.index == nullptr ? place : a.shape.index.index[place]) * layout.width;
+        return projected + (a.index == nullptr ? place : a.index[place]) * layout.width;
       };
       tokens[s] = {rowOf(n),
                    rowOf(after),
@@ -283,49 +282,50 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
   const ForwardWeights* found = held.get();
   const ForwardWeights& weights =
       found != nullptr ? *found
-                       : held.keep(new ForwardWeights(backend, a.shape, layout, a.weights, kHasHalves<cell>));
-  const std::int64_t inputs = a.shape.inputSize, distinct = a.shape.distinctRows;
+                       : held.keep(new ForwardWeights(backend, a, layout, a.weights.at, kHasHalves<cell>));
+  const std::int64_t inputs = a.inputSize, distinct = a.distinctRows;
   // Rows that are not indexed are projected to where their columns will be saved.
-  const bool inPlace = a.saved != nullptr && a.shape.index.index == nullptr;
-  Scratch<float> table(backend, inPlace ? 0 : a.shape.directions * distinct * layout.width);
+  const bool inPlace = a.saved != nullptr && a.index == nullptr;
+  Scratch<float> table(backend, inPlace ? 0 : a.directions * distinct * layout.width);
   const auto projected = [&](std::int64_t d) {
-    return inPlace ? Saved(a.saved, layout, a.shape.rows, d).columns : table + d * distinct * layout.width;
+    return inPlace ? Saved(a.saved, layout, a.rows, d).columns : table + d * distinct * layout.width;
   };
-  for (std::int64_t d = 0; d < a.shape.directions; d++) {
+  for (std::int64_t d = 0; d < a.directions; d++) {
     const ForwardWeights::Direction& own = weights.direction(d);
     gemm(backend, {distinct, layout.width, inputs, Operand{a.x, inputs, nullptr, false}, Operand{},
                    projected(d), layout.width, own.bias, false, nullptr, own.input});
   }
-  const Agenda agenda(backend, a.shape, layout, 1, !kHasHalves<cell> && !layout.projected);
+  const Agenda agenda(backend, a, layout, 1, !kHasHalves<cell> && !layout.projected);
   const std::int64_t perWorker = 2 * kSlots * (layout.statePadded + layout.padded);
-  const bool streams = a.shape.directions * a.shape.rows * layout.width > kStreamed;
+  const bool streams = a.directions * a.rows * layout.width > kStreamed;
   const auto makePass = [&](std::int64_t d, const Share& share, float* h, Term* terms) {
     float* c = h + 2 * kSlots * layout.statePadded;
-    Saved saved(a.saved, layout, a.shape.rows, d);
+    Saved saved(a.saved, layout, a.rows, d);
     if (a.saved == nullptr) saved.columns = nullptr;
     const States states{h, h + kSlots * layout.statePadded, c, c + kSlots * layout.padded, streams};
     return ForwardPass<cell>{a, layout, d, share, weights.direction(d), projected(d), saved, states, terms};
   };
-  walkAll(backend, a.shape, layout, agenda, false, perWorker, makePass);
+  walkAll(backend, a, layout, agenda, false, perWorker, makePass);
 }
 
 }  // namespace
 
-void Kernels::recurrentForward(const RecurrentForward& a) {
-  const Layout layout(a.shape);
-  passEmptyThrough(a.shape, layout.state, a.h0, a.hN);
-  passEmptyThrough(a.shape, layout.hidden, a.c0, a.cN);
-  switch (a.shape.cell) {
+template <>
+void run(Kernels& kernels, const RecurrentForward& a) {
+  const Layout layout(a);
+  passEmptyThrough(a, layout.state, a.h0, a.hN);
+  passEmptyThrough(a, layout.hidden, a.c0, a.cN);
+  switch (a.cell) {
     case Cell::lstm:
-      return runForward<Cell::lstm>(*this, a, layout);
+      return runForward<Cell::lstm>(kernels, a, layout);
     case Cell::gru:
-      return runForward<Cell::gru>(*this, a, layout);
+      return runForward<Cell::gru>(kernels, a, layout);
     case Cell::resetFirstGru:
-      return runForward<Cell::resetFirstGru>(*this, a, layout);
+      return runForward<Cell::resetFirstGru>(kernels, a, layout);
     case Cell::elmanTanh:
-      return runForward<Cell::elmanTanh>(*this, a, layout);
+      return runForward<Cell::elmanTanh>(kernels, a, layout);
     case Cell::elmanRelu:
-      return runForward<Cell::elmanRelu>(*this, a, layout);
+      return runForward<Cell::elmanRelu>(kernels, a, layout);
   }
 }
 

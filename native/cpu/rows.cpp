@@ -1,4 +1,4 @@
-// Rows by index, columns by offset, and sums over rows.
+// Rows by index, and sums over rows.
 #include "cpu/pack.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -22,8 +22,9 @@ void addRow(const float* from, std::int64_t columns, float* to) {
 
 }  // namespace
 
-void Kernels::gatherRows(const GatherRows& a) {
-  checkRange("index", a.index, a.rows, INT32_MIN, a.sourceRows);
+template <>
+void run(Kernels& kernels, const GatherRows& a) {
+  CpuBackend::checkRange("index", a.index, a.rows, INT32_MIN, a.sourceRows);
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       float* to = a.destination + r * a.columns;
@@ -36,10 +37,13 @@ void Kernels::gatherRows(const GatherRows& a) {
       }
     }
   };
-  parallelChunks(*this, a.rows, rowsOfTask(a.columns), body);
+  parallelChunks(kernels, a.rows, rowsOfTask(a.columns), body);
 }
 
-void Kernels::sumRows(const SumRows& a) { PACKED_RNN_ISA::sumRows(*this, a, nullptr); }
+template <>
+void run(Kernels& kernels, const SumRows& a) {
+  PACKED_RNN_ISA::sumRows(kernels, a, nullptr);
+}
 
 // Occurrences are added in blocks of kBlock, and then the sums of the blocks: so the commonest word is no
 // longer task than any other, and its sum has less of a rounding error.
@@ -85,14 +89,15 @@ void sumRows(CpuBackend& backend, const SumRows& a, const std::uint8_t* live) {
   parallelChunks(backend, a.rows, kNumbers / kBlock, finish);
 }
 
-void Kernels::addRows(const AddRows& a) {
+template <>
+void run(Kernels& kernels, const AddRows& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       if (a.index[r] < 0) continue;
       addRow(a.source + r * a.columns, a.columns, a.destination + a.index[r] * a.columns);
     }
   };
-  parallelChunks(*this, a.rows, rowsOfTask(a.columns), body);
+  parallelChunks(kernels, a.rows, rowsOfTask(a.columns), body);
 }
 
 // A strip of columns a task; partial sums of 256 rows keep the rounding error of long sums down.
@@ -120,18 +125,48 @@ void sumColumns(CpuBackend& backend, const float* source, const Live& live, std:
   parallel(backend, (columns + kLanes - 1) / kLanes, body);
 }
 
-void Kernels::sumColumns(const SumColumns& a) {
-  PACKED_RNN_ISA::sumColumns(*this, a.source, kAllLive, a.rows, a.columns, a.columns, a.sums);
+template <>
+void run(Kernels& kernels, const SumColumns& a) {
+  PACKED_RNN_ISA::sumColumns(kernels, a.source, kAllLive, a.rows, a.columns, a.columns, a.sums);
 }
 
-void Kernels::copyColumns(const CopyColumns& a) {
+template <>
+void run(Kernels& kernels, const TakeAlong& a) {
+  CpuBackend::checkRange("index", a.index, a.indices(), 0, a.n);
   auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; r++) {
-      copyNumbers(a.source + r * a.sourceStride + a.sourceOffset,
-                  a.destination + r * a.destinationStride + a.destinationOffset, a.columns);
+    for (std::int64_t t = begin; t < end; t++) {
+      const std::int64_t o = t / a.count, j = t % a.count;
+      const float* const from = a.x + o * a.n * a.inner;
+      float* const to = a.y + t * a.inner;
+      if (a.each) {
+        for (std::int64_t i = 0; i < a.inner; i++) to[i] = from[a.index[t * a.inner + i] * a.inner + i];
+      } else {
+        copyNumbers(from + a.index[j] * a.inner, to, a.inner);
+      }
     }
   };
-  parallelChunks(*this, a.rows, rowsOfTask(a.columns), body);
+  parallelChunks(kernels, a.outer * a.count, rowsOfTask(a.inner), body);
+}
+
+// A strip of columns a task, so that each number has one order of additions.
+template <>
+void run(Kernels& kernels, const AddAlong& a) {
+  CpuBackend::checkRange("index", a.index, a.indices(), 0, a.n);
+  constexpr std::int64_t kStrip = 64;
+  const std::int64_t strips = (a.inner + kStrip - 1) / kStrip;
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; t++) {
+      const std::int64_t o = t / strips, first = t % strips * kStrip;
+      const std::int64_t last = smaller(a.inner, first + kStrip);
+      float* const to = a.y + o * a.n * a.inner;
+      for (std::int64_t j = 0; j < a.count; j++) {
+        const std::int64_t row = (o * a.count + j) * a.inner;
+        for (std::int64_t i = first; i < last; i++)
+          to[(a.each ? a.index[row + i] : a.index[j]) * a.inner + i] += a.x[row + i];
+      }
+    }
+  };
+  parallelChunks(kernels, a.outer * strips, larger(1, kNumbers / larger(1, a.count * kStrip)), body);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -244,4 +244,36 @@ struct Simd {
   }
 };
 
+// What functions.h takes beyond that.
+struct Accurate : Simd {
+  static PACKED_RNN_INLINE V accurateSigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
+  // Also where eˣ is infinite; what would be denormal is 0.
+  static PACKED_RNN_INLINE V exp(V x) {
+    const V half = exponential(0.5f * x);
+    const V y = x > 87.0f ? half * half : exponential(x);
+    return x < -87.3365f ? V{} : x > 88.7228f ? splat(__builtin_inff()) : y;
+  }
+  // The C library's, a lane at a time.
+  template <class F>
+  static PACKED_RNN_INLINE V lanes(V x, F f) {
+    V y{};
+    for (int i = 0; i < kLanes; i++) y[i] = f(x[i]);
+    return y;
+  }
+  static PACKED_RNN_INLINE V log(V x) {
+    return lanes(x, [](float each) { return __builtin_logf(each); });
+  }
+  static PACKED_RNN_INLINE V log1p(V x) {
+    return lanes(x, [](float each) { return __builtin_log1pf(each); });
+  }
+  static PACKED_RNN_INLINE V erf(V x) {
+    return lanes(x, [](float each) { return __builtin_erff(each); });
+  }
+  static PACKED_RNN_INLINE V pow(V x, V y) {
+    V z{};
+    for (int i = 0; i < kLanes; i++) z[i] = __builtin_powf(x[i], y[i]);
+    return z;
+  }
+};
+
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -104,6 +104,20 @@ CudaBackend::~CudaBackend() {
   cudaStreamDestroy(stream_);
 }
 
+namespace {
+template <class... O>
+struct Table {
+  Runner<CudaBackend> at[sizeof...(O)];
+};
+template <class... O>
+constexpr Table<O...> tableOf(List<O...>) {
+  return {{[](CudaBackend& backend, const void* op) { cuda::run(backend, *static_cast<const O*>(op)); }...}};
+}
+constexpr auto kTable = tableOf(Ops{});
+}  // namespace
+
+void CudaBackend::run(int op, const void* arguments) { kTable.at[op](*this, arguments); }
+
 void* CudaBackend::allocate(std::size_t bytes) {
   try {
     return memory_.allocate(bytes);

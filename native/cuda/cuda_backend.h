@@ -1,4 +1,4 @@
-// The CUDA backend: every op of backend.h, each family in its own file, launched on one stream.
+// The CUDA backend: every op of native/ops, each family in its own file, launched on one stream.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -51,30 +51,8 @@ class CudaBackend final : public Backend {
   Mark* mark() override;
   double secondsBetween(const Mark& start, const Mark& end) override;
 
-  void matmul(const Matmul&) override;
-  void gatherRows(const GatherRows&) override;
-  void sumRows(const SumRows&) override;
-  void addRows(const AddRows&) override;
-  void sumColumns(const SumColumns&) override;
-  void copyColumns(const CopyColumns&) override;
-  void maxPool(const MaxPool&) override;
-  void maxPoolBackward(const MaxPoolBackward&) override;
-  void meanPool(const MeanPool&) override;
-  void meanPoolBackward(const MeanPoolBackward&) override;
-  void elementwise(const ApplyElementwise&) override;
-  void fill(const Fill&) override;
-  void sum(const Sum&) override;
-  void dropout(const Dropout&) override;
-  void crossEntropy(const CrossEntropy&) override;
-  void recurrentForward(const RecurrentForward&) override;
-  void recurrentBackward(const RecurrentBackward&) override;
-  void clipNorm(const ClipNorm&) override;
-  void clipValue(const ClipValue&) override;
-  void sgdStep(const SgdStep&) override;
-  void adamStep(const AdamStep&) override;
-  void adamCatchUp(const AdamCatchUp&) override;
-  void asgdStep(const AsgdStep&) override;
-  void adagradStep(const AdagradStep&) override;
+  using Backend::run;
+  void run(int op, const void* arguments) override;
   std::int64_t recurrentSavedCount(const RecurrentShape&) const override;
 
   // For the families. The stream, with its device current on this thread.
@@ -112,6 +90,10 @@ class CudaBackend final : public Backend {
   std::int32_t* refused_ = nullptr;  // [kMostDoubts] on the device
   std::uint64_t doubts_ = 0;         // that there were
 };
+
+// Every op, each family in its own file: see ops/all.h.
+template <Listed O>
+[[gnu::visibility("hidden")]] void run(CudaBackend& backend, const O& op);
 
 // Whether the library has code that runs on the current device.
 cudaError_t findKernels();

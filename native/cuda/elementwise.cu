@@ -1,7 +1,7 @@
-// Functions of each element, fills and sums.
+// Functions of single elements, copies of any layout, and fills.
 #include "cuda_backend.h"
+#include "functions.h"
 #include "math.cuh"
-#include "reduce.cuh"
 
 namespace packed_rnn::cuda {
 
@@ -10,39 +10,81 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr std::int64_t kChunk = 4096;  // elements of a block
 
-template <Elementwise function>
-__device__ __forceinline__ float apply(float a, float b) {
-  switch (function) {
-    case Elementwise::copy:
-      return a;
-    case Elementwise::add:
-      return a + b;
-    case Elementwise::multiply:
-    case Elementwise::scale:
-      return a * b;
-    case Elementwise::tanh:
-      return Accurate::tanh(a);
-    case Elementwise::sigmoid:
-      return Accurate::sigmoid(a);
-    case Elementwise::relu:
-      return Accurate::positive(a, a);
-    case Elementwise::tanhBackward:
-      return b * (1.0f - a * a);
-    case Elementwise::sigmoidBackward:
-      return b * a * (1.0f - a);
-    case Elementwise::reluBackward:
-      return Accurate::positive(a, b);
+// Where an operand's element is.
+struct Lying {
+  const float* data;
+  float number;
+  std::int64_t strides[4];
+};
+struct Walk {
+  Function function;
+  std::int64_t count;
+  bool flat;  // each operand lies as the result does, or is one number
+  std::int64_t shape[4];
+  Lying operands[3];
+  float* out;
+};
+
+struct Index4 {
+  std::int64_t at[4];
+};
+__device__ __forceinline__ Index4 indexOf(std::int64_t i, const std::int64_t (&shape)[4]) {
+  Index4 index;
+#pragma unroll
+  for (int d = 3; d > 0; d--) {
+    index.at[d] = i % shape[d];
+    i /= shape[d];
   }
-  return 0;
+  index.at[0] = i;
+  return index;
+}
+__device__ __forceinline__ std::int64_t placeOf(const Index4& index, const std::int64_t (&strides)[4]) {
+  std::int64_t place = 0;
+#pragma unroll
+  for (int d = 0; d < 4; d++) place += index.at[d] * strides[d];
+  return place;
 }
 
-// budget: 40 registers, 0 KB shared
-template <Elementwise function>
-__global__ void __launch_bounds__(kThreads) elementwiseKernel(const ApplyElementwise p) {
+template <int... function>
+__device__ __forceinline__ float applyAny(Function which, float a, float b, float c,
+                                          std::integer_sequence<int, function...>) {
+  float result = a;
+  // The same comparison in every thread.
+  ((which == static_cast<Function>(function)
+        ? void(result = Functions<Accurate>::apply<static_cast<Function>(function)>(a, b, c))
+        : void()),
+   ...);
+  return result;
+}
+
+// budget: 64 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) elementwiseKernel(const Walk p) {
   const std::int64_t end = min((blockIdx.x + 1) * kChunk, p.count);
   for (std::int64_t i = blockIdx.x * kChunk + threadIdx.x; i < end; i += kThreads) {
-    const bool one = function == Elementwise::scale;
-    p.out[i] = apply<function>(p.a[i], p.b == nullptr ? 0.0f : p.b[one ? 0 : i]);
+    float operand[3];
+    const Index4 index = p.flat ? Index4{{0, 0, 0, i}} : indexOf(i, p.shape);
+#pragma unroll
+    for (int o = 0; o < 3; o++) {
+      const Lying& of = p.operands[o];
+      operand[o] = of.data == nullptr ? of.number : of.data[placeOf(index, of.strides)];
+    }
+    p.out[i] = applyAny(p.function, operand[0], operand[1], operand[2],
+                        std::make_integer_sequence<int, valuesOf<Function>()>{});
+  }
+}
+
+struct Copy {
+  std::int64_t count;
+  std::int64_t shape[4], sourceStrides[4], destinationStrides[4];
+  const float* source;
+  float* destination;
+};
+// budget: 48 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) copyStridedKernel(const Copy p) {
+  const std::int64_t end = min((blockIdx.x + 1) * kChunk, p.count);
+  for (std::int64_t i = blockIdx.x * kChunk + threadIdx.x; i < end; i += kThreads) {
+    const Index4 index = indexOf(i, p.shape);
+    p.destination[placeOf(index, p.destinationStrides)] = p.source[placeOf(index, p.sourceStrides)];
   }
 }
 
@@ -53,57 +95,63 @@ __global__ void __launch_bounds__(kThreads) fillKernel(const Fill p) {
   for (std::int64_t i = blockIdx.x * kChunk + threadIdx.x; i < end; i += kThreads) p.out[i] = value;
 }
 
-// One partial sum a block of the first launch; one block adds those in the second.
-// budget: 48 registers, 1 KB shared
-__global__ void __launch_bounds__(kThreads) sumKernel(const Sum p) {
-  const bool parts = gridDim.x > 1;
-  const std::int64_t end = parts ? min((blockIdx.x + 1) * kChunk, p.count) : p.count;
-  float total = 0;
-  for (std::int64_t i = blockIdx.x * kChunk + threadIdx.x; i < end; i += kThreads) total += p.values[i];
-  total = blockSum(total);
-  if (threadIdx.x == 0) p.out[blockIdx.x] = total;
+// An operand along the result's elements: whether the walk needs no index.
+bool lieFlat(const Elementwise& a) {
+  const float* const data[] = {a.a, a.b, a.c};
+  const Four* const strides[] = {&a.stridesA, &a.stridesB, &a.stridesC};
+  for (int o = 0; o < 3; o++) {
+    bool same = true, inLine = true;
+    std::int64_t next = 1;
+    for (int d = 3; d >= 0; d--) {
+      const bool matters = data[o] != nullptr && a.shape.at[d] > 1;
+      same = same && (!matters || strides[o]->at[d] == 0);
+      inLine = inLine && (!matters || strides[o]->at[d] == next);
+      next *= a.shape.at[d];
+    }
+    if (!same && !inLine) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-void CudaBackend::elementwise(const ApplyElementwise& a) {
-  const auto run = [&](void (*kernel)(ApplyElementwise)) {
-    launch(stream(), kernel, dim3(blocksFor(a.count, kChunk)), kThreads, 0, a);
-  };
-  switch (a.function) {
-    case Elementwise::copy:
-      return run(elementwiseKernel<Elementwise::copy>);
-    case Elementwise::add:
-      return run(elementwiseKernel<Elementwise::add>);
-    case Elementwise::multiply:
-      return run(elementwiseKernel<Elementwise::multiply>);
-    case Elementwise::scale:
-      return run(elementwiseKernel<Elementwise::scale>);
-    case Elementwise::tanh:
-      return run(elementwiseKernel<Elementwise::tanh>);
-    case Elementwise::sigmoid:
-      return run(elementwiseKernel<Elementwise::sigmoid>);
-    case Elementwise::relu:
-      return run(elementwiseKernel<Elementwise::relu>);
-    case Elementwise::tanhBackward:
-      return run(elementwiseKernel<Elementwise::tanhBackward>);
-    case Elementwise::sigmoidBackward:
-      return run(elementwiseKernel<Elementwise::sigmoidBackward>);
-    case Elementwise::reluBackward:
-      return run(elementwiseKernel<Elementwise::reluBackward>);
+template <>
+void run(CudaBackend& backend, const Elementwise& a) {
+  Walk walk{a.function, a.count(), lieFlat(a), {}, {}, a.out};
+  const float* const data[] = {a.a, a.b, a.c};
+  const Four* const strides[] = {&a.stridesA, &a.stridesB, &a.stridesC};
+  const float numbers[] = {a.numberA, a.numberB, a.numberC};
+  for (int d = 0; d < 4; d++) walk.shape[d] = a.shape.at[d];
+  for (int o = 0; o < 3; o++) {
+    Lying& of = walk.operands[o];
+    of.data = data[o];
+    of.number = numbers[o];
+    bool any = false;
+    for (int d = 0; d < 4; d++) {
+      of.strides[d] = strides[o]->at[d];
+      any = any || (a.shape.at[d] > 1 && of.strides[d] != 0);
+    }
+    // Flat, the only index is that of the result.
+    if (walk.flat) of.strides[3] = any ? 1 : 0;
   }
+  launch(backend.stream(), elementwiseKernel, dim3(blocksFor(walk.count, kChunk)), kThreads, 0, walk);
 }
 
-void CudaBackend::fill(const Fill& a) {
-  launch(stream(), fillKernel, dim3(blocksFor(a.count, kChunk)), kThreads, 0, a);
+template <>
+void run(CudaBackend& backend, const CopyStrided& a) {
+  Copy copy{1, {}, {}, {}, a.source + a.sourceFirst, a.destination + a.destinationFirst};
+  for (int d = 0; d < 4; d++) {
+    copy.count *= a.shape.at[d];
+    copy.shape[d] = a.shape.at[d];
+    copy.sourceStrides[d] = a.sourceStrides.at[d];
+    copy.destinationStrides[d] = a.destinationStrides.at[d];
+  }
+  launch(backend.stream(), copyStridedKernel, dim3(blocksFor(copy.count, kChunk)), kThreads, 0, copy);
 }
 
-void CudaBackend::sum(const Sum& a) {
-  const unsigned blocks = blocksFor(a.count, kChunk);
-  if (blocks <= 1) return launch(stream(), sumKernel, dim3(1), kThreads, 0, a);
-  Scratch<float> parts(*this, blocks);
-  launch(stream(), sumKernel, dim3(blocks), kThreads, 0, Sum{a.count, a.values, parts});
-  launch(stream(), sumKernel, dim3(1), kThreads, 0, Sum{blocks, parts, a.out});
+template <>
+void run(CudaBackend& backend, const Fill& a) {
+  launch(backend.stream(), fillKernel, dim3(blocksFor(a.count, kChunk)), kThreads, 0, a);
 }
 
 }  // namespace packed_rnn::cuda

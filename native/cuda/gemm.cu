@@ -334,10 +334,26 @@ void gemm(CudaBackend& backend, const Gemm& g) {
          dim3(blocksFor(g.m * g.n, kAdders), static_cast<unsigned>(g.batch)), kAdders, 0, p);
 }
 
-void CudaBackend::matmul(const Matmul& a) {
-  gemm(*this,
-       {a.m, a.n, a.k, Operand{a.a, a.transposeA ? a.m : a.k, nullptr, a.transposeA},
-        Operand{a.b, a.transposeB ? a.k : a.n, nullptr, a.transposeB}, a.c, a.n, a.bias, a.accumulate});
+template <>
+void run(CudaBackend& backend, const Matmul& a) {
+  gemm(backend, {a.m, a.n, a.k, Operand{a.a, a.transposeA ? a.m : a.k, nullptr, a.transposeA},
+                 Operand{a.b, a.transposeB ? a.k : a.n, nullptr, a.transposeB}, a.c, a.n, a.bias});
+}
+
+template <>
+void run(CudaBackend& backend, const BatchMatmul& p) {
+  if (p.batch == 0) return;
+  const std::int64_t nextA = p.sameA ? 0 : p.m * p.k, nextB = p.sameB ? 0 : p.k * p.n;
+  Gemm g{p.m,
+         p.n,
+         p.k,
+         Operand{p.a, p.transposeA ? p.m : p.k, nullptr, p.transposeA, nextA},
+         Operand{p.b, p.transposeB ? p.k : p.n, nullptr, p.transposeB, nextB},
+         p.c,
+         p.n};
+  g.batch = p.batch;
+  g.next = p.m * p.n;
+  gemm(backend, g);
 }
 
 }  // namespace packed_rnn::cuda

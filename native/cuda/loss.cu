@@ -46,6 +46,7 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
   if (label == p.op.ignoreIndex || label < 0 || label >= classes) {
     for (std::int64_t c = lane; gradient != nullptr && c < classes; c += 32) gradient[c] = 0;
     if (lane == 0) p.losses[row] = 0;
+    if (lane == 0 && p.op.losses != nullptr) p.op.losses[row] = 0;
     return;
   }
   const auto add = [](float a, float b) { return a + b; };
@@ -56,7 +57,9 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
   float total = 0;
   for (std::int64_t c = lane; c < classes; c += 32) total += expf(z[c] - largest);
   total = warpReduce(total, add);
-  const float logTotal = logf(total), share = p.op.labelSmoothing / static_cast<float>(classes);
+  if (p.op.normalized) largest = 0;
+  const float logTotal = p.op.normalized ? 0.0f : logf(total),
+              share = p.op.labelSmoothing / static_cast<float>(classes);
   const auto target = [&](std::int64_t c) {
     return (c == label ? share + (1.0f - p.op.labelSmoothing) : share) *
            (p.op.weight == nullptr ? 1.0f : p.op.weight[c]);
@@ -73,11 +76,13 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
   const auto targets = static_cast<float>(warpReduce(sumOfTargets, addDoubles));
   loss = warpReduce(loss, addDoubles);
   if (lane == 0) p.losses[row] = loss;
+  if (lane == 0 && p.op.losses != nullptr) p.op.losses[row] = static_cast<float>(loss);
   if (gradient == nullptr) return;
   const float scale = 1.0f / static_cast<float>(*p.divisor);
   for (std::int64_t c = lane; c < classes; c += 32) {
     const bool none = c != label && share == 0.0f;
-    gradient[c] = (targets * (expf(z[c] - largest) / total) - (none ? 0.0f : target(c))) * scale;
+    const float probability = p.op.normalized ? 0.0f : expf(z[c] - largest) / total;
+    gradient[c] = (targets * probability - (none ? 0.0f : target(c))) * scale;
   }
 }
 
@@ -91,14 +96,15 @@ __global__ void __launch_bounds__(kThreads) totalLossKernel(const Total p) {
 
 }  // namespace
 
-void CudaBackend::crossEntropy(const CrossEntropy& a) {
-  checkRange(1, a.labels, a.rows, 0, a.classes, a.ignoreIndex);
-  Scratch<double> losses(*this, a.rows + 1);
+template <>
+void run(CudaBackend& backend, const CrossEntropy& a) {
+  backend.checkRange(1, a.labels, a.rows, 0, a.classes, a.ignoreIndex);
+  Scratch<double> losses(backend, a.rows + 1);
   double* const divisor = losses + a.rows;
-  launch(stream(), divisorKernel, dim3(1), kThreads, 0, Total{a, losses, divisor});
-  launch(stream(), crossEntropyKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0,
+  launch(backend.stream(), divisorKernel, dim3(1), kThreads, 0, Total{a, losses, divisor});
+  launch(backend.stream(), crossEntropyKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0,
          Rows{a, losses, divisor});
-  launch(stream(), totalLossKernel, dim3(1), kThreads, 0, Total{a, losses, divisor});
+  launch(backend.stream(), totalLossKernel, dim3(1), kThreads, 0, Total{a, losses, divisor});
 }
 
 }  // namespace packed_rnn::cuda

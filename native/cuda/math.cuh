@@ -18,8 +18,14 @@ struct Accurate {
   static PACKED_RNN_INLINE float positive(float a, float b) { return a <= 0.0f ? 0.0f : b; }
   static PACKED_RNN_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
   static PACKED_RNN_INLINE float tanh(float x) { return tanhf(x); }
+  static PACKED_RNN_INLINE float accurateSigmoid(float x) { return sigmoid(x); }
+  static PACKED_RNN_INLINE float exp(float x) { return expf(x); }
+  static PACKED_RNN_INLINE float log(float x) { return logf(x); }
+  static PACKED_RNN_INLINE float log1p(float x) { return log1pf(x); }
+  static PACKED_RNN_INLINE float erf(float x) { return erff(x); }
+  static PACKED_RNN_INLINE float pow(float x, float y) { return powf(x, y); }
   static PACKED_RNN_INLINE bool all(bool x) { return x; }
-  static PACKED_RNN_INLINE double power(double x, double y) { return pow(x, y); }
+  static PACKED_RNN_INLINE double power(double x, double y) { return ::pow(x, y); }
   static PACKED_RNN_INLINE double root(double x) { return ::sqrt(x); }
 };
 

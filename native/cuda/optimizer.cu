@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kThreads) normPartsKernel(const Values p) {
   const float* const values = p.values[chunk.tensor];
   float part = 0;
   const auto add = [&](float x) { part = p.largest ? Accurate::max(part, fabsf(x)) : fmaf(x, x, part); };
-  if (p.rows[chunk.tensor].ids != nullptr) {
+  if (!p.rows[chunk.tensor].dense()) {
     eachOfRows(p.rows[chunk.tensor], values, chunk, add);
   } else {
     for (std::int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += kThreads) add(values[i]);
@@ -271,16 +271,17 @@ __global__ void __launch_bounds__(kThreads) stepRowsKernel(const TableSteps p) {
   const std::int64_t u = static_cast<std::int64_t>(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32;
   if (u >= (table.ids == nullptr ? table.rows : table.count) || isRefused(p.refused)) return;
   const std::int64_t id = table.ids == nullptr ? u : table.ids[u];
-  const std::int32_t from = table.missed.made[id], to = table.missed.count[0];
+  const MissedSteps missed = table.missedSteps();
+  const std::int32_t from = missed.made[id], to = missed.count[0];
   if (from == to) return;
   __syncwarp();  // all lanes have read it
-  if (threadIdx.x % 32 == 0) table.missed.made[id] = to;
+  if (threadIdx.x % 32 == 0) missed.made[id] = to;
   for (std::int64_t c = threadIdx.x % 32; c < table.columns; c += 32) {
     const std::int64_t i = id * table.columns + c;
     float value = table.parameter[i], mean = table.mean[i], variance = table.variance[i],
           maximum = read(table.maximum, i);
     for (std::int32_t s = from; s < to; s++) {
-      const AdamScalars scalars = table.missed.scalars[s];
+      const AdamScalars scalars = missed.scalars[s];
       const bool own = p.gradients != nullptr && s + 1 == to;
       const float gradient = own ? p.gradients[u * table.columns + c] : scalars.rest;
       AdamRule<Accurate>(scalars).stepAgain(value, gradient, mean, variance, maximum);
@@ -299,91 +300,112 @@ void stepRows(CudaBackend& backend, const TableSteps& p) {
 
 }  // namespace
 
-void CudaBackend::clipNorm(const ClipNorm& a) {
+template <>
+void run(CudaBackend& backend, const ClipNorm& a) {
   std::vector<std::int64_t> counts;  // of the whole gradients
   for (std::int64_t i = 0; i < a.tensors; i++) {
-    const GradientRows& rows = a.rows[i];
-    counts.push_back(rows.ids == nullptr ? a.counts[i] : rows.tableRows * rows.columns);
+    const GradientRows rows = a.rows(i);
+    counts.push_back(rows.dense() ? a.counts[i] : rows.tableRows * rows.columns);
   }
   const std::vector<Chunk> wholeChunks = chunksOf(a.tensors, counts.data());
   const std::vector<Chunk> chunks = chunksOf(a.tensors, a.counts);
   const auto count = static_cast<std::int64_t>(wholeChunks.size());
-  Scratch<Chunk> whole(*this, wholeChunks);
-  Scratch<Chunk> held(*this, chunks);
-  Scratch<float*> values(*this, std::vector<float*>(a.values, a.values + a.tensors));
-  Scratch<GradientRows> rows(*this, std::vector<GradientRows>(a.rows, a.rows + a.tensors));
-  Scratch<float> parts(*this, count);
-  Scratch<float> norm(*this, 2);
-  std::int32_t* const refused = a.refused == nullptr ? nullptr : nextDoubt();
-  Values p{whole,  values, rows, parts, count, norm, norm, a.maxNorm, a.largest, refused, refusalOf(refused),
-           fault()};
-  launch(stream(), normPartsKernel, dim3(static_cast<unsigned>(count)), kThreads, 0, p);
-  launch(stream(), normKernel, dim3(1), kThreads, 0, p);
+  Scratch<Chunk> whole(backend, wholeChunks);
+  Scratch<Chunk> held(backend, chunks);
+  Scratch<float*> values(backend, std::vector<float*>(a.values, a.values + a.tensors));
+  std::vector<GradientRows> rowsOfAll;
+  for (std::int64_t i = 0; i < a.tensors; i++) rowsOfAll.push_back(a.rows(i));
+  Scratch<GradientRows> rows(backend, rowsOfAll);
+  Scratch<float> parts(backend, count);
+  Scratch<float> norm(backend, 2);
+  std::int32_t* const refused = a.refused == nullptr ? nullptr : backend.nextDoubt();
+  Values p{whole,
+           values,
+           rows,
+           parts,
+           count,
+           norm,
+           norm,
+           a.maxNorm,
+           a.largest,
+           refused,
+           backend.refusalOf(refused),
+           backend.fault()};
+  launch(backend.stream(), normPartsKernel, dim3(static_cast<unsigned>(count)), kThreads, 0, p);
+  launch(backend.stream(), normKernel, dim3(1), kThreads, 0, p);
   p.chunks = held;
-  launch(stream(), scaleKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0, p);
-  elementwise({Elementwise::copy, 1, norm, nullptr, a.total});
+  launch(backend.stream(), scaleKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0, p);
+  backend.run(Fill{1, 0.0f, norm, a.total});
   if (refused == nullptr) return;
-  takeDoubt();
+  backend.takeDoubt();
   *a.refused = refused;
 }
 
-void CudaBackend::clipValue(const ClipValue& a) {
+template <>
+void run(CudaBackend& backend, const ClipValue& a) {
   const std::vector<Chunk> chunks = chunksOf(a.tensors, a.counts);
-  Scratch<Chunk> table(*this, chunks);
-  Scratch<float*> values(*this, std::vector<float*>(a.values, a.values + a.tensors));
-  launch(stream(), clampKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
+  Scratch<Chunk> table(backend, chunks);
+  Scratch<float*> values(backend, std::vector<float*>(a.values, a.values + a.tensors));
+  launch(backend.stream(), clampKernel, dim3(static_cast<unsigned>(chunks.size())), kThreads, 0,
          Values{table, values, nullptr, nullptr, 0, nullptr, nullptr, a.limit, false, nullptr, nullptr,
                 nullptr});
 }
 
-void CudaBackend::sgdStep(const SgdStep& a) {
-  stepAll<SgdRule<Accurate>>(*this, a.stepped, a.options,
+template <>
+void run(CudaBackend& backend, const SgdStep& a) {
+  stepAll<SgdRule<Accurate>>(backend, a, a.options,
                              [&](std::int64_t i, float** state) { state[0] = a.momenta[i]; });
 }
 
-void CudaBackend::adamStep(const AdamStep& a) {
-  std::vector<std::int64_t> dense(a.stepped.counts, a.stepped.counts + a.stepped.tensors);
-  for (std::int64_t i = 0; i < a.stepped.tensors; i++) {
-    if (a.rows[i].ids != nullptr) dense[i] = 0;
+template <>
+void run(CudaBackend& backend, const AdamStep& a) {
+  std::vector<std::int64_t> dense(a.counts, a.counts + a.tensors);
+  for (std::int64_t i = 0; i < a.tensors; i++) {
+    if (!a.rows(i).dense()) dense[i] = 0;
   }
-  Stepped stepped = a.stepped;
+  Stepped stepped = a;
   stepped.counts = dense.data();
   const auto stateOf = [&](std::int64_t i, float** state) {
     state[0] = a.means[i];
     state[1] = a.variances[i];
     state[2] = a.maxima[i];
   };
-  stepAll<AdamRule<Accurate>>(*this, stepped, a.options, stateOf, [&] {
+  stepAll<AdamRule<Accurate>>(backend, stepped, a.options, stateOf, [&] {
     for (std::int64_t i = 0; i < stepped.tensors; i++) {
-      const GradientRows& rows = a.rows[i];
-      if (rows.ids == nullptr) continue;
-      launch(stream(), noteStepKernel, dim3(1), kThreads, 0,
-             NotedStep{a.options[i], stepped.steps[i], a.rests[i], a.missed[i], stepped.refused});
-      stepRows(*this, {{rows.tableRows, rows.columns, stepped.parameters[i], a.means[i], a.variances[i],
-                        a.maxima[i], a.missed[i], rows.count, rows.ids},
-                       stepped.gradients[i],
-                       stepped.refused});
+      const GradientRows rows = a.rows(i);
+      if (rows.dense()) continue;
+      launch(
+          backend.stream(), noteStepKernel, dim3(1), kThreads, 0,
+          NotedStep{a.options[i], stepped.steps[i], a.rests[i], missedStepsIn(a.missed[i]), stepped.refused});
+      stepRows(backend, {{rows.tableRows, rows.columns, rows.count, stepped.parameters[i], a.means[i],
+                          a.variances[i], a.maxima[i], a.missed[i], rows.ids},
+                         stepped.gradients[i],
+                         stepped.refused});
     }
   });
 }
 
-void CudaBackend::adamCatchUp(const AdamCatchUp& a) {
-  stepRows(*this, {a, nullptr, nullptr});
+template <>
+void run(CudaBackend& backend, const AdamCatchUp& a) {
+  stepRows(backend, {a, nullptr, nullptr});
   if (a.ids != nullptr) return;
   // Bits of 0.
-  fill({1, 0.0f, nullptr, reinterpret_cast<float*>(a.missed.count)});
-  fill({a.rows, 0.0f, nullptr, reinterpret_cast<float*>(a.missed.made)});
+  const MissedSteps missed = a.missedSteps();
+  backend.run(Fill{1, 0.0f, nullptr, reinterpret_cast<float*>(missed.count)});
+  backend.run(Fill{a.rows, 0.0f, nullptr, reinterpret_cast<float*>(missed.made)});
 }
 
-void CudaBackend::asgdStep(const AsgdStep& a) {
-  stepAll<AsgdRule<Accurate>>(*this, a.stepped, a.options, [&](std::int64_t i, float** state) {
+template <>
+void run(CudaBackend& backend, const AsgdStep& a) {
+  stepAll<AsgdRule<Accurate>>(backend, a, a.options, [&](std::int64_t i, float** state) {
     state[0] = a.averages[i];
     state[1] = a.rates[i];
   });
 }
 
-void CudaBackend::adagradStep(const AdagradStep& a) {
-  stepAll<AdagradRule<Accurate>>(*this, a.stepped, a.options,
+template <>
+void run(CudaBackend& backend, const AdagradStep& a) {
+  stepAll<AdagradRule<Accurate>>(backend, a, a.options,
                                  [&](std::int64_t i, float** state) { state[0] = a.sums[i]; });
 }
 

@@ -1,4 +1,4 @@
-// One row for each sequence: the largest of its rows, or their mean.
+// From the rows of each sequence to one row, and back.
 #include "cuda_backend.h"
 #include "tensor_core.cuh"
 
@@ -42,10 +42,10 @@ __device__ __forceinline__ bool takes(float x, std::int32_t n, float largest, st
 }
 
 // budget: 40 registers, 4 KB shared
-__global__ void __launch_bounds__(kThreads) maxPoolKernel(const Pool<MaxPool> p) {
+__global__ void __launch_bounds__(kThreads) segmentMaxKernel(const Pool<SegmentReduce> p) {
   float* const values = sharedArray<float, kThreads, 0>();
   std::int32_t* const places = sharedArray<std::int32_t, kThreads, 1>();
-  const Strip<MaxPool> s(p);
+  const Strip<SegmentReduce> s(p);
   float largest = 0;
   std::int32_t place = -1;
   for (std::int64_t n = s.begin + s.warp; s.inside && n < s.end; n += kWarps) {
@@ -65,26 +65,26 @@ __global__ void __launch_bounds__(kThreads) maxPoolKernel(const Pool<MaxPool> p)
     largest = values[i];
     place = places[i];
   }
-  p.op.pooled[s.sequence * p.op.columns + s.column] = largest;
-  p.op.places[s.sequence * p.op.columns + s.column] = place;
+  p.op.out[s.sequence * p.op.columns + s.column] = largest;
+  if (p.op.places != nullptr) p.op.places[s.sequence * p.op.columns + s.column] = place;
 }
 
 // budget: 40 registers, 0 KB shared
-__global__ void __launch_bounds__(kThreads) maxPoolBackwardKernel(const Pool<MaxPoolBackward> p) {
-  const Strip<MaxPoolBackward> s(p);
+__global__ void __launch_bounds__(kThreads) segmentPlaceKernel(const Pool<SegmentPlace> p) {
+  const Strip<SegmentPlace> s(p);
   if (!s.inside || s.begin == s.end) return;
   const std::int64_t at = s.sequence * p.op.columns + s.column;
   const std::int32_t place = p.op.places[at];
-  const float d = p.op.dPooled[at];
+  const float value = p.op.values[at];
   for (std::int64_t n = s.begin + s.warp; n < s.end; n += kWarps) {
-    p.op.dRows[n * p.op.columns + s.column] = n == place ? d : 0.0f;
+    p.op.rows[n * p.op.columns + s.column] = n == place ? value : 0.0f;
   }
 }
 
 // budget: 40 registers, 2 KB shared
-__global__ void __launch_bounds__(kThreads) meanPoolKernel(const Pool<MeanPool> p) {
+__global__ void __launch_bounds__(kThreads) segmentSumKernel(const Pool<SegmentReduce> p) {
   float* const parts = sharedArray<float, kThreads, 0>();
-  const Strip<MeanPool> s(p);
+  const Strip<SegmentReduce> s(p);
   float total = 0;
   for (std::int64_t n = s.begin + s.warp; s.inside && n < s.end; n += kWarps) {
     total += p.op.rows[n * p.op.columns + s.column];
@@ -93,20 +93,25 @@ __global__ void __launch_bounds__(kThreads) meanPoolKernel(const Pool<MeanPool> 
   __syncthreads();
   if (s.warp > 0 || !s.inside) return;
   for (int w = 1; w < kWarps; w++) total += parts[w * 32 + s.lane];
-  p.op.pooled[s.sequence * p.op.columns + s.column] =
-      s.begin == s.end ? 0.0f : total / static_cast<float>(s.end - s.begin);
+  const bool divides = p.op.pooling == Pooling::mean && s.begin != s.end;
+  p.op.out[s.sequence * p.op.columns + s.column] =
+      divides ? total / static_cast<float>(s.end - s.begin) : total;
+  // Nothing is the largest.
+  if (p.op.places != nullptr) p.op.places[s.sequence * p.op.columns + s.column] = -1;
 }
 
 // budget: 40 registers, 0 KB shared
-__global__ void __launch_bounds__(kThreads) meanPoolBackwardKernel(const Pool<MeanPoolBackward> p) {
-  const Strip<MeanPoolBackward> s(p);
+__global__ void __launch_bounds__(kThreads) segmentRepeatKernel(const Pool<SegmentRepeat> p) {
+  const Strip<SegmentRepeat> s(p);
   if (!s.inside || s.begin == s.end) return;
-  const float d = p.op.dPooled[s.sequence * p.op.columns + s.column] / static_cast<float>(s.end - s.begin);
-  for (std::int64_t n = s.begin + s.warp; n < s.end; n += kWarps) p.op.dRows[n * p.op.columns + s.column] = d;
+  float value = p.op.values[s.sequence * p.op.columns + s.column];
+  if (p.op.mean) value = value / static_cast<float>(s.end - s.begin);
+  for (std::int64_t n = s.begin + s.warp; n < s.end; n += kWarps)
+    p.op.rows[n * p.op.columns + s.column] = value;
 }
 
 template <class Op>
-void run(CudaBackend& backend, void (*kernel)(Pool<Op>), const Op& op) {
+void launchPool(CudaBackend& backend, void (*kernel)(Pool<Op>), const Op& op) {
   const std::vector<std::int32_t> host(op.sequences.offsets, op.sequences.offsets + op.sequences.count + 1);
   Scratch<std::int32_t> offsets(backend, host);
   const dim3 grid(static_cast<unsigned>(op.sequences.count), blocksFor(op.columns, 32));
@@ -115,9 +120,17 @@ void run(CudaBackend& backend, void (*kernel)(Pool<Op>), const Op& op) {
 
 }  // namespace
 
-void CudaBackend::maxPool(const MaxPool& a) { run(*this, maxPoolKernel, a); }
-void CudaBackend::maxPoolBackward(const MaxPoolBackward& a) { run(*this, maxPoolBackwardKernel, a); }
-void CudaBackend::meanPool(const MeanPool& a) { run(*this, meanPoolKernel, a); }
-void CudaBackend::meanPoolBackward(const MeanPoolBackward& a) { run(*this, meanPoolBackwardKernel, a); }
+template <>
+void run(CudaBackend& backend, const SegmentReduce& a) {
+  launchPool(backend, a.pooling == Pooling::max ? segmentMaxKernel : segmentSumKernel, a);
+}
+template <>
+void run(CudaBackend& backend, const SegmentRepeat& a) {
+  launchPool(backend, segmentRepeatKernel, a);
+}
+template <>
+void run(CudaBackend& backend, const SegmentPlace& a) {
+  launchPool(backend, segmentPlaceKernel, a);
+}
 
 }  // namespace packed_rnn::cuda

@@ -130,7 +130,7 @@ void recurrentWeightGradient(CudaBackend& backend, const BackwardPass& pass, con
                              std::int64_t d) {
   const RecurrentBackward& a = pass.op;
   const Layout& layout = pass.layout;
-  const std::int64_t rows = a.shape.rows, sequences = a.shape.sequences.count, D = layout.directions;
+  const std::int64_t rows = a.rows, sequences = a.sequences.count, D = layout.directions;
   Scratch<std::int32_t> numbers(backend, rows + 2 * sequences + 1);
   const Neighbours neighbours{
       offsets, rows, sequences, d == 1, numbers, numbers + rows, numbers + rows + sequences};
@@ -149,7 +149,7 @@ void recurrentWeightGradient(CudaBackend& backend, const BackwardPass& pass, con
   }
   unpackColumns(backend,
                 columnOrder(layout, layout.columns.hidden, layout.state, packed, a.gradients[d].wHh));
-  if (a.shape.cell != Cell::resetFirstGru) return;
+  if (a.cell != Cell::resetFirstGru) return;
   add(rows, nullptr, {pass.saved.extra + d * layout.hidden, D * layout.hidden}, false);
   constexpr int onlyN[4] = {-1, -1, 2, -1};
   unpackColumns(backend, columnOrder(layout, onlyN, layout.state, packed, a.gradients[d].wHh));
@@ -158,22 +158,22 @@ void recurrentWeightGradient(CudaBackend& backend, const BackwardPass& pass, con
 void weightGradients(CudaBackend& backend, const BackwardPass& pass, const std::int32_t* offsets) {
   const RecurrentBackward& a = pass.op;
   const Layout& layout = pass.layout;
-  const std::int64_t D = layout.directions, all = D * layout.width, inputs = a.shape.inputSize;
+  const std::int64_t D = layout.directions, all = D * layout.width, inputs = a.inputSize;
   for (std::int64_t d = 0; d < D; d++) {
     if (a.gradients[d].wHh != nullptr) recurrentWeightGradient(backend, pass, offsets, d);
     if (a.gradients[d].wHr == nullptr) continue;
-    gemm(backend, {layout.state, layout.hidden, a.shape.rows,
+    gemm(backend, {layout.state, layout.hidden, a.rows,
                    Operand{pass.dProjected + d * layout.state, D * layout.state, nullptr, true},
                    Operand{pass.saved.unprojected + d * layout.hidden, D * layout.hidden}, a.gradients[d].wHr,
                    layout.hidden});
   }
   // From here on a distinct row counts once, with the sum of the gradients of all its places.
-  const std::int64_t distinct = a.shape.distinctRows;
-  const bool indexed = a.shape.index.index != nullptr;
+  const std::int64_t distinct = a.distinctRows;
+  const bool indexed = a.index != nullptr;
   Scratch<float> sums(backend, indexed ? distinct * all : 0);
   const float* deltas = pass.saved.columns;
   if (indexed) {
-    backend.sumRows({distinct, all, deltas, a.shape.index.starts, a.shape.index.order, sums});
+    backend.run(SumRows{distinct, all, a.rows, deltas, a.starts, a.order, sums});
     deltas = sums;
   }
   const auto any = [&](float* RecurrentGradients::*which) {
@@ -202,7 +202,7 @@ void weightGradients(CudaBackend& backend, const BackwardPass& pass, const std::
     }
   }
   if (a.dX == nullptr) return;
-  packInputWeights(backend, a.weights, layout, inputs, packed, nullptr);
+  packInputWeights(backend, a.weights.at, layout, inputs, packed, nullptr);
   gemm(backend, {distinct, inputs, all, Operand{deltas, all}, Operand{packed, inputs}, a.dX, inputs});
 }
 
@@ -233,41 +233,43 @@ std::int64_t CudaBackend::recurrentSavedCount(const RecurrentShape& shape) const
   return shape.directions * shape.rows * (layout.width + layout.extra);
 }
 
-void CudaBackend::recurrentForward(const RecurrentForward& a) {
-  const Layout layout(a.shape);
-  const std::int64_t all = layout.directions * layout.width, inputs = a.shape.inputSize;
-  const Saved saved(a.saved, layout, a.shape.rows);
+template <>
+void run(CudaBackend& backend, const RecurrentForward& a) {
+  const Layout layout(a);
+  const std::int64_t all = layout.directions * layout.width, inputs = a.inputSize;
+  const Saved saved(a.saved, layout, a.rows);
   // Rows that are not indexed are projected to where their columns will be saved.
-  const bool indexed = a.shape.index.index != nullptr, inPlace = a.saved != nullptr && !indexed;
-  Scratch<float> weights(*this, all * inputs);
-  Scratch<float> bias(*this, all);
-  Scratch<float> table(*this, inPlace ? 0 : a.shape.distinctRows * all);
+  const bool indexed = a.index != nullptr, inPlace = a.saved != nullptr && !indexed;
+  Scratch<float> weights(backend, all * inputs);
+  Scratch<float> bias(backend, all);
+  Scratch<float> table(backend, inPlace ? 0 : a.distinctRows * all);
   float* const projected = inPlace ? saved.columns : static_cast<float*>(table);
-  packInputWeights(*this, a.weights, layout, inputs, weights, bias);
-  gemm(*this, {a.shape.distinctRows, all, inputs, Operand{a.x, inputs},
-               Operand{weights, inputs, nullptr, true}, projected, all, bias});
-  if (anyEmpty(a.shape.sequences)) {
-    Scratch<std::int32_t> offsets(*this, offsetsOf(a.shape.sequences));
-    passEmptyThrough(*this, a.shape, offsets, layout.state, a.h0, a.hN);
-    passEmptyThrough(*this, a.shape, offsets, layout.hidden, a.c0, a.cN);
+  packInputWeights(backend, a.weights.at, layout, inputs, weights, bias);
+  gemm(backend, {a.distinctRows, all, inputs, Operand{a.x, inputs}, Operand{weights, inputs, nullptr, true},
+                 projected, all, bias});
+  if (anyEmpty(a.sequences)) {
+    Scratch<std::int32_t> offsets(backend, offsetsOf(a.sequences));
+    passEmptyThrough(backend, a, offsets, layout.state, a.h0, a.hN);
+    passEmptyThrough(backend, a, offsets, layout.hidden, a.c0, a.cN);
   }
-  if (a.shape.rows == 0) return;
-  const ForwardPass pass{a, layout, saved, projected, bias, a.shape.index.index};
-  residentServes(*this, a.shape) ? residentForward(*this, pass) : stepwiseForward(*this, pass);
+  if (a.rows == 0) return;
+  const ForwardPass pass{a, layout, saved, projected, bias, a.index};
+  residentServes(backend, a) ? residentForward(backend, pass) : stepwiseForward(backend, pass);
 }
 
-void CudaBackend::recurrentBackward(const RecurrentBackward& a) {
-  const Layout layout(a.shape);
-  Scratch<std::int32_t> offsets(*this, offsetsOf(a.shape.sequences));
-  Scratch<float> dProjected(*this, layout.projected ? a.shape.rows * layout.directions * layout.state : 0);
-  if (anyEmpty(a.shape.sequences)) {
-    passEmptyThrough(*this, a.shape, offsets, layout.state, a.dHN, a.dH0);
-    passEmptyThrough(*this, a.shape, offsets, layout.hidden, a.dCN, a.dC0);
+template <>
+void run(CudaBackend& backend, const RecurrentBackward& a) {
+  const Layout layout(a);
+  Scratch<std::int32_t> offsets(backend, offsetsOf(a.sequences));
+  Scratch<float> dProjected(backend, layout.projected ? a.rows * layout.directions * layout.state : 0);
+  if (anyEmpty(a.sequences)) {
+    passEmptyThrough(backend, a, offsets, layout.state, a.dHN, a.dH0);
+    passEmptyThrough(backend, a, offsets, layout.hidden, a.dCN, a.dC0);
   }
-  const BackwardPass pass{a, layout, Saved(a.saved, layout, a.shape.rows), dProjected};
-  if (a.shape.rows > 0)
-    residentServes(*this, a.shape) ? residentBackward(*this, pass) : stepwiseBackward(*this, pass);
-  weightGradients(*this, pass, offsets);
+  const BackwardPass pass{a, layout, Saved(a.saved, layout, a.rows), dProjected};
+  if (a.rows > 0)
+    residentServes(backend, a) ? residentBackward(backend, pass) : stepwiseBackward(backend, pass);
+  weightGradients(backend, pass, offsets);
 }
 
 }  // namespace packed_rnn::cuda

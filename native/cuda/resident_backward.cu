@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentBackwardKernel(c
 
 void residentBackward(CudaBackend& backend, const BackwardPass& pass) {
   const RecurrentBackward& a = pass.op;
-  ResidentPlan plan(backend, a.shape, a.weights);
+  ResidentPlan plan(backend, a, a.weights.at);
   const ResidentBackward arguments{plan.plan(),
                                    plan.weights(),
                                    pass.saved.columns,
@@ -123,10 +123,10 @@ void residentBackward(CudaBackend& backend, const BackwardPass& pass) {
                                    a.dCN,
                                    a.dH0,
                                    a.dC0,
-                                   a.shape.sequences.count};
-  chooseCell(a.shape.cell, [&](auto cell) {
+                                   a.sequences.count};
+  chooseCell(a.cell, [&](auto cell) {
     constexpr Cell kCell = decltype(cell)::value;
-    chooseProduct<columnsOf(kCell).count>(backend, a.shape.hiddenSize, [&](auto units, auto chosen) {
+    chooseProduct<columnsOf(kCell).count>(backend, a.hiddenSize, [&](auto units, auto chosen) {
       using Product = typename decltype(chosen)::type;
       launch(backend.stream(), residentBackwardKernel<kCell, decltype(units)::value, Product>, plan.grid(),
              Product::kThreads, Product::Backward::Words::kSharedBytes, arguments);

@@ -138,23 +138,13 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
 
 void residentForward(CudaBackend& backend, const ForwardPass& pass) {
   const RecurrentForward& a = pass.op;
-  ResidentPlan plan(backend, a.shape, a.weights);
-  const ResidentForward arguments{plan.plan(),
-                                  plan.weights(),
-                                  pass.inputs,
-                                  pass.bias,
-                                  pass.index,
-                                  a.h0,
-                                  a.c0,
-                                  a.output,
-                                  pass.saved.columns,
-                                  pass.saved.extra,
-                                  a.hN,
-                                  a.cN,
-                                  a.shape.sequences.count};
-  chooseCell(a.shape.cell, [&](auto cell) {
+  ResidentPlan plan(backend, a, a.weights.at);
+  const ResidentForward arguments{
+      plan.plan(),        plan.weights(),   pass.inputs, pass.bias, pass.index,       a.h0, a.c0, a.output,
+      pass.saved.columns, pass.saved.extra, a.hN,        a.cN,      a.sequences.count};
+  chooseCell(a.cell, [&](auto cell) {
     constexpr Cell kCell = decltype(cell)::value;
-    chooseProduct<columnsOf(kCell).count>(backend, a.shape.hiddenSize, [&](auto units, auto chosen) {
+    chooseProduct<columnsOf(kCell).count>(backend, a.hiddenSize, [&](auto units, auto chosen) {
       using Product = typename decltype(chosen)::type;
       launch(backend.stream(), residentForwardKernel<kCell, decltype(units)::value, Product>, plan.grid(),
              Product::kThreads, Product::Forward::Words::kSharedBytes, arguments);

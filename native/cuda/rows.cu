@@ -1,4 +1,4 @@
-// Rows by index, columns by offset, and sums over rows.
+// Rows by index, and sums over rows.
 #include "cuda_backend.h"
 #include "tensor_core.cuh"
 
@@ -112,28 +112,46 @@ __global__ void __launch_bounds__(kThreads) sumColumnsKernel(const ColumnSums p)
 }
 
 // budget: 40 registers, 0 KB shared
-__global__ void __launch_bounds__(kThreads) copyColumnsKernel(const CopyColumns p) {
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
-  if (row >= p.rows) return;
-  const float* const from = p.source + row * p.sourceStride + p.sourceOffset;
-  float* const to = p.destination + row * p.destinationStride + p.destinationOffset;
-  for (std::int64_t c = threadIdx.x % 32; c < p.columns; c += 32) to[c] = from[c];
+__global__ void __launch_bounds__(kThreads) takeAlongKernel(const TakeAlong p) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= p.outer * p.count * p.inner) return;
+  const std::int64_t column = i % p.inner, j = i / p.inner % p.count, o = i / p.inner / p.count;
+  const std::int64_t from = p.index[p.each ? i : j];
+  // What is out of range was told by checkRange.
+  const bool inside = from >= 0 && from < p.n;
+  p.y[i] = inside ? p.x[(o * p.n + from) * p.inner + column] : 0.0f;
+}
+
+// A thread has a column, so that each number has one order of additions.
+// budget: 40 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) addAlongKernel(const AddAlong p) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= p.outer * p.inner) return;
+  const std::int64_t column = i % p.inner, o = i / p.inner;
+  for (std::int64_t j = 0; j < p.count; j++) {
+    const std::int64_t at = (o * p.count + j) * p.inner + column;
+    const std::int64_t to = p.index[p.each ? at : j];
+    if (to >= 0 && to < p.n) p.y[(o * p.n + to) * p.inner + column] += p.x[at];
+  }
 }
 
 }  // namespace
 
-void CudaBackend::gatherRows(const GatherRows& a) {
-  checkRange(2, a.index, a.rows, INT32_MIN, a.sourceRows, INT32_MIN);
-  launch(stream(), gatherRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
+template <>
+void run(CudaBackend& backend, const GatherRows& a) {
+  backend.checkRange(2, a.index, a.rows, INT32_MIN, a.sourceRows, INT32_MIN);
+  launch(backend.stream(), gatherRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
 }
 
-void CudaBackend::sumRows(const SumRows& a) {
-  launch(stream(), sumRowsKernel, dim3(blocksFor(a.rows, kWarps), blocksFor(a.columns, kAcross)), kThreads, 0,
-         a);
+template <>
+void run(CudaBackend& backend, const SumRows& a) {
+  launch(backend.stream(), sumRowsKernel, dim3(blocksFor(a.rows, kWarps), blocksFor(a.columns, kAcross)),
+         kThreads, 0, a);
 }
 
-void CudaBackend::addRows(const AddRows& a) {
-  launch(stream(), addRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
+template <>
+void run(CudaBackend& backend, const AddRows& a) {
+  launch(backend.stream(), addRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
 }
 
 void sumColumns(CudaBackend& backend, const float* source, std::int64_t rows, std::int64_t columns,
@@ -147,12 +165,22 @@ void sumColumns(CudaBackend& backend, const float* source, std::int64_t rows, st
          ColumnSums{parts, slices, columns, columns, sums});
 }
 
-void CudaBackend::sumColumns(const SumColumns& a) {
-  cuda::sumColumns(*this, a.source, a.rows, a.columns, a.columns, a.sums);
+template <>
+void run(CudaBackend& backend, const SumColumns& a) {
+  cuda::sumColumns(backend, a.source, a.rows, a.columns, a.columns, a.sums);
 }
 
-void CudaBackend::copyColumns(const CopyColumns& a) {
-  launch(stream(), copyColumnsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
+template <>
+void run(CudaBackend& backend, const TakeAlong& a) {
+  backend.checkRange(2, a.index, a.indices(), 0, a.n, INT32_MIN);
+  launch(backend.stream(), takeAlongKernel, dim3(blocksFor(a.outer * a.count * a.inner, kThreads)), kThreads,
+         0, a);
+}
+
+template <>
+void run(CudaBackend& backend, const AddAlong& a) {
+  backend.checkRange(2, a.index, a.indices(), 0, a.n, INT32_MIN);
+  launch(backend.stream(), addAlongKernel, dim3(blocksFor(a.outer * a.inner, kThreads)), kThreads, 0, a);
 }
 
 }  // namespace packed_rnn::cuda

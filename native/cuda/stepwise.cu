@@ -92,7 +92,15 @@ void packWeights(CudaBackend& backend, const StepGraph& graph, const RecurrentWe
     const float* const second =
         resetFirst ? weights[d].wHh + 2 * layout.hidden * layout.hidden : weights[d].wHr;
     const std::int64_t size = (resetFirst ? layout.hidden : layout.state) * layout.hidden;
-    backend.elementwise({Elementwise::copy, size, second, nullptr, space.second + d * size});
+    backend.run(CopyStrided{{{1, 1, 1, size}},
+                            {{0, 0, 0, 1}},
+                            {{0, 0, 0, 1}},
+                            0,
+                            0,
+                            size,
+                            size,
+                            second,
+                            space.second + d * size});
   }
 }
 
@@ -245,9 +253,9 @@ bool StepGraphs::release() {
 
 void stepwiseForward(CudaBackend& backend, const ForwardPass& pass) {
   const RecurrentForward& a = pass.op;
-  const March march(a.shape.sequences);
+  const March march(a.sequences);
   StepArguments arguments{};
-  arguments.batch = a.shape.sequences.count;
+  arguments.batch = a.sequences.count;
   arguments.inputs = pass.inputs;
   arguments.bias = pass.bias;
   arguments.index = pass.index;
@@ -256,20 +264,20 @@ void stepwiseForward(CudaBackend& backend, const ForwardPass& pass) {
   arguments.columns = pass.saved.columns, arguments.extra = pass.saved.extra;
   arguments.unprojected = pass.saved.unprojected;
   arguments.hN = a.hN, arguments.cN = a.cN;
-  replay(backend, a.shape, false, a.weights, arguments, march);
+  replay(backend, a, false, a.weights.at, arguments, march);
 }
 
 void stepwiseBackward(CudaBackend& backend, const BackwardPass& pass) {
   const RecurrentBackward& a = pass.op;
-  const March march(a.shape.sequences);
+  const March march(a.sequences);
   StepArguments arguments{};
-  arguments.batch = a.shape.sequences.count;
+  arguments.batch = a.sequences.count;
   arguments.h0 = a.h0, arguments.c0 = a.c0;
   arguments.output = const_cast<float*>(a.output);
   arguments.columns = pass.saved.columns, arguments.extra = pass.saved.extra;
   arguments.dOutput = a.dOutput, arguments.dHN = a.dHN, arguments.dCN = a.dCN;
   arguments.dProjected = pass.dProjected, arguments.dH0 = a.dH0, arguments.dC0 = a.dC0;
-  replay(backend, a.shape, true, a.weights, arguments, march);
+  replay(backend, a, true, a.weights.at, arguments, march);
 }
 
 }  // namespace packed_rnn::cuda

@@ -1,6 +1,6 @@
 import { checkNumber, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { type NativeBuffer, type NativeRows, native } from '../native.js'
+import { type NativeBuffer, native } from '../native.js'
 import { empty, type Tensor } from '../tensor.js'
 
 type Float = Tensor<'float32'>
@@ -26,13 +26,11 @@ export function clipNorm(
   checkNumber(op, 'maxNorm', maxNorm, 0, Number.MAX_VALUE)
   if (normType !== 2 && normType !== Infinity) throw badArgument(op, 'normType', '2 or Infinity', normType)
   const total = empty<0>(first.device, [])
-  const { buffers, rows } = partsOf(values)
   native.clipNorm(first.device.queue, {
     maxNorm,
     largest: normType === Infinity,
     mustBeFinite: errorIfNonfinite,
-    values: buffers,
-    rows,
+    ...partsOf(values),
     total: total.buffer,
   })
   for (const value of values) value.storage.version++
@@ -45,7 +43,7 @@ export function clipValue(values: readonly Float[], limit: number): void {
   const first = checkValues(op, values)
   // Infinity leaves everything as it is.
   if (limit !== Infinity) checkNumber(op, 'limit', limit, 0)
-  native.clipValue(first.device.queue, { limit, values: partsOf(values).buffers })
+  native.clipValue(first.device.queue, { limit, values: partsOf(values).values })
   for (const value of values) value.storage.version++
 }
 
@@ -53,15 +51,23 @@ export function clipValue(values: readonly Float[], limit: number): void {
  * What there is to clip: values, and of gradients in rows the rows, and at the end what all their other rows hold: the
  * 0 that each of those is adds nothing to a norm, and has to be clipped like everything.
  */
-function partsOf(values: readonly Float[]): { buffers: NativeBuffer[]; rows: NativeRows[] } {
+function partsOf(values: readonly Float[]): {
+  values: NativeBuffer[]
+  ids: (NativeBuffer | null)[]
+  columns: number[]
+  tableRows: number[]
+} {
   const storages = values.map(({ storage }) => storage)
-  const dense = { tableRows: 0, columns: 0, ids: null }
-  const rows = storages.map(storage =>
-    storage.rows === null ? dense : { ...storage.rows, ids: storage.rows.ids.buffer },
-  )
-  const rests = storages.flatMap(storage => storage.rows?.rest.buffer ?? [])
+  const rows = storages.map(storage => storage.rows)
+  const rests = rows.flatMap(each => each?.rest.buffer ?? [])
   const buffers = storages.map(storage => (storage.rows === null ? storage.buffer : storage.unsettled))
-  return { buffers: [...buffers, ...rests], rows: [...rows, ...rests.map(() => dense)] }
+  const ofRests = rests.map(() => 0)
+  return {
+    values: [...buffers, ...rests],
+    ids: [...rows.map(each => each?.ids.buffer ?? null), ...rests.map(() => null)],
+    columns: [...rows.map(each => each?.columns ?? 0), ...ofRests],
+    tableRows: [...rows.map(each => each?.tableRows ?? 0), ...ofRests],
+  }
 }
 
 function checkValues(op: string, values: readonly Float[]): Float {

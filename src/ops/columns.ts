@@ -12,11 +12,14 @@ function copyColumns(
   at: { sourceOffset: number; destinationOffset: number; columns: number },
 ): void {
   const [rows, destinationStride] = destination.shape
-  native.copyColumns(destination.device.queue, {
-    ...at,
-    rows,
-    sourceStride,
-    destinationStride,
+  native.copyStrided(destination.device.queue, {
+    shape: [1, 1, rows, at.columns],
+    sourceStrides: [0, 0, sourceStride, 1],
+    destinationStrides: [0, 0, destinationStride, 1],
+    sourceFirst: at.sourceOffset,
+    destinationFirst: at.destinationOffset,
+    sourceCount: source.size,
+    destinationCount: destination.size,
     source: source.buffer,
     destination: destination.buffer,
   })

@@ -61,7 +61,7 @@ export function dropoutForward<R extends number>(
     step,
     stream,
     p,
-    offsets: sequences === undefined ? null : kernelOffsets(sequences),
+    sequences: sequences === undefined ? null : kernelOffsets(sequences),
     x: x.buffer,
     y: y.buffer,
   })

@@ -1,17 +1,18 @@
 import { record } from '../autograd.js'
 import { checkNumber, checkTensor } from '../check.js'
+import { applyFunction } from '../elements.js'
 import { native } from '../native.js'
-import { applyElementwise, empty, filled, type Tensor } from '../tensor.js'
+import { empty, type Tensor } from '../tensor.js'
 
 type Function = 'tanh' | 'sigmoid' | 'relu'
 
 /** The gradient of all three is a function of their result. */
 function unary<R extends number>(name: Function, x: Tensor<'float32', R>): Tensor<'float32', R> {
   checkTensor(name, 'x', x, { dtype: 'float32' })
-  const y = applyElementwise(name, x, null)
+  const y = applyFunction<R>(name, x.device, x.shape, x)
   record(name, [x], [y], keeper => {
     const result = keeper.hold(y)
-    return ([dY]) => [dY ? applyElementwise<number>(`${name}Backward`, result, dY) : null]
+    return ([dY]) => [dY ? applyFunction<number>(`${name}Backward`, dY.device, dY.shape, result, dY) : null]
   })
   return y
 }
@@ -41,7 +42,7 @@ export function add<R extends number>(
 ): Tensor<'float32', R> {
   checkTensor('add', 'a', a, { dtype: 'float32' })
   checkTensor('add', 'b', b, { dtype: 'float32', shape: a.shape, device: a.device })
-  const y = applyElementwise('add', a, b)
+  const y = applyFunction<R>('add', a.device, a.shape, a, b)
   record('add', [a, b], [y], () => ([dY]) => [dY?.alias() ?? null, dY?.alias() ?? null])
   return y
 }
@@ -56,13 +57,13 @@ export function multiply<R extends number>(
 ): Tensor<'float32', R> {
   checkTensor('multiply', 'a', a, { dtype: 'float32' })
   checkTensor('multiply', 'b', b, { dtype: 'float32', shape: a.shape, device: a.device })
-  const y = applyElementwise('multiply', a, b)
+  const y = applyFunction<R>('mul', a.device, a.shape, a, b)
   record('multiply', [a, b], [y], keeper => {
     const left = keeper.hold(a)
     const right = keeper.hold(b)
     return ([dY], [wantsA, wantsB]) => [
-      dY && wantsA ? applyElementwise<number>('multiply', right, dY) : null,
-      dY && wantsB ? applyElementwise<number>('multiply', left, dY) : null,
+      dY && wantsA ? applyFunction<number>('mul', dY.device, dY.shape, right, dY) : null,
+      dY && wantsB ? applyFunction<number>('mul', dY.device, dY.shape, left, dY) : null,
     ]
   })
   return y
@@ -75,12 +76,8 @@ export function multiply<R extends number>(
 export function scale<R extends number>(x: Tensor<'float32', R>, factor: number): Tensor<'float32', R> {
   checkTensor('scale', 'x', x, { dtype: 'float32' })
   checkNumber('scale', 'factor', factor, -Infinity)
-  const times = <Q extends number>(values: Tensor<'float32', Q>) => {
-    const scalar = filled<0>(x.device, [], factor)
-    const scaled = applyElementwise('scale', values, scalar)
-    scalar.dispose()
-    return scaled
-  }
+  const times = <Q extends number>(values: Tensor<'float32', Q>) =>
+    applyFunction<Q>('mul', values.device, values.shape, values, factor)
   const y = times(x)
   record('scale', [x], [y], () => ([dY]) => [dY ? times(dY) : null])
   return y

@@ -1,6 +1,7 @@
 import { record } from '../autograd.js'
 import { anySize, checkTensor } from '../check.js'
-import { type Matmul, native } from '../native.js'
+import type { Matmul } from '../contract/products.js'
+import { native } from '../native.js'
 import { empty, type Matrix, ranked, type Vector } from '../tensor.js'
 
 function product(

@@ -1,8 +1,9 @@
 import { isRecorded, record } from '../autograd.js'
 import { anySize, checkInteger, checkNumber, checkTensor } from '../check.js'
+import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import { applyElementwise, empty, type Matrix, type Scalar, type Tensor, tensor } from '../tensor.js'
+import { empty, type Matrix, type Scalar, type Tensor, tensor } from '../tensor.js'
 
 /** A class for each row [N]; checked by the call. */
 export type Labels = Tensor<'int32', 1> | Int32Array | readonly number[]
@@ -74,12 +75,14 @@ export function crossEntropyForward(
     rows,
     classes,
     mean: reduction === 'mean',
+    normalized: false,
     ignoreIndex,
     labelSmoothing,
     logits: logits.buffer,
     labels: given.buffer,
     weight: weight?.buffer ?? null,
     loss: loss.buffer,
+    losses: null,
     gradient: saved?.buffer ?? null,
   })
   if (given !== labels) given.dispose()
@@ -97,7 +100,7 @@ export function crossEntropyForward(
 export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): Matrix {
   checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [anySize, anySize] })
   checkTensor('crossEntropyBackward', 'dLoss', dLoss, { dtype: 'float32', shape: [], device: saved.device })
-  return applyElementwise('scale', saved, dLoss)
+  return applyFunction<2>('mul', saved.device, saved.shape, saved, dLoss)
 }
 
 /**

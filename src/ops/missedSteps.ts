@@ -48,11 +48,12 @@ export class MissedSteps implements Deferred {
     return this.#written
   }
 
-  settle(ids?: NativeBuffer): void {
+  settle(ids?: NativeBuffer, count?: number): void {
     if (this.#issued === 0) return
     const [parameter, mean, variance, maximum = null] = this.#buffers
     native.adamCatchUp(this.#device.queue, {
       ...this.#shape,
+      count: count ?? 0,
       parameter: parameter!,
       mean: mean!,
       variance: variance!,

@@ -1,8 +1,7 @@
 import { checkTensor } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
-import { type NativeAdamRows, type NativeBuffer, type NativeSteppedGroup, native } from '../native.js'
-import type { Storage } from '../storage.js'
+import { type NativeBuffer, native } from '../native.js'
 import type { Tensor } from '../tensor.js'
 import { MissedSteps } from './missedSteps.js'
 
@@ -34,12 +33,11 @@ export interface SgdGroup extends SteppedGroup {
 /** b = μ b + (1 − τ) g, the first time g; p −= lr b, with Nesterov lr (g + μ b), without momentum lr g. */
 export function sgdStep(groups: readonly SgdGroup[]): void {
   step('sgdStep', groups, (device, check) => {
+    const optional = groups.map(group => group.momentum === 0)
     native.sgdStep(device.queue, {
-      groups: groups.map((group, i) => {
-        const optional = group.momentum === 0
-        const momenta = buffers(check.like(i, 'momenta', group.momenta, optional))
-        return { ...group, ...check.stepped(i, optional), momenta }
-      }),
+      ...check.stepped(optional),
+      options: each(groups, ({ lr, ...options }) => ({ learningRate: lr, ...options })),
+      momenta: check.like('momenta', group => group.momenta, optional),
     })
   })
 }
@@ -65,46 +63,40 @@ export interface AdamGroup extends SteppedGroup {
  */
 export function adamStep(groups: readonly AdamGroup[]): void {
   step('adamStep', groups, (device, check) => {
+    const parameters = check.tensors('parameters', group => group.parameters)
+    const gradients = check.tensors('gradients', group => group.gradients)
+    const steps = check.scalars('steps', group => group.steps)
+    const means = check.tensors('means', group => group.means)
+    const variances = check.tensors('variances', group => group.variances)
+    const maxima = check.tensors(
+      'maxima',
+      group => group.maxima,
+      groups.map(group => !group.amsgrad),
+    )
+    const rows = gradients.map(gradient => gradient?.storage.rows ?? null)
+    const missed = rows.map((inRows, i) => {
+      if (inRows === null) return null
+      const state = [parameters, means, variances, maxima].flatMap(list => list[i]?.storage ?? [])
+      return MissedSteps.of(device, state, inRows).issue()
+    })
+    // Memory that a step in rows leaves behind is up to date again when it is read, and not here.
+    const memory = (values: readonly (Float | null)[]) =>
+      values.map((value, i) => (rows[i] ? value?.storage.unsettled : value?.buffer) ?? null)
     native.adamStep(device.queue, {
-      groups: groups.map((group, i) => {
-        const parameters = check.like(i, 'parameters', group.parameters)
-        const gradients = check.like(i, 'gradients', group.gradients)
-        const steps = check.scalars(i, 'steps', group.steps)
-        const means = check.like(i, 'means', group.means)
-        const variances = check.like(i, 'variances', group.variances)
-        const maxima = check.like(i, 'maxima', group.maxima, !group.amsgrad)
-        const rows = gradients.map(({ storage }, j) => {
-          const state = [parameters, means, variances, maxima].flatMap(list => list[j]?.storage ?? [])
-          return adamRows(device, storage, state)
-        })
-        // Memory that a step in rows leaves behind is up to date again when it is read, and not here.
-        const memory = (values: readonly Float[]) =>
-          values.map(({ storage }, j) => (gradients[j]!.storage.rows ? storage.unsettled : storage.buffer))
-        return {
-          ...group,
-          parameters: memory(parameters),
-          gradients: memory(gradients),
-          steps: buffers(steps),
-          means: memory(means),
-          variances: memory(variances),
-          maxima: memory(maxima),
-          rows,
-        }
-      }),
+      parameters: memory(parameters),
+      gradients: memory(gradients),
+      steps,
+      options: each(groups, ({ lr, eps, ...options }) => ({ learningRate: lr, epsilon: eps, ...options })),
+      means: memory(means),
+      variances: memory(variances),
+      maxima: memory(maxima),
+      columns: rows.map(inRows => inRows?.columns ?? 0),
+      tableRows: rows.map(inRows => inRows?.tableRows ?? 0),
+      ids: rows.map(inRows => inRows?.ids.buffer ?? null),
+      rests: rows.map(inRows => inRows?.rest.buffer ?? null),
+      missed,
     })
   })
-}
-
-/** What Adam is told of a gradient in rows, and nothing of a dense one; `state` are the table, m, v and the largest v. */
-function adamRows(device: Device, { rows }: Storage, state: readonly Storage[]): NativeAdamRows {
-  if (rows === null) return { tableRows: 0, columns: 0, ids: null, rest: null, missed: null }
-  return {
-    tableRows: rows.tableRows,
-    columns: rows.columns,
-    ids: rows.ids.buffer,
-    rest: rows.rest.buffer,
-    missed: MissedSteps.of(device, state, rows).issue(),
-  }
 }
 
 export interface AsgdGroup extends SteppedGroup {
@@ -120,12 +112,10 @@ export interface AsgdGroup extends SteppedGroup {
 export function asgdStep(groups: readonly AsgdGroup[]): void {
   step('asgdStep', groups, (device, check) => {
     native.asgdStep(device.queue, {
-      groups: groups.map((group, i) => ({
-        ...group,
-        ...check.stepped(i),
-        averages: buffers(check.like(i, 'averages', group.averages)),
-        rates: buffers(check.scalars(i, 'rates', group.rates)),
-      })),
+      ...check.stepped(),
+      options: each(groups, ({ lr, ...options }) => ({ learningRate: lr, ...options })),
+      averages: check.like('averages', group => group.averages),
+      rates: check.scalars('rates', group => group.rates),
     })
   })
   for (const { averages } of groups) changed(averages)
@@ -145,20 +135,35 @@ export interface AdagradGroup extends SteppedGroup {
 export function adagradStep(groups: readonly AdagradGroup[]): void {
   step('adagradStep', groups, (device, check) => {
     native.adagradStep(device.queue, {
-      groups: groups.map((group, i) => ({
-        ...group,
-        ...check.stepped(i),
-        sums: buffers(check.like(i, 'sums', group.sums)),
+      ...check.stepped(),
+      options: each(groups, ({ lr, lrDecay, eps, initialAccumulator, ...options }) => ({
+        learningRate: lr,
+        rateDecay: lrDecay,
+        epsilon: eps,
+        initial: initialAccumulator,
+        ...options,
       })),
+      sums: check.like('sums', group => group.sums),
     })
   })
 }
 
+/** The options of each group, once for each of its tensors. */
+function each<Group extends SteppedGroup, Options>(
+  groups: readonly Group[],
+  optionsOf: (group: Group) => Options,
+): Options[] {
+  return groups.flatMap(group => {
+    const options = optionsOf(group)
+    return group.parameters.map(() => options)
+  })
+}
+
 /** Runs `submit` on the device of the first parameter, then counts the change of all parameters. */
-function step(
+function step<Group extends SteppedGroup>(
   op: string,
-  groups: readonly SteppedGroup[],
-  submit: (device: Device, check: Check) => void,
+  groups: readonly Group[],
+  submit: (device: Device, check: Check<Group>) => void,
 ): void {
   const device = groups[0]?.parameters[0]?.device
   if (device === undefined) return
@@ -166,60 +171,62 @@ function step(
   for (const { parameters } of groups) changed(parameters)
 }
 
-function buffers(values: readonly Float[]): NativeBuffer[] {
-  return values.map(value => value.buffer)
+function buffers(values: readonly (Float | null)[]): (NativeBuffer | null)[] {
+  return values.map(value => value?.buffer ?? null)
 }
 
 function changed(values: readonly Float[]): void {
   for (const value of values) value.storage.version++
 }
 
-/** Checks the lists of a group, and gives them back. */
-class Check {
+/** Checks the lists of all groups, and joins them: one entry for each parameter, null where a group leaves its list out. */
+class Check<Group extends SteppedGroup> {
   readonly #op: string
-  readonly #groups: readonly SteppedGroup[]
+  readonly #groups: readonly Group[]
   readonly #device: Device
 
-  constructor(op: string, groups: readonly SteppedGroup[], device: Device) {
+  constructor(op: string, groups: readonly Group[], device: Device) {
     this.#op = op
     this.#groups = groups
     this.#device = device
   }
 
-  /** What every rule reads, ready for the op. */
-  stepped(group: number, uncounted = false): NativeSteppedGroup {
-    const { parameters, gradients, steps } = this.#groups[group]!
+  /** What every rule reads, ready for the op; `uncounted` says of which groups no steps are counted. */
+  stepped(uncounted?: readonly boolean[]) {
     return {
-      parameters: buffers(this.like(group, 'parameters', parameters)),
-      gradients: buffers(this.like(group, 'gradients', gradients)),
-      steps: buffers(this.scalars(group, 'steps', steps, uncounted)),
+      parameters: this.like('parameters', group => group.parameters),
+      gradients: this.like('gradients', group => group.gradients),
+      steps: this.scalars('steps', group => group.steps, uncounted),
     }
   }
 
-  /** One tensor for each parameter, of its shape. */
-  like(group: number, name: string, values: readonly Float[], optional = false): readonly Float[] {
-    return this.#checked(group, name, values, optional, parameter => parameter.shape)
+  /** One tensor for each parameter, of its shape; `optional` says which groups may have none. */
+  like(name: string, listOf: (group: Group) => readonly Float[], optional?: readonly boolean[]) {
+    return buffers(this.tensors(name, listOf, optional))
   }
 
-  scalars(group: number, name: string, values: readonly Float[], optional = false): readonly Float[] {
-    return this.#checked(group, name, values, optional, () => [])
+  scalars(name: string, listOf: (group: Group) => readonly Float[], optional?: readonly boolean[]) {
+    return buffers(this.tensors(name, listOf, optional, () => []))
   }
 
-  #checked(
-    group: number,
+  tensors(
     name: string,
-    values: readonly Float[],
-    optional: boolean,
-    shapeFor: (parameter: Float) => readonly number[],
-  ): readonly Float[] {
-    const { parameters } = this.#groups[group]!
-    const argument = `groups[${group}].${name}`
-    const count = optional && values.length === 0 ? 0 : parameters.length
-    if (values.length !== count) throw badArgument(this.#op, argument, `${count} tensors`, values.length)
-    values.forEach((value, i) => {
-      const shape = shapeFor(parameters[i]!)
-      checkTensor(this.#op, `${argument}[${i}]`, value, { dtype: 'float32', shape, device: this.#device })
+    listOf: (group: Group) => readonly Float[],
+    optional?: readonly boolean[],
+    shapeFor: (parameter: Float) => readonly number[] = parameter => parameter.shape,
+  ): (Float | null)[] {
+    return this.#groups.flatMap((group, g): readonly (Float | null)[] => {
+      const { parameters } = group
+      const values = listOf(group)
+      if (optional?.[g] && values.length === 0) return parameters.map(() => null)
+      const argument = `groups[${g}].${name}`
+      if (values.length !== parameters.length)
+        throw badArgument(this.#op, argument, `${parameters.length} tensors`, values.length)
+      values.forEach((value, i) => {
+        const shape = shapeFor(parameters[i]!)
+        checkTensor(this.#op, `${argument}[${i}]`, value, { dtype: 'float32', shape, device: this.#device })
+      })
+      return values
     })
-    return values
   }
 }

@@ -1,10 +1,9 @@
-import { record } from '../autograd.js'
 import { anySize, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
-import { native } from '../native.js'
-import { kernelOffsets, type PackedSequence } from '../packed.js'
-import { empty, emptyIntegers, type Tensor } from '../tensor.js'
+import type { PackedSequence } from '../packed.js'
+import type { Matrix, Tensor } from '../tensor.js'
 import { emptyIndex, packedRows, selectRows } from './rows.js'
+import { segmentReduce } from './segments.js'
 
 /** From the outputs of a recurrent layer to one row for each sequence. An empty sequence's row is zeros. */
 
@@ -58,39 +57,8 @@ export function lastOutput(output: PackedSequence): Tensor<'float32', 2> {
  * @returns [B, C]
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED.
  */
-export function maxPool(output: PackedSequence): Tensor<'float32', 2> {
-  const op = 'maxPool'
-  const rows = packedRows(output, op, 'output')
-  const { device } = rows
-  const { batchSize } = output.sequences
-  const offsets = kernelOffsets(output.sequences)
-  const [count, columns] = rows.shape
-  const pooled = empty<2>(device, [batchSize, columns])
-  const places = emptyIntegers<2>(device, [batchSize, columns])
-  native.maxPool(device.queue, {
-    columns,
-    offsets,
-    rows: rows.buffer,
-    pooled: pooled.buffer,
-    places: places.buffer,
-  })
-  record(op, [rows], [pooled], keeper => {
-    const held = keeper.hold(places)
-    return ([dPooled]) => {
-      if (!dPooled) return [null]
-      const dRows = empty<2>(device, [count, columns])
-      native.maxPoolBackward(device.queue, {
-        columns,
-        offsets,
-        places: held.buffer,
-        dPooled: dPooled.buffer,
-        dRows: dRows.buffer,
-      })
-      return [dRows]
-    }
-  })
-  places.dispose()
-  return pooled
+export function maxPool(output: PackedSequence): Matrix {
+  return segmentReduce('maxPool', 'output', 'max', output)
 }
 
 /**
@@ -100,21 +68,6 @@ export function maxPool(output: PackedSequence): Tensor<'float32', 2> {
  * @returns [B, C]
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED.
  */
-export function meanPool(output: PackedSequence): Tensor<'float32', 2> {
-  const op = 'meanPool'
-  const rows = packedRows(output, op, 'output')
-  const { device } = rows
-  const { batchSize } = output.sequences
-  const offsets = kernelOffsets(output.sequences)
-  const [count, columns] = rows.shape
-  const pooled = empty<2>(device, [batchSize, columns])
-  native.meanPool(device.queue, { columns, offsets, rows: rows.buffer, pooled: pooled.buffer })
-  record(op, [rows], [pooled], () => ([dPooled]) => {
-    if (!dPooled) return [null]
-    const dRows = empty<2>(device, [count, columns])
-    const buffers = { dPooled: dPooled.buffer, dRows: dRows.buffer }
-    native.meanPoolBackward(device.queue, { columns, offsets, ...buffers })
-    return [dRows]
-  })
-  return pooled
+export function meanPool(output: PackedSequence): Matrix {
+  return segmentReduce('meanPool', 'output', 'mean', output)
 }

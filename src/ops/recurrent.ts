@@ -1,7 +1,8 @@
 import { isRecorded, record } from '../autograd.js'
 import { checkTensor } from '../check.js'
+import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
-import { type NativeBuffer, native, type RecurrentLayer } from '../native.js'
+import { native, type PerDirection } from '../native.js'
 import { kernelOffsets, PackedSequence, type RowIndex } from '../packed.js'
 import { empty, type Matrix, ranked, type Tensor } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
@@ -33,25 +34,18 @@ import type {
 } from './recurrentResult.js'
 import { checkPacked } from './rows.js'
 
-const weightParts = ['wIh', 'wHh', 'bIh', 'bHh', 'wHr'] as const
-
-/** Appends the buffers of layer l, in the order of `weightParts` and then of the directions. */
-function pushWeights(
-  buffers: (NativeBuffer | null)[],
+/** A part of the weights of layer l, or of their gradients, of each direction. */
+function perDirection(
   weights: readonly LstmWeights[],
   l: number,
   directions: number,
-) {
-  for (const part of weightParts) {
-    for (let d = 0; d < directions; d++) buffers.push(weights[l * directions + d]![part]?.buffer ?? null)
-  }
-  return buffers
+  part: keyof LstmWeights,
+): PerDirection {
+  const first = weights[l * directions]![part]?.buffer ?? null
+  return directions === 1 ? [first] : [first, weights[l * 2 + 1]![part]?.buffer ?? null]
 }
 
-const sizes = new Float64Array(9)
-const noIndex = [null, null, null] as const
-
-/** The arguments that the forward and the backward op of layer l share; good for one call. */
+/** The arguments that the forward and the backward op of layer l share. */
 function layerArguments(
   shape: RecurrentShape,
   weights: readonly LstmWeights[],
@@ -59,25 +53,42 @@ function layerArguments(
   input: Matrix,
   index: RowIndex | null,
   { h0, c0 }: { h0: States | null; c0: States | null },
-): RecurrentLayer {
-  const { kind, sequences, hiddenSize, stateSize, directions } = shape
-  const before = l * directions * sequences.batchSize
-  sizes[0] = kind.cell
-  sizes[1] = sequences.rows
-  sizes[2] = input.shape[0]
-  sizes[3] = input.shape[1]
-  sizes[4] = hiddenSize
-  sizes[5] = kind.projSize
-  sizes[6] = directions
-  sizes[7] = before * stateSize
-  sizes[8] = before * hiddenSize
-  const rows = index === null ? noIndex : [index.index.buffer, index.starts.buffer, index.order.buffer]
-  const inputs = [input.buffer, ...rows, h0?.buffer ?? null, c0?.buffer ?? null]
+) {
+  const { kind, sequences, hiddenSize, directions } = shape
   return {
-    sizes,
-    offsets: kernelOffsets(sequences),
-    inputs: pushWeights(inputs, weights, l, directions),
+    cell: kind.cell,
+    inputSize: input.shape[1],
+    hiddenSize,
+    projectionSize: kind.projSize,
+    directions,
+    rows: sequences.rows,
+    distinctRows: input.shape[0],
+    layer: l,
+    layers: shape.numLayers,
+    sequences: kernelOffsets(sequences),
+    x: input.buffer,
+    index: index?.index.buffer ?? null,
+    starts: index?.starts.buffer ?? null,
+    order: index?.order.buffer ?? null,
+    wIh: perDirection(weights, l, directions, 'wIh'),
+    wHh: perDirection(weights, l, directions, 'wHh'),
+    bIh: perDirection(weights, l, directions, 'bIh'),
+    bHh: perDirection(weights, l, directions, 'bHh'),
+    wHr: perDirection(weights, l, directions, 'wHr'),
+    h0: h0?.buffer ?? null,
+    c0: c0?.buffer ?? null,
   }
+}
+
+function savedCount(device: Device, { kind, hiddenSize, directions, sequences }: RecurrentShape): number {
+  return native.recurrentSavedCount(
+    device.queue,
+    kind.cell,
+    hiddenSize,
+    kind.projSize,
+    directions,
+    sequences.rows,
+  )
 }
 
 interface Forward {
@@ -105,12 +116,15 @@ function forward(
   let input = x.data
   let index = x.index
   for (let l = 0; l < numLayers; l++) {
-    const layer = layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 })
     const output = empty<2>(device, [sequences.rows, directions * stateSize])
-    const saved = train ? empty<1>(device, [native.recurrentSavedCount(device.queue, layer)]) : null
+    const saved = train ? empty<1>(device, [savedCount(device, shape)]) : null
     native.recurrentForward(device.queue, {
-      layer,
-      results: [output.buffer, hN.buffer, cN?.buffer ?? null, saved?.buffer ?? null],
+      ...layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 }),
+      savedCount: saved?.size ?? 0,
+      output: output.buffer,
+      hN: hN.buffer,
+      cN: cN?.buffer ?? null,
+      saved: saved?.buffer ?? null,
     })
     const masked = dropout > 0 && mask !== undefined && l < numLayers - 1
     const place = masked ? { ...mask, stream: l, sequences, directions } : null
@@ -160,7 +174,8 @@ function backward(
     const layer = layers[l]!
     const dX = l > 0 || wanted.input !== false ? empty<2>(device, layer.input.shape) : null
     native.recurrentBackward(device.queue, {
-      layer: layerArguments(shape, weights, l, layer.input, layer.index, saved),
+      ...layerArguments(shape, weights, l, layer.input, layer.index, saved),
+      savedCount: layer.saved.size,
       output: layer.output.buffer,
       saved: layer.saved.buffer,
       dOutput: above?.buffer ?? null,
@@ -169,7 +184,11 @@ function backward(
       dX: dX?.buffer ?? null,
       dH0: dH0.buffer,
       dC0: dC0?.buffer ?? null,
-      gradients: pushWeights([], dWeights, l, directions),
+      dWIh: perDirection(dWeights, l, directions, 'wIh'),
+      dWHh: perDirection(dWeights, l, directions, 'wHh'),
+      dBIh: perDirection(dWeights, l, directions, 'bIh'),
+      dBHh: perDirection(dWeights, l, directions, 'bHh'),
+      dWHr: perDirection(dWeights, l, directions, 'wHr'),
     })
     if (above !== dOutput) above?.dispose()
     const place = layers[l - 1]?.mask

@@ -24,7 +24,7 @@ export function takeRows<R extends number>(
 /** The rows of a table with these ids, each once: what an optimiser put off is done for them alone. @internal */
 export function takeDistinctRows(table: Tensor<'float32', 2>, ids: Tensor<'int32', 1>): Tensor<'float32', 2> {
   const width = table.shape[1]
-  return gather(table, table.storage.bufferOfRows(ids.storage), ids, width, [ids.size, width], 0)
+  return gather(table, table.storage.bufferOfRows(ids.storage, ids.size), ids, width, [ids.size, width], 0)
 }
 
 function gather<R extends number>(
@@ -72,6 +72,7 @@ export function sumRows(
   native.sumRows(source.device.queue, {
     rows,
     columns,
+    sourceRows: order.size,
     source: source.buffer,
     starts: starts.buffer,
     order: order.buffer,

@@ -2,7 +2,7 @@ import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { clipValue } from '../ops/clip.js'
 import { outlive } from '../scope.js'
-import { empty, type StateEntry, Tensor, tensor } from '../tensor.js'
+import { type StateEntry, Tensor, tensor, unset } from '../tensor.js'
 import {
   type Group,
   type Kinds,
@@ -168,7 +168,7 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
   #state(parameter: Parameter, name: Name, kind: StateKind): Parameter {
     const states = this.#states.get(parameter) ?? new Map<string, Parameter>()
     this.#states.set(parameter, states)
-    const state = states.get(name) ?? outlive(empty<number>(parameter.device, shapeOf(parameter, kind)))
+    const state = states.get(name) ?? outlive(unset(parameter.device, shapeOf(parameter, kind)))
     states.set(name, state)
     return state
   }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,6 +29,8 @@ beforeAll(async () => {
   await run('g++', [...shared, at('empty.cpp'), '-o', at('other.so')])
   // As CMake does for the libraries that belong together.
   const stamp = createHash('sha256').update(await readFile(inRoot('native/backend.h')))
+  const headers = (await readdir(inRoot('native/ops'))).filter(name => name.endsWith('.h'))
+  for (const name of headers.sort()) stamp.update(await readFile(inRoot(`native/ops/${name}`)))
   const defined = `-DPACKED_RNN_STAMP="${stamp.digest('hex')}"`
   const source = inRoot('test/device/fake_cuda.cpp')
   await run('g++', [...shared, '-I', inRoot('native'), defined, source, '-o', at('fake.so')])

@@ -98,7 +98,7 @@ test('clipNorm that itself fails leaves all as they were', async () => {
   // All memory but the block of `good`: powers of two, which the allocator does not round.
   const rest = Array.from({ length: 14 }, (_, i) => zeros([2 ** (17 - i)], { device: own }))
   const total = clipNorm([good], 1)
-  expect((await rejectionOf(total.item())).message).toMatch(/^clipNorm\(\): wanted 64 bytes/)
+  expect((await rejectionOf(total.item())).message).toMatch(/^clipNorm\(tensors 1\): wanted 64 bytes/)
   expect(await values(good)).toEqual([[3, 4]])
   for (const one of rest) one.dispose()
   expect(await clipNorm([good], 1).item()).toBe(5)

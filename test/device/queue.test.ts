@@ -67,18 +67,16 @@ test('`tensor` takes a view into a larger array, and shared memory', async () =>
   expect(await tensor(shared, [2], { device: own }).toArray()).toEqual(Float32Array.of(5, 6))
 })
 
-test('a call blocks while 32,768 ops wait, and goes on when half of them have run', async () => {
+test('100,000 small ops wait, and no call blocks', async () => {
   const own = ownDevice()
   using x = full([1], 1, { device: own })
   await own.synchronize()
   const before = held(own)
   scope(() => {
     const occupied = occupy(own)
-    const pushed = 40_000
+    const pushed = 100_000
     const results = Array.from({ length: pushed }, () => relu(x))
-    // What occupies the device holds one or two times OCCUPIED.
-    const run = ((held(own) - before) % OCCUPIED) / BLOCK
-    expect(run).toBeGreaterThanOrEqual(pushed - 32_768)
+    expect(held(own) - before, 'none has run').toBeLessThanOrEqual(2 * OCCUPIED)
     expect(results).toHaveLength(pushed)
     expect(occupied.size).toBe(OCCUPIED / 4)
   })

@@ -136,7 +136,7 @@ function clippingNorm(target: Target): void {
       sgd.step()
       await expect(norm.item()).rejects.toMatchObject({
         code: 'ERR_NON_FINITE',
-        message: `clipNorm(): the norm of the gradients: wanted a finite number, got ${shown} with values[0]`,
+        message: `clipNorm(tensors 2): the norm of the gradients: wanted a finite number, got ${shown} with values[0]`,
       })
       await expect(q!.grad!.toArray()).rejects.toMatchObject({ code: 'ERR_NON_FINITE' })
       sgd.zeroGrad()

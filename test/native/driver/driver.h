@@ -1,4 +1,4 @@
-// Calls every op of backend.h on small shapes, without Node: what ThreadSanitizer and the leak check can
+// Calls every op of native/ops on small shapes, without Node: what ThreadSanitizer and the leak check can
 // follow. It does not know what is right; the suite does. Here results must be finite, and twice the same
 // bits.
 #pragma once
@@ -28,6 +28,7 @@ class Device {
 
   // Numbers between -scale and scale, the same after each clear().
   float* random(std::int64_t count, float scale = 1);
+  float* between(std::int64_t count, float low, float high);
   float* filled(std::int64_t count, float value);
   std::int32_t* integers(const std::vector<std::int32_t>& values);
   // The host's, for as long.
@@ -62,7 +63,7 @@ struct Case {
 long starve(Device& device, const Case& that);
 
 std::vector<Case> rowCases();
-std::vector<Case> elementCases();
+std::vector<Case> derivedCases();
 std::vector<Case> optimizerCases();
 std::vector<Case> recurrentCases();
 std::vector<Case> profileCases();

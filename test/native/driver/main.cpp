@@ -30,6 +30,17 @@ float* Device::random(std::int64_t count, float scale) {
   return data;
 }
 
+float* Device::between(std::int64_t count, float low, float high) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) {
+    state_ = state_ * 1664525u + 1013904223u;
+    value = low + static_cast<float>(state_ >> 8) * 0x1p-24f * (high - low);
+  }
+  float* const data = scratch(count);
+  backend->upload(data, values.data(), values.size() * sizeof(float));
+  return data;
+}
+
 float* Device::filled(std::int64_t count, float value) {
   const std::vector<float> values(static_cast<std::size_t>(count), value);
   float* const data = scratch(count);
@@ -58,6 +69,7 @@ float* Device::alsoResult(float* data, std::int64_t count) {
 }
 
 std::vector<float> Device::results() {
+  backend->synchronize();
   std::vector<float> all;
   for (const Buffer& result : results_) {
     const std::size_t begin = all.size();
@@ -118,13 +130,13 @@ Library* openLibrary(const char* file) {
   }
   const auto open = reinterpret_cast<Library* (*)(const char*)>(dlsym(handle, "packed_rnn_open"));
   Library* const library = open == nullptr ? nullptr : open(PACKED_RNN_STAMP);
-  if (library == nullptr) std::fprintf(stderr, "%s: built from another backend.h\n", file);
+  if (library == nullptr) std::fprintf(stderr, "%s: built from another contract\n", file);
   return library;
 }
 
 std::vector<Case> casesWith(const char* part) {
   std::vector<Case> cases;
-  for (const auto& family : {rowCases, elementCases, optimizerCases, recurrentCases}) {
+  for (const auto& family : {rowCases, derivedCases, optimizerCases, recurrentCases}) {
     for (Case& that : family()) {
       if (that.name.find(part) != std::string::npos) cases.push_back(std::move(that));
     }

@@ -24,8 +24,8 @@ struct Tensors {
   }
   Stepped stepped() const {
     return {static_cast<std::int64_t>(counts.size()),
-            counts.data(),
             parameters.data(),
+            counts.data(),
             gradients.data(),
             steps.data(),
             refused};
@@ -36,26 +36,42 @@ struct Tensors {
   }
 };
 
-// Of the tensors, the last one in rows of a table: 4 of its 9 rows of 32 numbers.
-std::vector<GradientRows> rowsOf(Device& device, const Tensors& tensors) {
-  std::vector<GradientRows> rows(tensors.counts.size(), GradientRows{});
-  rows.back() = {4, 32, 9, device.integers({0, 3, 4, 8})};
-  return rows;
-}
+// Which of the tensors' gradients are in rows of a table: lists of the host.
+struct RowLists {
+  std::vector<std::int64_t> columns, tableRows, counts;
+  std::vector<const std::int32_t*> ids;
+  explicit RowLists(std::size_t tensors)
+      : columns(tensors), tableRows(tensors), counts(tensors), ids(tensors, nullptr) {}
+  void setLast(Device& device, std::int64_t width, std::int64_t rows, const std::vector<std::int32_t>& list) {
+    columns.back() = width;
+    tableRows.back() = rows;
+    counts.back() = static_cast<std::int64_t>(list.size());
+    ids.back() = device.integers(list);
+  }
+};
 
 void clip(Device& device) {
   Tensors tensors(device);
   const std::int64_t count = static_cast<std::int64_t>(tensors.counts.size());
-  const std::vector<GradientRows> rows = rowsOf(device, tensors);
+  // 4 rows of a table's 9 of 32 numbers.
+  RowLists rows(tensors.counts.size());
+  rows.setLast(device, 32, 9, {0, 3, 4, 8});
   for (const bool largest : {false, true}) {
     const std::int32_t* refused = nullptr;
-    device.backend->clipNorm({count, tensors.counts.data(), tensors.parameters.data(), rows.data(), 0.5f,
-                              largest, device.result(1), &refused});
+    device.backend->run(
+        ClipNorm{{count, rows.columns.data(), rows.tableRows.data(), rows.ids.data(), rows.counts.data()},
+                 largest,
+                 true,
+                 0.5f,
+                 tensors.parameters.data(),
+                 tensors.counts.data(),
+                 device.result(1),
+                 &refused});
     device.backend->synchronize();
     Error reason{"", {}};
     if (refused != nullptr && device.backend->settle(refused, reason)) throw reason;
   }
-  device.backend->clipValue({count, tensors.counts.data(), tensors.parameters.data(), 0.001f});
+  device.backend->run(ClipValue{count, 0.001f, tensors.parameters.data(), tensors.counts.data()});
 }
 
 void sgd(Device& device, double momentum, bool nesterov) {
@@ -63,24 +79,27 @@ void sgd(Device& device, double momentum, bool nesterov) {
   const auto options = tensors.each(SgdOptions{0.1, momentum, 0, 0.01, nesterov});
   SgdStep step = {tensors.stepped(), options.data(), tensors.first.data()};
   const std::vector<float*> none(tensors.counts.size(), nullptr);
-  if (momentum == 0) step.stepped.steps = step.momenta = none.data();
-  for (int i = 0; i < 2; i++) device.backend->sgdStep(step);
+  if (momentum == 0) step.steps = step.momenta = none.data();
+  for (int i = 0; i < 2; i++) device.backend->run(step);
 }
 
 void adam(Device& device, bool decoupled, bool amsgrad) {
   Tensors tensors(device);
   const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, decoupled, amsgrad});
   const std::vector<float*> none(tensors.counts.size(), nullptr);
-  const std::vector<GradientRows> dense(tensors.counts.size(), GradientRows{});
+  const RowLists dense(tensors.counts.size());
   const AdamStep step = {tensors.stepped(),
                          options.data(),
                          tensors.first.data(),
                          tensors.second.data(),
                          amsgrad ? tensors.third.data() : none.data(),
-                         dense.data(),
+                         dense.columns.data(),
+                         dense.tableRows.data(),
+                         dense.ids.data(),
+                         dense.counts.data(),
                          nullptr,
                          nullptr};
-  for (int i = 0; i < 2; i++) device.backend->adamStep(step);
+  for (int i = 0; i < 2; i++) device.backend->run(step);
 }
 
 // The last gradient in rows of a table, that of 5,000 numbers.
@@ -91,31 +110,37 @@ void adamOnRows(Device& device) {
   for (auto* const all : {&tensors.parameters, &tensors.first, &tensors.second, &tensors.third})
     std::swap((*all)[2], (*all)[3]);
   const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, false, true});
-  std::vector<MissedSteps> missed(4);
-  const auto zeros = [&](std::int64_t n) { return reinterpret_cast<std::int32_t*>(device.filled(n, 0)); };
-  missed[3] = {zeros(1), zeros(V),
-               reinterpret_cast<AdamScalars*>(zeros(kMostMissedSteps * sizeof(AdamScalars) / 4))};
+  std::vector<std::int32_t*> missed(4, nullptr);
+  missed[3] = reinterpret_cast<std::int32_t*>(device.filled(missedStepsWords(V), 0));
   const std::vector<const float*> rests(4, device.filled(1, 0));
   const auto stepRows = [&](const std::vector<std::int32_t>& ids) {
-    std::vector<GradientRows> rows(4, GradientRows{});
-    const auto count = static_cast<std::int64_t>(ids.size());
-    rows[3] = {count, I, V, device.integers(ids)};
-    tensors.counts[3] = count * I;
-    tensors.gradients[3] = device.random(count * I);
-    device.backend->adamStep({tensors.stepped(), options.data(), tensors.first.data(), tensors.second.data(),
-                              tensors.third.data(), rows.data(), rests.data(), missed.data()});
+    RowLists rows(4);
+    rows.setLast(device, I, V, ids);
+    tensors.gradients[3] = device.random(rows.counts[3] * I);
+    // The table's own, and not its gradient's.
+    tensors.counts[3] = V * I;
+    device.backend->run(AdamStep{tensors.stepped(), options.data(), tensors.first.data(),
+                                 tensors.second.data(), tensors.third.data(), rows.columns.data(),
+                                 rows.tableRows.data(), rows.ids.data(), rows.counts.data(), rests.data(),
+                                 missed.data()});
   };
-  AdamCatchUp catchUp = {
-      V,         I, tensors.parameters[3],    tensors.first[3], tensors.second[3], tensors.third[3],
-      missed[3], 2, device.integers({1, 124})};
+  AdamCatchUp catchUp = {V,
+                         I,
+                         2,
+                         tensors.parameters[3],
+                         tensors.first[3],
+                         tensors.second[3],
+                         tensors.third[3],
+                         missed[3],
+                         device.integers({1, 124})};
   stepRows({0, 1, 70, 124});
   stepRows({1, 2, 3, 4, 5, 6, 7, 8, 9, 99});
-  device.backend->adamCatchUp(catchUp);
+  device.backend->run(catchUp);
   stepRows({124});
   catchUp.ids = nullptr;
-  device.backend->adamCatchUp(catchUp);
+  device.backend->run(catchUp);
   stepRows({});
-  device.backend->adamCatchUp(catchUp);
+  device.backend->run(catchUp);
 }
 
 void asgd(Device& device) {
@@ -124,14 +149,14 @@ void asgd(Device& device) {
   for (std::size_t i = 0; i < tensors.counts.size(); i++) rates.push_back(device.result(1));
   const auto options = tensors.each(AsgdOptions{0.1, 1e-4, 0.75, 1, 0.01});
   for (int i = 0; i < 3; i++)
-    device.backend->asgdStep({tensors.stepped(), options.data(), tensors.first.data(), rates.data()});
+    device.backend->run(AsgdStep{tensors.stepped(), options.data(), tensors.first.data(), rates.data()});
 }
 
 void adagrad(Device& device, double keep, double add) {
   Tensors tensors(device);
   const auto options = tensors.each(AdagradOptions{0.1, 0.01, 1e-8, 0.01, keep, add, 0});
   for (int i = 0; i < 2; i++)
-    device.backend->adagradStep({tensors.stepped(), options.data(), tensors.first.data()});
+    device.backend->run(AdagradStep{tensors.stepped(), options.data(), tensors.first.data()});
 }
 
 }  // namespace

@@ -11,36 +11,33 @@ constexpr std::int64_t kBatch = 256, kLength = 64, kRows = kBatch * kLength;
 void lstm(Device& device, std::int64_t H) {
   const std::int64_t I = H;
   RecurrentForward forward = {};
-  forward.shape = {
-      Cell::lstm, I,     H,     0,
-      1,          kRows, kRows, {device.offsets(std::vector<std::int64_t>(kBatch, kLength)), kBatch},
-      {}};
+  RecurrentShape& shape = forward;
+  shape = {Cell::lstm, I,     H, 0, 1,
+           kRows,      kRows, 0, 1, {device.offsets(std::vector<std::int64_t>(kBatch, kLength)), kBatch}};
   forward.x = device.random(kRows * I);
   forward.weights[0] = {device.random(4 * H * I, 0.1f), device.random(4 * H * H, 0.1f), device.random(4 * H),
                         device.random(4 * H), nullptr};
   forward.output = device.scratch(kRows * H);
   forward.hN = device.scratch(kBatch * H);
   forward.cN = device.scratch(kBatch * H);
-  forward.saved = device.scratch(device.backend->recurrentSavedCount(forward.shape));
-  device.backend->recurrentForward(forward);
+  forward.saved = device.scratch(device.backend->recurrentSavedCount(shape));
+  device.backend->run(forward);
   RecurrentBackward backward = {};
-  backward.shape = forward.shape;
-  backward.x = forward.x;
-  backward.weights[0] = forward.weights[0];
+  static_cast<RecurrentInput&>(backward) = forward;
   backward.output = forward.output;
   backward.saved = forward.saved;
   backward.dOutput = device.random(kRows * H);
   backward.dX = device.scratch(kRows * I);
   backward.gradients[0] = {device.scratch(4 * H * I), device.scratch(4 * H * H), device.scratch(4 * H),
                            device.scratch(4 * H), nullptr};
-  device.backend->recurrentBackward(backward);
+  device.backend->run(backward);
 }
 
 // The input projection of a layer of 64 units over the words of a batch.
 void product(Device& device) {
   const std::int64_t m = 26000, n = 256, k = 300;
-  device.backend->matmul({m, n, k, device.random(m * k), device.random(n * k), device.random(n),
-                          device.scratch(m * n), false, true, false, nullptr});
+  device.backend->run(Matmul{m, n, k, false, true, device.random(m * k), device.random(n * k),
+                             device.random(n), device.scratch(m * n), nullptr});
 }
 
 // The gradient of the words of a batch: one of them is every sixth, the others are rare.
@@ -55,8 +52,9 @@ void sums(Device& device) {
     size = size > 8 ? size / 2 : 4;
     if (size > left) size = left;
   }
-  device.backend->sumRows({words, columns, device.random(occurrences * columns), device.integers(starts),
-                           device.integers(order), device.scratch(words * columns)});
+  device.backend->run(SumRows{words, columns, occurrences, device.random(occurrences * columns),
+                              device.integers(starts), device.integers(order),
+                              device.scratch(words * columns)});
 }
 
 }  // namespace

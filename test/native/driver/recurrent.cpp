@@ -36,10 +36,15 @@ void runLayer(Device& device, const Layer& layer) {
   const std::int64_t R = P > 0 ? P : H, D = layer.directions, G = layer.gates;
   const bool hasC = layer.cell == Cell::lstm;
 
-  RecurrentShape shape = {layer.cell, I, H, P, D, N, U, {device.offsets(lengths), B}, {}};
-  if (layer.indexed) shape.index = indexOf(device, N, U);
   RecurrentForward forward = {};
-  forward.shape = shape;
+  RecurrentShape& shape = forward;
+  shape = {layer.cell, I, H, P, D, N, U, 0, 1, {device.offsets(lengths), B}};
+  if (layer.indexed) {
+    const RowIndex index = indexOf(device, N, U);
+    forward.index = index.index;
+    forward.starts = index.starts;
+    forward.order = index.order;
+  }
   forward.x = device.random(U * I);
   for (std::int64_t d = 0; d < D; d++) {
     RecurrentWeights& weights = forward.weights[d];
@@ -54,15 +59,12 @@ void runLayer(Device& device, const Layer& layer) {
   forward.output = device.result(N * D * R);
   forward.hN = device.result(D * B * R);
   if (hasC) forward.cN = device.result(D * B * H);
-  device.backend->recurrentForward(forward);  // and again, with what a backward pass needs
+  device.backend->run(forward);  // and again, with what a backward pass needs
   forward.saved = device.scratch(device.backend->recurrentSavedCount(shape));
-  device.backend->recurrentForward(forward);
+  device.backend->run(forward);
 
   RecurrentBackward backward = {};
-  backward.shape = shape;
-  backward.x = forward.x;
-  backward.h0 = forward.h0;
-  backward.c0 = forward.c0;
+  static_cast<RecurrentInput&>(backward) = forward;
   backward.output = forward.output;
   backward.saved = forward.saved;
   backward.dOutput = device.random(N * D * R);
@@ -70,7 +72,6 @@ void runLayer(Device& device, const Layer& layer) {
   if (layer.whole && hasC) backward.dCN = device.random(D * B * H);
   if (layer.whole) backward.dX = device.result(U * I);
   for (std::int64_t d = 0; d < D; d++) {
-    backward.weights[d] = forward.weights[d];
     RecurrentGradients& gradients = backward.gradients[d];
     gradients.wIh = device.result(G * H * I);
     gradients.wHh = device.result(G * H * R);
@@ -80,7 +81,7 @@ void runLayer(Device& device, const Layer& layer) {
   }
   if (layer.whole) backward.dH0 = device.result(D * B * R);
   if (layer.whole && hasC) backward.dC0 = device.result(D * B * H);
-  device.backend->recurrentBackward(backward);
+  device.backend->run(backward);
 }
 
 }  // namespace

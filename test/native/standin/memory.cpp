@@ -35,6 +35,7 @@ Allocations& allocations() {
 
 void* take(Residence residence, std::size_t bytes) {
   Allocations& held = allocations();
+  reserve();  // for when it is given back, which may not fail
   const std::lock_guard lock(held.mutex);
   if (residence == Residence::device && held.deviceBytes + bytes > device().memory) return nullptr;
   void* data = nullptr;
@@ -59,7 +60,7 @@ bool give(void* data) {
     showBytes(data, found->second.bytes);  // for what still waits
     held.all.erase(found);
   }
-  enqueue([data] { std::free(data); });  // also where the device is lost
+  enqueueReserved([data] { std::free(data); });  // also where the device is lost
   return true;
 }
 

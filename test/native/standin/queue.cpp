@@ -1,7 +1,7 @@
 // The queue itself, and what goes into it from kernels.
 #include "standin/queue.h"
 
-#include <deque>
+#include <list>
 #include <map>
 #include <mutex>
 
@@ -17,7 +17,7 @@ namespace {
 struct Queue {
   std::mutex mutex;    // of `waiting`
   std::mutex running;  // one thing at a time
-  std::deque<std::function<void()>> waiting;
+  std::list<std::function<void()>> waiting, reserved;
 };
 Queue& queue() {
   static Queue& queue = *new Queue;
@@ -62,6 +62,16 @@ void doAll() {
   hideDeviceMemory();
 }
 
+void reserve() {
+  std::list<std::function<void()>> one(1);
+  const std::lock_guard lock(queue().mutex);
+  queue().reserved.splice(queue().reserved.end(), one);
+}
+void enqueueReserved(std::function<void()> work) {
+  const std::lock_guard lock(queue().mutex);
+  queue().reserved.front() = std::move(work);
+  queue().waiting.splice(queue().waiting.end(), queue().reserved, queue().reserved.begin());
+}
 std::size_t enqueue(std::function<void()> work) {
   const std::lock_guard lock(queue().mutex);
   queue().waiting.push_back(std::move(work));

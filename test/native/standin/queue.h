@@ -40,6 +40,9 @@ cudaError_t refuseInCapture();
 cudaError_t submit(cudaStream_t stream, Kind kind, std::function<void()> work);
 // The same outside of a capture; of any thread. Returns how much there is to do.
 std::size_t enqueue(std::function<void()> work);
+// The same, which cannot fail: once for each reserve().
+void reserve();
+void enqueueReserved(std::function<void()> work);
 // Does the next thing that was asked; false where there is none.
 bool doNext();
 void doAll();

@@ -1,4 +1,4 @@
-// Dropout whose mask is a function of the element's place.
+// Random numbers as functions of their places: dropout, and draws.
 #include <utility>
 
 #include "cpu/kernels.h"
@@ -76,11 +76,12 @@ PACKED_RNN_INLINE void philoxWords(std::uint64_t key, std::uint32_t place, std::
 
 }  // namespace
 
-void Kernels::dropout(const Dropout& a) {
+template <>
+void run(Kernels& kernels, const Dropout& a) {
   // An integer threshold, so that every device keeps the same elements. p = 1 keeps none: no integer reaches
   // 2³².
   const auto threshold = static_cast<std::uint64_t>(static_cast<double>(a.p) * 4294967296.0);
-  if (threshold > UINT32_MAX) return fill({a.rows * a.columns, 0.0f, nullptr, a.y});
+  if (threshold > UINT32_MAX) return run(kernels, Fill{a.rows * a.columns, 0.0f, nullptr, a.y});
   const VU least = splatWord(static_cast<std::uint32_t>(threshold));
   const float scale = a.p < 1.0f ? 1.0f / (1.0f - a.p) : 0.0f;
   const std::int64_t units = a.columns / a.directions;
@@ -108,7 +109,7 @@ void Kernels::dropout(const Dropout& a) {
     auto body = [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; r++) row(r, static_cast<std::uint32_t>(r), 0);
     };
-    return parallelChunks(*this, a.rows, 64, body);
+    return parallelChunks(kernels, a.rows, 64, body);
   }
   auto body = [&](std::int64_t b, int) {
     const std::int32_t begin = a.sequences.offsets[b];
@@ -116,7 +117,30 @@ void Kernels::dropout(const Dropout& a) {
       row(r, static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(r - begin));
     }
   };
-  parallel(*this, a.sequences.count, body);
+  parallel(kernels, a.sequences.count, body);
+}
+
+template <>
+void run(Kernels& kernels, const Draw& a) {
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; i += kWords) {
+      const PhiloxBlock block =
+          philox(a.seed, {{static_cast<std::uint32_t>(i / kWords), a.stream, kDrawn, a.step}});
+      float numbers[kWords];
+      for (int w = 0; w < kWords; w++) numbers[w] = uniformOf(block.word[w]);
+      if (a.distribution == Distribution::normal) {
+        for (int w = 0; w < kWords; w += 2) {
+          // 1 - u is never 0.
+          const float radius = __builtin_sqrtf(-2.0f * __builtin_logf(1.0f - numbers[w]));
+          const float angle = 6.28318531f * numbers[w + 1];
+          numbers[w] = radius * __builtin_cosf(angle);
+          numbers[w + 1] = radius * __builtin_sinf(angle);
+        }
+      }
+      for (int w = 0; w < kWords && i + w < a.count; w++) a.out[i + w] = numbers[w];
+    }
+  };
+  parallelChunks(kernels, a.count, 4096, body);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -1,0 +1,183 @@
+// Softmax over rows and over the tokens of sequences, and layer normalisation.
+#include "cpu/kernels.h"
+
+namespace packed_rnn::PACKED_RNN_ISA {
+
+namespace {
+
+std::int64_t rowsOfTask(std::int64_t columns) { return larger(1, 8192 / larger(1, columns)); }
+
+// f(vector) of each number of a row, by vectors; lanes behind its end are 0 before and are not written.
+template <class F>
+PACKED_RNN_INLINE void eachVector(std::int64_t count, F f) {
+  for (std::int64_t i = 0; i < count; i += kLanes) f(i, static_cast<int>(smaller(kLanes, count - i)));
+}
+PACKED_RNN_INLINE V loadSome(const float* p, int n) { return n == kLanes ? load(p) : loadFirst(p, n); }
+PACKED_RNN_INLINE void storeSome(float* p, V v, int n) { n == kLanes ? store(p, v) : storeFirst(p, v, n); }
+
+// A NaN is larger than every number.
+float largestOf(const float* x, std::int64_t count) {
+  float largest = -__builtin_inff();
+  for (std::int64_t i = 0; i < count; i++) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
+  return largest;
+}
+
+}  // namespace
+
+template <>
+void run(Kernels& kernels, const Softmax& a) {
+  auto rows = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; r++) {
+      const float* const x = a.x + r * a.columns;
+      float* const y = a.y + r * a.columns;
+      const float largest = largestOf(x, a.columns);
+      V sums = V{};
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        const V power = Accurate::exp(loadSome(x + i, n) - largest);
+        sums += n == kLanes ? power : keepFirst(power, n);
+        if (!a.logarithm) storeSome(y + i, power, n);
+      });
+      const float total = sumOfLanes(sums), logTotal = __builtin_logf(total);
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        storeSome(y + i, a.logarithm ? loadSome(x + i, n) - largest - logTotal : loadSome(y + i, n) / total,
+                  n);
+      });
+    }
+  };
+  parallelChunks(kernels, a.rows, rowsOfTask(a.columns), rows);
+}
+
+template <>
+void run(Kernels& kernels, const SoftmaxBackward& a) {
+  auto rows = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; r++) {
+      const float *const y = a.y + r * a.columns, *const dY = a.dY + r * a.columns;
+      float* const dX = a.dX + r * a.columns;
+      V sums = V{};
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        const V d = loadSome(dY + i, n);
+        sums = a.logarithm ? sums + d : fma(d, loadSome(y + i, n), sums);
+      });
+      const float total = sumOfLanes(sums);
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        const V d = loadSome(dY + i, n), at = loadSome(y + i, n);
+        storeSome(dX + i, a.logarithm ? d - Accurate::exp(at) * total : at * (d - total), n);
+      });
+    }
+  };
+  parallelChunks(kernels, a.rows, rowsOfTask(a.columns), rows);
+}
+
+namespace {
+
+// body(begin, end, column, live) for a strip of columns of each sequence.
+template <class Body>
+void eachStrip(Kernels& kernels, const Sequences& sequences, std::int64_t columns, Body body) {
+  const std::int64_t strips = (columns + kLanes - 1) / kLanes;
+  auto tasks = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t t = first; t < last; t++) {
+      const std::int64_t b = t / strips, column = t % strips * kLanes;
+      body(std::int64_t{sequences.offsets[b]}, std::int64_t{sequences.offsets[b + 1]}, column,
+           static_cast<int>(smaller(kLanes, columns - column)));
+    }
+  };
+  const std::int64_t length = sequences.count == 0 ? 1 : larger(1, sequences.rows() / sequences.count);
+  parallelChunks(kernels, sequences.count * strips, larger(1, 1024 / length), tasks);
+}
+
+}  // namespace
+
+template <>
+void run(Kernels& kernels, const SegmentSoftmax& a) {
+  eachStrip(kernels, a.sequences, a.columns,
+            [&](std::int64_t begin, std::int64_t end, std::int64_t column, int live) {
+              const auto at = [&](std::int64_t n) { return loadSome(a.x + n * a.columns + column, live); };
+              float* const y = a.y + column;
+              V largest = splat(-__builtin_inff()), total = V{};
+              for (std::int64_t n = begin; n < end; n++) largest = Simd::max(largest, at(n));
+              for (std::int64_t n = begin; n < end; n++) {
+                const V power = Accurate::exp(at(n) - largest);
+                total += power;
+                storeSome(y + n * a.columns, power, live);
+              }
+              for (std::int64_t n = begin; n < end; n++)
+                storeSome(y + n * a.columns, loadSome(y + n * a.columns, live) / total, live);
+            });
+}
+
+template <>
+void run(Kernels& kernels, const SegmentSoftmaxBackward& a) {
+  eachStrip(kernels, a.sequences, a.columns,
+            [&](std::int64_t begin, std::int64_t end, std::int64_t column, int live) {
+              V total = V{};
+              for (std::int64_t n = begin; n < end; n++) {
+                const std::int64_t at = n * a.columns + column;
+                total = fma(loadSome(a.y + at, live), loadSome(a.dY + at, live), total);
+              }
+              for (std::int64_t n = begin; n < end; n++) {
+                const std::int64_t at = n * a.columns + column;
+                storeSome(a.dX + at, loadSome(a.y + at, live) * (loadSome(a.dY + at, live) - total), live);
+              }
+            });
+}
+
+template <>
+void run(Kernels& kernels, const LayerNorm& a) {
+  const auto columns = static_cast<float>(a.columns);
+  auto rows = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; r++) {
+      const float* const x = a.x + r * a.columns;
+      V sums = V{}, squares = V{};
+      eachVector(a.columns, [&](std::int64_t i, int n) { sums += loadSome(x + i, n); });
+      const float mean = sumOfLanes(sums) / columns;
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        const V d = loadSome(x + i, n) - mean;
+        const V own = n == kLanes ? d : keepFirst(d, n);
+        squares = fma(own, own, squares);
+      });
+      const float rate = 1.0f / __builtin_sqrtf(sumOfLanes(squares) / columns + a.epsilon);
+      a.mean[r] = mean;
+      a.rate[r] = rate;
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        V y = (loadSome(x + i, n) - mean) * rate;
+        if (a.weight != nullptr) y = y * loadSome(a.weight + i, n);
+        if (a.bias != nullptr) y = y + loadSome(a.bias + i, n);
+        storeSome(a.y + r * a.columns + i, y, n);
+      });
+    }
+  };
+  parallelChunks(kernels, a.rows, rowsOfTask(a.columns), rows);
+}
+
+template <>
+void run(Kernels& kernels, const LayerNormBackward& a) {
+  auto rows = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; r++) {
+      const std::int64_t first = r * a.columns;
+      const auto normalized = [&](std::int64_t i, int n) {
+        return (loadSome(a.x + first + i, n) - a.mean[r]) * a.rate[r];
+      };
+      const auto weighted = [&](std::int64_t i, int n) {
+        const V d = loadSome(a.dY + first + i, n);
+        return a.weight == nullptr ? d : d * loadSome(a.weight + i, n);
+      };
+      V sums = V{}, products = V{};
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        const V d = weighted(i, n);  // 0 behind the end
+        sums += d;
+        products = fma(d, normalized(i, n), products);
+      });
+      const float meanD = sumOfLanes(sums) / static_cast<float>(a.columns);
+      const float meanProduct = sumOfLanes(products) / static_cast<float>(a.columns);
+      eachVector(a.columns, [&](std::int64_t i, int n) {
+        const V own = normalized(i, n);
+        if (a.dX != nullptr)
+          storeSome(a.dX + first + i, (weighted(i, n) - meanD - own * meanProduct) * a.rate[r], n);
+        if (a.dWeights != nullptr) storeSome(a.dWeights + first + i, loadSome(a.dY + first + i, n) * own, n);
+      });
+    }
+  };
+  parallelChunks(kernels, a.rows, rowsOfTask(a.columns), rows);
+}
+
+}  // namespace packed_rnn::PACKED_RNN_ISA

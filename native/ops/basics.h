@@ -1,0 +1,22 @@
+// What several families of ops are made of.
+#pragma once
+
+#include "ops/describe.h"
+
+namespace packed_rnn {
+
+// Sequences are rows back to back: sequence b is rows offsets[b] to offsets[b + 1].
+struct Sequences {
+  const std::int32_t* offsets;  // host [B + 1], not decreasing, offsets[0] = 0, offsets[B] = N
+  std::int64_t count;           // B
+  PACKED_RNN_DESCRIBED std::int64_t rows() const { return count == 0 ? 0 : offsets[count]; }
+};
+
+// What a backend makes of weights and uses again as long as they stay, such as packed forms. Whoever holds
+// the weights also holds this: it is destroyed when one of them changes, and with them. Any thread may
+// destroy it.
+struct Kept {
+  virtual ~Kept() = default;
+};
+
+}  // namespace packed_rnn

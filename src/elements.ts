@@ -1,0 +1,150 @@
+import { badArgument } from './errors.js'
+import { functions, type NativeBuffer, native } from './native.js'
+import { empty, type Tensor } from './tensor.js'
+
+/** Functions of single elements with broadcasting, without a record. */
+
+type Float = Tensor<'float32'>
+/** A tensor, or a number that stands for a tensor of it. */
+export type Operand = Float | number
+
+/** Of a flat walk: the same element everywhere, or one after the other. */
+const NOTHING: readonly number[] = [0, 0, 0, 0]
+const LAST: readonly number[] = [0, 0, 0, 1]
+/** Dimensions that the kernels walk through; more are fine where some of them lie in line. */
+const MOST_DIMENSIONS = 4
+
+/** How the elements of an op's operands lie, in the fewest dimensions. @internal */
+export interface Walk {
+  shape: readonly number[]
+  /** Of each operand, in elements; 0 repeats. */
+  strides: readonly (readonly number[])[]
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/**
+ * The shape that both broadcast to, as NumPy's: aligned at the last dimension, a 1 is repeated.
+ * @throws PackedRnnError ERR_SHAPE, naming `name`, where they do not. @internal
+ */
+export function broadcastShape(
+  op: string,
+  name: string,
+  a: readonly number[],
+  b: readonly number[],
+): readonly number[] {
+  if (sameShape(a, b)) return a
+  const rank = Math.max(a.length, b.length)
+  const shape = new Array<number>(rank)
+  for (let i = 1; i <= rank; i++) {
+    const [n, m] = [a[a.length - i] ?? 1, b[b.length - i] ?? 1]
+    if (n !== m && n !== 1 && m !== 1) {
+      throw badArgument(op, name, `a shape that broadcasts with [${a.join(', ')}]`, b, 'ERR_SHAPE')
+    }
+    shape[rank - i] = n === 1 ? m : n
+  }
+  return shape
+}
+
+/** The strides of a contiguous tensor in a shape that it broadcasts to. @internal */
+export function broadcastStrides(from: readonly number[], to: readonly number[]): number[] {
+  const strides = new Array<number>(to.length).fill(0)
+  let next = 1
+  for (let i = 1; i <= from.length; i++) {
+    const n = from[from.length - i]!
+    strides[to.length - i] = n === 1 ? 0 : next
+    next *= n
+  }
+  return strides
+}
+
+/** Joins neighbouring dimensions that lie in line in every operand. @internal */
+export function walkOf(op: string, shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
+  const walk = { shape: [] as number[], strides: strides.map(() => [] as number[]) }
+  for (let d = shape.length - 1; d >= 0; d--) {
+    const n = shape[d]!
+    if (n === 1) continue
+    const inLine =
+      walk.shape.length > 0 && strides.every((of, o) => of[d] === walk.strides[o]![0]! * walk.shape[0]!)
+    if (inLine) {
+      walk.shape[0]! *= n
+    } else {
+      walk.shape.unshift(n)
+      strides.forEach((of, o) => {
+        walk.strides[o]!.unshift(of[d]!)
+      })
+    }
+  }
+  if (walk.shape.length > MOST_DIMENSIONS) {
+    const wanted = `at most ${MOST_DIMENSIONS} dimensions that do not lie in line`
+    throw badArgument(op, 'shape', wanted, shape, 'ERR_SHAPE')
+  }
+  // The last ones are the kernel's innermost.
+  while (walk.shape.length < MOST_DIMENSIONS) {
+    walk.shape.unshift(1)
+    for (const of of walk.strides) of.unshift(0)
+  }
+  return walk
+}
+
+function bufferOf(operand: Operand): NativeBuffer | null {
+  return typeof operand === 'number' ? null : operand.buffer
+}
+
+/**
+ * f(a, b, c) in `shape`, which the operands broadcast to; of a function of fewer operands the others are 0.
+ * @internal
+ */
+export function applyFunction<R extends number>(
+  name: keyof typeof functions,
+  device: Float['device'],
+  shape: Tensor<'float32', R>['shape'],
+  a: Operand,
+  b: Operand = 0,
+  c: Operand = 0,
+): Tensor<'float32', R> {
+  const out = empty<R>(device, shape)
+  const flat = (operand: Operand) =>
+    typeof operand === 'number' || operand.size === 1 || sameShape(operand.shape, shape)
+  let walk: readonly number[] = [1, 1, 1, out.size]
+  let [stridesA, stridesB, stridesC] = [NOTHING, NOTHING, NOTHING]
+  if (flat(a) && flat(b) && flat(c)) {
+    const along = (operand: Operand) =>
+      typeof operand === 'number' || (operand.size === 1 && out.size !== 1) ? NOTHING : LAST
+    stridesA = along(a)
+    stridesB = along(b)
+    stridesC = along(c)
+  } else {
+    const strides = [a, b, c].map(operand =>
+      broadcastStrides(typeof operand === 'number' ? [] : operand.shape, shape),
+    )
+    const found = walkOf(name, shape, strides)
+    walk = found.shape
+    ;[stridesA = NOTHING, stridesB = NOTHING, stridesC = NOTHING] = found.strides
+  }
+  native.elementwise(device.queue, {
+    function: functions[name],
+    shape: walk,
+    stridesA,
+    stridesB,
+    stridesC,
+    numberA: typeof a === 'number' ? a : 0,
+    numberB: typeof b === 'number' ? b : 0,
+    numberC: typeof c === 'number' ? c : 0,
+    a: bufferOf(a),
+    b: bufferOf(b),
+    c: bufferOf(c),
+    out: out.buffer,
+  })
+  return out
+}
+
+/** In another memory. @internal */
+export function copyOf<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
+  return applyFunction<R>('copy', x.device, x.shape, x)
+}
