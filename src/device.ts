@@ -1,4 +1,4 @@
-import { checkInteger } from './check.js'
+import { checkInteger, checkOptions, type OptionNames } from './check.js'
 import { usableCores } from './cpuQuota.js'
 import { badArgument, type ErrorCode, PackedRnnError } from './errors.js'
 import { Mark } from './mark.js'
@@ -31,6 +31,13 @@ export interface DeviceOptions {
   path?: 'auto' | 'stepwise'
   /** Bytes that tensors may hold at once; beyond it an op fails with ERR_OUT_OF_MEMORY. The default is no limit. */
   memoryLimit?: number
+}
+
+const optionNames: OptionNames<DeviceOptions> = {
+  threads: true,
+  precision: true,
+  path: true,
+  memoryLimit: true,
 }
 
 /** Where a device is; the CPU's ordinal is 0. */
@@ -129,13 +136,14 @@ let best: Place | undefined
  * which, or else it is the best there is: the first CUDA device that opens, or the CPU, as it also is where `threads` are
  * given. The same kind and options give the same device and queue; tensors of different devices do not mix.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown kind, or an option that the kind lacks; ERR_OUT_OF_RANGE for
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown kind or option, or one that the kind lacks; ERR_OUT_OF_RANGE for
  * a number of threads outside 1 to 256, and an N that no CUDA device has; ERR_DEVICE_UNAVAILABLE where PACKED_RNN_CPU
  * names an instruction set that this CPU lacks, or it has no bfloat16; where CUDA does not open, ERR_CUDA_NO_LIBRARY, ERR_CUDA_WRONG_STAMP,
  * ERR_CUDA_NO_DRIVER, ERR_CUDA_DRIVER_TOO_OLD, ERR_CUDA_NO_DEVICE, ERR_CUDA_DEVICE_TOO_OLD or ERR_CUDA_DEVICE_UNSUPPORTED, with the reason in a
  * sentence.
  */
 export function device(kind?: string, options: DeviceOptions = {}): Device {
+  checkOptions('device', options, optionNames)
   const named = kind ?? (process.env.PACKED_RNN_DEVICE || undefined)
   if (named !== undefined) {
     const argument = kind === undefined ? 'PACKED_RNN_DEVICE' : 'kind'

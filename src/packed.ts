@@ -1,4 +1,4 @@
-import { anySize, checkInteger, checkTensor } from './check.js'
+import { anySize, checkInteger, checkOptions, checkTensor } from './check.js'
 import { type Device, deviceOr } from './device.js'
 import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
@@ -220,7 +220,7 @@ function checkIndex(given: RowIndex): void {
  * @returns rows [N, I] on the device, or for ids `PackedIds` [N]; copied, in the given order.
  * @throws PackedRnnError ERR_SHAPE where a Float32Array is no whole number of rows; ERR_DTYPE where rows are no
  * Float32Array; ERR_OUT_OF_RANGE for an id that is no non-negative integer, or an `inputSize` below 1;
- * ERR_DEVICE for a `device` that is none.
+ * ERR_DEVICE for a `device` that is none; ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function packSequence(
   sequences: readonly Float32Array[],
@@ -232,6 +232,7 @@ export function packSequence(
   options?: { inputSize: number; device?: Device },
 ): PackedSequence | PackedIds {
   if (options === undefined) return new PackedIds(sequences)
+  checkOptions('packSequence', options, { inputSize: true, device: true })
   const { inputSize } = options
   checkInteger('packSequence', 'inputSize', inputSize, 1)
   const lengths = sequences.map((rows, b) => {

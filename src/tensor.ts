@@ -1,4 +1,4 @@
-import { checkNumber, checkTensor } from './check.js'
+import { checkNumber, checkOptions, checkTensor, type OptionNames } from './check.js'
 import { type Device, deviceOr } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { fromNative, type NativeBuffer, native } from './native.js'
@@ -230,13 +230,15 @@ export interface FloatOptions {
   requiresGrad?: boolean
 }
 
+const floatNames: OptionNames<FloatOptions> = { device: true, requiresGrad: true }
+
 /**
  * A tensor of given values, copied before the call returns.
  *
  * @param data a Float32Array (float32), an Int32Array (int32) or numbers (float32), row-major.
  * @param shape the default is one dimension.
  * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape, or the shape is not one;
- * ERR_DEVICE for a `device` that is none.
+ * ERR_DEVICE for a `device` that is none; ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function tensor<const S extends Shape = readonly [number]>(
   data: Int32Array,
@@ -263,6 +265,7 @@ export function tensor(
   shape: readonly number[] = [data.length],
   options: FloatOptions = {},
 ): Tensor {
+  checkOptions('tensor', options, floatNames)
   checkShape('tensor', shape)
   if (data.length !== sizeOf(shape)) {
     throw badArgument(
@@ -327,14 +330,21 @@ export function filled<R extends number>(
   return out
 }
 
-/** A float32 tensor of zeros. @throws PackedRnnError ERR_SHAPE where the shape is not one; ERR_DEVICE. */
+/**
+ * A float32 tensor of zeros.
+ * @throws PackedRnnError ERR_SHAPE where the shape is not one; ERR_DEVICE; ERR_INVALID_ARGUMENT for an unknown option.
+ */
 export function zeros<const S extends Shape>(shape: S, options?: FloatOptions): Tensor<'float32', S['length']>
 export function zeros<R extends number>(shape: Shape<R>, options?: FloatOptions): Tensor<'float32', R>
 export function zeros(shape: Shape, options: FloatOptions = {}): Tensor<'float32'> {
   return full(shape, 0, options)
 }
 
-/** A float32 tensor of one value. @throws PackedRnnError ERR_SHAPE, ERR_DEVICE; ERR_OUT_OF_RANGE for a value that is not finite. */
+/**
+ * A float32 tensor of one value.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DEVICE; ERR_OUT_OF_RANGE for a value that is not finite; ERR_INVALID_ARGUMENT for an
+ * unknown option.
+ */
 export function full<const S extends Shape>(
   shape: S,
   value: number,
@@ -346,6 +356,7 @@ export function full<R extends number>(
   options?: FloatOptions,
 ): Tensor<'float32', R>
 export function full(shape: Shape, value: number, options: FloatOptions = {}): Tensor<'float32'> {
+  checkOptions('full', options, floatNames)
   checkShape('full', shape)
   checkNumber('full', 'value', value, -Infinity)
   const made = filled(deviceOr(options.device, 'full'), [...shape], value)

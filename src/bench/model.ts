@@ -46,9 +46,10 @@ export function makeModel(
   const common = { device, generator: new Generator(SEED) }
   const vectors = hashed(words * INPUT_SIZE)
   if (spec.cell === 'lstm') {
+    const { cell: _, ...preset } = spec
     const size = { vocabularySize: words, classes, embeddingDim: INPUT_SIZE }
-    const module = new training.Classifier({ ...common, ...size, preset: spec, vectors, pooling })
-    const trainer = new training.Trainer(module, { ...spec, batchSize: 1 })
+    const module = new training.Classifier({ ...common, ...size, preset, vectors, pooling })
+    const trainer = new training.Trainer(module, { ...preset, batchSize: 1 })
     return {
       ...{ library, module, pooling, recurrent: module.lstm },
       rows: ids => module.embedding.forward(ids),

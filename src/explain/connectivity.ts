@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd.js'
-import { checkInstance, checkInteger } from '../check.js'
+import { checkInstance, checkInteger, checkOptions, type OptionNames } from '../check.js'
 import { type Embedding, Module } from '../nn/index.js'
 import { packedRows } from '../ops/rows.js'
 import { PackedIds, PackedSequence } from '../packed.js'
@@ -37,6 +37,9 @@ export interface ConnectivityOptions {
   signal?: AbortSignal
 }
 
+/** For `readingOf` too, which hands them on. */
+export const optionNames: OptionNames<ConnectivityOptions> = { maxTokens: true, signal: true }
+
 const MAX_TOKENS = 16_384
 
 /** Texts that go together, at most: only of very short ones do so many have few tokens. */
@@ -57,6 +60,7 @@ export async function connectivity(
   position: number,
   options: ConnectivityOptions = {},
 ): Promise<Connectivity> {
+  checkOptions('connectivity', options, optionNames)
   checkInteger('connectivity', 'position', position, 0, ids.length - 1)
   const [found] = await connectivities(model, [ids.slice(0, position + 1)], options)
   return found!
@@ -73,14 +77,16 @@ export function prefixes(ids: Int32Array): Int32Array[] {
  * Each text has the bits that it has alone.
  *
  * @param texts ids, each from 0 to V - 1; a text may be empty.
- * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an id of V or more, ERR_INVALID_ARGUMENT for what is no model, or
- * `maxTokens` below 1, ERR_MODIFIED where a step changed the model in the middle, ERR_DISPOSED, or the device's failure; the signal's reason when that aborts.
+ * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an id of V or more, ERR_INVALID_ARGUMENT for what is no model,
+ * `maxTokens` below 1 or an unknown option, ERR_MODIFIED where a step changed the model in the middle, ERR_DISPOSED, or the
+ * device's failure; the signal's reason when that aborts.
  */
 export async function connectivities(
   model: SequenceModel,
   texts: readonly (Int32Array | readonly number[])[],
   options: ConnectivityOptions = {},
 ): Promise<Connectivity[]> {
+  checkOptions('connectivities', options, optionNames)
   const { maxTokens = MAX_TOKENS, signal } = options
   const lengths = texts.map(text => text.length)
   checkInstance('connectivities', 'model', model, Module)

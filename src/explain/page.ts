@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { checkInteger } from '../check.js'
+import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import { readWhole } from '../formats/stateDict.js'
 import { type Content, html, markup } from '../reports/html.js'
@@ -31,12 +31,14 @@ export interface MemorisationPageOptions {
  * @param readings of `readingOf`; at least one.
  * @returns HTML
  * @throws PackedRnnError (rejects) ERR_EMPTY for no readings; ERR_SHAPE for one whose parts do not fit; ERR_OUT_OF_RANGE where
- * `words` is no integer of at least 0; ERR_INVALID_ARGUMENT where the page's script cannot be read.
+ * `words` is no integer of at least 0; ERR_INVALID_ARGUMENT for an unknown option, or where the page's script cannot be
+ * read.
  */
 export async function memorisationPage(
   readings: readonly Reading[],
   options: MemorisationPageOptions = {},
 ): Promise<string> {
+  checkOptions('memorisationPage', options, { title: true, words: true })
   if (readings.length === 0) {
     throw badArgument('memorisationPage', 'readings', 'at least one', 'none', 'ERR_EMPTY')
   }

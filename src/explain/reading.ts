@@ -1,4 +1,4 @@
-import { checkInteger } from '../check.js'
+import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import { tokenizers } from '../text/tokenize.js'
 import { type Run, tokenizerName } from '../training/run.js'
@@ -6,6 +6,7 @@ import {
   type Connectivity,
   type ConnectivityOptions,
   connectivities,
+  optionNames,
   prefixes,
   type SequenceModel,
 } from './connectivity.js'
@@ -62,14 +63,17 @@ export const WORDS = 10
  * Reads a text with a model: the predictions on the way through it and at its end, and on which tokens each depends.
  *
  * @throws PackedRnnError (rejects) ERR_EMPTY for a text without a token; ERR_INVALID_ARGUMENT where `tokenize` gives something
- * that is no piece of the text; ERR_SHAPE for another number of ids than of tokens, or of classes than the model has;
+ * that is no piece of the text, or for an unknown option; ERR_SHAPE for another number of ids than of tokens, or of classes
+ * than the model has;
  * ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
  */
 export async function readingOf(
   reader: Reader,
   text: string,
-  { positions = POSITIONS, ...options }: ReadingOptions = {},
+  options: ReadingOptions = {},
 ): Promise<Reading> {
+  checkOptions('readingOf', options, { ...optionNames, positions: true })
+  const { positions = POSITIONS, ...others } = options
   checkInteger('readingOf', 'positions', positions, 1)
   const tokens = reader.tokenize(text)
   if (tokens.length === 0) throw badArgument('readingOf', 'text', 'at least one token', 'none', 'ERR_EMPTY')
@@ -79,7 +83,7 @@ export async function readingOf(
     throw badArgument('readingOf', 'reader.encode', `${tokens.length} ids`, ids.length, 'ERR_SHAPE')
   }
   const read = [...prefixes(ids.subarray(0, Math.min(positions, ids.length - 1))), ids]
-  const predictions = await connectivities(reader.model, read, options)
+  const predictions = await connectivities(reader.model, read, others)
   const [classes, wanted] = [reader.classes.length, predictions[0]!.probabilities.length]
   if (classes !== wanted) {
     throw badArgument('readingOf', 'reader.classes', `${wanted}, as the model`, classes, 'ERR_SHAPE')

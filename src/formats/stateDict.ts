@@ -1,5 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises'
-import { checkInstance } from '../check.js'
+import { checkInstance, checkOptions } from '../check.js'
 import { badFile } from '../errors.js'
 import { type LoadOptions, type LoadResult, Module } from '../nn/module.js'
 import type { StateEntry } from '../tensor.js'
@@ -76,14 +76,15 @@ export async function saveStateDict(module: Module, file: string): Promise<void>
  *
  * @param options `strict`: whether names must agree; default true.
  * @returns the names that the file lacked, and those that the module does not have.
- * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file, ERR_INVALID_ARGUMENT where it cannot be read;
- * ERR_INVALID_ARGUMENT, ERR_SHAPE naming the parameter; ERR_DISPOSED. Then no parameter has changed.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file, ERR_INVALID_ARGUMENT where it cannot be read, or for
+ * an unknown option; ERR_INVALID_ARGUMENT, ERR_SHAPE naming the parameter; ERR_DISPOSED. Then no parameter has changed.
  */
 export async function loadStateDict(
   module: Module,
   file: string,
   options: LoadOptions = {},
 ): Promise<LoadResult> {
+  checkOptions('loadStateDict', options, { strict: true })
   checkInstance('loadStateDict', 'module', module, Module)
   const { tensors } = readSafetensors(await readWhole(file), file)
   return module.loadStateDict(stateOf(tensors, file), options)

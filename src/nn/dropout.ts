@@ -1,8 +1,8 @@
-import { checkNumber, checkTensor } from '../check.js'
+import { checkNumber, checkOptions, checkTensor } from '../check.js'
 import { dropout } from '../ops/dropout.js'
 import type { Generator } from '../random.js'
 import type { Tensor } from '../tensor.js'
-import { Module, type ModuleOptions } from './module.js'
+import { Module, type ModuleOptions, moduleNames } from './module.js'
 
 /** Which mask comes next: the same seed and step give the same mask. Who goes on with a run sets `step`. */
 export class MaskCounter {
@@ -29,8 +29,12 @@ export class Dropout extends Module {
   /** Which mask comes next. */
   readonly masks: MaskCounter
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1]; as `device` where none is given. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1]; ERR_INVALID_ARGUMENT for an unknown option; as `device`
+   * where none is given.
+   */
   constructor(options: ModuleOptions & { p?: number } = {}) {
+    checkOptions('nn.Dropout', options, { ...moduleNames, p: true })
     super(options)
     this.p = options.p ?? 0.5
     checkNumber('nn.Dropout', 'p', this.p, 0, 1)

@@ -1,9 +1,9 @@
-import { checkInteger } from '../check.js'
+import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import { embedding } from '../ops/embedding.js'
 import type { PackedIds, PackedSequence } from '../packed.js'
 import type { Tensor } from '../tensor.js'
-import { Module, type ModuleOptions } from './module.js'
+import { Module, type ModuleOptions, moduleNames } from './module.js'
 
 /** The size of a table of word vectors. */
 export interface EmbeddingOptions extends ModuleOptions {
@@ -25,9 +25,17 @@ export class Embedding extends Module {
   /**
    * @param options `values`: V · I numbers, row-major, instead of drawn ones; `freeze`: default false.
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1 or a `paddingIdx` outside; ERR_SHAPE for another number of
-   * `values`.
+   * `values`; ERR_INVALID_ARGUMENT for an unknown option.
    */
   constructor(options: EmbeddingOptions & { values?: Float32Array; freeze?: boolean }) {
+    checkOptions('nn.Embedding', options, {
+      ...moduleNames,
+      numEmbeddings: true,
+      embeddingDim: true,
+      paddingIdx: true,
+      values: true,
+      freeze: true,
+    })
     super(options)
     const { numEmbeddings, embeddingDim, values, freeze = false, paddingIdx = null } = options
     checkInteger('nn.Embedding', 'numEmbeddings', numEmbeddings, 1)
@@ -52,13 +60,15 @@ export class Embedding extends Module {
    * @param values V · I numbers, row-major.
    * @param embeddingDim I
    * @param options `freeze`: whether training leaves them as they are; default true, as in PyTorch.
-   * @throws PackedRnnError ERR_OUT_OF_RANGE where they are no whole number of rows, or for a `paddingIdx` outside.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE where they are no whole number of rows, or for a `paddingIdx` outside;
+   * ERR_INVALID_ARGUMENT for an unknown option.
    */
   static fromPretrained(
     values: Float32Array,
     embeddingDim: number,
     options: ModuleOptions & Pick<EmbeddingOptions, 'paddingIdx'> & { freeze?: boolean } = {},
   ): Embedding {
+    checkOptions('nn.Embedding.fromPretrained', options, { ...moduleNames, paddingIdx: true, freeze: true })
     checkInteger('nn.Embedding.fromPretrained', 'embeddingDim', embeddingDim, 1)
     const { freeze = true } = options
     return new Embedding({

@@ -1,7 +1,7 @@
-import { checkInteger } from '../check.js'
+import { checkInteger, checkOptions } from '../check.js'
 import { linear } from '../ops/linear.js'
 import type { Tensor } from '../tensor.js'
-import { Module, type ModuleOptions } from './module.js'
+import { Module, type ModuleOptions, moduleNames } from './module.js'
 
 /** The size of a linear layer. */
 export interface LinearOptions extends ModuleOptions {
@@ -20,8 +20,9 @@ export class Linear extends Module {
   /** [out] */
   readonly bias: Tensor<'float32', 1> | null
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1. */
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1; ERR_INVALID_ARGUMENT for an unknown option. */
   constructor(options: LinearOptions) {
+    checkOptions('nn.Linear', options, { ...moduleNames, inFeatures: true, outFeatures: true, bias: true })
     super(options)
     const { inFeatures, outFeatures, bias = true } = options
     checkInteger('nn.Linear', 'inFeatures', inFeatures, 1)

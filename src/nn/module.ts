@@ -1,3 +1,4 @@
+import { checkOptions, type OptionNames } from '../check.js'
 import { type Device, deviceOr } from '../device.js'
 import { badArgument } from '../errors.js'
 import { defaultGenerator, type Generator } from '../random.js'
@@ -29,6 +30,9 @@ export interface ModuleOptions {
   generator?: Generator
 }
 
+/** What every module's own names go beside. @internal */
+export const moduleNames: OptionNames<ModuleOptions> = { device: true, generator: true }
+
 /**
  * Named parameters, and whether they are being trained, as torch.nn.Module. Parameters escape every scope: they live until
  * the module is disposed. A model of your own extends it, makes its parts with `child`, and has a `forward`.
@@ -43,7 +47,10 @@ export abstract class Module {
   readonly #parameters = new Map<string, Parameter>()
   readonly #children = new Map<string, Module>()
 
-  /** @throws PackedRnnError as `device` where none is given; ERR_DEVICE for what is none. */
+  /**
+   * @param options a module's own are let through: whoever extends this class checks them.
+   * @throws PackedRnnError as `device` where none is given; ERR_DEVICE for what is none.
+   */
   constructor(options: ModuleOptions) {
     this.device = deviceOr(options.device, 'nn.Module')
     this.generator = options.generator ?? defaultGenerator()
@@ -123,11 +130,12 @@ export abstract class Module {
    * Sets parameters by name. All or none: everything is checked before anything changes.
    *
    * @returns the names that `state` lacked, and those that it had beside; none where `strict`.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT where `strict` for a name too few or too many, ERR_SHAPE for another
-   * shape.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT where `strict` for a name too few or too many, or for an unknown
+   * option; ERR_SHAPE for another shape.
    */
   loadStateDict(state: ReadonlyMap<string, StateEntry>, options: LoadOptions = {}): LoadResult {
     const op = 'loadStateDict'
+    checkOptions(op, options, { strict: true })
     const { strict = true } = options
     const named = new Map(this.namedParameters())
     const missing = [...named.keys()].filter(name => !state.has(name))

@@ -1,12 +1,12 @@
-import { checkInteger, checkNumber, checkTensor } from '../check.js'
+import { checkInteger, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { gru, lstm, rnn } from '../ops/recurrent.js'
-import type { GruOptions, LstmOptions, LstmWeights, RnnOptions } from '../ops/recurrentInput.js'
+import type { GruOptions, LstmWeights, RecurrentOptions, RnnOptions, States } from '../ops/recurrentInput.js'
 import type { RecurrentResult } from '../ops/recurrentResult.js'
 import type { PackedSequence } from '../packed.js'
 import type { Matrix, Tensor } from '../tensor.js'
 import { MaskCounter } from './dropout.js'
-import { Module, type ModuleOptions } from './module.js'
+import { Module, type ModuleOptions, moduleNames } from './module.js'
 import { LstmOutput, type OutputForm, RecurrentOutput } from './recurrentOutput.js'
 import {
   batchedStates,
@@ -49,6 +49,17 @@ export interface GruModuleOptions extends RecurrentModuleOptions, Pick<GruOption
 
 /** What an Elman network is made with. */
 export interface RnnModuleOptions extends RecurrentModuleOptions, Pick<RnnOptions, 'nonlinearity'> {}
+
+const names: OptionNames<RecurrentModuleOptions> = {
+  ...moduleNames,
+  inputSize: true,
+  hiddenSize: true,
+  numLayers: true,
+  bidirectional: true,
+  bias: true,
+  dropout: true,
+  batchFirst: true,
+}
 
 /** Initial states, in the form of the input; those left out are zeros. */
 export interface RecurrentState<R extends 2 | 3 = 3> {
@@ -134,10 +145,13 @@ export abstract class RecurrentModule extends Module {
   /** One call of the module's op, `run`, on the packed form of x; its output in the form of x. @internal */
   protected call<T extends RecurrentResult>(
     x: SequenceBatch,
-    { h0 = null, c0 = null }: LstmState<2 | 3>,
-    run: (packed: PackedSequence, options: LstmOptions) => T,
+    state: LstmState<2 | 3>,
+    run: (packed: PackedSequence, options: RecurrentOptions, c0: States | null) => T,
   ): { result: T; output: SequenceBatch } {
     const { hiddenSize, numLayers, bidirectional, batchFirst } = this
+    // Whoever takes any module may give all of them an LSTM's state.
+    checkOptions(this.#op, state, { h0: true, c0: true }, 'state')
+    const { h0 = null, c0 = null } = state
     checkBatch(this.#op, x, this.inputSize, this.device)
     this.#checkState('h0', h0, x, this.#stateSize)
     this.#checkState('c0', c0, x, hiddenSize)
@@ -145,8 +159,8 @@ export abstract class RecurrentModule extends Module {
     using c = c0 && batchedStates(c0)
     const dropout = this.training && numLayers > 1 ? this.dropout : 0
     const mask = dropout > 0 ? { mask: this.masks.next() } : {}
-    const options = { hiddenSize, numLayers, bidirectional, dropout, ...mask, h0: h, c0: c }
-    const result = withPacked(x, batchFirst, packed => run(packed, options))
+    const options = { hiddenSize, numLayers, bidirectional, dropout, ...mask, h0: h }
+    const result = withPacked(x, batchFirst, packed => run(packed, options, c))
     return { result, output: inFormOf(x, batchFirst, result.output) }
   }
 
@@ -167,8 +181,12 @@ export class LSTM extends RecurrentModule {
   /** P, or 0. */
   readonly projSize: number
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for an
+   * unknown option.
+   */
   constructor(options: LstmModuleOptions) {
+    checkOptions('nn.LSTM', options, { ...names, projSize: true })
     const { projSize = 0 } = options
     super('nn.LSTM', 4, options, projSize)
     this.projSize = projSize
@@ -180,15 +198,15 @@ export class LSTM extends RecurrentModule {
    * @returns `output`, the state after each token, D · R numbers, in the form of x; `hN` [L · D, B, R] and `cN`
    * [L · D, B, H]; and `lastHidden()` and its like, from them to a row for each sequence.
    * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an x that is none of
-   * these.
+   * these, or a `state` with an unknown name.
    */
   override forward(x: PackedSequence, state?: LstmState): LstmOutput
   override forward(x: PaddedBatch, state?: LstmState): LstmOutput<PaddedBatch>
   override forward(x: Matrix, state?: LstmState<2>): LstmOutput<Matrix, 2>
   override forward(x: SequenceBatch, state: LstmState<2 | 3> = {}): LstmOutput<SequenceBatch, 2 | 3> {
     const { projSize, weights } = this
-    const { result, output } = this.call(x, state, (packed, options) =>
-      lstm(packed, weights, { ...options, projSize }),
+    const { result, output } = this.call(x, state, (packed, options, c0) =>
+      lstm(packed, weights, { ...options, c0, projSize }),
     )
     const hN = statesInFormOf(x, result.hN)
     const cN = statesInFormOf(x, result.cN)
@@ -205,8 +223,12 @@ export class GRU extends RecurrentModule {
   /** Whether the reset gate acts after the product, as in PyTorch. */
   readonly resetAfter: boolean
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for an
+   * unknown option.
+   */
   constructor(options: GruModuleOptions) {
+    checkOptions('nn.GRU', options, { ...names, resetAfter: true })
     super('nn.GRU', 3, options)
     this.resetAfter = options.resetAfter ?? true
   }
@@ -235,8 +257,9 @@ export class RNN extends RecurrentModule {
   /** φ */
   readonly nonlinearity: 'tanh' | 'relu'
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for another nonlinearity. */
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for another nonlinearity or an unknown option. */
   constructor(options: RnnModuleOptions) {
+    checkOptions('nn.RNN', options, { ...names, nonlinearity: true })
     const { nonlinearity = 'tanh' } = options
     if (nonlinearity !== 'tanh' && nonlinearity !== 'relu') {
       throw badArgument('nn.RNN', 'nonlinearity', "'tanh' or 'relu'", nonlinearity)

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { checkInteger, checkNumber, checkTensor } from '../check.js'
+import { checkInteger, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { checkSequences, kernelOffsets, type Sequences } from '../packed.js'
@@ -19,6 +19,14 @@ export interface DropoutPlace {
   directions?: number
 }
 
+const placeNames: OptionNames<DropoutPlace> = {
+  seed: true,
+  step: true,
+  stream: true,
+  sequences: true,
+  directions: true,
+}
+
 /**
  * `dropout` without a tape. The mask is a function of the element's place alone, so the backward pass is this function of
  * the gradient.
@@ -27,7 +35,8 @@ export interface DropoutPlace {
  * @param p a probability.
  * @returns a tensor of x's shape.
  * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1], or a seed, step or stream outside its range; ERR_SHAPE
- * where `sequences` or `directions` do not fit the shape; ERR_INVALID_ARGUMENT for `sequences` that are none; ERR_DTYPE, ERR_DISPOSED.
+ * where `sequences` or `directions` do not fit the shape; ERR_INVALID_ARGUMENT for `sequences` that are none, or an unknown
+ * part of `place`; ERR_DTYPE, ERR_DISPOSED.
  */
 export function dropoutForward<R extends number>(
   x: Tensor<'float32', R>,
@@ -35,6 +44,7 @@ export function dropoutForward<R extends number>(
   place: DropoutPlace,
 ): Tensor<'float32', R> {
   const op = 'dropout'
+  checkOptions(op, place, placeNames, 'place')
   const { seed, step, stream = 0, sequences, directions = 1 } = place
   checkTensor(op, 'x', x, { dtype: 'float32' })
   checkNumber(op, 'p', p, 0, 1)

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { anySize, checkInteger, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkOptions, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { PackedIds, PackedSequence } from '../packed.js'
@@ -32,9 +32,11 @@ export interface EmbeddingSaved {
 export function embeddingForward(
   weight: Matrix,
   ids: PackedIds,
-  { paddingIdx = null }: EmbeddingOptions = {},
+  options: EmbeddingOptions = {},
 ): { output: PackedSequence; saved: EmbeddingSaved } {
   const op = 'embedding'
+  checkOptions(op, options, { paddingIdx: true })
+  const { paddingIdx = null } = options
   checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   if (!(ids instanceof PackedIds)) throw badArgument(op, 'ids', 'packed ids', ids)
   const [vocabularySize] = weight.shape
@@ -110,7 +112,7 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
  * @param ids each from 0 to V - 1
  * @returns distinct rows [U, I], and which of them each of the N tokens is.
  * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or `paddingIdx` outside; ERR_INVALID_ARGUMENT for ids that are not
- * packed; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
+ * packed, or an unknown option; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
  */
 export function embedding(weight: Matrix, ids: PackedIds, options: EmbeddingOptions = {}): PackedSequence {
   const { output, saved } = embeddingForward(weight, ids, options)

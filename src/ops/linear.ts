@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { anySize, checkTensor } from '../check.js'
+import { anySize, checkOptions, checkTensor } from '../check.js'
 import type { Matmul } from '../contract/products.js'
 import { native } from '../native.js'
 import { empty, type Matrix, ranked, type Vector } from '../tensor.js'
@@ -54,7 +54,7 @@ export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = n
  * @param dY [N, out]
  * @param wanted which of them to compute; by default all.
  * @returns dX [N, in], dWeight [out, in] and dBias [out]; null for those that are not wanted.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an unknown name in `wanted`.
  */
 export function linearBackward(
   x: Matrix,
@@ -63,6 +63,7 @@ export function linearBackward(
   wanted: { x?: boolean; weight?: boolean; bias?: boolean } = {},
 ): { dX: Matrix | null; dWeight: Matrix | null; dBias: Vector | null } {
   const op = 'linearBackward'
+  checkOptions(op, wanted, { x: true, weight: true, bias: true }, 'wanted')
   checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   const [n, k] = weight.shape
   const { device } = weight

@@ -1,5 +1,5 @@
 import { isRecorded, record } from '../autograd.js'
-import { anySize, checkInteger, checkNumber, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
@@ -19,6 +19,14 @@ export interface CrossEntropyOptions {
   /** s, from 0 to 1: the label's share of the target is 1 − s + s/C, every other class's s/C; default 0. */
   labelSmoothing?: number
 }
+
+const names: OptionNames<CrossEntropyOptions> = {
+  reduction: true,
+  weight: true,
+  ignoreIndex: true,
+  labelSmoothing: true,
+}
+const forwardNames: OptionNames<CrossEntropyOptions & { train?: boolean }> = { ...names, train: true }
 
 const IGNORED = -100
 
@@ -48,6 +56,7 @@ export function crossEntropyForward(
   options: CrossEntropyOptions & { train?: boolean } = {},
 ): { loss: Scalar; saved: Matrix | null } {
   const op = 'crossEntropy'
+  checkOptions(op, options, forwardNames)
   const { reduction = 'mean', weight = null, labelSmoothing = 0, train = true } = options
   const { ignoreIndex = IGNORED } = options
   checkTensor(op, 'logits', logits, { dtype: 'float32', shape: [anySize, anySize] })
@@ -116,9 +125,10 @@ export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): M
  * @returns a tensor of no dimensions, in nats.
  * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_OUT_OF_RANGE for a label outside, an
  * `ignoreIndex` that is no 32-bit integer or a `labelSmoothing` outside [0, 1]; ERR_INVALID_ARGUMENT for another
- * `reduction`.
+ * `reduction` or an unknown option.
  */
 export function crossEntropy(logits: Matrix, labels: Labels, options: CrossEntropyOptions = {}): Scalar {
+  checkOptions('crossEntropy', options, names)
   const { loss, saved } = crossEntropyForward(logits, labels, { ...options, train: isRecorded([logits]) })
   record('crossEntropy', [logits], [loss], keeper => {
     const gradient = saved && keeper.own(saved)

@@ -1,4 +1,4 @@
-import { anySize, checkInteger, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import type { Tensor } from '../tensor.js'
@@ -22,7 +22,8 @@ export interface PackPaddedOptions {
  * @param lengths [B], each from 0 to T, in tokens.
  * @returns rows [N, I], sequence after sequence.
  * @throws PackedRnnError ERR_SHAPE for another rank, an empty batch or another number of lengths; ERR_OUT_OF_RANGE for
- * a length outside 0 to T; ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`; ERR_DTYPE, ERR_DISPOSED.
+ * a length outside 0 to T; ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`, or an unknown option; ERR_DTYPE,
+ * ERR_DISPOSED.
  */
 export function packPaddedSequence(
   input: Tensor<'float32', 3>,
@@ -30,6 +31,7 @@ export function packPaddedSequence(
   options: PackPaddedOptions = {},
 ): PackedSequence {
   const op = 'packPaddedSequence'
+  checkOptions(op, options, { batchFirst: true, enforceSorted: true })
   const { batchFirst = false, enforceSorted = true } = options
   checkTensor(op, 'input', input, { dtype: 'float32', shape: [anySize, anySize, anySize] })
   const [batchSize, steps] = batchFirst ? input.shape : [input.shape[1], input.shape[0]]
@@ -67,13 +69,14 @@ export interface PadPackedOptions {
  *
  * @returns `output` [T, B, I], or [B, T, I] with `batchFirst`, and `lengths` [B].
  * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length, or with which there are 2³¹ rows;
- * ERR_INVALID_ARGUMENT for something that is no packed sequence; ERR_DISPOSED.
+ * ERR_INVALID_ARGUMENT for something that is no packed sequence, or an unknown option; ERR_DISPOSED.
  */
 export function padPackedSequence(
   sequence: PackedSequence,
   options: PadPackedOptions = {},
 ): { output: Tensor<'float32', 3>; lengths: Int32Array } {
   const op = 'padPackedSequence'
+  checkOptions(op, options, { batchFirst: true, paddingValue: true, totalLength: true })
   const rows = packedRows(sequence, op, 'sequence')
   const { sequences, width } = sequence
   const { batchFirst = false, paddingValue = 0, totalLength = sequences.longest() } = options
@@ -102,6 +105,13 @@ export interface TimeMajor {
   unsortedIndices: Int32Array
 }
 
+const timeMajorNames: OptionNames<TimeMajor> = {
+  data: true,
+  batchSizes: true,
+  sortedIndices: true,
+  unsortedIndices: true,
+}
+
 /**
  * A packed batch in PyTorch's time-major layout.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT where a sequence is empty, since that layout has no place for it, and for
@@ -126,8 +136,8 @@ export function toTimeMajor(sequence: PackedSequence): TimeMajor {
 
 /**
  * A packed batch from PyTorch's time-major layout, in the original order.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT where `batchSizes` increase or `sortedIndices` is no permutation;
- * ERR_SHAPE where the numbers of rows or sequences do not agree; ERR_OUT_OF_RANGE for a batch size below 1 or an index
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT where `batchSizes` increase, `sortedIndices` is no permutation or a name is
+ * unknown; ERR_SHAPE where the numbers of rows or sequences do not agree; ERR_OUT_OF_RANGE for a batch size below 1 or an index
  * below 0; ERR_DTYPE, ERR_DISPOSED.
  */
 export function fromTimeMajor(packed: {
@@ -136,6 +146,7 @@ export function fromTimeMajor(packed: {
   sortedIndices?: ArrayLike<number> | null
 }): PackedSequence {
   const op = 'fromTimeMajor'
+  checkOptions(op, packed, timeMajorNames, 'packed')
   const { data } = packed
   checkTensor(op, 'data', data, { dtype: 'float32', shape: [anySize, anySize] })
   const batchSizes = integers(op, 'batchSizes', packed.batchSizes, 1)

@@ -1,5 +1,5 @@
 import { isRecorded, record } from '../autograd.js'
-import { checkTensor } from '../check.js'
+import { checkOptions, checkTensor } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
 import { native, type PerDirection } from '../native.js'
@@ -266,7 +266,8 @@ function withC(cN: States | null): States {
  * token, its initial ones where it is empty; and `saved`, for one `lstmBackward`, null with `train: false`.
  * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit;
  * ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for dropout without a mask,
- * biases of some layers alone, wHr without `projSize`, or something that is no tensor. Nothing was computed then.
+ * biases of some layers alone, wHr without `projSize`, an unknown option, or something that is no tensor. Nothing was
+ * computed then.
  * What fails later, as ERR_OUT_OF_MEMORY, rejects the `await` of the results.
  */
 export function lstmForward<const T extends boolean | undefined = undefined>(
@@ -289,13 +290,16 @@ export function lstmForward<const T extends boolean | undefined = undefined>(
  * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, in the order and shapes of the weights, summed over
  * all tokens; `dH0` [L · D, B, R], `dC0` [L · D, B, H].
  * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before or disposed; ERR_INVALID_ARGUMENT for one of another
- * op; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a gradient that does not fit.
+ * op, or an unknown name in `gradients` or `wanted`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a gradient that
+ * does not fit.
  */
 export function lstmBackward(
   saved: RecurrentSaved,
   gradients: LstmOutputGradients,
   wanted: { input?: boolean } = {},
 ): LstmGradients {
+  checkOptions('lstmBackward', gradients, { dOutput: true, dHN: true, dCN: true }, 'gradients')
+  checkOptions('lstmBackward', wanted, { input: true }, 'wanted')
   const { dC0, ...rest } = backward('lstm', saved, gradients, wanted)
   return { ...rest, dC0: withC(dC0) }
 }
@@ -343,6 +347,8 @@ export function gruBackward(
   gradients: RecurrentOutputGradients,
   wanted: { input?: boolean } = {},
 ): RecurrentGradients {
+  checkOptions('gruBackward', gradients, { dOutput: true, dHN: true }, 'gradients')
+  checkOptions('gruBackward', wanted, { input: true }, 'wanted')
   const { dInput, dWeights, dH0 } = backward('gru', saved, gradients, wanted)
   return { dInput, dWeights, dH0 }
 }
@@ -390,6 +396,8 @@ export function rnnBackward(
   gradients: RecurrentOutputGradients,
   wanted: { input?: boolean } = {},
 ): RecurrentGradients {
+  checkOptions('rnnBackward', gradients, { dOutput: true, dHN: true }, 'gradients')
+  checkOptions('rnnBackward', wanted, { input: true }, 'wanted')
   const { dInput, dWeights, dH0 } = backward('rnn', saved, gradients, wanted)
   return { dInput, dWeights, dH0 }
 }

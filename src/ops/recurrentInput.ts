@@ -1,4 +1,11 @@
-import { checkInteger, checkNumber, checkTensor, isTensorOf } from '../check.js'
+import {
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkTensor,
+  isTensorOf,
+  type OptionNames,
+} from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { cells } from '../native.js'
@@ -75,6 +82,19 @@ export interface RnnOptions extends RecurrentOptions {
   nonlinearity?: 'tanh' | 'relu'
 }
 
+const names: OptionNames<RecurrentOptions> = {
+  hiddenSize: true,
+  numLayers: true,
+  bidirectional: true,
+  dropout: true,
+  mask: true,
+  h0: true,
+  train: true,
+}
+const lstmNames: OptionNames<LstmOptions> = { ...names, c0: true, projSize: true }
+const gruNames: OptionNames<GruOptions> = { ...names, resetAfter: true }
+const rnnNames: OptionNames<RnnOptions> = { ...names, nonlinearity: true }
+
 /** @internal */
 export interface Kind {
   name: 'lstm' | 'gru' | 'rnn'
@@ -86,18 +106,24 @@ export interface Kind {
 }
 
 /** @internal */
-export function lstmKind({ projSize = 0, hiddenSize, c0 = null }: LstmOptions): Kind {
+export function lstmKind(options: LstmOptions): Kind {
+  checkOptions('lstmForward', options, lstmNames)
+  const { projSize = 0, hiddenSize, c0 = null } = options
   checkInteger('lstmForward', 'projSize', projSize, 0, Math.max(0, hiddenSize - 1))
   return { name: 'lstm', cell: cells.lstm, gates: 4, projSize, c0 }
 }
 
 /** @internal */
-export function gruKind({ resetAfter = true }: GruOptions): Kind {
+export function gruKind(options: GruOptions): Kind {
+  checkOptions('gruForward', options, gruNames)
+  const { resetAfter = true } = options
   return { name: 'gru', cell: resetAfter ? cells.gru : cells.resetFirstGru, gates: 3, projSize: 0, c0: null }
 }
 
 /** @internal */
-export function rnnKind({ nonlinearity = 'tanh' }: RnnOptions): Kind {
+export function rnnKind(options: RnnOptions): Kind {
+  checkOptions('rnnForward', options, rnnNames)
+  const { nonlinearity = 'tanh' } = options
   if (nonlinearity !== 'tanh' && nonlinearity !== 'relu') {
     throw badArgument('rnnForward', 'nonlinearity', "'tanh' or 'relu'", nonlinearity)
   }
@@ -254,6 +280,7 @@ export function checkRecurrent(
   }
   // Here, before the first layer has run; the op itself would tell after it.
   if (mask !== undefined) {
+    checkOptions(op, mask, { seed: true, step: true }, 'options.mask')
     checkInteger(op, 'mask.seed', mask.seed, 0, Number.MAX_SAFE_INTEGER)
     checkInteger(op, 'mask.step', mask.step, 0, 2 ** 32 - 1)
   }

@@ -1,4 +1,4 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
@@ -17,24 +17,27 @@ export interface AdagradOptions {
   weightDecay: number
 }
 
+const names: OptionNames<AdagradOptions> = {
+  lr: true,
+  lrDecay: true,
+  initialAccumulator: true,
+  eps: true,
+  weightDecay: true,
+}
+
 /** What the state of a parameter is made of, by PyTorch's names. */
 export type AdagradStateName = 'step' | 'sum'
 
 /** Adagrad (Duchi et al. 2011, as torch.optim.Adagrad): g += λ p; s += g²; p −= lr g / (√s + ε). */
 export class Adagrad extends Optimizer<AdagradOptions, AdagradStateName> {
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for no parameter or one that
-   * comes twice.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for an unknown option, for no
+   * parameter or one that comes twice.
    */
   constructor(parameters: Grouped<AdagradOptions>, defaults: Partial<AdagradOptions> = {}) {
-    super('optim.Adagrad', parameters, {
-      lr: 0.01,
-      lrDecay: 0,
-      initialAccumulator: 0,
-      eps: 1e-10,
-      weightDecay: 0,
-      ...defaults,
-    })
+    checkOptions('optim.Adagrad', defaults, names)
+    const initial = { lr: 0.01, lrDecay: 0, initialAccumulator: 0, eps: 1e-10, weightDecay: 0 }
+    super('optim.Adagrad', parameters, { ...initial, ...defaults }, names)
   }
 
   /** @internal */

@@ -1,4 +1,4 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { adamStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
@@ -18,6 +18,8 @@ export interface AdamOptions {
   amsgrad: boolean
 }
 
+const names: OptionNames<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true, amsgrad: true }
+
 /** What the state of a parameter is made of, by PyTorch's names. */
 export type AdamStateName = 'step' | 'exp_avg' | 'exp_avg_sq' | 'max_exp_avg_sq'
 
@@ -34,8 +36,15 @@ abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
   readonly #decoupled: boolean
 
   /** @internal */
-  constructor(op: string, parameters: Grouped<AdamOptions>, defaults: AdamOptions, decoupled: boolean) {
-    super(op, parameters, defaults)
+  constructor(
+    op: string,
+    parameters: Grouped<AdamOptions>,
+    initial: AdamOptions,
+    defaults: Partial<AdamOptions>,
+    decoupled: boolean,
+  ) {
+    checkOptions(op, defaults, names)
+    super(op, parameters, { ...initial, ...defaults }, names)
     this.#decoupled = decoupled
   }
 
@@ -86,10 +95,10 @@ abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
 export class Adam extends AdamFamily {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or a β outside [0, 1);
-   * ERR_INVALID_ARGUMENT for no parameter or one that comes twice.
+   * ERR_INVALID_ARGUMENT for an unknown option, for no parameter or one that comes twice.
    */
   constructor(parameters: Grouped<AdamOptions>, defaults: Partial<AdamOptions> = {}) {
-    super('optim.Adam', parameters, { ...defaultOptions, ...defaults }, false)
+    super('optim.Adam', parameters, defaultOptions, defaults, false)
   }
 }
 
@@ -100,6 +109,6 @@ export class Adam extends AdamFamily {
 export class AdamW extends AdamFamily {
   /** @throws PackedRnnError as Adam does. */
   constructor(parameters: Grouped<AdamOptions>, defaults: Partial<AdamOptions> = {}) {
-    super('optim.AdamW', parameters, { ...defaultOptions, weightDecay: 0.01, ...defaults }, true)
+    super('optim.AdamW', parameters, { ...defaultOptions, weightDecay: 0.01 }, defaults, true)
   }
 }

@@ -1,4 +1,4 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { asgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds, Parameter } from './state.js'
@@ -17,6 +17,14 @@ export interface AsgdOptions {
   weightDecay: number
 }
 
+const names: OptionNames<AsgdOptions> = {
+  lr: true,
+  lambda: true,
+  alpha: true,
+  t0: true,
+  weightDecay: true,
+}
+
 /** What the state of a parameter is made of, by PyTorch's names. */
 export type AsgdStateName = 'step' | 'eta' | 'ax'
 
@@ -27,18 +35,13 @@ export type AsgdStateName = 'step' | 'eta' | 'ax'
  */
 export class ASGD extends Optimizer<AsgdOptions, AsgdStateName> {
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for no parameter or one that
-   * comes twice.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for an unknown option, for no
+   * parameter or one that comes twice.
    */
   constructor(parameters: Grouped<AsgdOptions>, defaults: Partial<AsgdOptions> = {}) {
-    super('optim.ASGD', parameters, {
-      lr: 0.01,
-      lambda: 1e-4,
-      alpha: 0.75,
-      t0: 1e6,
-      weightDecay: 0,
-      ...defaults,
-    })
+    checkOptions('optim.ASGD', defaults, names)
+    const initial = { lr: 0.01, lambda: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0 }
+    super('optim.ASGD', parameters, { ...initial, ...defaults }, names)
   }
 
   /**

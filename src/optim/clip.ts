@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import { type ClipGradNormOptions, clipNorm, clipValue } from '../ops/clip.js'
 import { Tensor, zeros } from '../tensor.js'
@@ -20,14 +21,15 @@ function gradientsOf(op: string, parameters: readonly Tensor<'float32'>[]): Tens
  *
  * @param options `normType`: 2 (the default), or Infinity for the largest magnitude; `errorIfNonfinite`: default false.
  * @returns the norm before, a tensor of no dimensions; 0 where no parameter has a gradient.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `maxNorm`, ERR_INVALID_ARGUMENT for another `normType`; ERR_DEVICE
- * where the gradients are on different devices.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative `maxNorm`, ERR_INVALID_ARGUMENT for another `normType` or an unknown
+ * option; ERR_DEVICE where the gradients are on different devices.
  */
 export function clipGradNorm(
   parameters: readonly Tensor<'float32'>[],
   maxNorm: number,
   options: ClipGradNormOptions = {},
 ): Tensor<'float32', 0> {
+  checkOptions('clipGradNorm', options, { normType: true, errorIfNonfinite: true })
   const gradients = gradientsOf('clipGradNorm', parameters)
   const [first] = parameters
   const on = first === undefined ? {} : { device: first.device }

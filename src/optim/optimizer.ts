@@ -1,4 +1,4 @@
-import { checkTensor } from '../check.js'
+import { checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { clipValue } from '../ops/clip.js'
 import { outlive } from '../scope.js'
@@ -36,17 +36,23 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
   /** Options may be set between steps, as a `Scheduler` sets `lr`. */
   readonly groups: readonly Group<Options>[]
   readonly #op: string
+  /** Of the options of a group, its parameters among them. */
+  readonly #names: OptionNames<object>
   readonly #states = new Map<Parameter, Map<string, Parameter>>()
 
-  /** @internal */
-  constructor(op: string, given: Grouped<Options>, defaults: Options) {
+  /** @param names of all options; whoever calls has checked those of `defaults`. @internal */
+  constructor(op: string, given: Grouped<Options>, defaults: Options, names: OptionNames<Options>) {
     this.#op = op
+    this.#names = { ...names, parameters: true }
     this.groups = areParameters(given)
       ? [{ ...defaults, parameters: given }]
       : given.map(group => ({ ...defaults, ...group }))
     const seen = new Set<Parameter>()
-    this.groups.forEach(({ parameters }, i) => {
+    this.groups.forEach((group, i) => {
+      const { parameters } = group
       const name = `${this.#at(i)}parameters`
+      // Before the parameters, which may go by another name. A parameter in a group's place has names of its own.
+      if (!(given[i] instanceof Tensor)) this.#checkNames(group, i)
       if (!Array.isArray(parameters)) throw badArgument(op, name, 'an array of parameters', parameters)
       for (const [j, parameter] of parameters.entries()) {
         const [first] = seen
@@ -71,8 +77,8 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
    * One step over the parameters that have a gradient; the others, and their state, stay as they are. All groups step
    * or none: where a gradient failed, nothing changes and the step does not count.
    *
-   * @throws PackedRnnError ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an option that was set to something bad;
-   * ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a `grad` that was set to something that does not fit.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an option that was set to something bad, or is
+   * unknown; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a `grad` that was set to something that does not fit.
    */
   step(): void {
     this.#checkOptions()
@@ -196,8 +202,13 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     return this.groups.length === 1 ? '' : `groups[${group}].`
   }
 
+  #checkNames(group: object, i: number): void {
+    checkOptions(this.#op, group, this.#names, `groups[${i}]`)
+  }
+
   #checkOptions(groups = this.groups): void {
     groups.forEach((group, i) => {
+      this.#checkNames(group, i)
       this.check(this.#op, this.#at(i), group)
     })
   }

@@ -1,4 +1,4 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
@@ -15,6 +15,8 @@ export interface RmspropOptions {
   weightDecay: number
 }
 
+const names: OptionNames<RmspropOptions> = { lr: true, alpha: true, eps: true, weightDecay: true }
+
 /** What the state of a parameter is made of, by PyTorch's names. */
 export type RmspropStateName = 'step' | 'square_avg'
 
@@ -25,10 +27,12 @@ export type RmspropStateName = 'step' | 'square_avg'
 export class RMSprop extends Optimizer<RmspropOptions, RmspropStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or an α outside [0, 1];
-   * ERR_INVALID_ARGUMENT for no parameter or one that comes twice.
+   * ERR_INVALID_ARGUMENT for an unknown option, for no parameter or one that comes twice.
    */
   constructor(parameters: Grouped<RmspropOptions>, defaults: Partial<RmspropOptions> = {}) {
-    super('optim.RMSprop', parameters, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, ...defaults })
+    checkOptions('optim.RMSprop', defaults, names)
+    const initial = { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0 }
+    super('optim.RMSprop', parameters, { ...initial, ...defaults }, names)
   }
 
   /** @internal */

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber } from '../check.js'
+import { checkInteger, checkNumber, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 
 /**
@@ -11,9 +11,10 @@ export type Schedule = (step: number, rate: number) => number
  * rate · γ^⌊step / stepSize⌋ (torch.optim.lr_scheduler.StepLR).
  *
  * @param options `stepSize`: steps between drops; `gamma`: default 0.1.
- * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function stepDecay(options: { stepSize: number; gamma?: number }): Schedule {
+  checkOptions('stepDecay', options, { stepSize: true, gamma: true })
   const { stepSize, gamma = 0.1 } = options
   checkInteger('stepDecay', 'stepSize', stepSize, 1)
   checkNumber('stepDecay', 'gamma', gamma, 0)
@@ -25,9 +26,10 @@ export function stepDecay(options: { stepSize: number; gamma?: number }): Schedu
  * torch.optim.lr_scheduler.CosineAnnealingLR). After `steps` it rises again, as it does there.
  *
  * @param options `steps`: PyTorch's T_max; `minimum`: its eta_min, a rate, default 0.
- * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function cosineAnnealing(options: { steps: number; minimum?: number }): Schedule {
+  checkOptions('cosineAnnealing', options, { steps: true, minimum: true })
   const { steps, minimum = 0 } = options
   checkInteger('cosineAnnealing', 'steps', steps, 1)
   checkNumber('cosineAnnealing', 'minimum', minimum, 0)
@@ -41,7 +43,7 @@ export function cosineAnnealing(options: { steps: number; minimum?: number }): S
  *
  * @param options `steps`: of the whole cycle; `pctStart`: default 0.3; `divFactor`: default 25; `finalDivFactor`:
  * default 1e4.
- * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function oneCycle(options: {
   steps: number
@@ -49,6 +51,7 @@ export function oneCycle(options: {
   divFactor?: number
   finalDivFactor?: number
 }): Schedule {
+  checkOptions('oneCycle', options, { steps: true, pctStart: true, divFactor: true, finalDivFactor: true })
   const { steps, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4 } = options
   checkInteger('oneCycle', 'steps', steps, 1)
   checkNumber('oneCycle', 'pctStart', pctStart, 0, 1)
@@ -74,13 +77,14 @@ export function oneCycle(options: {
  *
  * @param options `steps`: of the whole training, at least 1 / cutFraction; `cutFraction`: default 0.1; `ratio`: of the
  * highest rate to the lowest, default 32.
- * @throws PackedRnnError ERR_OUT_OF_RANGE.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function slantedTriangular(options: {
   steps: number
   cutFraction?: number
   ratio?: number
 }): Schedule {
+  checkOptions('slantedTriangular', options, { steps: true, cutFraction: true, ratio: true })
   const { steps, cutFraction = 0.1, ratio = 32 } = options
   checkNumber('slantedTriangular', 'cutFraction', cutFraction, Number.MIN_VALUE, 1 - 2 ** -53)
   checkInteger('slantedTriangular', 'steps', steps, 1)

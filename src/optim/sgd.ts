@@ -1,4 +1,4 @@
-import { checkNumber } from '../check.js'
+import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { sgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
@@ -18,6 +18,14 @@ export interface SgdOptions {
   weightDecay: number
 }
 
+const names: OptionNames<SgdOptions> = {
+  lr: true,
+  momentum: true,
+  dampening: true,
+  nesterov: true,
+  weightDecay: true,
+}
+
 /** What the state of a parameter is made of, by PyTorch's names. */
 export type SgdStateName = 'step' | 'momentum_buffer'
 
@@ -28,16 +36,12 @@ export type SgdStateName = 'step' | 'momentum_buffer'
 export class SGD extends Optimizer<SgdOptions, SgdStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, momentum or weight decay, ERR_INVALID_ARGUMENT for
-   * `nesterov` without momentum or with dampening, for no parameter or one that comes twice.
+   * `nesterov` without momentum or with dampening, for an unknown option, for no parameter or one that comes twice.
    */
   constructor(parameters: Grouped<SgdOptions>, defaults: Pick<SgdOptions, 'lr'> & Partial<SgdOptions>) {
-    super('optim.SGD', parameters, {
-      momentum: 0,
-      dampening: 0,
-      nesterov: false,
-      weightDecay: 0,
-      ...defaults,
-    })
+    checkOptions('optim.SGD', defaults, names)
+    const initial = { momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 }
+    super('optim.SGD', parameters, { ...initial, ...defaults }, names)
   }
 
   /** @internal */

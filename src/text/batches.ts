@@ -1,4 +1,4 @@
-import { checkIndices, checkInteger } from '../check.js'
+import { checkIndices, checkInteger, checkOptions, type OptionNames } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { PackedIds } from '../packed.js'
 import { Generator } from '../random.js'
@@ -25,6 +25,14 @@ export interface BatchesOptions extends Omit<BatchOrderOptions, 'generator'> {
   shuffleSeed?: number
 }
 
+/** Besides the size: the same of every epoch. */
+export const orderNames: OptionNames<Omit<BatchesOptions, 'batchSize'>> = {
+  bucketByLength: true,
+  maxTokens: true,
+  dropLast: true,
+  shuffleSeed: true,
+}
+
 /** Batches packed straight from documents: no padded matrix is ever made. */
 export class Batches {
   readonly data: LabelledDocuments
@@ -33,9 +41,10 @@ export class Batches {
 
   /**
    * @throws PackedRnnError ERR_EMPTY without documents, ERR_SHAPE for another number of labels, ERR_OUT_OF_RANGE for a
-   * label below 0.
+   * label below 0; ERR_INVALID_ARGUMENT for an unknown option.
    */
   constructor(data: LabelledDocuments, options: BatchesOptions) {
+    checkOptions('Batches', options, { ...orderNames, batchSize: true })
     const { documents, labels } = data
     if (documents.length === 0)
       throw badArgument('Batches', 'documents', 'at least one document', 'none', 'ERR_EMPTY')

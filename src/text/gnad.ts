@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { CsvError, type Options, parse } from 'csv-parse'
-import { checkWord } from '../check.js'
+import { checkOptions, checkWord } from '../check.js'
 import { badArgument, badFile, PackedRnnError } from '../errors.js'
 import { fileFailure, LONGEST_RECORD, readText } from './file.js'
 
@@ -44,9 +44,10 @@ const notebook: Options = { ...csv, quote: false, escape: null }
  *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT (file and line) for a row that is not two fields, a misplaced quote or
  * an empty category, a damaged `.gz` or bytes that are no UTF-8; ERR_EMPTY for a file without rows;
- * ERR_INVALID_ARGUMENT for an unknown dialect, and where it cannot be read. The signal's reason when that aborts.
+ * ERR_INVALID_ARGUMENT for an unknown dialect or option, and where it cannot be read. The signal's reason when that aborts.
  */
 export async function readArticles(file: string, options: ReadArticlesOptions = {}): Promise<Article[]> {
+  checkOptions('readArticles', options, { dialect: true, signal: true })
   const { dialect = 'csv', signal } = options
   checkWord('readArticles', 'dialect', dialect, dialects)
   // A quoted field may span lines and the parser tells the last one; a complaint names the row's first.
@@ -82,7 +83,7 @@ export interface WriteArticlesOptions {
 
 /**
  * Writes articles in 10kGNAD's format, so that reading and writing a file gives its bytes back.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category or an unknown line end, and where the
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category, an unknown line end or option, and where the
  * file cannot be written.
  */
 export async function writeArticles(
@@ -90,6 +91,7 @@ export async function writeArticles(
   articles: Iterable<Article>,
   options: WriteArticlesOptions = {},
 ): Promise<void> {
+  checkOptions('writeArticles', options, { lineEnd: true })
   const { lineEnd = '\r\n' } = options
   if (lineEnd !== '\r\n' && lineEnd !== '\n') {
     throw badArgument('writeArticles', 'lineEnd', 'CRLF or LF', JSON.stringify(lineEnd))

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises'
 import { CsvError, parse } from 'csv-parse'
+import { checkOptions } from '../check.js'
 import { badFile, PackedRnnError } from '../errors.js'
 import { LONGEST_RECORD, readText } from './file.js'
 
@@ -38,9 +39,10 @@ export const MOST_FOLDS = 10
  *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT (file and line) for another header, a row that is not five fields, a
  * misplaced quote, a value or a fold that is none, a damaged `.gz` or bytes that are no UTF-8; ERR_EMPTY where no post is
- * left; ERR_INVALID_ARGUMENT where the file cannot be read. The signal's reason when that aborts.
+ * left; ERR_INVALID_ARGUMENT for an unknown option, and where the file cannot be read. The signal's reason when that aborts.
  */
 export async function readPosts(file: string, options: ReadPostsOptions = {}): Promise<Post[]> {
+  checkOptions('readPosts', options, { category: true, signal: true })
   const { category: wanted, signal } = options
   // A quoted field may span lines and the parser tells the last one; a complaint names the row's first.
   let line = 1

@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
 import type { Article } from './gnad.js'
@@ -15,12 +16,13 @@ export interface SplitOptions {
  * Both parts keep the articles' order. A category of two or more stands on both sides, a single article goes to
  * `train`; apart from that, `test` has `test * articles.length` articles, rounded.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a share outside or a bad seed, ERR_EMPTY without articles.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a share outside, a bad seed or an unknown option, ERR_EMPTY without articles.
  */
 export function stratifiedSplit(
   articles: readonly Article[],
   options: SplitOptions,
 ): { train: Article[]; test: Article[] } {
+  checkOptions('stratifiedSplit', options, { test: true, seed: true })
   const { test: share, seed } = options
   if (!(share > 0 && share < 1)) {
     throw badArgument('stratifiedSplit', 'test', 'a share above 0 and below 1', share)

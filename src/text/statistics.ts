@@ -1,4 +1,4 @@
-import { checkInteger } from '../check.js'
+import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import type { Article } from './gnad.js'
 import { batchOrder } from './order.js'
@@ -37,13 +37,14 @@ export function quantiles(numbers: readonly number[]): Quantiles {
  * The share of real tokens in batches that are padded to their longest document. Without a batch size all documents are
  * one batch. Where there are no tokens at all nothing is padded: 1.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a batch size that is no positive integer; ERR_OUT_OF_RANGE for a length that is
- * no integer of at least 0.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a batch size that is no positive integer, or an unknown option;
+ * ERR_OUT_OF_RANGE for a length that is no integer of at least 0.
  */
 export function paddingEfficiency(
   lengths: readonly number[],
   options: { batchSize?: number; bucketByLength?: boolean } = {},
 ): number {
+  checkOptions('paddingEfficiency', options, { batchSize: true, bucketByLength: true })
   const { batchSize = Math.max(lengths.length, 1), bucketByLength = false } = options
   for (const [i, length] of lengths.entries()) checkInteger('paddingEfficiency', `lengths[${i}]`, length, 0)
   const padded = batchOrder(lengths, { batchSize, bucketByLength }).map(
@@ -90,12 +91,14 @@ const BATCH_SIZES = [32, 64, 256]
 
 /**
  * Counts, lengths, unknown words and the cost of padding.
- * @throws PackedRnnError ERR_EMPTY without articles; ERR_OUT_OF_RANGE where `long` or `nth` is no integer of at least 0.
+ * @throws PackedRnnError ERR_EMPTY without articles; ERR_OUT_OF_RANGE where `long` or `nth` is no integer of at least 0;
+ * ERR_INVALID_ARGUMENT for an unknown option.
  */
 export function inspectArticles(
   articles: readonly Article[],
   options: InspectOptions = {},
 ): ArticleStatistics {
+  checkOptions('inspectArticles', options, { long: true, nth: true, known: true })
   const { long = 100, nth = 13, known } = options
   checkInteger('inspectArticles', 'long', long, 0)
   checkInteger('inspectArticles', 'nth', nth, 0)

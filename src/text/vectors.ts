@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { checkWord } from '../check.js'
+import { checkOptions, checkWord, type OptionNames } from '../check.js'
 import { badArgument, badFile } from '../errors.js'
 import { detectFormat, readBinaryRows } from './binaryVectors.js'
 import { ByteSource } from './byteSource.js'
@@ -25,6 +25,15 @@ export interface ReadWordVectorsOptions {
   onWarning?: (message: string) => void
 }
 
+const optionNames: OptionNames<ReadWordVectorsOptions> = {
+  keep: true,
+  limit: true,
+  format: true,
+  noHeader: true,
+  signal: true,
+  onWarning: true,
+}
+
 /**
  * Reads word vectors in word2vec's and fastText's text format (a header `rows dim`, then a word and `dim` numbers a line,
  * single spaces between), in the same without a header, or in word2vec's binary format; gzipped if the name ends in
@@ -34,13 +43,14 @@ export interface ReadWordVectorsOptions {
  *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file and where possible the line or row, for a bad header,
  * a row that is not `dim + 1` parts, a number that is not finite in float32, a word that is not UTF-8, fewer rows than
- * promised, or a damaged `.gz`; ERR_INVALID_ARGUMENT for a bad option, and where the file cannot be read. The signal's
+ * promised, or a damaged `.gz`; ERR_INVALID_ARGUMENT for a bad or unknown option, and where the file cannot be read. The signal's
  * reason when that aborts.
  */
 export async function readWordVectors(
   file: string,
   options: ReadWordVectorsOptions = {},
 ): Promise<WordVectors> {
+  checkOptions('readWordVectors', options, optionNames)
   const { keep, limit = Number.POSITIVE_INFINITY, noHeader = false, signal, onWarning = () => {} } = options
   if (!(limit >= 1) || (limit < Number.POSITIVE_INFINITY && !Number.isInteger(limit))) {
     throw badArgument('readWordVectors', 'limit', 'a positive integer', limit)

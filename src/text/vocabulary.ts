@@ -1,4 +1,4 @@
-import { checkInteger, checkWord } from '../check.js'
+import { checkInteger, checkOptions, checkWord } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
 import { MOST_NUMBERS, type WordVectors } from './vectorTable.js'
@@ -47,9 +47,10 @@ export class Vocabulary {
   /**
    * Ids in the order given, so that row `i` of word vectors belongs to id `firstId + i`.
    * @throws PackedRnnError ERR_INVALID_ARGUMENT for a word that comes twice: dropping it would shift every row after it; for
-   * an unknown `padding`.
+   * an unknown `padding` or option.
    */
   static fromWords(words: Iterable<string>, options: VocabularyOptions = {}): Vocabulary {
+    checkOptions('Vocabulary.fromWords', options, { padding: true })
     const seen = new Set<string>()
     for (const word of words) {
       if (seen.has(word)) {
@@ -62,12 +63,13 @@ export class Vocabulary {
 
   /**
    * The words that come at least `minCount` times (1 unless given), in the order of their first use.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a `minCount` that is no positive integer, or an unknown `padding`.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a `minCount` that is no positive integer, or an unknown `padding` or option.
    */
   static fromDocuments(
     documents: Iterable<readonly string[]>,
     options: VocabularyOptions & { minCount?: number } = {},
   ): Vocabulary {
+    checkOptions('Vocabulary.fromDocuments', options, { padding: true, minCount: true })
     const { minCount = 1 } = options
     if (!Number.isInteger(minCount) || minCount < 1) {
       throw badArgument('Vocabulary.fromDocuments', 'minCount', 'a positive integer', minCount)
@@ -130,13 +132,14 @@ export interface EmbeddingTableOptions {
  *
  * @throws PackedRnnError ERR_SHAPE where `vectors.data` is not as long as words and `dim` say; ERR_OUT_OF_RANGE for a `dim` outside 0 to
  * 4,194,304, or a table of 2^31 numbers and more; ERR_EMPTY for the mean of no vectors; ERR_INVALID_ARGUMENT for a bad seed or an
- * unknown `unk`.
+ * unknown `unk` or option.
  */
 export function embeddingTable(
   vocabulary: Vocabulary,
   vectors: WordVectors,
   options: EmbeddingTableOptions = {},
 ): Float32Array {
+  checkOptions('embeddingTable', options, { unk: true, seed: true })
   const { unk = 'uniform', seed = 0 } = options
   const { words, dim, data } = vectors
   checkWord('embeddingTable', 'unk', unk, ['uniform', 'zero', 'mean'])

@@ -1,9 +1,10 @@
-import { checkInteger, checkWord } from '../check.js'
+import { checkInteger, checkOptions, checkWord, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { Embedding, Linear, LSTM, type LstmOutput, Module, type ModuleOptions } from '../nn/index.js'
+import { moduleNames } from '../nn/module.js'
 import type { PackedIds, PackedSequence } from '../packed.js'
 import type { Tensor } from '../tensor.js'
-import type { Preset } from './presets.js'
+import { type Preset, presetNames } from './presets.js'
 import { type Pooling, poolings } from './rules.js'
 
 /** The size of a classifier, and its word vectors. */
@@ -19,6 +20,16 @@ export interface ClassifierOptions extends ModuleOptions {
   vectors?: Float32Array
 }
 
+const optionNames: OptionNames<ClassifierOptions> = {
+  ...moduleNames,
+  preset: true,
+  vocabularySize: true,
+  classes: true,
+  embeddingDim: true,
+  pooling: true,
+  vectors: true,
+}
+
 /** Word vectors, an LSTM, and a linear layer on what its states pool to: a category for each document. */
 export class Classifier extends Module {
   /** The word vectors. */
@@ -32,9 +43,11 @@ export class Classifier extends Module {
 
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, ERR_SHAPE for another number of `vectors`,
-   * ERR_INVALID_ARGUMENT for an unknown pooling.
+   * ERR_INVALID_ARGUMENT for an unknown pooling or option, also in `preset`, which may have all that a `Preset` has.
    */
   constructor(options: ClassifierOptions) {
+    checkOptions('Classifier', options, optionNames)
+    checkOptions('Classifier', options.preset, presetNames, 'options.preset')
     super(options)
     const { preset, vocabularySize, classes, embeddingDim, vectors, pooling = 'final' } = options
     checkWord('Classifier', 'pooling', pooling, poolings)

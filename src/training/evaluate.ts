@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd.js'
-import { checkInstance } from '../check.js'
+import { checkInstance, checkOptions } from '../check.js'
 import { crossEntropy } from '../ops/loss.js'
 import type { PackedIds } from '../packed.js'
 import { scope } from '../scope.js'
@@ -24,13 +24,15 @@ export interface Evaluation {
  *
  * @param options `batchSize`: documents at once, default 32; `dropout`: leaves dropout on, as the notebook does.
  * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, ERR_INVALID_ARGUMENT for
- * what is no model or batch size, ERR_DISPOSED, or with the device's failure; the signal's reason when that aborts.
+ * what is no model or batch size or an unknown option, ERR_DISPOSED, or with the device's failure; the signal's reason when
+ * that aborts.
  */
 export async function evaluate(
   model: Classifier,
   data: LabelledDocuments,
   options: { batchSize?: number; signal?: AbortSignal; dropout?: boolean } = {},
 ): Promise<Evaluation> {
+  checkOptions('evaluate', options, { batchSize: true, signal: true, dropout: true })
   const { batchSize = 32, signal, dropout = false } = options
   checkInstance('evaluate', 'model', model, Classifier)
   const forward = forwardIn(model, dropout)

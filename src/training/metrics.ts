@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 
 /** Precision, recall and F1, each from 0 to 1. */
@@ -71,7 +72,8 @@ export function confusionMatrix(
  * @param truth class ids, [N]
  * @param predicted class ids, [N]
  * @param names one name for each class: `names[i]` is that of class i, or of `labels[i]` where those are given
- * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ, a label repeats or for another `zeroDivision`;
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ, a label repeats, for another `zeroDivision` or an
+ *   unknown option;
  *   ERR_OUT_OF_RANGE when an id has no name. With `labels`, ids outside them are legal: they count as errors of the class
  *   that they were taken for.
  */
@@ -82,6 +84,7 @@ export function classificationMetrics(
   options: MetricsOptions = {},
 ): ClassificationMetrics {
   const where = 'classificationMetrics'
+  checkOptions(where, options, { labels: true, zeroDivision: true })
   const labels = options.labels ?? names.map((_, id) => id)
   const zeroDivision = options.zeroDivision ?? 0
   if (zeroDivision !== 0 && zeroDivision !== 1) {

@@ -1,4 +1,4 @@
-import { checkWord } from '../check.js'
+import { checkOptions, checkWord } from '../check.js'
 import { badArgument } from '../errors.js'
 import { formatFixed } from './format.js'
 import type { ProgressPrinter, TrainingProgress } from './progress.js'
@@ -26,9 +26,10 @@ const LAST_SECOND = 8.64e12
  *
  * It has no clock: the times are those of the progress that it is shown. One that no clock shows is `--:--`.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown form or time zone.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown form, time zone or option.
  */
 export function notebookPrinter(options: NotebookPrinterOptions): ProgressPrinter {
+  checkOptions('notebookPrinter', options, { stream: true, form: true, timeZone: true })
   const { stream, form = 'epoch', timeZone } = options
   checkWord('notebookPrinter', 'form', form, ['epoch', 'iteration'])
   const line = form === 'epoch' ? epochLines(timeZone) : iterationLine

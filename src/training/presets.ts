@@ -1,3 +1,4 @@
+import type { OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 
 /** A model and the way it is trained. */
@@ -17,6 +18,23 @@ export interface Preset {
   batchSize: number
   epochs: number
 }
+
+/** Of a preset: it is handed whole to a classifier and to a trainer, which read parts of it. */
+export const presetNames: OptionNames<Preset> = {
+  hiddenSize: true,
+  numLayers: true,
+  bidirectional: true,
+  dropout: true,
+  tuneEmbedding: true,
+  optimizer: true,
+  clip: true,
+  batchSize: true,
+  epochs: true,
+}
+
+type OptimizerOptions<K> = Extract<Preset['optimizer'], { kind: K }>
+export const sgdNames: OptionNames<OptimizerOptions<'sgd'>> = { kind: true, lr: true, momentum: true }
+export const adamNames: OptionNames<OptimizerOptions<'adam'>> = { kind: true, lr: true }
 
 const common = { dropout: 0.01, clip: 1, batchSize: 256, epochs: 100 }
 const adam = { kind: 'adam', lr: 0.01 } as const

@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress'
+import { checkOptions } from '../check.js'
 import { formatDuration } from './format.js'
 
 /** How far a training run is, after a step. */
@@ -40,8 +41,12 @@ export interface ProgressPrinter {
   stop(): void
 }
 
-/** A bar with loss, speed and times on a terminal; elsewhere one plain line at the end of each epoch. */
+/**
+ * A bar with loss, speed and times on a terminal; elsewhere one plain line at the end of each epoch.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown option.
+ */
 export function progressPrinter(options: ProgressPrinterOptions): ProgressPrinter {
+  checkOptions('progressPrinter', options, { stream: true, quiet: true })
   if (options.quiet) return { update() {}, stop() {} }
   return options.stream.isTTY ? barPrinter(options) : linePrinter(options)
 }

@@ -1,3 +1,4 @@
+import { checkOptions } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { formatFixed } from './format.js'
 import { type AverageScores, classificationMetrics, type MetricsOptions } from './metrics.js'
@@ -19,7 +20,7 @@ export interface ReportOptions extends MetricsOptions {
  * @param predicted class ids, [N]
  * @param names one name for each reported class, in the order of the classes
  * @throws PackedRnnError ERR_EMPTY without examples; ERR_INVALID_ARGUMENT when the lengths differ, when the names are not as many
- *   as the classes, or when `digits` is no integer from 0 to 99
+ *   as the classes, when `digits` is no integer from 0 to 99, or for an unknown option
  */
 export function classificationReport(
   truth: ArrayLike<number>,
@@ -27,7 +28,8 @@ export function classificationReport(
   names: readonly string[],
   options: ReportOptions = {},
 ): string {
-  const { digits = 2 } = options
+  checkOptions('classificationReport', options, { labels: true, zeroDivision: true, digits: true })
+  const { digits = 2, zeroDivision = 0 } = options
   if (!Number.isInteger(digits) || digits < 0 || digits > 99) {
     throw badArgument('classificationReport', 'digits', 'an integer from 0 to 99', digits)
   }
@@ -36,8 +38,8 @@ export function classificationReport(
   const labels = options.labels ?? [...present].sort((a, b) => a - b)
   const coversAll = [...present].every(id => labels.includes(id))
   const { accuracy, perClass, micro, macro, weighted } = classificationMetrics(truth, predicted, names, {
-    ...options,
     labels,
+    zeroDivision,
   })
 
   const width = Math.max(...names.map(codePoints), 'weighted avg'.length, digits)

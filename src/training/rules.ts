@@ -1,4 +1,4 @@
-import { checkWord } from '../check.js'
+import { checkWord, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 
 /** How training goes through the documents: batches, or one document after the other with a step every 64. */
@@ -40,6 +40,16 @@ export interface Rules {
   /** Whether dropout stays on when the model is tested. */
   dropsInEvaluation: boolean
   pooling: Pooling
+}
+
+export const ruleNames: OptionNames<Rules> = {
+  shuffles: true,
+  reduction: true,
+  trainsAll: true,
+  stepsOnRest: true,
+  weighsDocuments: true,
+  dropsInEvaluation: true,
+  pooling: true,
 }
 
 /** What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for a loop or a mode that is none. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { checkInstance, checkInteger, checkWord } from '../check.js'
+import { checkInstance, checkInteger, checkOptions, checkWord } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument, badFile, ofFile } from '../errors.js'
 import { parseJson } from '../formats/json.js'
@@ -113,9 +113,10 @@ function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model
 /**
  * Reads what `saveRun` wrote.
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file and what is wrong with it, ERR_INVALID_ARGUMENT where
- * one cannot be read.
+ * one cannot be read, or for an unknown option.
  */
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
+  checkOptions('loadRun', options, { device: true })
   const configFile = join(directory, CONFIG)
   const config = parseJson(configSchema, (await readWhole(configFile)).toString('utf8'), configFile)
   const file = join(directory, MODEL)

@@ -1,4 +1,4 @@
-import { checkInstance, checkInteger, checkWord } from '../check.js'
+import { checkInstance, checkInteger, checkOptions, checkWord, type OptionNames } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { crossEntropy } from '../ops/loss.js'
 import { Adam, clipGradNorm, SGD } from '../optim/index.js'
@@ -10,14 +10,15 @@ import {
   type BatchesOptions,
   type Epoch,
   type LabelledDocuments,
+  orderNames,
 } from '../text/batches.js'
 import { Classifier } from './classifier.js'
 import { argmaxRows, countRight, evaluate } from './evaluate.js'
 import { nonFiniteRules, type OnNonFinite, placeOf, refuseNonFinite } from './nonFinite.js'
-import type { Preset } from './presets.js'
+import { adamNames, type Preset, presetNames, sgdNames } from './presets.js'
 import type { TrainingProgress } from './progress.js'
 import type { EpochRecord } from './record.js'
-import { type Rules, rulesOf } from './rules.js'
+import { type Rules, ruleNames, rulesOf } from './rules.js'
 import type { AdamState, EpochSums, SgdState, TrainerPosition, TrainerState } from './trainerState.js'
 
 /** How a model is trained. */
@@ -44,6 +45,8 @@ export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
   /** Ends the run before the next step; the iterator then throws the signal's reason. */
   signal?: AbortSignal
 }
+
+const fitNames: OptionNames<FitOptions> = { ...orderNames, epochs: true, test: true, signal: true }
 
 const NOTHING: EpochSums = {
   loss: 0,
@@ -96,12 +99,12 @@ export class Trainer {
 
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum; ERR_INVALID_ARGUMENT for another model, kind of
-   * optimiser or `onNonFinite`.
+   * optimiser or `onNonFinite`, or an unknown option: a whole `Preset` has none.
    */
   constructor(model: Classifier, options: TrainingOptions) {
+    checkTraining(options)
     const { optimizer, rules = rulesOf('batched', 'fixed'), onNonFinite = 'throw' } = options
     checkInstance('Trainer', 'model', model, Classifier)
-    checkWord('Trainer', 'optimizer.kind', optimizer.kind, ['sgd', 'adam'])
     checkWord('Trainer', 'onNonFinite', onNonFinite, nonFiniteRules)
     this.model = model
     this.#onNonFinite = onNonFinite
@@ -124,11 +127,14 @@ export class Trainer {
    * Between steps the event loop is free. One at a time: it has ended where its loop has, also by a `break`; an iterator that is left
    * without `return()` never ends.
    *
-   * @throws PackedRnnError of the data or of a device that failed; ERR_INVALID_ARGUMENT where another one has not ended; the
-   * signal's reason when it is aborted.
+   * @throws PackedRnnError of the data or of a device that failed; ERR_INVALID_ARGUMENT where another one has not ended, or for
+   * an unknown option; the signal's reason when it is aborted.
    */
   async *fit(data: LabelledDocuments, options: FitOptions): AsyncGenerator<TrainingProgress, void, void> {
     this.#checkIdle('fit')
+    checkOptions('fit', options, fitNames)
+    if (options.test !== undefined)
+      checkOptions('fit', options.test, { data: true, every: true }, 'options.test')
     this.#fits = true
     try {
       yield* this.#train(data, options)
@@ -364,4 +370,14 @@ export class Trainer {
     this.#position = structuredClone(position)
     this.#pending.length = 0
   }
+}
+
+function checkTraining(options: TrainingOptions): void {
+  const op = 'Trainer'
+  checkOptions(op, options, { ...presetNames, rules: true, onNonFinite: true })
+  const { optimizer, rules } = options
+  if (rules !== undefined) checkOptions(op, rules, ruleNames, 'options.rules')
+  checkOptions(op, optimizer, sgdNames, 'options.optimizer')
+  checkWord(op, 'optimizer.kind', optimizer.kind, ['sgd', 'adam'])
+  if (optimizer.kind === 'adam') checkOptions(op, optimizer, adamNames, 'options.optimizer')
 }

@@ -206,9 +206,9 @@ function padding(target: Target): void {
         const values = Float32Array.from({ length: 4 * T * 6 }, (_, i) => (inside(i) ? Math.sin(i) : filling))
         const padded = tensor<3>(values, [4, T, 6], { device, requiresGrad: true })
         const { weights, options } = lstmArguments(device, problem)
-        const layout = { batchFirst: true, enforceSorted: false }
-        const x = packPaddedSequence(padded, lengths, layout)
-        const { output } = padPackedSequence(lstm(x, weights, options).output, { ...layout, totalLength: T })
+        const x = packPaddedSequence(padded, lengths, { batchFirst: true, enforceSorted: false })
+        const result = lstm(x, weights, options)
+        const { output } = padPackedSequence(result.output, { batchFirst: true, totalLength: T })
         output.backward(output)
         const dPadded = await padded.grad!.toArray()
         expect(dPadded.some(d => d !== 0)).toBe(true)

@@ -130,17 +130,21 @@ function layers(world: World): void {
   const gates = { lstm: 4, gru: 3, rnn: 1 }[name]
   const [D, R] = [bidirectional ? 2 : 1, projSize > 0 ? projSize : hidden]
   const batch = x instanceof PackedSequence ? x.sequences.batchSize : 1
+  const c0 = name === 'lstm' && hostile.once(3) ? world.float<3>([layered * D, batch, hidden]) : null
+  const own = {
+    lstm: { projSize, c0 },
+    gru: { resetAfter: hostile.once(2) },
+    rnn: { nonlinearity: hostile.oneOf(['tanh', 'relu'] as const) },
+  }
   const options = {
     hiddenSize: hidden,
     numLayers: hostile.once(30) ? hostile.oneOf([0, -1, 1.5, 513]) : layered,
     bidirectional,
-    projSize,
     h0: hostile.once(3) ? world.float<3>([layered * D, batch, R]) : null,
-    c0: name === 'lstm' && hostile.once(3) ? world.float<3>([layered * D, batch, hidden]) : null,
     dropout: hostile.once(5) ? hostile.number(0.5) : 0,
     ...(hostile.once(2) && { mask: { seed: hostile.number(3), step: hostile.number(1) } }),
-    resetAfter: hostile.once(2),
-    nonlinearity: hostile.oneOf(['tanh', 'relu'] as const),
+    ...own[name],
+    ...(hostile.once(60) && { hidden_size: hidden }),
   }
   const all = world.attempt('weights', () =>
     Array.from({ length: layered * D }, (_, place) =>
