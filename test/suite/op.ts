@@ -143,8 +143,7 @@ function withGradients(
     const draw = drawing(op)
     const { inputs, outputs } = apply(op, device, values, draw)
     const weights = outputs.map(y => draw(y.size, ''))
-    const parts = outputs.map((y, i) => sum(multiply(y, tensor(weights[i]!, y.shape, { device }))))
-    parts.reduce(add).backward()
+    weightedSum(outputs, weights).backward()
     const found: { outputs: Numbers; gradients: Numbers } = { outputs: {}, gradients: {} }
     for (const [i, y] of outputs.entries()) found.outputs[`output ${i}`] = await y.toArray()
     for (const [name, { grad }] of inputs) {
@@ -154,6 +153,12 @@ function withGradients(
     }
     return { ...found, weights }
   })
+}
+
+/** Σ weights · outputs, on the tape. */
+export function weightedSum(outputs: readonly Float[], weights: readonly Float32Array[]): Float<0> {
+  const parts = outputs.map((y, i) => sum(multiply(y, tensor(weights[i]!, y.shape, { device: y.device }))))
+  return parts.reduce(add)
 }
 
 function inner(values: readonly ArrayLike<number>[], weights: readonly Float32Array[]): number {

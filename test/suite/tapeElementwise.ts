@@ -8,125 +8,36 @@ import {
   exp,
   gelu,
   gt,
-  log,
   lt,
   maximum,
   minimum,
   mul,
-  neg,
   pow,
   relu,
   sigmoid,
   softplus,
   sqrt,
   sub,
-  tanh,
   where,
 } from '../../src/ops/elementwise.js'
-import type { PackedSequence } from '../../src/packed.js'
 import { scope } from '../../src/scope.js'
 import { type Tensor, tensor, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
 import { expectOpReproducible } from './op.js'
 import {
-  apart,
-  awayFromZero,
-  type Call,
-  type Calls,
   constant,
   type Draw,
   expectRefusals,
   expectValues,
   type Float,
-  oneToTwo,
-  packed,
   type TapeCase,
   testNothing,
   testPlain,
   testTape,
   untyped,
 } from './tape.js'
+import { binaries, COMPARISONS, drawOf, elementwiseCalls, unaries } from './tapeElementwiseCalls.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
-
-type Binary = (a: Float | number, b: Float | number) => Float
-interface Unary {
-  (x: Float): Float
-  (x: PackedSequence): PackedSequence
-}
-
-const binaries: Readonly<Record<string, readonly [Binary, typeof exact.add]>> = {
-  add: [add, exact.add],
-  sub: [sub, exact.sub],
-  mul: [mul, exact.mul],
-  div: [div, exact.div],
-  pow: [pow, exact.pow],
-  maximum: [maximum, exact.maximum],
-  minimum: [minimum, exact.minimum],
-  eq: [eq, exact.eq],
-  gt: [gt, exact.gt],
-  lt: [lt, exact.lt],
-}
-const COMPARISONS = ['eq', 'gt', 'lt']
-
-const unaries: Readonly<Record<string, readonly [Unary, typeof exact.exp, Draw?]>> = {
-  neg: [neg, exact.neg],
-  exp: [exp, exact.exp],
-  log: [log, exact.log, oneToTwo],
-  sqrt: [sqrt, exact.sqrt, oneToTwo],
-  abs: [abs, exact.abs, awayFromZero],
-  softplus: [softplus, exact.softplus],
-  sigmoid: [sigmoid, exact.sigmoid],
-  tanh: [tanh, exact.tanh],
-  relu: [relu, exact.relu, awayFromZero],
-  gelu: [gelu, exact.gelu],
-}
-
-/** Of one operand, of a tensor `x` or, as `expPacked`, of the `rows` of sequences. */
-export const unaryCalls: Calls = Object.fromEntries(
-  Object.entries(unaries).flatMap(([name, [ours, reference]]): [string, Call][] => [
-    [name, { run: ({ x }) => ours(x!), exact: ({ x }) => reference(x!) }],
-    [
-      `${name}Packed`,
-      {
-        run: ({ rows }, { lengths }) => ours(packed(rows, lengths)),
-        exact: ({ rows }, { lengths }) => ({ rows: reference(rows!), lengths: lengths! }),
-      },
-    ],
-  ]),
-)
-
-/** Of `a` and `b`, one of which may be a number of the options. */
-export const binaryCalls: Calls = Object.fromEntries(
-  Object.entries(binaries).map(([name, [ours, reference]]): [string, Call] => [
-    name,
-    {
-      run: (x, options) => ours(x.a ?? options.a!, x.b ?? options.b!),
-      exact: (x, options) => reference(x.a ?? options.a!, x.b ?? options.b!),
-      ...(COMPARISONS.includes(name) ? { plain: true } : {}),
-    },
-  ]),
-)
-
-export const elementwiseCalls: Calls = {
-  ...unaryCalls,
-  ...binaryCalls,
-  where: {
-    run: (x, options) => where(x.condition!, x.a ?? options.a!, x.b ?? options.b!),
-    exact: (x, options) => exact.where(x.condition!, x.a ?? options.a!, x.b ?? options.b!),
-  },
-  clamp: {
-    run: ({ x }, options) => clamp(x!, options),
-    exact: ({ x }, options) => exact.clamp(x!, options),
-  },
-}
-
-/** How an input of the op may be drawn so that no corner and no pole is near. */
-export function drawOf(op: string): Draw | Record<string, Draw> | undefined {
-  if (op === 'maximum' || op === 'minimum') return apart
-  if (op === 'div') return { b: generator => (generator.below(2) === 0 ? -1 : 1) * oneToTwo(generator) }
-  if (op === 'pow') return { a: oneToTwo }
-  return unaries[op.replace('Packed', '')]?.[2]
-}
 
 /** Not near the bounds ±1. */
 const betweenBounds: Draw = generator => (generator.below(16) - 7.5) / 4
