@@ -1,5 +1,5 @@
 import { type Reduced, sum } from './arrayReductions.js'
-import { at, broadcastShape, build, combine, mul, type NdArray } from './arrays.js'
+import { broadcastAt, broadcastShape, build, combine, mul, type NdArray, nd, sizeOf } from './arrays.js'
 
 /** Products in float64. */
 
@@ -8,22 +8,27 @@ export function matmul(a: NdArray, b: NdArray): NdArray {
   const [[m = 0, k = 0], [inner = 0, n = 0]] = [a.shape.slice(-2), b.shape.slice(-2)]
   if (k !== inner) throw new Error(`[${a.shape}] times [${b.shape}]`)
   const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2))
-  return build([...batch, m, n], place => {
-    const [row = 0, column = 0] = place.slice(-2)
-    const before = place.slice(0, -2)
-    let total = 0
-    for (let i = 0; i < k; i++) {
-      total += broadcastMatrix(a, before, row, i) * broadcastMatrix(b, before, i, column)
+  const [first, second] = [matrices(a), matrices(b)]
+  const y = new Float64Array(sizeOf(batch) * m * n)
+  let at = 0
+  build(batch, place => {
+    const [left, right] = [broadcastAt(first, place) * m * k, broadcastAt(second, place) * k * n]
+    for (let row = 0; row < m; row++) {
+      for (let column = 0; column < n; column++) {
+        let total = 0
+        for (let i = 0; i < k; i++) total += a.data[left + row * k + i]! * b.data[right + i * n + column]!
+        y[at++] = total
+      }
     }
-    return total
+    return 0
   })
+  return nd([...batch, m, n], y)
 }
 
-/** An element of the matrix at a place of the batch; a matrix of one row is not broadcast. */
-function broadcastMatrix(x: NdArray, batch: readonly number[], row: number, column: number): number {
-  const own = x.shape.length - 2
-  const before = batch.slice(batch.length - own).map((p, d) => (x.shape[d] === 1 ? 0 : p))
-  return at(x, [...before, row, column])
+/** The number of each matrix, in the order of the memory. */
+function matrices(x: NdArray): NdArray {
+  let count = 0
+  return build(x.shape.slice(0, -2), () => count++)
 }
 
 /** Σ ab / (max(|a|, eps) · max(|b|, eps)) along `dim` */

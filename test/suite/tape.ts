@@ -6,11 +6,18 @@ import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { full, memory, ranked, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { thrownBy } from '../device/own.js'
-import type { NdArray, Rows } from '../reference/exact.js'
-import { nd, sizeOf } from '../reference/exact.js'
+import { sizeOf } from '../reference/exact.js'
+import {
+  type Exact,
+  exactCall,
+  exactResults,
+  type Named,
+  type TapeCase,
+  type TapeOptions,
+  type Values,
+} from '../reference/exactCalls.js'
 import { finiteDifference } from '../reference/gradient.js'
 import { expectClose } from './compare.js'
-import type { Fixture } from './fixtures.js'
 import { type Op, type ReferencedOp, testOp, weightedSum } from './op.js'
 import { type Target, type Tolerance, UNIT } from './target.js'
 
@@ -21,66 +28,17 @@ import { type Target, type Tolerance, UNIT } from './target.js'
 
 export type Float = Tensor<'float32'>
 export type Result = Float | Tensor<'int32'> | PackedSequence
-export type Exact = NdArray | Rows
+/** An op of ours, with arguments by name as its reference in exactCalls.ts takes them. */
+export type Call = (
+  x: Named<Float>,
+  options: TapeOptions,
+  integers: Named<Tensor<'int32'>>,
+) => Result | readonly Result[]
 
-/** Arguments by name; a call knows which of them its cases have. */
-export type Named<T> = Readonly<Record<string, T>>
+export type Calls = Named<Call>
 
-export interface Call {
-  run(x: Named<Float>, options: TapeOptions, integers: Named<Tensor<'int32'>>): Result | readonly Result[]
-  exact(x: Named<NdArray>, options: TapeOptions, integers: Named<NdArray>): Exact | readonly Exact[]
-  /** The results are integers, or numbers without a gradient, and the same to the last bit. */
-  plain?: true
-}
-
-export type Calls = Readonly<Record<string, Call>>
-
-/** What is not a tensor, of all calls. */
-export interface TapeOptions {
-  /** A number in the place of that tensor. */
-  a?: number
-  b?: number
-  min?: number
-  max?: number
-  dim?: number
-  /** In the place of `dim`, or of `dim0` and `dim1`. */
-  dims?: number[]
-  keepdim?: boolean
-  p?: 1 | 2 | typeof Infinity
-  k?: number
-  largest?: boolean
-  eps?: number
-  shape?: number[]
-  sizes?: number | number[]
-  start?: number
-  length?: number
-  shift?: number
-  value?: number
-  classes?: number
-  /** Of the sequences that `rows` are packed in, and `more`. */
-  lengths?: readonly number[]
-  moreLengths?: readonly number[]
-  counts?: number[]
-  by?: number
-  fill?: number
-  kernelSize?: number
-  dilation?: number
-  padding?: 'causal' | 'same' | 'valid'
-  training?: boolean
-  momentum?: number
-  reduction?: 'mean' | 'sum' | 'none'
-  ignoreIndex?: number
-  labelSmoothing?: number
-}
-
-export interface TapeCase {
-  /** The shapes of what gets a gradient. */
-  inputs: Named<readonly number[]>
-  /** What gets none. */
-  constants?: Named<Fixture>
-  integers?: Named<Fixture>
-  options?: TapeOptions
-}
+/** Calls whose results are integers, or numbers without a gradient: the same to the last bit. */
+export const PLAIN: ReadonlySet<string> = new Set(['eq', 'gt', 'lt', 'argmax', 'topkIndices', 'oneHot'])
 
 export type Draw = (generator: Generator) => number
 
@@ -104,7 +62,7 @@ export const oneToTwo: Draw = generator => generator.uniform(1, 2)
 export const apart: Draw = generator => generator.below(4096) / 4 - 512
 
 /** Numbers without a gradient, the same for the same shape. */
-export function constant(shape: readonly number[], value: (n: number) => number): Fixture {
+export function constant(shape: readonly number[], value: (n: number) => number): Values {
   return { shape: [...shape], data: Array.from({ length: sizeOf(shape) }, (_, n) => value(n)) }
 }
 
@@ -118,10 +76,6 @@ export function packed(rows: Float | undefined, lengths: readonly number[] = [])
 /** What a call gives, each result as a tensor. */
 export function results(found: Result | readonly Result[]): (Float | Tensor<'int32'>)[] {
   return [found].flat().map(one => (one instanceof PackedSequence ? one.data : one))
-}
-
-export function exactResults(found: Exact | readonly Exact[]): NdArray[] {
-  return [found].flat().map(one => ('rows' in one ? one.rows : one))
 }
 
 /** Runs a call with the inputs that `input` gives, on their device, or on `otherwise` where it has none. */
@@ -141,19 +95,7 @@ export function runCall(
   for (const [name, { shape, data }] of Object.entries(drawn.integers ?? {})) {
     integers[name] = tensor<number>(Int32Array.from(data), shape, { device })
   }
-  return [call.run(x, drawn.options ?? {}, integers)].flat()
-}
-
-/** The same in float64. */
-export function exactCall(call: Call, drawn: TapeCase, value: (name: string) => ArrayLike<number>): Exact[] {
-  const x: Record<string, NdArray> = {}
-  const integers: Record<string, NdArray> = {}
-  for (const [name, shape] of Object.entries(drawn.inputs)) x[name] = nd(shape, value(name))
-  for (const [name, { shape, data }] of Object.entries(drawn.constants ?? {})) {
-    x[name] = nd(shape, Float32Array.from(data))
-  }
-  for (const [name, { shape, data }] of Object.entries(drawn.integers ?? {})) integers[name] = nd(shape, data)
-  return [call.exact(x, drawn.options ?? {}, integers)].flat()
+  return [call(x, drawn.options ?? {}, integers)].flat()
 }
 
 /** `sum: x [2, 3], dim -1, keepdim true` */
@@ -190,7 +132,7 @@ function asOp(call: Call, op: string, given: ToleratedCase, target: Target): Ref
   return {
     ...plain,
     ...(differences === undefined ? {} : { differences }),
-    reference: values => exactResults(exactCall(call, given, values)).map(({ data }) => data),
+    reference: values => exactResults(exactCall(op, given, values)).map(({ data }) => data),
     value,
     gradient,
   }
@@ -207,7 +149,7 @@ export function testTape(target: Target, calls: Calls, op: string, given: Tolera
     scope(() => {
       const device = target.open()
       const found = runCall(call, given, device, (_, shape) => zeros<number>(shape, { device }))
-      const expected = exactCall(call, given, name => new Float64Array(sizeOf(given.inputs[name]!)))
+      const expected = exactCall(op, given, name => new Float64Array(sizeOf(given.inputs[name]!)))
       expectShapes(found, expected)
     }))
 }
@@ -242,12 +184,12 @@ export function testNothing(
           inputs.set(name, x)
           return x
         })
-        const expected = exactCall(call, given, value)
+        const expected = exactCall(op, given, value)
         expectShapes(found, expected)
         for (const [i, y] of results(found).entries()) {
           expect([...(await y.toArray())]).toEqual([...Float32Array.from(exactResults(expected)[i]!.data)])
         }
-        if (call.plain) return
+        if (PLAIN.has(op)) return
         const made = floats(found)
         weightedSum(
           made,
@@ -255,7 +197,7 @@ export function testNothing(
         ).backward()
         for (const [name, x] of inputs) {
           const loss = (moved: Float64Array) =>
-            exactResults(exactCall(call, given, other => (other === name ? moved : value(other))))
+            exactResults(exactCall(op, given, other => (other === name ? moved : value(other))))
               .flatMap(({ data }) => [...data])
               .reduce((sum, one) => sum + one, 0)
           // Sums of a few halves and ones.
@@ -278,7 +220,7 @@ export function testPlain(target: Target, calls: Calls, op: string, given: TapeC
         values.set(name, numbers)
         return tensor<number>(numbers, shape, { device })
       })
-      const expected = exactCall(call, given, name => values.get(name)!)
+      const expected = exactCall(op, given, name => values.get(name)!)
       expectShapes(found, expected)
       for (const [i, y] of results(found).entries()) {
         expect([...(await y.toArray())]).toEqual([...exactResults(expected)[i]!.data])

@@ -23,6 +23,7 @@ import {
 import { scope } from '../../src/scope.js'
 import { type Tensor, tensor, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
+import type { TapeCase } from '../reference/exactCalls.js'
 import { expectOpReproducible } from './op.js'
 import {
   constant,
@@ -30,7 +31,6 @@ import {
   expectRefusals,
   expectValues,
   type Float,
-  type TapeCase,
   testNothing,
   testPlain,
   testTape,

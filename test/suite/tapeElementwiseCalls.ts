@@ -70,41 +70,25 @@ export const unaries: Readonly<Record<string, readonly [Unary, typeof exact.exp,
 
 /** Of one operand, of a tensor `x` or, as `expPacked`, of the `rows` of sequences. */
 export const unaryCalls: Calls = Object.fromEntries(
-  Object.entries(unaries).flatMap(([name, [ours, reference]]): [string, Call][] => [
-    [name, { run: ({ x }) => ours(x!), exact: ({ x }) => reference(x!) }],
-    [
-      `${name}Packed`,
-      {
-        run: ({ rows }, { lengths }) => ours(packed(rows, lengths)),
-        exact: ({ rows }, { lengths }) => ({ rows: reference(rows!), lengths: lengths! }),
-      },
-    ],
+  Object.entries(unaries).flatMap(([name, [ours]]): [string, Call][] => [
+    [name, ({ x }) => ours(x!)],
+    [`${name}Packed`, ({ rows }, { lengths }) => ours(packed(rows, lengths))],
   ]),
 )
 
 /** Of `a` and `b`, one of which may be a number of the options. */
 export const binaryCalls: Calls = Object.fromEntries(
-  Object.entries(binaries).map(([name, [ours, reference]]): [string, Call] => [
+  Object.entries(binaries).map(([name, [ours]]): [string, Call] => [
     name,
-    {
-      run: (x, options) => ours(x.a ?? options.a!, x.b ?? options.b!),
-      exact: (x, options) => reference(x.a ?? options.a!, x.b ?? options.b!),
-      ...(COMPARISONS.includes(name) ? { plain: true } : {}),
-    },
+    (x, options) => ours(x.a ?? options.a!, x.b ?? options.b!),
   ]),
 )
 
 export const elementwiseCalls: Calls = {
   ...unaryCalls,
   ...binaryCalls,
-  where: {
-    run: (x, options) => where(x.condition!, x.a ?? options.a!, x.b ?? options.b!),
-    exact: (x, options) => exact.where(x.condition!, x.a ?? options.a!, x.b ?? options.b!),
-  },
-  clamp: {
-    run: ({ x }, options) => clamp(x!, options),
-    exact: ({ x }, options) => exact.clamp(x!, options),
-  },
+  where: (x, options) => where(x.condition!, x.a ?? options.a!, x.b ?? options.b!),
+  clamp: ({ x }, options) => clamp(x!, options),
 }
 
 /** How an input of the op may be drawn so that no corner and no pole is near. */

@@ -3,7 +3,7 @@ import { gather, indexSelect, maskedFill, oneHot, scatterAdd } from '../../src/o
 import { argmax } from '../../src/ops/reduce.js'
 import { scope } from '../../src/scope.js'
 import { ranked, tensor, zeros } from '../../src/tensor.js'
-import * as exact from '../reference/exact.js'
+import type { TapeCase } from '../reference/exactCalls.js'
 import { expectOpReproducible } from './op.js'
 import {
   type Calls,
@@ -11,7 +11,6 @@ import {
   expectRefusals,
   expectValues,
   type Float,
-  type TapeCase,
   testNothing,
   testPlain,
   testTape,
@@ -20,27 +19,11 @@ import {
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 export const indexCalls: Calls = {
-  indexSelect: {
-    run: ({ x }, o, { index }) => indexSelect(x!, o.dim!, ranked(index!, 1)),
-    exact: ({ x }, o, { index }) => exact.indexSelect(x!, o.dim!, index!.data),
-  },
-  gather: {
-    run: ({ x }, o, { index }) => gather(x!, o.dim!, index!),
-    exact: ({ x }, o, { index }) => exact.gather(x!, o.dim!, index!),
-  },
-  scatterAdd: {
-    run: ({ x, source }, o, { index }) => scatterAdd(x!, o.dim!, index!, source!),
-    exact: ({ x, source }, o, { index }) => exact.scatterAdd(x!, o.dim!, index!, source!),
-  },
-  maskedFill: {
-    run: ({ x, mask }, o) => maskedFill(x!, mask!, o.value!),
-    exact: ({ x, mask }, o) => exact.maskedFill(x!, mask!, o.value!),
-  },
-  oneHot: {
-    run: (_, o, { labels }) => oneHot(ranked(labels!, 1), o.classes!),
-    exact: (_, o, { labels }) => exact.oneHot(labels!, o.classes!),
-    plain: true,
-  },
+  indexSelect: ({ x }, o, { index }) => indexSelect(x!, o.dim!, ranked(index!, 1)),
+  gather: ({ x }, o, { index }) => gather(x!, o.dim!, index!),
+  scatterAdd: ({ x, source }, o, { index }) => scatterAdd(x!, o.dim!, index!, source!),
+  maskedFill: ({ x, mask }, o) => maskedFill(x!, mask!, o.value!),
+  oneHot: (_, o, { labels }) => oneHot(ranked(labels!, 1), o.classes!),
 }
 
 /** Numbers are copied; the reference gradient of a copy is a finite difference. */

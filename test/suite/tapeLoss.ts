@@ -3,6 +3,7 @@ import { bceWithLogits, crossEntropy, mseLoss, nllLoss } from '../../src/ops/los
 import { scope } from '../../src/scope.js'
 import { ranked, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
+import { crossEntropyOptions, nllOptions, type TapeCase, type TapeOptions } from '../reference/exactCalls.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible } from './op.js'
 import {
@@ -11,8 +12,6 @@ import {
   expectRefusals,
   expectValues,
   type Float,
-  type TapeCase,
-  type TapeOptions,
   testNothing,
   testTape,
   untyped,
@@ -21,43 +20,19 @@ import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 const vector = (x: Float | undefined) => (x ? ranked(x, 1) : null)
 
-/** The options of a loss that are given. */
-function counted({ reduction, ignoreIndex }: TapeOptions) {
-  return { ...(reduction && { reduction }), ...(ignoreIndex !== undefined && { ignoreIndex }) }
-}
-
-function smoothed(o: TapeOptions) {
-  return { ...counted(o), ...(o.labelSmoothing !== undefined && { labelSmoothing: o.labelSmoothing }) }
-}
-
 /** What weighs is a constant: `weight` [C], or of the shape of the logits, and `posWeight`. */
 export const lossCalls: Calls = {
-  crossEntropy: {
-    run: ({ logits, weight }, o, { labels }) =>
-      crossEntropy(logits!, labels!, { ...smoothed(o), weight: vector(weight) }),
-    exact: ({ logits, weight = null }, o, { labels }) =>
-      exact.crossEntropy(logits!, labels!.data, { ...smoothed(o), weight }),
-  },
-  nllLoss: {
-    run: ({ logProbabilities, weight }, o, { labels }) =>
-      nllLoss(logProbabilities!, labels!, { ...counted(o), weight: vector(weight) }),
-    exact: ({ logProbabilities, weight = null }, o, { labels }) =>
-      exact.nllLoss(logProbabilities!, labels!.data, { ...counted(o), weight }),
-  },
-  mseLoss: {
-    run: ({ input, target }, o) => mseLoss(input!, target!, counted(o)),
-    exact: ({ input, target }, o) => exact.mseLoss(input!, target!, counted(o)),
-  },
-  bceWithLogits: {
-    run: ({ logits, targets, weight, posWeight }, o) =>
-      bceWithLogits(logits!, targets!, {
-        ...counted(o),
-        ...(weight && { weight }),
-        ...(posWeight && { posWeight }),
-      }),
-    exact: ({ logits, targets, weight = null, posWeight = null }, o) =>
-      exact.bceWithLogits(logits!, targets!, { ...counted(o), weight, posWeight }),
-  },
+  crossEntropy: ({ logits, weight }, o, { labels }) =>
+    crossEntropy(logits!, labels!, { ...crossEntropyOptions(o), weight: vector(weight) }),
+  nllLoss: ({ logProbabilities, weight }, o, { labels }) =>
+    nllLoss(logProbabilities!, labels!, { ...nllOptions(o), weight: vector(weight) }),
+  mseLoss: ({ input, target }, o) => mseLoss(input!, target!, nllOptions(o)),
+  bceWithLogits: ({ logits, targets, weight, posWeight }, o) =>
+    bceWithLogits(logits!, targets!, {
+      ...nllOptions(o),
+      ...(weight && { weight }),
+      ...(posWeight && { posWeight }),
+    }),
 }
 
 /** An exponential, a logarithm and a quotient, each to an ulp or two, and the sums of a few of them. */

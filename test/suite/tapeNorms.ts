@@ -3,6 +3,13 @@ import { batchNorm, layerNorm, weightNorm } from '../../src/ops/norms.js'
 import { scope } from '../../src/scope.js'
 import { ranked, type Tensor, tensor, type Vector, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
+import {
+  batchNormOptions,
+  type Named,
+  type TapeCase,
+  type TapeOptions,
+  type Values,
+} from '../reference/exactCalls.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible } from './op.js'
 import {
@@ -11,10 +18,7 @@ import {
   expectRefusals,
   expectValues,
   type Float,
-  type Named,
   packed,
-  type TapeCase,
-  type TapeOptions,
   type ToleratedCase,
   testNothing,
   testTape,
@@ -25,54 +29,23 @@ import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 const vector = (x: Float | undefined): Vector | null => (x ? ranked(x, 1) : null)
 
 /** The arguments of batchNorm that are given. */
-function batchNormOptions(x: Named<Float>, o: TapeOptions) {
+function given(x: Named<Float>, o: TapeOptions) {
   return {
     weight: vector(x.weight),
     bias: vector(x.bias),
     runningMean: vector(x.runningMean),
     runningVar: vector(x.runningVar),
-    ...exactOptions(o),
+    ...batchNormOptions(o),
   }
 }
-
-function exactOptions({ training, momentum, eps }: TapeOptions) {
-  return {
-    ...(training !== undefined && { training }),
-    ...(momentum !== undefined && { momentum }),
-    ...(eps !== undefined && { eps }),
-  }
-}
-
-const epsOf = ({ eps }: TapeOptions) => (eps === undefined ? {} : { eps })
 
 export const normCalls: Calls = {
-  layerNorm: {
-    run: ({ x, weight, bias }, o) => layerNorm(x!, vector(weight), vector(bias), epsOf(o)),
-    exact: ({ x, weight, bias }, o) => exact.layerNorm(x!, weight, bias, epsOf(o)),
-  },
-  layerNormPacked: {
-    run: ({ rows, weight, bias }, o) =>
-      layerNorm(packed(rows, o.lengths), vector(weight), vector(bias), epsOf(o)),
-    exact: ({ rows, weight, bias }, o) => ({
-      rows: exact.layerNorm(rows!, weight, bias, epsOf(o)),
-      lengths: o.lengths!,
-    }),
-  },
-  batchNorm: {
-    run: ({ x, ...others }, o) => batchNorm(ranked(x!, 2), batchNormOptions(others, o)),
-    exact: ({ x, ...others }, o) => exact.batchNorm(x!, { ...others, ...exactOptions(o) }).y,
-  },
-  batchNormPacked: {
-    run: ({ rows, ...others }, o) => batchNorm(packed(rows, o.lengths), batchNormOptions(others, o)),
-    exact: ({ rows, ...others }, o) => ({
-      rows: exact.batchNorm(rows!, { ...others, ...exactOptions(o) }).y,
-      lengths: o.lengths!,
-    }),
-  },
-  weightNorm: {
-    run: ({ v, g }, o) => weightNorm(v!, g!, o.dim === undefined ? {} : { dim: o.dim }),
-    exact: ({ v, g }, o) => exact.weightNorm(v!, g!, o.dim === undefined ? {} : { dim: o.dim }),
-  },
+  layerNorm: ({ x, weight, bias }, o) => layerNorm(x!, vector(weight), vector(bias), o),
+  layerNormPacked: ({ rows, weight, bias }, o) =>
+    layerNorm(packed(rows, o.lengths), vector(weight), vector(bias), o),
+  batchNorm: ({ x, ...others }, o) => batchNorm(ranked(x!, 2), given(others, o)),
+  batchNormPacked: ({ rows, ...others }, o) => batchNorm(packed(rows, o.lengths), given(others, o)),
+  weightNorm: ({ v, g }, o) => weightNorm(v!, g!, o.dim === undefined ? {} : { dim: o.dim }),
 }
 
 /**
@@ -144,8 +117,7 @@ export function normsTapeSuite(target: Target): void {
         const numbers = Float32Array.from({ length: 15 }, (_, n) => Math.sin(n * n))
         const known = exact.nd([5, 3], numbers)
         const given = running(3)
-        const held = (values: { data: number[] }): Tensor<'float32', 1> =>
-          tensor(values.data, [3], { device })
+        const held = (values: Values): Tensor<'float32', 1> => tensor(values.data, [3], { device })
         for (const [training, momentum] of [
           [true, undefined],
           [true, 0.5],

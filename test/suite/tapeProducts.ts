@@ -4,6 +4,7 @@ import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { ranked, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
+import { similarityOptions, type TapeCase } from '../reference/exactCalls.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible } from './op.js'
 import {
@@ -11,26 +12,16 @@ import {
   expectRefusals,
   expectValues,
   type Float,
-  type TapeCase,
-  type TapeOptions,
   testNothing,
   testTape,
   untyped,
 } from './tape.js'
 import { everywhere, products, type Target, type Tolerance, UNIT } from './target.js'
 
-/** The options of a similarity that are given. */
-function similar({ dim, eps }: TapeOptions): { dim?: number; eps?: number } {
-  return { ...(dim !== undefined && { dim }), ...(eps !== undefined && { eps }) }
-}
-
 export const productCalls: Calls = {
-  matmul: { run: ({ a, b }) => matmul(a!, b!), exact: ({ a, b }) => exact.matmul(a!, b!) },
-  bmm: { run: ({ a, b }) => bmm(ranked(a!, 3), ranked(b!, 3)), exact: ({ a, b }) => exact.matmul(a!, b!) },
-  cosineSimilarity: {
-    run: ({ a, b }, options) => cosineSimilarity(a!, b!, similar(options)),
-    exact: ({ a, b }, options) => exact.cosineSimilarity(a!, b!, similar(options)),
-  },
+  matmul: ({ a, b }) => matmul(a!, b!),
+  bmm: ({ a, b }) => bmm(ranked(a!, 3), ranked(b!, 3)),
+  cosineSimilarity: ({ a, b }, options) => cosineSimilarity(a!, b!, similarityOptions(options)),
 }
 
 /** Sums of up to 10 products near 1, each product and each addition rounded. */

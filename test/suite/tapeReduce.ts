@@ -15,6 +15,7 @@ import {
 import { scope } from '../../src/scope.js'
 import { tensor, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
+import { reducedOptions, type TapeCase, type TapeOptions } from '../reference/exactCalls.js'
 import { expectClose } from './compare.js'
 import { expectOpReproducible } from './op.js'
 import {
@@ -25,8 +26,6 @@ import {
   expectValues,
   type Float,
   packed,
-  type TapeCase,
-  type TapeOptions,
   testNothing,
   testPlain,
   testTape,
@@ -34,54 +33,21 @@ import {
 } from './tape.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** The options of a reduction that are given. */
-function reduced({ dim, dims, keepdim }: TapeOptions): { dim?: number | number[]; keepdim?: boolean } {
-  const along = dims ?? dim
-  return { ...(along !== undefined && { dim: along }), ...(keepdim !== undefined && { keepdim }) }
-}
-
-function ofOne({ dim, keepdim }: TapeOptions): { dim?: number; keepdim?: boolean } {
-  return { ...(dim !== undefined && { dim }), ...(keepdim !== undefined && { keepdim }) }
-}
-
 export const reduceCalls: Calls = {
-  sum: { run: ({ x }, o) => sum(x!, reduced(o)), exact: ({ x }, o) => exact.sum(x!, reduced(o)) },
-  mean: { run: ({ x }, o) => mean(x!, reduced(o)), exact: ({ x }, o) => exact.mean(x!, reduced(o)) },
-  amax: { run: ({ x }, o) => amax(x!, reduced(o)), exact: ({ x }, o) => exact.amax(x!, reduced(o)) },
-  amin: { run: ({ x }, o) => amin(x!, reduced(o)), exact: ({ x }, o) => exact.amin(x!, reduced(o)) },
-  argmax: {
-    run: ({ x }, o) => argmax(x!, ofOne(o)),
-    exact: ({ x }, o) => exact.argmax(x!, ofOne(o)),
-    plain: true,
-  },
-  logsumexp: {
-    run: ({ x }, o) => logsumexp(x!, { dim: -1, ...ofOne(o) }),
-    exact: ({ x }, o) => exact.logsumexp(x!, { dim: -1, ...ofOne(o) }),
-  },
-  norm: {
-    run: ({ x }, o) => norm(x!, { ...reduced(o), ...(o.p && { p: o.p }) }),
-    exact: ({ x }, o) => exact.norm(x!, { ...reduced(o), ...(o.p && { p: o.p }) }),
-  },
-  cumsum: { run: ({ x }, o) => cumsum(x!, o.dim!), exact: ({ x }, o) => exact.cumsum(x!, o.dim!) },
-  topk: { run: ({ x }, o) => topk(x!, o.k!, o).values, exact: ({ x }, o) => exact.topk(x!, o.k!, o).values },
-  topkIndices: {
-    run: ({ x }, o) => topk(x!, o.k!, o).indices,
-    exact: ({ x }, o) => exact.topk(x!, o.k!, o).indices,
-    plain: true,
-  },
-  softmax: { run: ({ x }, o) => softmax(x!, ofOne(o)), exact: ({ x }, o) => exact.softmax(x!, o.dim) },
-  logSoftmax: {
-    run: ({ x }, o) => logSoftmax(x!, ofOne(o)),
-    exact: ({ x }, o) => exact.logSoftmax(x!, o.dim),
-  },
-  softmaxPacked: {
-    run: ({ rows }, o) => softmax(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => ({ rows: exact.softmax(rows!), lengths: o.lengths! }),
-  },
-  logSoftmaxPacked: {
-    run: ({ rows }, o) => logSoftmax(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => ({ rows: exact.logSoftmax(rows!), lengths: o.lengths! }),
-  },
+  sum: ({ x }, o) => sum(x!, reducedOptions(o)),
+  mean: ({ x }, o) => mean(x!, reducedOptions(o)),
+  amax: ({ x }, o) => amax(x!, reducedOptions(o)),
+  amin: ({ x }, o) => amin(x!, reducedOptions(o)),
+  argmax: ({ x }, o) => argmax(x!, o),
+  logsumexp: ({ x }, o) => logsumexp(x!, { dim: -1, ...o }),
+  norm: ({ x }, o) => norm(x!, { ...reducedOptions(o), ...(o.p && { p: o.p }) }),
+  cumsum: ({ x }, o) => cumsum(x!, o.dim!),
+  topk: ({ x }, o) => topk(x!, o.k!, o).values,
+  topkIndices: ({ x }, o) => topk(x!, o.k!, o).indices,
+  softmax: ({ x }, o) => softmax(x!, o),
+  logSoftmax: ({ x }, o) => logSoftmax(x!, o),
+  softmaxPacked: ({ rows }, o) => softmax(packed(rows, o.lengths)),
+  logSoftmaxPacked: ({ rows }, o) => logSoftmax(packed(rows, o.lengths)),
 }
 
 /** Copied. */

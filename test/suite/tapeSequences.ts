@@ -19,6 +19,7 @@ import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { scope } from '../../src/scope.js'
 import { type Matrix, ranked, tensor, zeros } from '../../src/tensor.js'
 import * as exact from '../reference/exact.js'
+import { type TapeCase, type TapeOptions, windowOptions } from '../reference/exactCalls.js'
 import { expectClose, expectSameBits } from './compare.js'
 import { expectOpReproducible } from './op.js'
 import {
@@ -27,71 +28,26 @@ import {
   expectRefusals,
   expectValues,
   packed,
-  type TapeCase,
-  type TapeOptions,
   testNothing,
   testTape,
   untyped,
 } from './tape.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** The windows of `unfold` that are given. */
-function windowed({ kernelSize = 1, dilation, padding = 'causal' }: TapeOptions) {
-  return { kernelSize, padding, ...(dilation !== undefined && { dilation }) }
-}
-
-const rowsOf = (rows: exact.NdArray | undefined, { lengths = [] }: TapeOptions): exact.Rows => ({
-  rows: rows!,
-  lengths,
-})
-
 /** All but `repeatRows` take `rows` [N, C] of sequences of `lengths`. */
 export const sequenceCalls: Calls = {
-  repeatRows: {
-    run: ({ x }, { lengths = [] }) => repeatRows(ranked(x!, 2), new Sequences(lengths)),
-    exact: ({ x }, { lengths = [] }) => exact.repeatRows(x!, lengths),
-  },
-  segmentSum: {
-    run: ({ rows }, o) => segmentSum(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => exact.segmentSum(rowsOf(rows, o)),
-  },
-  segmentMean: {
-    run: ({ rows }, o) => segmentMean(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => exact.segmentMean(rowsOf(rows, o)),
-  },
-  segmentMax: {
-    run: ({ rows }, o) => segmentMax(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => exact.segmentMax(rowsOf(rows, o)),
-  },
-  segmentLogsumexp: {
-    run: ({ rows }, o) => segmentLogsumexp(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => exact.segmentLogsumexp(rowsOf(rows, o)),
-  },
-  segmentSoftmax: {
-    run: ({ rows }, o) => segmentSoftmax(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => exact.segmentSoftmax(rowsOf(rows, o)),
-  },
-  flipSequences: {
-    run: ({ rows }, o) => flip(packed(rows, o.lengths)),
-    exact: ({ rows }, o) => exact.flipSequences(rowsOf(rows, o)),
-  },
-  shift: {
-    run: ({ rows }, o) => shift(packed(rows, o.lengths), o.by!, o.fill === undefined ? {} : { fill: o.fill }),
-    exact: ({ rows }, o) => exact.shift(rowsOf(rows, o), o.by!, o.fill),
-  },
-  unfold: {
-    run: ({ rows }, o) => unfold(packed(rows, o.lengths), windowed(o)),
-    exact: ({ rows }, o) => exact.unfold(rowsOf(rows, o), windowed(o)),
-  },
-  concatSequences: {
-    run: ({ rows, more }, o) => concatSequences(packed(rows, o.lengths), packed(more, o.moreLengths)),
-    exact: ({ rows, more }, o) =>
-      exact.concatSequences(rowsOf(rows, o), rowsOf(more, { lengths: o.moreLengths ?? [] })),
-  },
-  splitSequences: {
-    run: ({ rows }, o) => splitSequences(packed(rows, o.lengths), o.counts!),
-    exact: ({ rows }, o) => exact.splitSequences(rowsOf(rows, o), o.counts!),
-  },
+  repeatRows: ({ x }, { lengths = [] }) => repeatRows(ranked(x!, 2), new Sequences(lengths)),
+  segmentSum: ({ rows }, o) => segmentSum(packed(rows, o.lengths)),
+  segmentMean: ({ rows }, o) => segmentMean(packed(rows, o.lengths)),
+  segmentMax: ({ rows }, o) => segmentMax(packed(rows, o.lengths)),
+  segmentLogsumexp: ({ rows }, o) => segmentLogsumexp(packed(rows, o.lengths)),
+  segmentSoftmax: ({ rows }, o) => segmentSoftmax(packed(rows, o.lengths)),
+  flipSequences: ({ rows }, o) => flip(packed(rows, o.lengths)),
+  shift: ({ rows }, o) => shift(packed(rows, o.lengths), o.by!, o.fill === undefined ? {} : { fill: o.fill }),
+  unfold: ({ rows }, o) => unfold(packed(rows, o.lengths), windowOptions(o)),
+  concatSequences: ({ rows, more }, o) =>
+    concatSequences(packed(rows, o.lengths), packed(more, o.moreLengths)),
+  splitSequences: ({ rows }, o) => splitSequences(packed(rows, o.lengths), o.counts!),
 }
 
 /** Numbers are copied; the reference gradient of a copy is a finite difference. */

@@ -16,54 +16,24 @@ import {
 } from '../../src/ops/shape.js'
 import { scope } from '../../src/scope.js'
 import { type Tensor, tensor, zeros } from '../../src/tensor.js'
-import * as exact from '../reference/exact.js'
+import { listed, type TapeCase, type TapeOptions } from '../reference/exactCalls.js'
 import { expectOpReproducible } from './op.js'
-import {
-  type Calls,
-  expectRefusals,
-  type Float,
-  type TapeCase,
-  type TapeOptions,
-  testNothing,
-  testTape,
-  untyped,
-} from './tape.js'
+import { type Calls, expectRefusals, type Float, testNothing, testTape, untyped } from './tape.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** All inputs in the order of their names: x0, x1, … */
-const listed = <T>(x: Readonly<Record<string, T>>): T[] =>
-  Object.keys(x)
-    .sort()
-    .map(name => x[name]!)
-
 export const shapeCalls: Calls = {
-  reshape: { run: ({ x }, o) => reshape(x!, o.shape!), exact: ({ x }, o) => exact.reshape(x!, o.shape!) },
-  transpose: {
-    run: ({ x }, o) => transpose(x!, o.dims![0]!, o.dims![1]!),
-    exact: ({ x }, o) => exact.transpose(x!, o.dims![0]!, o.dims![1]!),
-  },
-  permute: { run: ({ x }, o) => permute(x!, o.dims!), exact: ({ x }, o) => exact.permute(x!, o.dims!) },
-  squeeze: {
-    run: ({ x }, o) => (o.dim === undefined ? squeeze(x!) : squeeze(x!, o.dim)),
-    exact: ({ x }, o) => exact.squeeze(x!, o.dim),
-  },
-  unsqueeze: { run: ({ x }, o) => unsqueeze(x!, o.dim!), exact: ({ x }, o) => exact.unsqueeze(x!, o.dim!) },
-  expand: { run: ({ x }, o) => expand(x!, o.shape!), exact: ({ x }, o) => exact.expand(x!, o.shape!) },
-  cat: { run: (x, o) => cat(listed(x), o.dim), exact: (x, o) => exact.cat(listed(x), o.dim) },
-  stack: { run: (x, o) => stack(listed(x), o.dim), exact: (x, o) => exact.stack(listed(x), o.dim) },
-  split: {
-    run: ({ x }, o) => split(x!, o.sizes!, o.dim),
-    exact: ({ x }, o) => exact.split(x!, o.sizes!, o.dim),
-  },
-  narrow: {
-    run: ({ x }, o) => narrow(x!, o.dim!, o.start!, o.length!),
-    exact: ({ x }, o) => exact.narrow(x!, o.dim!, o.start!, o.length!),
-  },
-  roll: {
-    run: ({ x }, o) => roll(x!, o.shift!, o.dim!),
-    exact: ({ x }, o) => exact.roll(x!, o.shift!, o.dim!),
-  },
-  flip: { run: ({ x }, o) => flip(x!, o.dim!), exact: ({ x }, o) => exact.flip(x!, o.dim!) },
+  reshape: ({ x }, o) => reshape(x!, o.shape!),
+  transpose: ({ x }, o) => transpose(x!, o.dims![0]!, o.dims![1]!),
+  permute: ({ x }, o) => permute(x!, o.dims!),
+  squeeze: ({ x }, o) => (o.dim === undefined ? squeeze(x!) : squeeze(x!, o.dim)),
+  unsqueeze: ({ x }, o) => unsqueeze(x!, o.dim!),
+  expand: ({ x }, o) => expand(x!, o.shape!),
+  cat: (x, o) => cat(listed(x), o.dim),
+  stack: (x, o) => stack(listed(x), o.dim),
+  split: ({ x }, o) => split(x!, o.sizes!, o.dim),
+  narrow: ({ x }, o) => narrow(x!, o.dim!, o.start!, o.length!),
+  roll: ({ x }, o) => roll(x!, o.shift!, o.dim!),
+  flip: ({ x }, o) => flip(x!, o.dim!),
 }
 
 /** Numbers are copied; the reference gradient of a copy is a finite difference. */
