@@ -51,7 +51,7 @@ export class Dice {
 
   /** From `least`: now and then 0 and 1, small more often than large, up to 70. */
   size(least = 0): number {
-    if (least === 0 && this.chance(14)) return 0
+    if (least === 0 && this.chance(30)) return 0
     if (this.chance(6)) return 1
     return 1 + this.below(this.pick([4, 9, 20, 70]))
   }
@@ -86,7 +86,7 @@ export class Dice {
   lengths(tokens = this.pick([30, 300])): number[] {
     const longest = this.pick([3, 20, 150])
     const lengths = Array.from({ length: 1 + this.below(this.pick([3, 12])) }, () =>
-      this.chance(5) ? 0 : 1 + this.below(longest),
+      this.chance(7) ? 0 : 1 + this.below(longest),
     )
     // Not more tokens than that, the first ones as they are.
     let left = tokens

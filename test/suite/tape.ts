@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Device } from '../../src/device.js'
 import type { ErrorCode } from '../../src/errors.js'
+import { packedRows } from '../../src/ops/rows.js'
 import { PackedSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
@@ -73,9 +74,9 @@ export function packed(rows: Float | undefined, lengths: readonly number[] = [])
   return new PackedSequence(ranked(rows!, 2), new Sequences(lengths))
 }
 
-/** What a call gives, each result as a tensor. */
+/** What a call gives, each result as a tensor; of indexed rows a row for each token. */
 export function results(found: Result | readonly Result[]): (Float | Tensor<'int32'>)[] {
-  return [found].flat().map(one => (one instanceof PackedSequence ? one.data : one))
+  return [found].flat().map(one => (one instanceof PackedSequence ? packedRows(one, 'test', 'rows') : one))
 }
 
 /** Runs a call with the inputs that `input` gives, on their device, or on `otherwise` where it has none. */
@@ -259,6 +260,12 @@ export function expectRefusals(refusals: readonly Refusal[]): void {
     expect(error.code, error.message).toBe(code)
     expect(memory().tensors - before, `tensors left by ${where}`).toBe(0)
   }
+}
+
+/** Another device of the target's kind; null where it has one alone. */
+export function elsewhere(target: Target): Device | null {
+  const other = target.open(2)
+  return other === target.open() ? null : other
 }
 
 /** What JavaScript may pass where the types ask for something else. */

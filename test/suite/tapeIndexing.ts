@@ -8,6 +8,7 @@ import { expectOpReproducible } from './op.js'
 import {
   type Calls,
   constant,
+  elsewhere,
   expectRefusals,
   expectValues,
   type Float,
@@ -186,5 +187,14 @@ function refused(target: Target): void {
     ['ERR_DISPOSED', 'maskedFill: x', () => maskedFill(gone, x, 0)],
     ['ERR_OUT_OF_RANGE', 'oneHot: labels[0]', () => oneHot([3], 3)],
     ['ERR_OUT_OF_RANGE', 'oneHot: classes', () => oneHot([], -1)],
+  ])
+  const other = elsewhere(target)
+  if (other === null) return
+  const far = zeros([2, 1], { device: other })
+  const farIndex = tensor(Int32Array.of(0, 1), [2, 1], { device: other })
+  expectRefusals([
+    ['ERR_DEVICE', 'gather: index', () => gather(x, 1, farIndex)],
+    ['ERR_DEVICE', 'scatterAdd: source', () => scatterAdd(x, 1, index, far)],
+    ['ERR_DEVICE', 'maskedFill: mask', () => maskedFill(x, far, 0)],
   ])
 }

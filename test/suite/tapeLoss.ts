@@ -9,6 +9,7 @@ import { expectOpReproducible } from './op.js'
 import {
   type Calls,
   constant,
+  elsewhere,
   expectRefusals,
   expectValues,
   type Float,
@@ -256,5 +257,12 @@ function refused(target: Target): void {
     ['ERR_SHAPE', 'bceWithLogits: posWeight', () => bceWithLogits(x, x, { posWeight: two })],
     ['ERR_SHAPE', 'bceWithLogits: weight', () => bceWithLogits(x, x, { weight: y })],
     ['ERR_DISPOSED', 'bceWithLogits: targets', () => bceWithLogits(x, gone)],
+  ])
+  const other = elsewhere(target)
+  if (other === null) return
+  const far = zeros([2, 3], { device: other })
+  expectRefusals([
+    ['ERR_DEVICE', 'mseLoss: target', () => mseLoss(x, far)],
+    ['ERR_DEVICE', 'bceWithLogits: targets', () => bceWithLogits(x, far)],
   ])
 }

@@ -15,6 +15,7 @@ import { expectOpReproducible } from './op.js'
 import {
   type Calls,
   constant,
+  elsewhere,
   expectRefusals,
   expectValues,
   type Float,
@@ -206,4 +207,11 @@ function refused(target: Target): void {
     ['ERR_DISPOSED', 'weightNorm: v', () => weightNorm(gone, g)],
   ])
   expect(integers.disposed).toBe(false)
+  const other = elsewhere(target)
+  if (other === null) return
+  const far = zeros([3], { device: other })
+  expectRefusals([
+    ['ERR_DEVICE', 'layerNorm: weight', () => layerNorm(x, far)],
+    ['ERR_DEVICE', 'batchNorm: weight', () => batchNorm(x, { weight: far, training: true })],
+  ])
 }

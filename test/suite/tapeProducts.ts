@@ -9,6 +9,7 @@ import { expectClose } from './compare.js'
 import { expectOpReproducible } from './op.js'
 import {
   type Calls,
+  elsewhere,
   expectRefusals,
   expectValues,
   type Float,
@@ -182,4 +183,8 @@ function refused(target: Target): void {
     ['ERR_OUT_OF_RANGE', 'cosineSimilarity: dim', () => cosineSimilarity(a, b, { dim: 2 })],
     ['ERR_DISPOSED', 'cosineSimilarity: a', () => cosineSimilarity(gone, gone)],
   ])
+  const other = elsewhere(target)
+  if (other === null) return
+  const far = zeros([3, 2], { device: other })
+  expectRefusals([['ERR_DEVICE', 'matmul: b', () => matmul(a, far)]])
 }

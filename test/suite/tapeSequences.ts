@@ -25,6 +25,7 @@ import { expectOpReproducible } from './op.js'
 import {
   apart,
   type Calls,
+  elsewhere,
   expectRefusals,
   expectValues,
   packed,
@@ -290,4 +291,8 @@ function refused(target: Target): void {
     ['ERR_SHAPE', 'splitSequences: counts', () => splitSequences(batch, [1])],
     ['ERR_OUT_OF_RANGE', 'splitSequences: counts[0]', () => splitSequences(batch, [-1, 3])],
   ])
+  const other = elsewhere(target)
+  if (other === null) return
+  const far = packed(zeros<number>([3, 2], { device: other }), [1, 2])
+  expectRefusals([['ERR_DEVICE', 'concatSequences: ', () => concatSequences(batch, far)]])
 }

@@ -18,7 +18,7 @@ import { scope } from '../../src/scope.js'
 import { type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { listed, type TapeCase, type TapeOptions } from '../reference/exactCalls.js'
 import { expectOpReproducible } from './op.js'
-import { type Calls, expectRefusals, type Float, testNothing, testTape, untyped } from './tape.js'
+import { type Calls, elsewhere, expectRefusals, type Float, testNothing, testTape, untyped } from './tape.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 export const shapeCalls: Calls = {
@@ -250,5 +250,12 @@ function refused(target: Target): void {
     ['ERR_OUT_OF_RANGE', 'roll: shift', () => roll(a, 0.5, 0)],
     ['ERR_OUT_OF_RANGE', 'roll: dim', () => roll(a, 1, 2)],
     ['ERR_OUT_OF_RANGE', 'flip: dim', () => flip(a, 2)],
+  ])
+  const other = elsewhere(target)
+  if (other === null) return
+  const far = zeros([2, 3], { device: other })
+  expectRefusals([
+    ['ERR_DEVICE', 'cat: tensors[1]', () => cat([a, far])],
+    ['ERR_DEVICE', 'stack: tensors[1]', () => stack([a, far])],
   ])
 }
