@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ranked, type Tensor, tensor } from '../../src/tensor.js'
+import type { TapeCase, TapeOptions } from '../reference/exactCalls.js'
 import type { Rule } from '../reference/optimizers.js'
 import type { Target } from './target.js'
 
@@ -152,6 +153,34 @@ export interface ModuleFixtures {
   }[]
 }
 
+/** Cases of the tape's ops by the names and options of our calls; see test/fixtures/tape_cases.py. */
+export interface TapeFixture {
+  op: string
+  /** JSON has no infinity. */
+  options?: Omit<TapeOptions, 'p'> & { p?: 1 | 2 | 'Infinity' }
+  inputs?: Record<string, Fixture>
+  constants?: Record<string, Fixture>
+  integers?: Record<string, Fixture>
+  outputs: Fixture[]
+  /** Gradients are those of sum(dOutput · output); not of an op without one. */
+  dOutputs?: Fixture[]
+  gradients?: Record<string, Fixture>
+  /** The gradient is PyTorch's choice, at a corner or among equals: no finite difference shows it. */
+  choice?: true
+}
+
+export interface TapeFixtures {
+  cases: TapeFixture[]
+  running: {
+    x: Fixture
+    runningMean: Fixture
+    runningVar: Fixture
+    momentum: number
+    newMean: Fixture
+    newVar: Fixture
+  }[]
+}
+
 interface Files {
   'cells.json': { cases: CellFixture[] }
   'loss.json': LossFixtures
@@ -160,10 +189,27 @@ interface Files {
   'ops.json': OpsFixtures
   'optimizers.json': OptimizerFixtures
   'packed.json': PackedFixtures
+  'tape.json': TapeFixtures
 }
 
 export function readFixtures<Name extends keyof Files>(name: Name): Files[Name] {
   return JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'))
+}
+
+/** The case of a fixture, whose inputs have these numbers. */
+export function tapeCase({
+  options = {},
+  inputs = {},
+  constants = {},
+  integers = {},
+}: TapeFixture): TapeCase {
+  const { p, ...others } = options
+  return {
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape])),
+    constants,
+    integers,
+    options: { ...others, ...(p && { p: p === 'Infinity' ? Infinity : p }) },
+  }
 }
 
 /** The fixture on the target's device, requiring a gradient. */

@@ -24,8 +24,11 @@ export interface Op {
   run(input: Input): Float | readonly Float[]
   /** The tolerance of the gradients against finite differences. */
   differences?: number
-  /** One value of an input; the default is uniform from -1 to 1. A multiple of 2⁻¹², so that a step from it is exact. */
-  draw?(generator: Generator): number
+  /**
+   * One value of the input of that name, or of the weights of an output, '' by name; the default is uniform from -1 to 1.
+   * It is made a multiple of 2⁻¹², so that a step from it is exact.
+   */
+  draw?(generator: Generator, name: string): number
 }
 
 export interface ReferencedOp extends Op {
@@ -101,18 +104,21 @@ export function expectOpReproducible(target: Target, op: Op): Promise<void> {
   })
 }
 
+type Draw = (length: number, name: string) => Float32Array
+
 /** A function that draws `length` values, the same for the same op. */
-function drawing(op: Op): (length: number) => Float32Array {
+function drawing(op: Op): Draw {
   const generator = new Generator(1)
   const draw = op.draw ?? (g => g.uniform(-1, 1))
-  return length => Float32Array.from({ length }, () => Math.round(draw(generator) * 4096) / 4096)
+  return (length, name) =>
+    Float32Array.from({ length }, () => Math.round(draw(generator, name) * 4096) / 4096)
 }
 
 /** Runs the op on `values`, to which it adds what the op asks for and they lack. */
-function apply(op: Op, device: Device, values: Values, draw: (length: number) => Float32Array) {
+function apply(op: Op, device: Device, values: Values, draw: Draw) {
   const inputs = new Map<string, Float>()
   const result = op.run(<R extends number>(name: string, shape: Shape<R>) => {
-    const value = values.get(name) ?? draw(sizeOf(shape))
+    const value = values.get(name) ?? draw(sizeOf(shape), name)
     values.set(name, value)
     const made = tensor<R>(value, shape, { device, requiresGrad: true })
     inputs.set(name, made)
@@ -136,9 +142,8 @@ function withGradients(
   return scope(async () => {
     const draw = drawing(op)
     const { inputs, outputs } = apply(op, device, values, draw)
-    const weights = outputs.map(y => draw(y.size))
-    const parts = outputs.map((y, i) => sum(multiply(y, tensor(weights[i]!, y.shape, { device }))))
-    parts.reduce(add).backward()
+    const weights = outputs.map(y => draw(y.size, ''))
+    weightedSum(outputs, weights).backward()
     const found: { outputs: Numbers; gradients: Numbers } = { outputs: {}, gradients: {} }
     for (const [i, y] of outputs.entries()) found.outputs[`output ${i}`] = await y.toArray()
     for (const [name, { grad }] of inputs) {
@@ -148,6 +153,12 @@ function withGradients(
     }
     return { ...found, weights }
   })
+}
+
+/** Σ weights · outputs, on the tape. */
+export function weightedSum(outputs: readonly Float[], weights: readonly Float32Array[]): Float<0> {
+  const parts = outputs.map((y, i) => sum(multiply(y, tensor(weights[i]!, y.shape, { device: y.device }))))
+  return parts.reduce(add)
 }
 
 function inner(values: readonly ArrayLike<number>[], weights: readonly Float32Array[]): number {
