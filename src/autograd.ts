@@ -113,7 +113,7 @@ class Node implements TapeNode {
     }
   }
 
-  backpropagate(from: object, seed: Float): void {
+  backpropagate(from: object, seed: Float, places?: Map<Float, Float | null>): void {
     const nodes = reachable(this)
     // All are checked before the first runs, so that a refusal leaves every gradient as it was.
     for (const node of nodes) node.check()
@@ -129,8 +129,10 @@ class Node implements TapeNode {
       inputs.forEach((input, i) => {
         const gradient = gradients[i] ?? null
         if (gradient === null) return
+        if (input != null && places?.has(input))
+          places.set(input, plus(places.get(input) ?? null, gradient.alias()))
         if (input?.node instanceof Node) addTo(pending, input.node, input, gradient)
-        else if (input?.requiresGrad) accumulate(input, gradient)
+        else if (input?.requiresGrad && places === undefined) accumulate(input, gradient)
         else gradient.dispose()
       })
     }

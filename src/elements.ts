@@ -109,6 +109,8 @@ export function applyFunction<R extends number>(
   c: Operand = 0,
 ): Tensor<'float32', R> {
   const out = empty<R>(device, shape)
+  // Of nothing there is nothing to read.
+  if (out.size === 0) [a, b, c] = [0, 0, 0]
   const flat = (operand: Operand) =>
     typeof operand === 'number' || operand.size === 1 || sameShape(operand.shape, shape)
   let walk: readonly number[] = [1, 1, 1, out.size]

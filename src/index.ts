@@ -5,6 +5,7 @@
  */
 
 export { noGrad } from './autograd.js'
+export { type CustomResult, customGrad, detach, type GradOptions, grad } from './customGrad.js'
 export {
   type CpuListing,
   type CudaListing,
@@ -27,8 +28,34 @@ export { loadStateDict, saveStateDict } from './formats/stateDict.js'
 export type { Mark } from './mark.js'
 export * as nn from './nn/index.js'
 export { concatColumns } from './ops/columns.js'
-export { type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
-export { add, multiply, relu, scale, sigmoid, sum, tanh } from './ops/elementwise.js'
+export { type DropoutOptions, type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
+export {
+  abs,
+  add,
+  type ClampOptions,
+  clamp,
+  div,
+  eq,
+  exp,
+  gelu,
+  gt,
+  log,
+  lt,
+  maximum,
+  minimum,
+  mul,
+  multiply,
+  neg,
+  pow,
+  relu,
+  scale,
+  sigmoid,
+  softplus,
+  sqrt,
+  sub,
+  tanh,
+  where,
+} from './ops/elementwise.js'
 export {
   type EmbeddingOptions,
   type EmbeddingSaved,
@@ -36,14 +63,37 @@ export {
   embeddingBackward,
   embeddingForward,
 } from './ops/embedding.js'
+export {
+  gather,
+  type Index,
+  indexSelect,
+  maskedFill,
+  oneHot,
+  scatterAdd,
+} from './ops/indexing.js'
 export { linear, linearBackward, linearForward } from './ops/linear.js'
 export {
+  type BceWithLogitsOptions,
+  bceWithLogits,
   type CrossEntropyOptions,
   crossEntropy,
   crossEntropyBackward,
   crossEntropyForward,
   type Labels,
+  type LossReduction,
+  type MseLossOptions,
+  mseLoss,
+  type NllLossOptions,
+  nllLoss,
 } from './ops/loss.js'
+export {
+  type BatchNormOptions,
+  batchNorm,
+  type LayerNormOptions,
+  layerNorm,
+  type WeightNormOptions,
+  weightNorm,
+} from './ops/norms.js'
 export {
   fromTimeMajor,
   type PackPaddedOptions,
@@ -54,6 +104,19 @@ export {
   toTimeMajor,
 } from './ops/packing.js'
 export { lastHidden, lastOutput, maxPool, meanPool } from './ops/pooling.js'
+export { bmm, type CosineOptions, cosineSimilarity, matmul } from './ops/products.js'
+export {
+  type ArangeOptions,
+  arange,
+  bernoulli,
+  type DrawOptions,
+  type MultinomialOptions,
+  multinomial,
+  type RandomOptions,
+  rand,
+  randn,
+  zerosLike,
+} from './ops/random.js'
 export {
   gru,
   gruBackward,
@@ -84,8 +147,53 @@ export type {
   RecurrentResult,
   SavedIf,
 } from './ops/recurrentResult.js'
-export { reshape } from './ops/reshape.js'
+export {
+  type AlongOptions,
+  amax,
+  amin,
+  argmax,
+  cumsum,
+  logSoftmax,
+  logsumexp,
+  mean,
+  type NormOptions,
+  norm,
+  type ReduceOptions,
+  type SoftmaxOptions,
+  softmax,
+  sum,
+  type TopkOptions,
+  topk,
+} from './ops/reduce.js'
 export { packedRows } from './ops/rows.js'
+export {
+  concatSequences,
+  flip,
+  repeatRows,
+  type ShiftOptions,
+  segmentLogsumexp,
+  segmentMax,
+  segmentMean,
+  segmentSoftmax,
+  segmentSum,
+  shift,
+  splitSequences,
+  type UnfoldOptions,
+  unfold,
+} from './ops/sequences.js'
+export {
+  cat,
+  expand,
+  narrow,
+  permute,
+  reshape,
+  roll,
+  split,
+  squeeze,
+  stack,
+  transpose,
+  unsqueeze,
+} from './ops/shape.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'

@@ -48,8 +48,15 @@ export function checkEntry(
  * @internal
  */
 export interface TapeNode {
-  /** Runs the tape back from one output of this node. */
-  backpropagate(from: object, gradient: Tensor<'float32'>): void
+  /**
+   * Runs the tape back from one output of this node. Gradients are added up in `grad`, or where there are places of their
+   * own, in those alone.
+   */
+  backpropagate(
+    from: object,
+    gradient: Tensor<'float32'>,
+    places?: Map<Tensor<'float32'>, Tensor<'float32'> | null>,
+  ): void
 }
 
 let live = 0
@@ -125,6 +132,18 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
    */
   detach(): Tensor<D, R> {
     return this.alias()
+  }
+
+  /** Another handle on the same memory, in a shape of as many elements, with no history. @internal */
+  as<Q extends number>(shape: Shape<Q>): Tensor<D, Q> {
+    return new Tensor(this.device, this.dtype, shape, this.storage.retain(), this.host)
+  }
+
+  /** Takes the memory of another tensor of its shape for its own: a tape that holds the old one keeps that. @internal */
+  become(other: Tensor<D>): void {
+    const storage = other.storage.retain()
+    this.storage.release()
+    this.#storage = storage
   }
 
   /** Another handle on the same memory, with no history. @internal */
@@ -216,7 +235,8 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1)
 }
 
-function checkShape(op: string, shape: readonly number[]): void {
+/** @internal */
+export function checkShape(op: string, shape: readonly number[]): void {
   const whole = shape.every(n => Number.isInteger(n) && n >= 0)
   if (!whole || sizeOf(shape) >= 2 ** 40)
     throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
@@ -230,7 +250,8 @@ export interface FloatOptions {
   requiresGrad?: boolean
 }
 
-const floatNames: OptionNames<FloatOptions> = { device: true, requiresGrad: true }
+/** @internal */
+export const floatNames: OptionNames<FloatOptions> = { device: true, requiresGrad: true }
 
 /**
  * A tensor of given values, copied before the call returns.

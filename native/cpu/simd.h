@@ -250,7 +250,7 @@ struct Accurate : Simd {
   // Also where eˣ is infinite; what would be denormal is 0.
   static PACKED_RNN_INLINE V exp(V x) {
     const V half = exponential(0.5f * x);
-    const V y = x > 87.0f ? half * half : exponential(x);
+    const V y = (x > 87.0f) | (x < -87.0f) ? half * half : exponential(x);
     return x < -87.3365f ? V{} : x > 88.7228f ? splat(__builtin_inff()) : y;
   }
   // The C library's, a lane at a time.

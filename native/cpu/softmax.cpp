@@ -85,6 +85,19 @@ void eachStrip(Kernels& kernels, const Sequences& sequences, std::int64_t column
   parallelChunks(kernels, sequences.count * strips, larger(1, 1024 / length), tasks);
 }
 
+// add(n, sum) over the tokens of a sequence; partial sums keep the rounding error of long ones down.
+template <class Add>
+PACKED_RNN_INLINE V sumOfTokens(std::int64_t begin, std::int64_t end, Add add) {
+  constexpr std::int64_t kPartial = 256;
+  V total = V{};
+  for (std::int64_t first = begin; first < end; first += kPartial) {
+    V partial = V{};
+    for (std::int64_t n = first; n < smaller(end, first + kPartial); n++) partial = add(n, partial);
+    total += partial;
+  }
+  return total;
+}
+
 }  // namespace
 
 template <>
@@ -93,13 +106,13 @@ void run(Kernels& kernels, const SegmentSoftmax& a) {
             [&](std::int64_t begin, std::int64_t end, std::int64_t column, int live) {
               const auto at = [&](std::int64_t n) { return loadSome(a.x + n * a.columns + column, live); };
               float* const y = a.y + column;
-              V largest = splat(-__builtin_inff()), total = V{};
+              V largest = splat(-__builtin_inff());
               for (std::int64_t n = begin; n < end; n++) largest = Simd::max(largest, at(n));
-              for (std::int64_t n = begin; n < end; n++) {
+              const V total = sumOfTokens(begin, end, [&](std::int64_t n, V sum) {
                 const V power = Accurate::exp(at(n) - largest);
-                total += power;
                 storeSome(y + n * a.columns, power, live);
-              }
+                return sum + power;
+              });
               for (std::int64_t n = begin; n < end; n++)
                 storeSome(y + n * a.columns, loadSome(y + n * a.columns, live) / total, live);
             });
@@ -109,11 +122,10 @@ template <>
 void run(Kernels& kernels, const SegmentSoftmaxBackward& a) {
   eachStrip(kernels, a.sequences, a.columns,
             [&](std::int64_t begin, std::int64_t end, std::int64_t column, int live) {
-              V total = V{};
-              for (std::int64_t n = begin; n < end; n++) {
+              const V total = sumOfTokens(begin, end, [&](std::int64_t n, V sum) {
                 const std::int64_t at = n * a.columns + column;
-                total = fma(loadSome(a.y + at, live), loadSome(a.dY + at, live), total);
-              }
+                return fma(loadSome(a.y + at, live), loadSome(a.dY + at, live), sum);
+              });
               for (std::int64_t n = begin; n < end; n++) {
                 const std::int64_t at = n * a.columns + column;
                 storeSome(a.dX + at, loadSome(a.y + at, live) * (loadSome(a.dY + at, live) - total), live);

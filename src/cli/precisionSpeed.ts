@@ -1,7 +1,7 @@
 import { type Device, device } from '../device.js'
 import { median } from '../median.js'
 import { LSTM } from '../nn/index.js'
-import { sum } from '../ops/elementwise.js'
+import { sum } from '../ops/reduce.js'
 import { packSequence } from '../packed.js'
 import { scope } from '../scope.js'
 

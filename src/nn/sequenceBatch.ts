@@ -1,8 +1,8 @@
 import { anySize, checkTensor } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
-import { reshape } from '../ops/reshape.js'
 import { checkPacked, selectRows } from '../ops/rows.js'
+import { reshape } from '../ops/shape.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import { type Matrix, Tensor } from '../tensor.js'
 

@@ -1,9 +1,20 @@
 import { record } from '../autograd.js'
-import { checkInteger, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
+import {
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkTensor,
+  checkWord,
+  type OptionNames,
+} from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import { checkSequences, kernelOffsets, type Sequences } from '../packed.js'
-import { empty, type Tensor } from '../tensor.js'
+import { checkSequences, kernelOffsets, PackedSequence, type Sequences } from '../packed.js'
+import { defaultGenerator, type Generator } from '../random.js'
+import { empty, full, type Tensor } from '../tensor.js'
+import { mul } from './elementwise.js'
+import { packedRows } from './rows.js'
+import { spread } from './segments.js'
 
 /** Where a mask stands among all masks, and its elements in it: what their random numbers are a function of. */
 export interface DropoutPlace {
@@ -18,6 +29,16 @@ export interface DropoutPlace {
   /** Halves of a row that count their units apart: the directions of a layer; default 1. */
   directions?: number
 }
+
+/** Which mask, where no place says it. */
+export interface DropoutOptions {
+  /** Default: the one that `manualSeed` seeds. */
+  generator?: Generator
+  /** `'time'`: all tokens of a sequence share a mask. */
+  shared?: 'time'
+  seed?: undefined
+}
+const dropoutNames: OptionNames<DropoutOptions> = { generator: true, shared: true, seed: true }
 
 const placeNames: OptionNames<DropoutPlace> = {
   seed: true,
@@ -82,12 +103,57 @@ export function dropoutForward<R extends number>(
  * Inverted dropout (Srivastava et al. 2014): an element is 0 with probability p, else multiplied by 1 / (1 - p). The
  * random integer of an element is Philox4x32-10 at its place, so a seed and a step give the same mask on every device.
  *
- * @param x any shape; the last dimension is the units.
+ * @param x any shape, the last dimension being the units; or a batch of rows.
  * @param p a probability.
- * @returns a tensor of x's shape.
+ * @param place where the mask stands among all; without, a generator draws it.
+ * @returns a tensor of x's shape, or a batch.
  * @throws PackedRnnError as `dropoutForward`.
  */
 export function dropout<R extends number>(
+  x: Tensor<'float32', R>,
+  p: number,
+  place?: DropoutPlace | DropoutOptions,
+): Tensor<'float32', R>
+export function dropout(x: PackedSequence, p: number, options?: DropoutOptions): PackedSequence
+export function dropout(
+  x: Tensor<'float32'> | PackedSequence,
+  p: number,
+  options: DropoutPlace | DropoutOptions = {},
+): Tensor<'float32'> | PackedSequence {
+  if (isPlace(options)) {
+    return x instanceof PackedSequence
+      ? new PackedSequence(droppedAt(packedRows(x, 'dropout'), p, options), x.sequences)
+      : droppedAt(x, p, options)
+  }
+  checkOptions('dropout', options, dropoutNames)
+  const { shared, generator = defaultGenerator() } = options
+  if (shared !== undefined) checkWord('dropout', 'shared', shared, ['time'])
+  const place = { seed: generator.bits(), step: generator.bits() }
+  if (x instanceof PackedSequence) {
+    const rows = packedRows(x, 'dropout')
+    const { sequences } = x
+    if (shared === undefined)
+      return new PackedSequence(droppedAt(rows, p, { ...place, sequences }), sequences)
+    // One mask a sequence, for all of its tokens (Gal and Ghahramani 2016).
+    const ones = full<2>([sequences.batchSize, x.width], 1, { device: rows.device })
+    const mask = dropoutForward(ones, p, place)
+    ones.dispose()
+    const masks = spread(mask, sequences)
+    const y = mul(rows, masks)
+    for (const part of [mask, masks]) part.dispose()
+    return new PackedSequence(y, sequences)
+  }
+  if (shared !== undefined) {
+    throw badArgument('dropout', 'shared', 'a packed sequence, whose tokens share a mask', 'a tensor')
+  }
+  return droppedAt(x, p, place)
+}
+
+function isPlace(options: DropoutPlace | DropoutOptions): options is DropoutPlace {
+  return options.seed !== undefined
+}
+
+function droppedAt<R extends number>(
   x: Tensor<'float32', R>,
   p: number,
   place: DropoutPlace,

@@ -6,7 +6,7 @@ import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/em
 import { linear, linearBackward } from '../../src/ops/linear.js'
 import { crossEntropy, crossEntropyBackward } from '../../src/ops/loss.js'
 import { adamStep, sgdStep } from '../../src/ops/optimizer.js'
-import { reshape } from '../../src/ops/reshape.js'
+import { reshape } from '../../src/ops/shape.js'
 import { PackedIds, Sequences } from '../../src/packed.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { argument, cpu, cube, ELSEWHERE, matrix, other, refuses, untyped, vector } from './refuses.js'

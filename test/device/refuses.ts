@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { device } from '../../src/device.js'
 import type { ErrorCode } from '../../src/errors.js'
-import { relu, sum } from '../../src/ops/elementwise.js'
+import { relu } from '../../src/ops/elementwise.js'
+import { sum } from '../../src/ops/reduce.js'
 import { type DType, full, memory, type Tensor, zeros } from '../../src/tensor.js'
 import { thrownBy } from './own.js'
 

@@ -14,6 +14,15 @@ import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
 import { refusedStepsSuite } from './refusedSteps.js'
 import { repeatedSuite } from './repeated.js'
+import { elementwiseTapeSuite } from './tapeElementwise.js'
+import { tapeFixturesSuite } from './tapeFixtures.js'
+import { indexingTapeSuite } from './tapeIndexing.js'
+import { lossTapeSuite } from './tapeLoss.js'
+import { normsTapeSuite } from './tapeNorms.js'
+import { productsTapeSuite } from './tapeProducts.js'
+import { reduceTapeSuite } from './tapeReduce.js'
+import { sequencesTapeSuite } from './tapeSequences.js'
+import { shapeTapeSuite } from './tapeShape.js'
 import type { Target } from './target.js'
 import { touchedRowsSuite } from './touchedRows.js'
 import { vanishedSuite } from './vanished.js'
@@ -38,4 +47,13 @@ export const suites: readonly ((target: Target) => void)[] = [
   touchedRowsSuite,
   clippingSuite,
   refusedStepsSuite,
+  elementwiseTapeSuite,
+  reduceTapeSuite,
+  productsTapeSuite,
+  shapeTapeSuite,
+  indexingTapeSuite,
+  sequencesTapeSuite,
+  normsTapeSuite,
+  lossTapeSuite,
+  tapeFixturesSuite,
 ]

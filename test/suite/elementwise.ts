@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { add, multiply, relu, scale, sigmoid, sum, tanh } from '../../src/ops/elementwise.js'
+import { add, multiply, relu, scale, sigmoid, tanh } from '../../src/ops/elementwise.js'
+import { sum } from '../../src/ops/reduce.js'
 import { scope } from '../../src/scope.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { expectClose } from './compare.js'

@@ -288,7 +288,7 @@ function choices(target: Target): void {
 function accuracy(target: Target, name: string): void {
   test(`${name} is within 4 units in the last place everywhere`, async () => {
     const [ours, reference] = unaries[name]!
-    const magnitudes: number[] = [1.1e-38, 1e4, 3.4e38]
+    const magnitudes: number[] = [1.2e-38, 1e4, 3.4e38]
     for (let exponent = -126; exponent < 128; exponent++) {
       for (let part = 0; part < 32; part++) magnitudes.push((1 + part / 32) * 2 ** exponent)
     }

@@ -43,7 +43,12 @@ function given(x: Named<Float>, o: TapeOptions) {
 export const normCalls: Calls = {
   layerNorm: ({ x, weight, bias }, o) => layerNorm(x!, vector(weight), vector(bias), o),
   layerNormPacked: ({ rows, weight, bias }, o) =>
-    layerNorm(packed(rows, o.lengths), vector(weight), vector(bias), o),
+    layerNorm(
+      packed(rows, o.lengths),
+      vector(weight),
+      vector(bias),
+      o.eps === undefined ? {} : { eps: o.eps },
+    ),
   batchNorm: ({ x, ...others }, o) => batchNorm(ranked(x!, 2), given(others, o)),
   batchNormPacked: ({ rows, ...others }, o) => batchNorm(packed(rows, o.lengths), given(others, o)),
   weightNorm: ({ v, g }, o) => weightNorm(v!, g!, o.dim === undefined ? {} : { dim: o.dim }),

@@ -33,6 +33,10 @@ import {
 } from './tape.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
+function topkOptions({ dim, largest }: TapeOptions) {
+  return { ...(dim !== undefined && { dim }), ...(largest !== undefined && { largest }) }
+}
+
 export const reduceCalls: Calls = {
   sum: ({ x }, o) => sum(x!, reducedOptions(o)),
   mean: ({ x }, o) => mean(x!, reducedOptions(o)),
@@ -42,8 +46,8 @@ export const reduceCalls: Calls = {
   logsumexp: ({ x }, o) => logsumexp(x!, { dim: -1, ...o }),
   norm: ({ x }, o) => norm(x!, { ...reducedOptions(o), ...(o.p && { p: o.p }) }),
   cumsum: ({ x }, o) => cumsum(x!, o.dim!),
-  topk: ({ x }, o) => topk(x!, o.k!, o).values,
-  topkIndices: ({ x }, o) => topk(x!, o.k!, o).indices,
+  topk: ({ x }, o) => topk(x!, o.k!, topkOptions(o)).values,
+  topkIndices: ({ x }, o) => topk(x!, o.k!, topkOptions(o)).indices,
   softmax: ({ x }, o) => softmax(x!, o),
   logSoftmax: ({ x }, o) => logSoftmax(x!, o),
   softmaxPacked: ({ rows }, o) => softmax(packed(rows, o.lengths)),

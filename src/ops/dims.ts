@@ -1,0 +1,138 @@
+import { checkTensor } from '../check.js'
+import { badArgument } from '../errors.js'
+import { native, reductions } from '../native.js'
+import { PackedSequence } from '../packed.js'
+import { empty, emptyIntegers, type Tensor } from '../tensor.js'
+import { packedRows } from './rows.js'
+
+/** Dimensions of tensors: their numbers, and reductions over them, without a record. */
+
+type Float = Tensor<'float32'>
+
+/**
+ * The dimension that a number names, counted from the end where it is negative.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE. @internal
+ */
+export function dimOf(op: string, name: string, dim: number, rank: number): number {
+  const dims = Math.max(rank, 1)
+  if (Number.isInteger(dim) && dim >= -dims && dim < dims) return dim < 0 ? dim + dims : dim
+  throw badArgument(op, name, `an integer from ${-dims} to ${dims - 1}`, dim, 'ERR_OUT_OF_RANGE')
+}
+
+/** A float32 tensor. @internal */
+export function checkFloat(op: string, name: string, x: Float, device?: Float['device']): void {
+  checkTensor<'float32', number>(op, name, x, {
+    dtype: 'float32',
+    ...(device !== undefined && { device }),
+  })
+}
+
+/** What a row-wise op does to a matrix, done to the rows of a batch, which come back as a batch. @internal */
+export function onRows(
+  op: string,
+  x: Float | PackedSequence,
+  f: (x: Float) => Float,
+): Float | PackedSequence {
+  if (!(x instanceof PackedSequence)) {
+    checkFloat(op, 'x', x)
+    return f(x)
+  }
+  const rows = f(packedRows(x, op)) as Tensor<'float32', 2>
+  return new PackedSequence(rows, x.sequences)
+}
+
+/** A shape with its dimensions before d, d itself, and those behind it as one each. @internal */
+export function around(
+  shape: readonly number[],
+  first: number,
+  end = first + 1,
+): { outer: number; n: number; inner: number } {
+  const product = (from: number, to: number) => {
+    let n = 1
+    for (let d = from; d < to; d++) n *= shape[d] ?? 1
+    return n
+  }
+  return { outer: product(0, first), n: product(first, end), inner: product(end, shape.length) }
+}
+
+/** `scale` times the reduction over neighbouring dimensions, which become 1; and where a largest came from. */
+function reduceOnce(
+  x: Float,
+  reduction: keyof typeof reductions,
+  first: number,
+  end: number,
+  scale: number,
+  places: Tensor<'int32'> | null,
+): Float {
+  const shape = x.shape.map((n, d) => (d >= first && d < end ? 1 : n))
+  const y = empty<number>(x.device, shape)
+  native.reduce(x.device.queue, {
+    ...around(x.shape, first, end),
+    reduction: reductions[reduction],
+    scale,
+    x: x.buffer,
+    y: y.buffer,
+    places: places?.buffer ?? null,
+  })
+  return y
+}
+
+/**
+ * `scale` times the reduction over dimensions in ascending order, each of which becomes 1.
+ * @internal
+ */
+export function reduceOver(
+  x: Float,
+  dims: readonly number[],
+  reduction: keyof typeof reductions,
+  scale = 1,
+): Float {
+  if (dims.length === 0 && reduction === 'sum' && scale === 1) return x.alias()
+  let y = x
+  let kind = reduction
+  let end = dims.length
+  do {
+    // Neighbours go together.
+    let first = Math.max(end - 1, 0)
+    while (first > 0 && dims[first - 1] === dims[first]! - 1) first--
+    const last = first === 0
+    const [from, to] = dims.length === 0 ? [0, 0] : [dims[first]!, dims[end - 1]! + 1]
+    const reduced = reduceOnce(y, kind, from, to, last ? scale : 1, null)
+    if (y !== x) y.dispose()
+    y = reduced
+    if (kind === 'sumOfSquares') kind = 'sum'
+    end = first
+  } while (end > 0)
+  return y
+}
+
+/** The place of the largest along one dimension, which becomes 1. @internal */
+export function largestPlaces(x: Float, dim: number): Tensor<'int32'> {
+  const shape = x.shape.map((n, d) => (d === dim ? 1 : n))
+  const places = emptyIntegers<number>(x.device, shape)
+  reduceOnce(x, 'max', dim, dim + 1, 1, places).dispose()
+  return places
+}
+
+/** The gradient of broadcasting: a sum over the dimensions in which `shape` was repeated. The given one is used up. @internal */
+export function sumTo(gradient: Float, shape: readonly number[]): Float {
+  const added = gradient.shape.length - shape.length
+  const dims: number[] = []
+  for (let d = 0; d < gradient.shape.length; d++) {
+    if (d < added || (shape[d - added] === 1 && gradient.shape[d] !== 1)) dims.push(d)
+  }
+  if (dims.length === 0) return gradient
+  const sum = reduceOver(gradient, dims, 'sum')
+  gradient.dispose()
+  const y = viewOf(sum, shape)
+  sum.dispose()
+  return y
+}
+
+/** The same memory in another shape, without a record. @internal */
+export function viewOf<R extends number>(
+  x: Float,
+  shape: Tensor<'float32', R>['shape'],
+): Tensor<'float32', R> {
+  return x.as(shape)
+}
