@@ -1,15 +1,72 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 
-const folder = fileURLToPath(new URL('../examples', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = join(root, 'examples')
+const named = (ending: string) => readdirSync(folder).filter(name => name.endsWith(ending))
+
+function expectSeenWhole(name: string): void {
+  expect(readFileSync(join(folder, name), 'utf8').split('\n').length).toBeLessThanOrEqual(61)
+}
+
+function run(file: string): string {
+  return execFileSync(process.execPath, [file], { encoding: 'utf8' })
+}
 
 // Against what is built, as a user runs them: they import the package by its name.
-describe.each(readdirSync(folder).filter(name => name.endsWith('.js')))('examples/%s', name => {
+describe.each(named('.js'))('examples/%s', name => {
   test('runs, and a reader sees it whole', () => {
-    expect(readFileSync(join(folder, name), 'utf8').split('\n').length).toBeLessThanOrEqual(61)
-    expect(execFileSync(process.execPath, [join(folder, name)], { encoding: 'utf8' })).not.toBe('')
+    expectSeenWhole(name)
+    expect(run(join(folder, name))).not.toBe('')
+  })
+})
+
+/** The losses that are printed, in order. */
+const losses = (output: string) =>
+  [...output.matchAll(/loss (\d+\.\d{4})$/gm)].map(([, loss]) => Number(loss))
+
+/** What each prints. */
+const printed: Record<string, (output: string) => void> = {
+  'custom-grad.ts': output => {
+    const rows = [...output.matchAll(/^(\w+) +loss (\d+\.\d{4}), after 20 steps (\d+\.\d{4})$/gm)]
+    expect(rows.map(([, name]) => name)).toEqual(['customGrad', 'lstm'])
+    const [ours, theirs] = rows.map(([, , ...numbers]) => numbers.map(Number))
+    expect(ours![1]).toBeLessThan(0.5 * ours![0]!)
+    for (const [i, loss] of theirs!.entries()) expect(ours![i]).toBeCloseTo(loss, 3)
+    const [, count, off] = /^(\d+) gradients agree: largest difference (\S+)$/m.exec(output) ?? []
+    expect(Number(count)).toBe(14 * 3 + 32 * 3 + 32 * 8)
+    expect(Number(off)).toBeLessThan(1e-5)
+  },
+  'attention-decoder.ts': output => {
+    const found = losses(output)
+    expect(found).toHaveLength(4)
+    // It begins with as good as nothing known of six letters.
+    expect(found[0]).toBeGreaterThan(1.5)
+    expect(found[3]).toBeLessThan(0.1)
+  },
+  'character-model.ts': output => {
+    const found = losses(output)
+    expect(found).toHaveLength(5)
+    expect(found[0]).toBeGreaterThan(2)
+    expect(found[4]).toBeLessThan(0.3)
+    const [, sample] = /^sample: ([a-z ,.]{80})$/m.exec(output) ?? []
+    expect(sample).toMatch(/\b(the|cat|rat|mat|hat)\b/)
+  },
+}
+
+describe('in TypeScript', () => {
+  beforeAll(() => {
+    const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+    const { stdout } = spawnSync(process.execPath, [compiler, '-p', folder], { encoding: 'utf8' })
+    expect(stdout).toBe('')
+  }, 60_000)
+
+  test.each(named('.ts'))('examples/%s runs, prints what it should, and a reader sees it whole', name => {
+    expectSeenWhole(name)
+    printed[name]!(run(join(root, 'build', 'examples', name.replace(/\.ts$/, '.js'))))
   })
 })

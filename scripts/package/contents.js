@@ -9,7 +9,7 @@ const ALWAYS = [
   ...['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'CMakeLists.txt', 'binding.gyp'],
   ...['scripts/compile.js', 'scripts/keep-log.sh', 'bench/gnad-lengths.json'],
   ...['bench/peers/classifier.py', 'bench/peers/cuda_torch.py', 'bench/peers/onednn_lstm.cpp'],
-  ...['bench/peers/torch_latency.py', 'bench/peers/torch_step.py'],
+  ...['bench/peers/torch_latency.py', 'bench/peers/torch_ops.py', 'bench/peers/torch_step.py'],
 ]
 
 /** The files that a tarball of this checkout should have: what stands here, what git knows, and what is made of it. */

@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { CaseName } from './cases.js'
+import type { WorkName } from './latency/ops/numbers.js'
+import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyCell } from './latency/run.js'
 import { OURS } from './ourSide.js'
 import { byCase, type CaseResult, type Ratios } from './results.js'
@@ -22,6 +24,8 @@ export interface AgainstResults {
   ratios: Partial<Record<CaseName, Ratios>>
   /** By H and B, streamed and awaited; null where it was not asked for. */
   latency: Record<string, Record<string, { ratio: number | null; awaitedRatio: number | null }>> | null
+  /** Of each work of a few ops; null where they were not asked for. */
+  latencyOps: Partial<Record<WorkName, number | null>> | null
 }
 
 /** @returns null where there is no built checkout */
@@ -38,6 +42,7 @@ export function againstResults(
   { who, directory, version }: Against,
   cases: Partial<Record<CaseName, CaseResult>>,
   latency: Record<string, Record<string, LatencyCell>> | null,
+  ops: OpsResults['rows'] | null,
 ): AgainstResults {
   const ratios = byCase(
     cases,
@@ -47,7 +52,15 @@ export function againstResults(
     H,
     Object.fromEntries(Object.entries(ofH).map(([B, cell]) => [B, latencyRatios(who, cell)])),
   ])
-  return { directory, version, ratios, latency: latency === null ? null : Object.fromEntries(cells) }
+  const ofOps = Object.entries(ops ?? {}).map(([name, { ours, sides }]) => {
+    const other = sides[who]
+    return [name, other ? other.microseconds / ours : null]
+  })
+  return {
+    ...{ directory, version, ratios },
+    latency: latency === null ? null : Object.fromEntries(cells),
+    latencyOps: ops === null ? null : Object.fromEntries(ofOps),
+  }
 }
 
 function latencyRatios(who: string, { ours, awaited, sides }: LatencyCell) {

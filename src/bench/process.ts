@@ -129,6 +129,11 @@ export class Answer {
     return typeof this.value === 'object' && this.value !== null ? Reflect.get(this.value, name) : undefined
   }
 
+  /** Of its fields. */
+  names(): string[] {
+    return typeof this.value === 'object' && this.value !== null ? Object.keys(this.value) : []
+  }
+
   number(name: string): number {
     const value = this.optional(name)
     if (typeof value !== 'number') throw new Error(`${this.#who}: ${name}: wanted a number, got ${value}`)

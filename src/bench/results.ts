@@ -3,6 +3,7 @@ import type { Ceilings } from '../native.js'
 import type { AgainstResults } from './against.js'
 import type { CaseName } from './cases.js'
 import { type Participant, type Pass, passes, type Turn } from './context.js'
+import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyResults } from './latency/run.js'
 
 /** One turn: seconds, and of ours how many of them were JavaScript. */
@@ -93,6 +94,9 @@ export interface Results {
   /** One token at a time, by H and B; null where it was not asked for. */
   latency: LatencyResults['cells'] | null
   latencyFacts: Omit<LatencyResults, 'cells'> | null
+  /** A few ops at a time; null where they were not asked for. */
+  latencyOps: OpsResults['rows'] | null
+  latencyOpsFacts: Omit<OpsResults, 'rows'> | null
 }
 
 export function measured(

@@ -8,6 +8,8 @@ import { about, type CaseName, cases, flopsOf } from './cases.js'
 import type { Missing, Participant, Peer, Setting } from './context.js'
 import { type Documents, writeDocuments } from './documents.js'
 import { interleave } from './interleave.js'
+import { measureOps } from './latency/ops/run.js'
+import { ourOps, torchOps } from './latency/ops/sides.js'
 import { measureLatency, present } from './latency/run.js'
 import { onnxRuntimeSide, ourSide, torchSide } from './latency/sides.js'
 import { OWN_LIBRARY } from './library.js'
@@ -42,7 +44,7 @@ const QUICK = { few: 2, patience: 1 }
 export interface BenchOptions {
   data: Documents
   cases: readonly CaseName[]
-  /** Whether one token at a time is timed too. */
+  /** Whether one token at a time is timed too, and a few ops at a time. */
   latency: boolean
   peers: readonly PeerName[]
   /** Another checkout that takes part. */
@@ -101,6 +103,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       }
     }
     const latency = options.latency ? await latencyOf(options) : null
+    const ops = options.latency ? await opsOf(options) : null
     if (probes.length === 0) probes.push(await ceilings(device))
     const { documents, tokens, words, about } = data
     const longest = Math.max(...documents.map(({ length }) => length))
@@ -121,8 +124,10 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       cases: found,
       ratios: ratiosOf(found),
       multiplications: multiplicationsBeside(found),
-      against: options.against && againstResults(options.against, found, latency?.cells ?? null),
+      against:
+        options.against && againstResults(options.against, found, latency?.cells ?? null, ops?.rows ?? null),
       ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
+      ...{ latencyOps: ops?.rows ?? null, latencyOpsFacts: ops?.facts ?? null },
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -139,6 +144,21 @@ async function latencyOf({ threads, peers, against, rounds, quick, signal, log }
     if (peers.includes('onnxruntime')) found.push(...present([await onnxRuntimeSide(threads)]))
     const { cells, ...facts } = await measureLatency(found, { rounds, quick, signal, log })
     return { cells, facts }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new CaseError(LATENCY, error)
+  }
+}
+
+/** @throws CaseError where results differ */
+async function opsOf({ threads, peers, against, rounds, quick, signal, log }: BenchOptions) {
+  log(`${LATENCY}, ops`)
+  const found = [ourOps(OURS, OWN_LIBRARY, threads)]
+  if (against !== null) found.push(ourOps(against.who, against.library, threads))
+  if (peers.includes('torch')) found.push(...present([torchOps(threads)]))
+  try {
+    const { rows, ...facts } = await measureOps(found, { rounds, quick, signal, log })
+    return { rows, facts }
   } catch (error) {
     signal?.throwIfAborted()
     throw new CaseError(LATENCY, error)

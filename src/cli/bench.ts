@@ -22,7 +22,7 @@ other in each round. A step's loss reads the mean of all states, or the last sta
 checked before they are timed. The table shows how many multiplications each side does, because a ratio is not speed alone.
 
   --cases LIST     some of ${caseNames.join(',')}, ${LATENCY}; default all but ${LATENCY}, which is one LSTM layer that reads a
-                   token at a time, streamed and awaited
+                   token at a time, streamed and awaited, and then a few ops at a time
   --peers LIST     some of ${peerNames.join(',')}, or none; default all. onnxruntime-node is found in node_modules, or in the
                    folder that NODE_PATH names; PYTHON names the Python that has PyTorch
   --against DIR    another checkout of packed-rnn, built, that takes its turns in the same rounds

@@ -1,7 +1,9 @@
 import { caseNames } from '../bench/cases.js'
 import { type Pass, passes } from '../bench/context.js'
+import { workNames, works } from '../bench/latency/ops/numbers.js'
 import type { CaseResult, Measured, Results, Row } from '../bench/results.js'
 import { latencyLines } from './benchLatency.js'
+import { opsLines } from './benchLatencyOps.js'
 import { aligned } from './table.js'
 
 const COLUMNS = [
@@ -34,6 +36,7 @@ export function report(results: Results): string {
     ...(Object.keys(cases).length === 0 ? [] : [READ_THIS]),
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
     ...latencyLines(results),
+    ...opsLines(results),
     ...ratioLines(results),
     ...againstLines(results),
   ]
@@ -51,16 +54,18 @@ function ratioLines(results: Results): string[] {
 
 function againstLines({ against }: Results): string[] {
   if (against === null) return []
-  const { directory, version, ratios, latency } = against
+  const { directory, version, ratios, latency, latencyOps } = against
   const number = (value: number | null | undefined) => ratio(value ?? null)
   const cases = Object.entries(ratios).map(([name, of]) => [name, ...passes.map(pass => number(of[pass]))])
   const cells = Object.entries(latency ?? {}).flatMap(([H, ofH]) =>
     Object.entries(ofH).map(([B, of]) => [`H ${H}, B ${B}`, number(of.ratio), number(of.awaitedRatio)]),
   )
+  const ops = latencyOps === null ? [] : workNames.map(name => [works[name].about, number(latencyOps[name])])
   return [
     `\nours over packed-rnn ${version} in ${directory}`,
     ...(cases.length === 0 ? [] : [aligned([['', ...passes.map(pass => NAMES[pass])], ...cases])]),
     ...(cells.length === 0 ? [] : [aligned([['', 'streamed', 'awaited'], ...cells])]),
+    ...(ops.length === 0 ? [] : [aligned(ops)]),
   ]
 }
 

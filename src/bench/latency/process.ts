@@ -11,22 +11,28 @@ export interface Stream {
   read(tokens: number, awaited: boolean): Promise<{ h: Float32Array; seconds: number }>
 }
 
-/** Answers until the input ends. */
-export async function answerStreams(open: (H: number, B: number) => Promise<Stream>): Promise<void> {
-  const streams = new Map<string, Stream>()
+/** Answers each line, by its words, until the input ends; what an answer throws becomes the answer. */
+export async function answerLines(answerTo: (...words: string[]) => Promise<object>): Promise<void> {
   const answer = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`)
   answer({ ready: true })
   for await (const line of createInterface({ input: process.stdin })) {
-    const [command, , H, B, tokens] = line.split(' ')
     try {
-      const name = `${H} ${B}`
-      const stream = streams.get(name) ?? (await open(Number(H), Number(B)))
-      streams.set(name, stream)
-      const { h, seconds } = await stream.read(Number(tokens), command === 'await')
-      const ends = [...h.subarray(0, Number(H)), ...h.subarray(h.length - Number(H))]
-      answer(command === 'check' ? { h: ends } : { seconds })
+      answer(await answerTo(...line.split(' ')))
     } catch (error) {
       answer({ error: error instanceof Error ? error.message : String(error) })
     }
   }
+}
+
+/** Answers until the input ends. */
+export async function answerStreams(open: (H: number, B: number) => Promise<Stream>): Promise<void> {
+  const streams = new Map<string, Stream>()
+  await answerLines(async (command, _way, H, B, tokens) => {
+    const name = `${H} ${B}`
+    const stream = streams.get(name) ?? (await open(Number(H), Number(B)))
+    streams.set(name, stream)
+    const { h, seconds } = await stream.read(Number(tokens), command === 'await')
+    const ends = [...h.subarray(0, Number(H)), ...h.subarray(h.length - Number(H))]
+    return command === 'check' ? { h: ends } : { seconds }
+  })
 }

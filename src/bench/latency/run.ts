@@ -2,27 +2,12 @@ import { median } from '../../median.js'
 import { checkClose, toleranceOf } from '../close.js'
 import type { Missing } from '../context.js'
 import { interleave } from '../interleave.js'
-import { ProcessFailure } from '../process.js'
 import { referenceStream } from '../reference.js'
 import type { Sample } from '../results.js'
 import { othersBetween, usage } from '../usage.js'
 import { BATCH_SIZES, CHECKED_TOKENS, cellInputs, cellWeights, HIDDEN_SIZES, INPUTS } from './numbers.js'
 import type { Side } from './sides.js'
-
-/** Seconds that a turn takes about, and that somebody's turns may take in a cell; and those of a quick run. */
-const USUAL = { turn: 0.05, patience: 10 }
-const QUICK = { turn: 0.01, patience: 1 }
-/** Turns that are not timed, and the tokens of the first. Each says how many tokens the next has. */
-const WARM_TURNS = 4
-const FIRST_TOKENS = 8
-const LEAST_TOKENS = 4
-const MOST_TOKENS = 20_000
-
-/** Microseconds a token. */
-interface Timed {
-  microseconds: number
-  samples: number[]
-}
+import { QUICK, type Timed, those, timesOf, USUAL } from './turns.js'
 
 /** What one H and B took: microseconds a token. */
 export interface LatencyCell {
@@ -81,18 +66,25 @@ export async function measureLatency(
   const { hiddenSizes = HIDDEN_SIZES, batchSizes = BATCH_SIZES, log } = options
   const failed: Record<string, string> = {}
   const cells: LatencyResults['cells'] = {}
+  const rules = {
+    needed: (side: Side) => side.ours,
+    failed: (side: Side, reason: string) => {
+      failed[side.process.name] = reason
+    },
+  }
   let working = [...sides]
   try {
-    working = await those(working, failed, side => side.process.answer())
+    working = await those(working, side => side.process.answer(), rules)
     const before = usage(sides)
     for (const H of hiddenSizes) {
       const ofH: Record<string, LatencyCell> = {}
       for (const B of batchSizes) {
         const wanted = referenceOf(H, B)
         let largestError = 0
-        working = await those(working, failed, async side => {
+        const check = async (side: Side) => {
           largestError = Math.max(largestError, await checkSide(side, H, B, wanted))
-        })
+        }
+        working = await those(working, check, rules)
         const cell = await measureCell(working, H, B, options)
         ofH[B] = { ...cell, largestError }
         const best = cell.best === null ? '' : `, ${cell.peer} ${cell.best.toFixed(1)}`
@@ -104,25 +96,6 @@ export async function measureLatency(
   } finally {
     for (const { process } of sides) await process.close()
   }
-}
-
-/** Those sides that f works for; a peer that fails is left out, and named. */
-async function those(
-  sides: readonly Side[],
-  failed: Record<string, string>,
-  f: (side: Side) => Promise<unknown>,
-): Promise<Side[]> {
-  const working: Side[] = []
-  for (const side of sides) {
-    try {
-      await f(side)
-      working.push(side)
-    } catch (error) {
-      if (side.ours || !(error instanceof ProcessFailure)) throw error
-      failed[side.process.name] = error.message
-    }
-  }
-  return working
 }
 
 /** The state h of the first and the last sequence. */
@@ -158,13 +131,7 @@ async function measureCell(
     for (const { who, way } of ways) {
       for (const kind of streams ? (['streamed', 'awaited'] as const) : (['awaited'] as const)) {
         const ask = `${kind === 'streamed' ? 'stream' : 'await'} ${way} ${H} ${B}`
-        // From the second on these are turns as they will be timed: by then compilers and caches are warm.
-        let tokens = FIRST_TOKENS
-        for (let turn = 0; turn < WARM_TURNS; turn++) {
-          const took = (await process.ask(`${ask} ${tokens}`)).number('seconds')
-          const wanted = Math.round((seconds * tokens) / took)
-          tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, wanted))
-        }
+        const tokens = await timesOf(process, ask, seconds)
         turns.push({ who, kind, tokens, question: `${ask} ${tokens}` })
       }
     }
@@ -207,6 +174,6 @@ function cellOf(
 }
 
 /** The sides that are there. */
-export function present(sides: readonly (Side | Missing)[]): Side[] {
-  return sides.filter((side): side is Side => !('missing' in side))
+export function present<S extends object>(sides: readonly (S | Missing)[]): S[] {
+  return sides.filter((side): side is S => !('missing' in side))
 }
