@@ -1,6 +1,7 @@
 import { device } from '../src/device.js'
 import { suites } from './suite/all.js'
 import { randomCasesSuite } from './suite/randomCases.js'
+import { randomOpsSuite } from './suite/randomOps.js'
 import type { Target } from './suite/target.js'
 
 const cpu: Target = {
@@ -10,4 +11,6 @@ const cpu: Target = {
 }
 
 for (const suite of suites) suite(cpu)
-randomCasesSuite([cpu], Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12))
+const count = Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12)
+randomCasesSuite([cpu], count)
+randomOpsSuite([cpu], count)

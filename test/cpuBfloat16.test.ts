@@ -2,6 +2,7 @@ import { test } from 'vitest'
 import { cpuPrecisions, device } from '../src/device.js'
 import { suites } from './suite/all.js'
 import { randomCasesSuite } from './suite/randomCases.js'
+import { randomOpsSuite } from './suite/randomOps.js'
 import type { Target } from './suite/target.js'
 
 /** As cpu.test.ts, where the CPU multiplies in bfloat16. */
@@ -14,7 +15,9 @@ const cpu: Target = {
 
 if (cpuPrecisions().includes('bfloat16')) {
   for (const suite of suites) suite(cpu)
-  randomCasesSuite([cpu], Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12))
+  const count = Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12)
+  randomCasesSuite([cpu], count)
+  randomOpsSuite([cpu], count)
 } else {
   test.skip('cpu in bfloat16: this CPU, or PACKED_RNN_CPU, has none', () => {})
 }

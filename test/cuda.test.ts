@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { cudaTarget, whyNoCuda } from './cuda.js'
-import { suites } from './suite/all.js'
+import { pathSuites, suites } from './suite/all.js'
 import { randomCasesSuite } from './suite/randomCases.js'
+import { randomOpsSuite } from './suite/randomOps.js'
 
 /** On the library that PACKED_RNN_CUDA_LIBRARY names, or that lies beside the addon. */
 
@@ -15,10 +16,9 @@ if (reason === null) {
   const count = Number(process.env.PACKED_RNN_RANDOM_CASES ?? 24)
   for (const precision of ['float32', 'tf32', 'bfloat16'] as const) {
     const [first, second] = [cudaTarget(precision), cudaTarget(precision, 'stepwise')]
-    for (const suite of suites) {
-      suite(first)
-      if (precision === 'float32') suite(second)
-    }
+    for (const suite of suites) suite(first)
+    if (precision === 'float32') for (const suite of pathSuites) suite(second)
     randomCasesSuite([first, second], count)
+    randomOpsSuite([first], count)
   }
 }

@@ -5,6 +5,8 @@ set(ADDON_FOLDER ${CMAKE_CURRENT_LIST_DIR})
 function(add_addon flags)
   file(GLOB sources CONFIGURE_DEPENDS ${ADDON_FOLDER}/*.cpp)
   add_library(addon MODULE ${sources})
+  # Once for each op, and mostly calls of Node: small before fast.
+  set_source_files_properties(${ADDON_FOLDER}/ops.cpp ${ADDON_FOLDER}/ops_many.cpp PROPERTIES COMPILE_OPTIONS -Os)
   add_cpu_backend(addon ${flags})
   set_target_properties(addon PROPERTIES PREFIX "" SUFFIX ".node")
   use_node_api(addon)

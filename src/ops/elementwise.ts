@@ -112,6 +112,7 @@ function joined(
   return { device, shape }
 }
 
+/** What is no number is checked for being a tensor. */
 function isTensor(x: Operand): x is Float {
   return typeof x !== 'number'
 }
@@ -119,9 +120,12 @@ function isTensor(x: Operand): x is Float {
 function applyBinary(op: string, name: Name, rule: BinaryRule | null, a: Operand, b: Operand): Float {
   let device: Float['device']
   let shape: Float['shape']
-  if (isTensor(a) && isTensor(b) && a.shape === b.shape && a.device === b.device) {
+  const pair = isTensor(a) && isTensor(b)
+  if (pair) {
     checkFloat(op, 'a', a)
-    checkFloat(op, 'b', b)
+    checkFloat(op, 'b', b, a.device)
+  }
+  if (pair && a.shape === b.shape) {
     device = a.device
     shape = a.shape
   } else {

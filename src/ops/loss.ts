@@ -115,7 +115,6 @@ function lossesOf(
 
 /** That there are rows, classes, and as many labels; `shape` is the labels' where they are a tensor. */
 function checkClasses(op: string, name: string, rows: Float, labels: Labels, shape: readonly number[]): void {
-  checkFloat(op, name, rows)
   if (rows.shape.length < 2 || rows.size === 0) {
     throw badArgument(op, name, 'at least one row and one class', rows.shape, 'ERR_SHAPE')
   }
@@ -194,9 +193,9 @@ function labelled(
   options: CrossEntropyOptions,
   normalized: boolean,
 ): Float {
-  const rank = rows.shape?.length
-  if (rank === undefined || rank < 3) {
-    checkClasses(op, name, rows, labels, rows.shape?.slice(0, 1) ?? [])
+  checkFloat(op, name, rows)
+  if (rows.shape.length < 3) {
+    checkClasses(op, name, rows, labels, rows.shape.slice(0, 1))
     return ofRows(op, ranked(rows, 2), labels, options, normalized)
   }
   const [count = 0, classes = 0, ...axes] = rows.shape

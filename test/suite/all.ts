@@ -57,3 +57,13 @@ export const suites: readonly ((target: Target) => void)[] = [
   lossTapeSuite,
   tapeFixturesSuite,
 ]
+
+/** What depends on the path of the recurrent ops: also on the second one. */
+export const pathSuites: readonly ((target: Target) => void)[] = [
+  recurrentSuite,
+  cellsSuite,
+  vanishedSuite,
+  repeatedSuite,
+  denormalsSuite,
+  modulesSuite,
+]
