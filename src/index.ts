@@ -28,6 +28,7 @@ export { loadStateDict, saveStateDict } from './formats/stateDict.js'
 export type { Mark } from './mark.js'
 export * as nn from './nn/index.js'
 export { concatColumns } from './ops/columns.js'
+export { cummax } from './ops/cumulative.js'
 export { type DropoutOptions, type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'
 export {
   abs,

@@ -161,6 +161,27 @@ void run(Kernels& kernels, const CumulativeSum& a) {
   parallelChunks(kernels, a.outer * a.inner, larger(1, 16384 / larger(1, a.n)), body);
 }
 
+template <>
+void run(Kernels& kernels, const CumulativeMax& a) {
+  auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; t++) {
+      const std::int64_t first = t / a.inner * a.n * a.inner + t % a.inner;
+      float largest = 0;
+      std::int64_t place = -1;
+      for (std::int64_t j = 0; j < a.n; j++) {
+        const float x = a.x[first + j * a.inner];
+        if (place < 0 || x >= largest || x != x) {
+          largest = x;
+          place = j;
+        }
+        a.y[first + j * a.inner] = largest;
+        a.places[first + j * a.inner] = static_cast<std::int32_t>(place);
+      }
+    }
+  };
+  parallelChunks(kernels, a.outer * a.inner, larger(1, 16384 / larger(1, a.n)), body);
+}
+
 namespace {
 
 // The order of TopK: whether element i of a row comes before element j.

@@ -98,6 +98,25 @@ __global__ void __launch_bounds__(kThreads) cumulativeSumKernel(const Cumulative
   }
 }
 
+// budget: 40 registers, 0 KB shared
+__global__ void __launch_bounds__(kThreads) cumulativeMaxKernel(const CumulativeMax p) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= p.outer * p.inner) return;
+  const std::int64_t first = i / p.inner * p.n * p.inner + i % p.inner;
+  float largest = 0;
+  std::int64_t place = -1;
+  for (std::int64_t j = 0; j < p.n; j++) {
+    const std::int64_t at = first + j * p.inner;
+    const float x = p.x[at];
+    if (place < 0 || x >= largest || x != x) {
+      largest = x;
+      place = j;
+    }
+    p.y[at] = largest;
+    p.places[at] = static_cast<std::int32_t>(place);
+  }
+}
+
 // A warp a row: the best, then the best of those behind it, and so on.
 // budget: 48 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) topKKernel(const TopK p) {
@@ -142,6 +161,10 @@ void run(CudaBackend& backend, const Reduce& a) {
 template <>
 void run(CudaBackend& backend, const CumulativeSum& a) {
   launch(backend.stream(), cumulativeSumKernel, dim3(blocksFor(a.outer * a.inner, kThreads)), kThreads, 0, a);
+}
+template <>
+void run(CudaBackend& backend, const CumulativeMax& a) {
+  launch(backend.stream(), cumulativeMaxKernel, dim3(blocksFor(a.outer * a.inner, kThreads)), kThreads, 0, a);
 }
 template <>
 void run(CudaBackend& backend, const TopK& a) {

@@ -49,6 +49,21 @@ struct CumulativeSum {
                       Read<&O::x, &O::outer, &O::n, &O::inner>, Write<&O::y, &O::outer, &O::n, &O::inner>>;
 };
 
+// y[o, j, i] = the largest x[o, j', i] over j' <= j, and its j'; of equals the last, and a NaN wins, as in
+// torch.cummax.
+struct CumulativeMax {
+  static constexpr auto name = "cumulativeMax";
+  std::int64_t outer, n, inner;
+  const float* x;
+  float* y;
+  std::int32_t* places;
+
+  using O = CumulativeMax;
+  using Fields =
+      List<Extent<&O::outer>, Extent<&O::n>, Extent<&O::inner>, Read<&O::x, &O::outer, &O::n, &O::inner>,
+           Write<&O::y, &O::outer, &O::n, &O::inner>, Write<&O::places, &O::outer, &O::n, &O::inner>>;
+};
+
 // The k largest of each row, or smallest, in their order; of equals the first comes first, and a NaN is the
 // largest.
 struct TopK {
@@ -66,6 +81,6 @@ struct TopK {
                       Write<&O::places, &O::rows, &O::k>>;
 };
 
-using ReductionOps = List<Sum, Reduce, CumulativeSum, TopK>;
+using ReductionOps = List<Sum, Reduce, CumulativeSum, CumulativeMax, TopK>;
 
 }  // namespace packed_rnn

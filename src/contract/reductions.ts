@@ -64,6 +64,25 @@ export function cumulativeSum(device: NativeDevice, of: CumulativeSum): void {
   raw.cumulativeSum(device, of.x, of.y)
 }
 
+export interface CumulativeMax {
+  outer: number
+  n: number
+  inner: number
+  /** float32 [outer, n, inner], read. */
+  x: NativeBuffer
+  /** float32 [outer, n, inner], written. */
+  y: NativeBuffer
+  /** int32 [outer, n, inner], written. */
+  places: NativeBuffer
+}
+
+export function cumulativeMax(device: NativeDevice, of: CumulativeMax): void {
+  numbers[0] = of.outer
+  numbers[1] = of.n
+  numbers[2] = of.inner
+  raw.cumulativeMax(device, of.x, of.y, of.places)
+}
+
 export interface TopK {
   rows: number
   columns: number

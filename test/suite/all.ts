@@ -14,6 +14,7 @@ import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
 import { refusedStepsSuite } from './refusedSteps.js'
 import { repeatedSuite } from './repeated.js'
+import { cumulativeTapeSuite } from './tapeCumulative.js'
 import { elementwiseTapeSuite } from './tapeElementwise.js'
 import { tapeFixturesSuite } from './tapeFixtures.js'
 import { indexingTapeSuite } from './tapeIndexing.js'
@@ -48,6 +49,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   clippingSuite,
   refusedStepsSuite,
   elementwiseTapeSuite,
+  cumulativeTapeSuite,
   reduceTapeSuite,
   productsTapeSuite,
   shapeTapeSuite,
