@@ -1,0 +1,66 @@
+// That an op is five files, and that none can be forgotten: for a commit that adds one, takes each of its files of the product
+// back to what it was and expects the compiler or the linker to refuse.
+//
+//   npm run test:five-files [-- COMMIT]
+//
+// Without a commit it is the one that added src/ops/cumulative.ts. Tests, docs and what is generated (src/contract) do not count.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const git = (...words) => execFileSync('git', words, { cwd: root, encoding: 'utf8' }).trim()
+
+const commit = git(
+  'rev-parse',
+  process.argv[2] ?? git('log', '--diff-filter=A', '--format=%H', '-1', '--', 'src/ops/cumulative.ts'),
+)
+const files = git('diff', '--name-only', `${commit}^`, commit)
+  .split('\n')
+  .filter(file => /^(native|src)\//.test(file) && !file.startsWith('src/contract/'))
+process.stdout.write(`${git('show', '--no-patch', '--format=%h %s', commit)}\n`)
+for (const file of files) process.stdout.write(`  ${file}\n`)
+if (files.length !== 5) throw new Error(`wanted five files of the product, got ${files.length}`)
+
+const tree = join(mkdtempSync(join(tmpdir(), 'five-files-')), 'tree')
+git('worktree', 'add', '--detach', tree, commit)
+const build = join(tree, 'build', 'host')
+/** What has to succeed with all files; each is a command. */
+const checks = [
+  ['npx', 'tsc', '--noEmit', '-p', 'tsconfig.json'],
+  ['cmake', '--build', build, '--parallel', '2', '--target', 'packed_rnn_cpu'],
+  ['cmake', '--build', build, '--parallel', '2', '--target', 'packed_rnn_cuda_host'],
+]
+const run = ([program, ...words]) => spawnSync(program, words, { cwd: tree, encoding: 'utf8' })
+
+try {
+  symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
+  execFileSync('cmake', ['-S', join(tree, 'test', 'native'), '-B', build], { stdio: 'ignore' })
+  for (const check of checks) {
+    const { status, stdout, stderr } = run(check)
+    if (status !== 0) throw new Error(`${check.join(' ')} fails with all files:\n${stdout}${stderr}`)
+  }
+  for (const file of files) leaveOut(file)
+} finally {
+  git('worktree', 'remove', '--force', tree)
+}
+
+/** The first check that fails without what the commit did to a file. */
+function leaveOut(file) {
+  const path = join(tree, file)
+  const before = spawnSync('git', ['show', `${commit}^:${file}`], { cwd: root })
+  if (before.status === 0) writeFileSync(path, before.stdout)
+  else if (existsSync(path)) rmSync(path)
+  for (const check of checks) {
+    const { status, stdout, stderr } = run(check)
+    if (status === 0) continue
+    const [line = 'no message'] = `${stdout}\n${stderr}`
+      .split('\n')
+      .filter(text => /error|undefined reference|hidden symbol|isn't defined/.test(text))
+    process.stdout.write(`without ${file}: ${line.replaceAll(`${tree}/`, '').slice(0, 200)}\n`)
+    writeFileSync(path, git('show', `${commit}:${file}`))
+    return
+  }
+  throw new Error(`without ${file} all is well, and the op is forgotten`)
+}
