@@ -1,0 +1,172 @@
+// docs/ops.md: every op of the tape and every native op, from the sources: npm run docs:ops, or with --check compared.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import ts from 'typescript'
+
+const root = join(import.meta.dirname, '..')
+const page = join(root, 'docs', 'ops.md')
+
+/** The families of the page, by the file that an op stands in. */
+const FAMILIES = {
+  elementwise: 'Functions of single elements',
+  reduce: 'Reductions',
+  softmax: 'Reductions',
+  cumulative: 'Reductions',
+  products: 'Products',
+  linear: 'Products',
+  shape: 'Shapes',
+  columns: 'Shapes',
+  indexing: 'Indices',
+  embedding: 'Indices',
+  sequences: 'Sequences',
+  pooling: 'Sequences',
+  packing: 'Sequences',
+  rows: 'Sequences',
+  norms: 'Norms',
+  random: 'Random numbers and sampling',
+  dropout: 'Random numbers and sampling',
+  loss: 'Losses',
+  recurrent: 'Recurrent layers',
+  customGrad: 'Gradients',
+}
+/** Where a name is another one in PyTorch, and its description does not say so. */
+const NAMES = {
+  mul: 'torch.mul',
+  multiply: 'torch.mul',
+  scale: 'torch.mul',
+  segmentMax: 'torch.segment_reduce',
+  segmentMean: 'torch.segment_reduce',
+  segmentSum: 'torch.segment_reduce',
+  scatterAdd: 'torch.scatter_add',
+  maskedFill: 'torch.Tensor.masked_fill',
+  logSoftmax: 'torch.log_softmax',
+  zerosLike: 'torch.zeros_like',
+  oneHot: 'torch.nn.functional.one_hot',
+  embedding: 'torch.nn.functional.embedding',
+  crossEntropy: 'torch.nn.functional.cross_entropy',
+  detach: 'torch.Tensor.detach',
+  dropout: 'torch.nn.functional.dropout',
+  softplus: 'torch.nn.functional.softplus',
+  gelu: 'torch.nn.functional.gelu',
+  concatColumns: 'torch.cat',
+  padPackedSequence: 'torch.nn.utils.rnn.pad_packed_sequence',
+  packPaddedSequence: 'torch.nn.utils.rnn.pack_padded_sequence',
+  lstm: 'torch.nn.LSTM',
+  gru: 'torch.nn.GRU',
+  rnn: 'torch.nn.RNN',
+}
+/** Families whose ops have PyTorch's names. */
+const SAME = new Set([
+  'Functions of single elements',
+  'Reductions',
+  'Products',
+  'Shapes',
+  'Random numbers and sampling',
+])
+
+const program = ts.createProgram([join(root, 'src', 'index.ts')], {
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  strict: true,
+  noEmit: true,
+})
+const checker = program.getTypeChecker()
+const index = checker.getSymbolAtLocation(program.getSourceFile(join(root, 'src', 'index.ts')))
+
+/** A description in one line, with what follows it. */
+function described(symbol, declaration) {
+  // Of overloads, the first that is described; of a constant, its own.
+  const own = symbol.getDocumentationComment(checker)
+  const text = ts.displayPartsToString(own).replaceAll(/\s+/g, ' ').trim()
+  const comments = (symbol.declarations ?? [declaration]).map(each => each.getFullText())
+  return { text, all: comments.join('\n') }
+}
+
+function firstSentence(text) {
+  const end = /[.;:](?= |$)/.exec(text.replaceAll(/\([^)]*\)|`[^`]*`/g, part => '_'.repeat(part.length)))
+  return (end === null ? text : text.slice(0, end.index)).replaceAll('|', '\\|')
+}
+
+const families = new Map()
+for (const exported of checker.getExportsOfModule(index)) {
+  const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+  const declaration = symbol.valueDeclaration ?? symbol.declarations?.[0]
+  if (declaration === undefined) continue
+  const file = relative(join(root, 'src'), declaration.getSourceFile().fileName)
+  const family = FAMILIES[file.replace(/^ops\//, '').replace(/\.ts$/, '')]
+  const isOp = file.startsWith('ops/') || file === 'customGrad.ts'
+  const type = checker.getTypeOfSymbolAtLocation(symbol, declaration)
+  if (!isOp || type.getCallSignatures().length === 0) continue
+  if (family === undefined) throw new Error(`${file} has no family on the page: see FAMILIES`)
+  const { text, all } = described(symbol, declaration)
+  const torch = NAMES[exported.name] ?? /\btorch(?:\.\w+)+/.exec(all)?.[0] ?? null
+  const explicit = /without a tape|without a record|backward pass of|^The gradients? in|gradients of `/i.test(
+    text,
+  )
+  const none = /no gradient\b(?! in)/i.test(text)
+  const gradient = family === 'Gradients' ? '' : explicit ? 'by hand' : none ? 'no' : 'yes'
+  const same = SAME.has(family) && gradient !== 'by hand'
+  const named = torch ?? (same ? `torch.${exported.name}` : '')
+  const row = { name: exported.name, what: firstSentence(text), gradient, torch: named }
+  families.set(family, [...(families.get(family) ?? []), row])
+}
+
+/** The native ops, by family, with what their buffers are. */
+function nativeOps() {
+  const folder = join(root, 'src', 'contract')
+  return readdirSync(folder)
+    .filter(name => name !== 'identity.ts')
+    .flatMap(name => {
+      const text = readFileSync(join(folder, name), 'utf8')
+      return [...text.matchAll(/export function (\w+)\(device: NativeDevice, of: (\w+)\)/g)].map(
+        ([, op, type]) => {
+          const body = text.slice(text.indexOf(`export interface ${type} {`)).split('\n}')[0]
+          const written = [
+            ...body.matchAll(/\* (\w+)(?: \[([^\]]*)\])?, (?:written|updated)[^*]*\*\/\n\s+(\w+)/g),
+          ]
+          const results = written.map(([, , shape, field]) =>
+            shape === undefined ? field : `${field} [${shape}]`,
+          )
+          return `| \`${op}\` | [${name.replace('.ts', '')}](../native/ops/${name.replace('.ts', '.h')}) | CPU, CUDA | ${results.join(', ')} |`
+        },
+      )
+    })
+}
+
+const lines = [
+  '# Ops',
+  '',
+  'Made by `npm run docs:ops` from the sources. Every op runs on the CPU and on CUDA, and the same suite tests it on both. Under',
+  '*Gradient*, `yes` is an op on the tape, `by hand` one of the passes that the caller combines, and `no` one without a gradient.',
+  '',
+]
+for (const [family, rows] of [...families].sort(([a], [b]) => order(a) - order(b))) {
+  lines.push(`## ${family}`, '', '| op | what it is | gradient | PyTorch |', '|---|---|---|---|')
+  for (const { name, what, gradient, torch } of rows.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    lines.push(`| \`${name}\` | ${what} | ${gradient} | ${torch && `\`${torch}\``} |`)
+  }
+  lines.push('')
+}
+lines.push(
+  '## Native ops',
+  '',
+  'What the devices compute, each described once in `native/ops`. A backend without one of them does not link.',
+  '',
+  '| op | family | devices | results |',
+  '|---|---|---|---|',
+  ...nativeOps(),
+  '',
+)
+
+function order(family) {
+  return [...new Set(Object.values(FAMILIES))].indexOf(family)
+}
+
+const text = lines.join('\n')
+if (process.argv.includes('--check')) {
+  if (readFileSync(page, 'utf8') !== text)
+    throw new Error('docs/ops.md is not what the sources say: run npm run docs:ops')
+} else {
+  writeFileSync(page, text)
+}
