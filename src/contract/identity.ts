@@ -1,7 +1,7 @@
 // Made by `npm run generate` from native/ops. Do not edit.
 
 /** What the addon must say of itself: see native/ops/contract.h. */
-export const contractNumber = 3953283160018642
+export const contractNumber = 3707105860972422
 
 export type OpName =
   | 'matmul'
