@@ -170,6 +170,13 @@ PACKED_RNN_INLINE typename M::V addScaled(typename M::V a, float s, typename M::
   return s == 0.0f ? a : M::fma(b, M::splat(s), a);
 }
 
+// The gradient of what is made small: of the loss, or with `maximize` of its negative, with λ/2 p² added.
+template <class M>
+PACKED_RNN_INLINE typename M::V descended(typename M::V gradient, bool maximize, float weightDecay,
+                                          typename M::V parameter) {
+  return addScaled<M>(maximize ? -gradient : gradient, weightDecay, parameter);
+}
+
 // Stochastic gradient descent with momentum (Polyak 1964; Nesterov's in the form of Sutskever et al. 2013):
 //   b = μ b + (1 - τ) g, the first time b = g    p -= lr b, or lr (g + μ b) for Nesterov, or lr g for μ = 0
 template <class M>
@@ -177,7 +184,7 @@ struct SgdRule {
   using V = typename M::V;
   V descent, momentum, undampened;  // -lr, μ, 1 - τ
   float weightDecay;
-  bool hasMomentum, nesterov, first;
+  bool hasMomentum, nesterov, maximize, first;
 
   PACKED_RNN_INLINE SgdRule(const SgdOptions& o, double t)
       : descent(M::splat(static_cast<float>(-o.learningRate))),
@@ -186,10 +193,11 @@ struct SgdRule {
         weightDecay(static_cast<float>(o.weightDecay)),
         hasMomentum(o.momentum != 0),
         nesterov(o.nesterov),
+        maximize(o.maximize),
         first(t == 1) {}
 
   PACKED_RNN_INLINE void step(V& parameter, V gradient, V& buffer) const {
-    V direction = addScaled<M>(gradient, weightDecay, parameter);
+    V direction = descended<M>(gradient, maximize, weightDecay, parameter);
     if (hasMomentum) {
       buffer = first ? direction : M::fma(buffer, momentum, direction * undampened);
       direction = nesterov ? M::fma(buffer, momentum, direction) : buffer;
@@ -217,6 +225,7 @@ PACKED_RNN_INLINE AdamScalars adamScalars(const AdamOptions& o, double t, float 
   s.epsilonSquared = (s.epsilon * s.rootCorrection) * (s.epsilon * s.rootCorrection);
   s.rest = rest;
   s.amsgrad = o.amsgrad;
+  s.maximize = o.maximize;
   return s;
 }
 
@@ -228,7 +237,7 @@ struct AdamRule {
   using V = typename M::V;
   V rate1, beta2, rate2, stepSize, rootCorrection, epsilon, updateScale, epsilonSquared;
   float weightDecay, growth;
-  bool amsgrad;
+  bool amsgrad, maximize;
 
   explicit PACKED_RNN_INLINE AdamRule(const AdamScalars& s)
       : rate1(M::splat(s.rate1)),
@@ -241,7 +250,8 @@ struct AdamRule {
         epsilonSquared(M::splat(s.epsilonSquared)),
         weightDecay(s.weightDecay),
         growth(s.growth),
-        amsgrad(s.amsgrad != 0) {}
+        amsgrad(s.amsgrad != 0),
+        maximize(s.maximize != 0) {}
 
   PACKED_RNN_INLINE void step(V& parameter, V gradient, V& mean, V& variance, V& maximum) const {
     const V divisor = moments(parameter, gradient, mean, variance, maximum);
@@ -259,7 +269,7 @@ struct AdamRule {
  private:
   // m and v; returns what p's update is divided by the root of.
   PACKED_RNN_INLINE V moments(V parameter, V gradient, V& mean, V& variance, V& maximum) const {
-    gradient = addScaled<M>(gradient, weightDecay, parameter);
+    gradient = descended<M>(gradient, maximize, weightDecay, parameter);
     mean = M::fma(gradient - mean, rate1, mean);
     variance = M::fma(gradient * gradient, rate2, variance * beta2);
     if (!amsgrad) return variance;
@@ -291,7 +301,7 @@ struct AsgdRule {
   using V = typename M::V;
   V descent, weight;          // -η, μ
   float weightDecay, growth;  // growth: -λ η
-  bool averages;
+  bool averages, maximize;
 
   // `rate` is nextRate of the step before.
   PACKED_RNN_INLINE AsgdRule(const AsgdOptions& o, double t, float rate) {
@@ -302,6 +312,7 @@ struct AsgdRule {
     weightDecay = static_cast<float>(o.weightDecay);
     growth = static_cast<float>(-o.lambda * eta);
     averages = age > 1;
+    maximize = o.maximize;
   }
 
   static PACKED_RNN_INLINE float nextRate(const AsgdOptions& o, double t) {
@@ -309,7 +320,7 @@ struct AsgdRule {
   }
 
   PACKED_RNN_INLINE void step(V& parameter, V gradient, V& average) const {
-    gradient = addScaled<M>(gradient, weightDecay, parameter);
+    gradient = descended<M>(gradient, maximize, weightDecay, parameter);
     parameter = M::fma(gradient, descent, addScaled<M>(parameter, growth, parameter));
     average = averages ? M::fma(parameter - average, weight, average) : parameter;
   }
@@ -318,12 +329,14 @@ struct AsgdRule {
 // Adagrad (Duchi et al. 2011), where keep and add are 1, and RMSprop (Tieleman and Hinton 2012), where they
 // are α and 1 - α:
 //   s = keep s + add g²    p -= lr / (1 + (t - 1) rateDecay) · g / (√s + ε)
+// Centred (Graves 2013), s - a² stands for s, with a = keep a + add g. With momentum
+//   b = μ b + g / (√s + ε)    p -= lr b
 template <class M>
 struct AdagradRule {
   using V = typename M::V;
-  V rate, keep, add, epsilon, initial;
+  V rate, keep, add, epsilon, initial, momentum;
   float weightDecay;
-  bool first;
+  bool hasMomentum, centered, maximize, first;
 
   PACKED_RNN_INLINE AdagradRule(const AdagradOptions& o, double t)
       : rate(M::splat(static_cast<float>(o.learningRate / (1 + (t - 1) * o.rateDecay)))),
@@ -331,13 +344,28 @@ struct AdagradRule {
         add(M::splat(static_cast<float>(o.add))),
         epsilon(M::splat(static_cast<float>(o.epsilon))),
         initial(M::splat(static_cast<float>(o.initial))),
+        momentum(M::splat(static_cast<float>(o.momentum))),
         weightDecay(static_cast<float>(o.weightDecay)),
+        hasMomentum(o.momentum != 0),
+        centered(o.centered),
+        maximize(o.maximize),
         first(t == 1) {}
 
-  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& sum) const {
-    gradient = addScaled<M>(gradient, weightDecay, parameter);
+  PACKED_RNN_INLINE void step(V& parameter, V gradient, V& sum, V& average, V& buffer) const {
+    gradient = descended<M>(gradient, maximize, weightDecay, parameter);
     sum = M::fma(gradient * gradient, add, (first ? initial : sum) * keep);
-    parameter = parameter - rate * gradient / (M::sqrt(sum) + epsilon);
+    V square = sum;
+    if (centered) {
+      average = M::fma(gradient, add, average * keep);
+      // A variance, which roundings may take below 0 where the gradients are all the same.
+      square = M::max(M::splat(0.0f), M::fma(-average, average, sum));
+    }
+    if (!hasMomentum) {
+      parameter = parameter - rate * gradient / (M::sqrt(square) + epsilon);
+      return;
+    }
+    buffer = M::fma(buffer, momentum, gradient / (M::sqrt(square) + epsilon));
+    parameter = parameter - rate * buffer;
   }
 };
 

@@ -39,5 +39,5 @@ export const mostMissedSteps = 256
 
 /** The 32-bit words of `MissedSteps` for a table of so many rows: scalars of steps, their count, a place for each row. */
 export function missedStepsWords(tableRows: number): number {
-  return 12 * mostMissedSteps + 1 + tableRows
+  return 13 * mostMissedSteps + 1 + tableRows
 }

@@ -288,8 +288,12 @@ void run(Kernels& kernels, const AdagradStep& a) {
       kernels, a, [&](std::int64_t i, double t) { return AdagradRule<Simd>(a.options[i], t); },
       [&](const AdagradRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
         V sum = loadSome(a.sums[i], at, n);
-        rule.step(parameter, gradient, sum);
+        V average = loadSome(a.averages[i], at, n);
+        V momentum = loadSome(a.momenta[i], at, n);
+        rule.step(parameter, gradient, sum, average, momentum);
         storeSome(a.sums[i], at, sum, n);
+        storeSome(a.averages[i], at, average, n);
+        storeSome(a.momenta[i], at, momentum, n);
       });
 }
 

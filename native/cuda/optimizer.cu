@@ -187,6 +187,16 @@ __device__ __forceinline__ void stepElement(const AdamRule<Accurate>& rule, cons
   p.state[1][i] = variance;
   write(p.state[2], i, maximum);
 }
+__device__ __forceinline__ void stepElement(const AdagradRule<Accurate>& rule, const Parameter& p,
+                                            std::int64_t i) {
+  float value = p.parameter[i], sum = p.state[0][i], average = read(p.state[1], i),
+        momentum = read(p.state[2], i);
+  rule.step(value, p.gradient[i], sum, average, momentum);
+  p.parameter[i] = value;
+  p.state[0][i] = sum;
+  write(p.state[1], i, average);
+  write(p.state[2], i, momentum);
+}
 
 // budget: 64 registers, 1 KB shared
 template <class Rule, class Options>
@@ -405,8 +415,11 @@ void run(CudaBackend& backend, const AsgdStep& a) {
 
 template <>
 void run(CudaBackend& backend, const AdagradStep& a) {
-  stepAll<AdagradRule<Accurate>>(backend, a, a.options,
-                                 [&](std::int64_t i, float** state) { state[0] = a.sums[i]; });
+  stepAll<AdagradRule<Accurate>>(backend, a, a.options, [&](std::int64_t i, float** state) {
+    state[0] = a.sums[i];
+    state[1] = a.averages[i];
+    state[2] = a.momenta[i];
+  });
 }
 
 }  // namespace packed_rnn::cuda

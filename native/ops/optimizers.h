@@ -29,12 +29,13 @@ struct Stepped {
   using Fields = FieldsOf<&O::count>;
 };
 
+// maximize: the parameters climb, along the gradient with its sign turned before anything else.
 struct SgdOptions {
   double learningRate, momentum, dampening, weightDecay;
-  bool nesterov;
+  bool nesterov, maximize;
   using O = SgdOptions;
   using Fields = List<Number<&O::learningRate>, Number<&O::momentum>, Number<&O::dampening>,
-                      Number<&O::weightDecay>, Flag<&O::nesterov>>;
+                      Number<&O::weightDecay>, Flag<&O::nesterov>, Flag<&O::maximize>>;
 };
 struct SgdStep : Stepped {
   static constexpr auto name = "sgdStep";
@@ -50,10 +51,10 @@ struct SgdStep : Stepped {
 struct AdamOptions {
   double learningRate, beta1, beta2, epsilon, weightDecay;
   bool decoupled;  // AdamW: the decay acts on the parameter and not on the gradient
-  bool amsgrad;
+  bool amsgrad, maximize;
   using O = AdamOptions;
   using Fields = List<Number<&O::learningRate>, Number<&O::beta1>, Number<&O::beta2>, Number<&O::epsilon>,
-                      Number<&O::weightDecay>, Flag<&O::decoupled>, Flag<&O::amsgrad>>;
+                      Number<&O::weightDecay>, Flag<&O::decoupled>, Flag<&O::amsgrad>, Flag<&O::maximize>>;
 };
 // One step in the numbers that it computes with, which cells.h makes of the options and t.
 struct AdamScalars {
@@ -62,7 +63,7 @@ struct AdamScalars {
   float weightDecay, growth;          // λ in the gradient; -lr λ where the decay is outside of it
   float updateScale, epsilonSquared;  // see AdamRule::isNegligible
   float rest;  // the gradient of the rows that had none: 0, or NaN where clipping made it that
-  std::int32_t amsgrad;
+  std::int32_t amsgrad, maximize;
 };
 // The latest steps of a table. Where a gradient is in rows, a step is written down and only those rows make
 // it; a row makes up for the steps that it missed, with their numbers and in their order, when it is stepped
@@ -143,9 +144,10 @@ struct AdamStep : Stepped {
 
 struct AsgdOptions {
   double learningRate, lambda, alpha, t0, weightDecay;
+  bool maximize;
   using O = AsgdOptions;
   using Fields = List<Number<&O::learningRate>, Number<&O::lambda>, Number<&O::alpha>, Number<&O::t0>,
-                      Number<&O::weightDecay>>;
+                      Number<&O::weightDecay>, Flag<&O::maximize>>;
 };
 struct AsgdStep : Stepped {
   static constexpr auto name = "asgdStep";
@@ -165,19 +167,27 @@ struct AdagradOptions {
   double learningRate, rateDecay, epsilon, weightDecay;
   double keep, add;  // sum = keep · sum + add · g²
   double initial;    // the sum before the first step
+  double momentum;
+  bool centered;  // divides by the root of the sum less the squared average of g
+  bool maximize;
   using O = AdagradOptions;
   using Fields = List<Number<&O::learningRate>, Number<&O::rateDecay>, Number<&O::epsilon>,
-                      Number<&O::weightDecay>, Number<&O::keep>, Number<&O::add>, Number<&O::initial>>;
+                      Number<&O::weightDecay>, Number<&O::keep>, Number<&O::add>, Number<&O::initial>,
+                      Number<&O::momentum>, Flag<&O::centered>, Flag<&O::maximize>>;
 };
 struct AdagradStep : Stepped {
   static constexpr auto name = "adagradStep";
   const AdagradOptions* options;
-  float* const* sums;  // each [counts[i]], updated; not read by the first step
+  float* const* sums;      // each [counts[i]], updated; not read by the first step
+  float* const* averages;  // of g; null where it is not centred
+  float* const* momenta;   // null without momentum
 
   using Base = Stepped;
   using O = AdagradStep;
   using Fields =
-      Join<Base::Fields, List<Structs<&O::options>, Buffers<Direction::update, &O::sums, &O::count>>>;
+      Join<Base::Fields, List<Structs<&O::options>, Buffers<Direction::update, &O::sums, &O::count>,
+                              Buffers<Direction::update, &O::averages, &O::count>,
+                              Buffers<Direction::update, &O::momenta, &O::count>>>;
 };
 
 using OptimizerOps = List<SgdStep, AdamStep, AdamCatchUp, AsgdStep, AdagradStep>;

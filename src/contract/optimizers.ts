@@ -7,6 +7,7 @@ export interface SgdOptions {
   dampening: number
   weightDecay: number
   nesterov: boolean
+  maximize: boolean
 }
 
 export interface SgdStep {
@@ -35,6 +36,7 @@ export function sgdStep(device: NativeDevice, of: SgdStep): void {
         one.dampening,
         one.weightDecay,
         one.nesterov ? 1 : 0,
+        one.maximize ? 1 : 0,
       ]),
     ),
     of.momenta,
@@ -49,6 +51,7 @@ export interface AdamOptions {
   weightDecay: number
   decoupled: boolean
   amsgrad: boolean
+  maximize: boolean
 }
 
 export interface AdamStep {
@@ -95,6 +98,7 @@ export function adamStep(device: NativeDevice, of: AdamStep): void {
         one.weightDecay,
         one.decoupled ? 1 : 0,
         one.amsgrad ? 1 : 0,
+        one.maximize ? 1 : 0,
       ]),
     ),
     of.means,
@@ -137,6 +141,7 @@ export interface AsgdOptions {
   alpha: number
   t0: number
   weightDecay: number
+  maximize: boolean
 }
 
 export interface AsgdStep {
@@ -161,7 +166,14 @@ export function asgdStep(device: NativeDevice, of: AsgdStep): void {
     of.gradients,
     of.steps,
     new Float64Array(
-      of.options.flatMap(one => [one.learningRate, one.lambda, one.alpha, one.t0, one.weightDecay]),
+      of.options.flatMap(one => [
+        one.learningRate,
+        one.lambda,
+        one.alpha,
+        one.t0,
+        one.weightDecay,
+        one.maximize ? 1 : 0,
+      ]),
     ),
     of.averages,
     of.rates,
@@ -176,6 +188,9 @@ export interface AdagradOptions {
   keep: number
   add: number
   initial: number
+  momentum: number
+  centered: boolean
+  maximize: boolean
 }
 
 export interface AdagradStep {
@@ -189,6 +204,10 @@ export interface AdagradStep {
   options: readonly AdagradOptions[]
   /** float32, updated. */
   sums: readonly (NativeBuffer | null)[]
+  /** float32, updated. */
+  averages: readonly (NativeBuffer | null)[]
+  /** float32, updated. */
+  momenta: readonly (NativeBuffer | null)[]
 }
 
 export function adagradStep(device: NativeDevice, of: AdagradStep): void {
@@ -206,8 +225,13 @@ export function adagradStep(device: NativeDevice, of: AdagradStep): void {
         one.keep,
         one.add,
         one.initial,
+        one.momentum,
+        one.centered ? 1 : 0,
+        one.maximize ? 1 : 0,
       ]),
     ),
     of.sums,
+    of.averages,
+    of.momenta,
   )
 }

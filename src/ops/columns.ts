@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { anySize, checkTensor } from '../check.js'
+import { anySize, checkInteger, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { empty, type Matrix, type Tensor } from '../tensor.js'
@@ -12,12 +12,14 @@ function copyColumns(
   at: { sourceOffset: number; destinationOffset: number; columns: number },
 ): void {
   const [rows, destinationStride] = destination.shape
+  // Where there are no rows, columns may be more than the device counts.
+  const of = (columns: number) => (rows === 0 ? 0 : columns)
   native.copyStrided(destination.device.queue, {
-    shape: [1, 1, rows, at.columns],
-    sourceStrides: [0, 0, sourceStride, 1],
-    destinationStrides: [0, 0, destinationStride, 1],
-    sourceFirst: at.sourceOffset,
-    destinationFirst: at.destinationOffset,
+    shape: [1, 1, rows, of(at.columns)],
+    sourceStrides: [0, 0, of(sourceStride), 1],
+    destinationStrides: [0, 0, of(destinationStride), 1],
+    sourceFirst: of(at.sourceOffset),
+    destinationFirst: of(at.destinationOffset),
     sourceCount: source.size,
     destinationCount: destination.size,
     source: source.buffer,
@@ -30,8 +32,8 @@ function copyColumns(
  *
  * @param tensors [N, C₁], [N, C₂], …; at least one.
  * @returns [N, C₁ + C₂ + …]
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for none; ERR_SHAPE where the rows differ; ERR_DTYPE, ERR_DEVICE,
- * ERR_DISPOSED.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for none; ERR_SHAPE where the rows differ; ERR_OUT_OF_RANGE for 2⁵³ columns or
+ * more; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
  */
 export function concatColumns(...tensors: readonly Matrix[]): Matrix {
   const op = 'concatColumns'
@@ -47,6 +49,7 @@ export function concatColumns(...tensors: readonly Matrix[]): Matrix {
   const widths = tensors.map(tensor => tensor.shape[1])
   const offsets = widths.map((_, i) => widths.slice(0, i).reduce((sum, width) => sum + width, 0))
   const total = widths.reduce((sum, width) => sum + width, 0)
+  checkInteger(op, 'columns of all tensors', total, 0, Number.MAX_SAFE_INTEGER)
   const y = empty<2>(device, [rows, total])
   tensors.forEach((tensor, i) => {
     const columns = widths[i]!

@@ -20,6 +20,8 @@ export interface SteppedGroup {
   steps: readonly Float[]
   lr: number
   weightDecay: number
+  /** Whether the sign of the gradient is turned before anything else. */
+  maximize: boolean
 }
 
 export interface SgdGroup extends SteppedGroup {
@@ -122,16 +124,26 @@ export function asgdStep(groups: readonly AsgdGroup[]): void {
 }
 
 export interface AdagradGroup extends SteppedGroup {
+  /** s */
   sums: readonly Float[]
+  /** a; none where it is not centred. */
+  averages: readonly Float[]
+  /** b; none where momentum is 0. */
+  momenta: readonly Float[]
   lrDecay: number
   eps: number
   keep: number
   add: number
   /** What every sum holds before the first step. */
   initialAccumulator: number
+  momentum: number
+  centered: boolean
 }
 
-/** s = keep s + add g², p −= lr / (1 + (t − 1) lrDecay) · g / (√s + ε). */
+/**
+ * s = keep s + add g², p −= lr / (1 + (t − 1) lrDecay) · g / (√s + ε); centred, s − a² stands for s, with a = keep a + add g;
+ * with momentum b = μ b + g / (√s + ε) and p −= lr b.
+ */
 export function adagradStep(groups: readonly AdagradGroup[]): void {
   step('adagradStep', groups, (device, check) => {
     native.adagradStep(device.queue, {
@@ -144,6 +156,16 @@ export function adagradStep(groups: readonly AdagradGroup[]): void {
         ...options,
       })),
       sums: check.like('sums', group => group.sums),
+      averages: check.like(
+        'averages',
+        group => group.averages,
+        groups.map(group => !group.centered),
+      ),
+      momenta: check.like(
+        'momenta',
+        group => group.momenta,
+        groups.map(group => group.momentum === 0),
+      ),
     })
   })
 }

@@ -1,7 +1,7 @@
 import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
-import type { Kinds } from './state.js'
+import { type Kinds, ONCE_STEPPED } from './state.js'
 
 /** What a group of Adagrad is stepped with. */
 export interface AdagradOptions {
@@ -15,6 +15,8 @@ export interface AdagradOptions {
   eps: number
   /** λ in g + λ p; default 0. */
   weightDecay: number
+  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  maximize: boolean
 }
 
 const names: OptionNames<AdagradOptions> = {
@@ -23,6 +25,7 @@ const names: OptionNames<AdagradOptions> = {
   initialAccumulator: true,
   eps: true,
   weightDecay: true,
+  maximize: true,
 }
 
 /** What the state of a parameter is made of, by PyTorch's names. */
@@ -36,7 +39,14 @@ export class Adagrad extends Optimizer<AdagradOptions, AdagradStateName> {
    */
   constructor(parameters: Grouped<AdagradOptions>, defaults: Partial<AdagradOptions> = {}) {
     checkOptions('optim.Adagrad', defaults, names)
-    const initial = { lr: 0.01, lrDecay: 0, initialAccumulator: 0, eps: 1e-10, weightDecay: 0 }
+    const initial = {
+      lr: 0.01,
+      lrDecay: 0,
+      initialAccumulator: 0,
+      eps: 1e-10,
+      weightDecay: 0,
+      maximize: false,
+    }
     super('optim.Adagrad', parameters, { ...initial, ...defaults }, names)
   }
 
@@ -49,11 +59,8 @@ export class Adagrad extends Optimizer<AdagradOptions, AdagradStateName> {
   }
 
   /** @internal */
-  protected override kinds(): Kinds<AdagradStateName> {
-    return [
-      ['step', 'scalar'],
-      ['sum', 'parameter'],
-    ]
+  protected override kinds({ lrDecay }: AdagradOptions): Kinds<AdagradStateName> {
+    return [lrDecay === 0 ? ['step', 'scalar', ONCE_STEPPED] : ['step', 'scalar'], ['sum', 'parameter']]
   }
 
   /** @internal */
@@ -63,10 +70,14 @@ export class Adagrad extends Optimizer<AdagradOptions, AdagradStateName> {
         ...options,
         keep: 1,
         add: 1,
+        momentum: 0,
+        centered: false,
         parameters,
         gradients,
         steps: state('step'),
         sums: state('sum'),
+        averages: [],
+        momenta: [],
       })),
     )
   }

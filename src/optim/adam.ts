@@ -16,9 +16,18 @@ export interface AdamOptions {
   weightDecay: number
   /** Divides by the root of the largest v so far (Reddi et al. 2018); default false. */
   amsgrad: boolean
+  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  maximize: boolean
 }
 
-const names: OptionNames<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true, amsgrad: true }
+const names: OptionNames<AdamOptions> = {
+  lr: true,
+  betas: true,
+  eps: true,
+  weightDecay: true,
+  amsgrad: true,
+  maximize: true,
+}
 
 /** What the state of a parameter is made of, by PyTorch's names. */
 export type AdamStateName = 'step' | 'exp_avg' | 'exp_avg_sq' | 'max_exp_avg_sq'
@@ -29,6 +38,7 @@ const defaultOptions: AdamOptions = {
   eps: 1e-8,
   weightDecay: 0,
   amsgrad: false,
+  maximize: false,
 }
 
 /** What Adam and AdamW share. @internal */

@@ -15,6 +15,8 @@ export interface AsgdOptions {
   t0: number
   /** In g + weightDecay · p; default 0. */
   weightDecay: number
+  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  maximize: boolean
 }
 
 const names: OptionNames<AsgdOptions> = {
@@ -23,6 +25,7 @@ const names: OptionNames<AsgdOptions> = {
   alpha: true,
   t0: true,
   weightDecay: true,
+  maximize: true,
 }
 
 /** What the state of a parameter is made of, by PyTorch's names. */
@@ -40,7 +43,7 @@ export class ASGD extends Optimizer<AsgdOptions, AsgdStateName> {
    */
   constructor(parameters: Grouped<AsgdOptions>, defaults: Partial<AsgdOptions> = {}) {
     checkOptions('optim.ASGD', defaults, names)
-    const initial = { lr: 0.01, lambda: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0 }
+    const initial = { lr: 0.01, lambda: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0, maximize: false }
     super('optim.ASGD', parameters, { ...initial, ...defaults }, names)
   }
 
@@ -67,6 +70,11 @@ export class ASGD extends Optimizer<AsgdOptions, AsgdStateName> {
       ['eta', 'scalar'],
       ['ax', 'parameter'],
     ]
+  }
+
+  /** @internal */
+  protected override implied(): readonly string[] {
+    return ['mu']
   }
 
   /** @internal */

@@ -70,6 +70,14 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
   protected abstract check(op: string, at: string, options: Options): void
   /** The state that a step with these options needs. @internal */
   protected abstract kinds(options: Options): Kinds<Name>
+  /** Options that a state may lack because it was saved before there were any, as they were then. @internal */
+  protected before(): object {
+    return { maximize: false }
+  }
+  /** What PyTorch's state has besides, and what follows from the rest: it is passed over. @internal */
+  protected implied(): readonly string[] {
+    return []
+  }
   /** Issues one op that steps them all. @internal */
   protected abstract apply(slots: readonly Slots<Options, Name>[]): void
 
@@ -131,16 +139,18 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
 
   /**
    * Sets options and state to what `stateDict` returned for an optimiser of the same kind over parameters of the same
-   * shapes. All or nothing: everything is checked before anything changes.
+   * shapes, or state to that of one of PyTorch. `step` may be missing where the rule does not ask for the number, and counts
+   * from 1 then: of `SGD`, of `RMSprop`, and of `Adagrad` without `lrDecay`. Options that are younger than a state are off.
+   * All or nothing: everything is checked before anything changes.
    *
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for other groups, options or names, ERR_SHAPE for another shape,
-   * ERR_OUT_OF_RANGE for a bad option.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for other groups, options or names, or for state that is missing, which it
+   * names; ERR_SHAPE for another shape, ERR_OUT_OF_RANGE for a bad option.
    */
   loadStateDict(state: OptimizerState<Options>): void {
     const op = `${this.#op}.loadStateDict`
-    const groups = savedGroups(op, this.groups, state.groups)
+    const groups = savedGroups(op, this.groups, state.groups, this.before())
     this.#checkOptions(groups)
-    const states = savedStates(op, this.#places(groups), state.tensors)
+    const states = savedStates(op, this.#places(groups), state.tensors, this.implied())
     this.#clear()
     this.groups.forEach((group, i) => {
       Object.assign(group, groups[i])

@@ -1,7 +1,7 @@
 import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
-import type { Kinds } from './state.js'
+import { type Kinds, ONCE_STEPPED, type StateKind } from './state.js'
 
 /** What a group of RMSprop is stepped with. */
 export interface RmspropOptions {
@@ -13,42 +13,68 @@ export interface RmspropOptions {
   eps: number
   /** λ in g + λ p; default 0. */
   weightDecay: number
+  /** μ; default 0. */
+  momentum: number
+  /** Divides by the root of an estimate of the gradient's variance (Graves 2013) and not of its square; default false. */
+  centered: boolean
+  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  maximize: boolean
 }
 
-const names: OptionNames<RmspropOptions> = { lr: true, alpha: true, eps: true, weightDecay: true }
+const names: OptionNames<RmspropOptions> = {
+  lr: true,
+  alpha: true,
+  eps: true,
+  weightDecay: true,
+  momentum: true,
+  centered: true,
+  maximize: true,
+}
 
 /** What the state of a parameter is made of, by PyTorch's names. */
-export type RmspropStateName = 'step' | 'square_avg'
+export type RmspropStateName = 'step' | 'square_avg' | 'grad_avg' | 'momentum_buffer'
 
 /**
- * RMSprop (Tieleman and Hinton 2012, as torch.optim.RMSprop without momentum and centring): g += λ p;
- * v = α v + (1 − α) g²; p −= lr g / (√v + ε).
+ * RMSprop (Tieleman and Hinton 2012, as torch.optim.RMSprop): g += λ p; v = α v + (1 − α) g²; p −= lr g / (√v + ε). With
+ * `centered` a = α a + (1 − α) g, and v − a² stands for v; where rounding takes it below 0 it is 0, and PyTorch's step NaN.
+ * With `momentum` b = μ b + g / (√v + ε) and p −= lr b.
  */
 export class RMSprop extends Optimizer<RmspropOptions, RmspropStateName> {
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or an α outside [0, 1];
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon, weight decay or momentum, or an α outside [0, 1];
    * ERR_INVALID_ARGUMENT for an unknown option, for no parameter or one that comes twice.
    */
   constructor(parameters: Grouped<RmspropOptions>, defaults: Partial<RmspropOptions> = {}) {
     checkOptions('optim.RMSprop', defaults, names)
-    const initial = { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0 }
+    const plain = { momentum: 0, centered: false, maximize: false }
+    const initial = { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, ...plain }
     super('optim.RMSprop', parameters, { ...initial, ...defaults }, names)
   }
 
   /** @internal */
-  protected override check(op: string, at: string, { lr, alpha, eps, weightDecay }: RmspropOptions): void {
+  protected override check(op: string, at: string, options: RmspropOptions): void {
+    const { lr, alpha, eps, weightDecay, momentum } = options
     checkNumber(op, `${at}lr`, lr, 0)
     checkNumber(op, `${at}alpha`, alpha, 0, 1)
     checkNumber(op, `${at}eps`, eps, 0)
     checkNumber(op, `${at}weightDecay`, weightDecay, 0)
+    checkNumber(op, `${at}momentum`, momentum, 0)
   }
 
   /** @internal */
-  protected override kinds(): Kinds<RmspropStateName> {
-    return [
-      ['step', 'scalar'],
+  protected override kinds({ momentum, centered }: RmspropOptions): Kinds<RmspropStateName> {
+    const kinds: [RmspropStateName, StateKind, number?][] = [
+      ['step', 'scalar', ONCE_STEPPED],
       ['square_avg', 'parameter'],
     ]
+    if (momentum !== 0) kinds.push(['momentum_buffer', 'parameter'])
+    if (centered) kinds.push(['grad_avg', 'parameter'])
+    return kinds
+  }
+
+  /** @internal */
+  protected override before(): Partial<RmspropOptions> {
+    return { momentum: 0, centered: false, maximize: false }
   }
 
   /** @internal */
@@ -64,6 +90,8 @@ export class RMSprop extends Optimizer<RmspropOptions, RmspropStateName> {
         gradients,
         steps: state('step'),
         sums: state('square_avg'),
+        averages: state('grad_avg'),
+        momenta: state('momentum_buffer'),
       })),
     )
   }

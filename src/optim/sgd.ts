@@ -2,7 +2,7 @@ import { checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { sgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
-import type { Kinds } from './state.js'
+import { type Kinds, ONCE_STEPPED } from './state.js'
 
 /** What a group of SGD is stepped with. */
 export interface SgdOptions {
@@ -16,6 +16,8 @@ export interface SgdOptions {
   nesterov: boolean
   /** λ in g + λ p; default 0. */
   weightDecay: number
+  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  maximize: boolean
 }
 
 const names: OptionNames<SgdOptions> = {
@@ -24,6 +26,7 @@ const names: OptionNames<SgdOptions> = {
   dampening: true,
   nesterov: true,
   weightDecay: true,
+  maximize: true,
 }
 
 /** What the state of a parameter is made of, by PyTorch's names. */
@@ -40,7 +43,7 @@ export class SGD extends Optimizer<SgdOptions, SgdStateName> {
    */
   constructor(parameters: Grouped<SgdOptions>, defaults: Pick<SgdOptions, 'lr'> & Partial<SgdOptions>) {
     checkOptions('optim.SGD', defaults, names)
-    const initial = { momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 }
+    const initial = { momentum: 0, dampening: 0, nesterov: false, weightDecay: 0, maximize: false }
     super('optim.SGD', parameters, { ...initial, ...defaults }, names)
   }
 
@@ -61,7 +64,8 @@ export class SGD extends Optimizer<SgdOptions, SgdStateName> {
   protected override kinds({ momentum }: SgdOptions): Kinds<SgdStateName> {
     if (momentum === 0) return []
     return [
-      ['step', 'scalar'],
+      // PyTorch has no counter: who has a buffer took a step.
+      ['step', 'scalar', ONCE_STEPPED],
       ['momentum_buffer', 'parameter'],
     ]
   }

@@ -21,7 +21,11 @@ export interface OptimizerState<Options> {
 
 /** State has its parameter's shape, or is one number. */
 export type StateKind = 'parameter' | 'scalar'
-export type Kinds<Name> = readonly (readonly [Name, StateKind])[]
+/** Name, shape, and for one number what it is where a saved state lacks it: without that it must be there. */
+export type Kinds<Name> = readonly (readonly [name: Name, kind: StateKind, missing?: number])[]
+
+/** `step` of a parameter that has state, where the rule asks only whether it is the first. */
+export const ONCE_STEPPED = 1
 
 /** A parameter at its place, and the state that it has once it was stepped. */
 export interface Place<Name> {
@@ -37,15 +41,17 @@ export function stateKey(place: number, name: string): string {
   return `${place}.${name}`
 }
 
-/** `groups` with the options that were saved. Throws where it has other groups or options. */
+/** `groups` with the options that were saved, after those of `before`. Throws where it has other groups or options. */
 export function savedGroups<Options>(
   op: string,
   groups: readonly Group<Options>[],
   saved: OptimizerState<Options>['groups'],
+  before: object,
 ): Group<Options>[] {
   if (saved.length !== groups.length) throw badArgument(op, 'groups', `${groups.length} groups`, saved.length)
   return groups.map((group, i) => {
-    const { options, parameters } = saved[i]!
+    const { parameters } = saved[i]!
+    const options = { ...before, ...saved[i]!.options }
     if (parameters !== group.parameters.length) {
       throw badArgument(op, `groups[${i}].parameters`, String(group.parameters.length), parameters)
     }
@@ -61,17 +67,19 @@ export function savedGroups<Options>(
 }
 
 /**
- * The saved state of each parameter that has any, by name. Throws for a name that no parameter has, one that is missing
- * beside others, and another shape.
+ * The saved state of each parameter that has any, by name, with what it may lack. Throws for a name that no parameter has,
+ * one that is missing beside others, and another shape.
  */
 export function savedStates<Name extends string>(
   op: string,
   places: readonly Place<Name>[],
   tensors: ReadonlyMap<string, StateEntry>,
+  implied: readonly string[],
 ): Map<Parameter, [string, StateEntry][]> {
   const states = new Map<Parameter, [string, StateEntry][]>()
   const known = new Set<string>()
   places.forEach(({ parameter, kinds }, place) => {
+    for (const name of implied) known.add(stateKey(place, name))
     const found = kinds.flatMap(([name, kind]): [string, StateEntry][] => {
       const key = stateKey(place, name)
       const entry = tensors.get(key)
@@ -80,9 +88,12 @@ export function savedStates<Name extends string>(
       checkEntry(op, key, entry, shapeOf(parameter, kind))
       return [[name, entry]]
     })
-    const missing = kinds.find(([name]) => !tensors.has(stateKey(place, name)))
     if (found.length === 0) return
-    if (missing !== undefined) throw badArgument(op, stateKey(place, missing[0]), 'a value', undefined)
+    for (const [name, , value] of kinds) {
+      if (tensors.has(stateKey(place, name))) continue
+      if (value === undefined) throw badArgument(op, stateKey(place, name), 'a value', undefined)
+      found.push([name, { shape: [], data: Float32Array.of(value) }])
+    }
     states.set(parameter, found)
   })
   for (const key of tensors.keys()) {

@@ -5,7 +5,7 @@ import { add, mul, multiply, relu, scale } from '../../src/ops/elementwise.js'
 import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
 import { linear, linearBackward } from '../../src/ops/linear.js'
 import { crossEntropy, crossEntropyBackward } from '../../src/ops/loss.js'
-import { adamStep, sgdStep } from '../../src/ops/optimizer.js'
+import { adagradStep, adamStep, sgdStep } from '../../src/ops/optimizer.js'
 import { reshape } from '../../src/ops/shape.js'
 import { PackedIds, Sequences } from '../../src/packed.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
@@ -249,10 +249,14 @@ refuses('dropout', [
 
 const parameters = [x]
 const [gradients, steps] = [parameters, [argument(zeros([], { device: cpu }))]]
-const momentum = { lr: 1, weightDecay: 0, momentum: 1, dampening: 0, nesterov: false }
+const plain = { lr: 1, weightDecay: 0, maximize: false }
+const momentum = { ...plain, momentum: 1, dampening: 0, nesterov: false }
 const sgdGroup = { ...momentum, parameters, gradients, steps, momenta: [x] }
-const rates = { lr: 1, weightDecay: 0, beta1: 0.9, beta2: 0.9, eps: 0, amsgrad: false, decoupled: false }
+const rates = { ...plain, beta1: 0.9, beta2: 0.9, eps: 0, amsgrad: false, decoupled: false }
 const adamGroup = { ...rates, parameters, gradients, steps, means: [x], variances: [x], maxima: [] }
+const decay = { ...plain, lrDecay: 0, eps: 0, keep: 1, add: 0, initialAccumulator: 0 }
+const lists = { parameters, gradients, steps, sums: [x], averages: [x], momenta: [x] }
+const adagradGroup = { ...decay, ...lists, momentum: 0.5, centered: true }
 refuses('steps in place', [
   ['ERR_INVALID_ARGUMENT', 'clipGradNorm: values: wanted at least one tensor, got []', () => clipNorm([], 1)],
   [
@@ -300,5 +304,15 @@ refuses('steps in place', [
     'ERR_DEVICE',
     `adamStep: groups[0].means[0]: wanted ${ELSEWHERE}`,
     () => adamStep([{ ...adamGroup, means: [elsewhere] }]),
+  ],
+  [
+    'ERR_INVALID_ARGUMENT',
+    'adagradStep: groups[0].averages: wanted 1 tensors, got 0',
+    () => adagradStep([{ ...adagradGroup, averages: [] }]),
+  ],
+  [
+    'ERR_SHAPE',
+    'adagradStep: groups[0].momenta[0]: wanted shape [2, 3], got [4, 3]',
+    () => adagradStep([{ ...adagradGroup, momenta: [weight] }]),
   ],
 ])

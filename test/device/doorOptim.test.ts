@@ -86,6 +86,7 @@ refuses('the options of an optimiser', [
   outside('optim.ASGD: t0', -1, () => new ASGD([p], { t0: -1 })),
   outside('optim.ASGD: weightDecay', -1, () => new ASGD([p], { weightDecay: -1 })),
   outside('optim.RMSprop: alpha', 2, () => new RMSprop([p], { alpha: 2 }), 0, 1),
+  outside('optim.RMSprop: momentum', -1, () => new RMSprop([p], { momentum: -1 })),
   outside('optim.RMSprop: eps', -1, () => new RMSprop([p], { eps: -1 })),
   outside('optim.Adagrad: lrDecay', -1, () => new Adagrad([p], { lrDecay: -1 })),
   outside('optim.Adagrad: initialAccumulator', -1, () => new Adagrad([p], { initialAccumulator: -1 })),

@@ -189,6 +189,8 @@ const optimizers: Row[] = [
   ['optim.AdamW', 'optim.AdamW: options.ams_grad, as amsgrad', given => new optim.AdamW([p], given)],
   ['optim.ASGD', 'optim.ASGD: options.lambd, as lambda', given => new optim.ASGD([p], given)],
   ['optim.RMSprop', 'optim.RMSprop: options.alfa, as alpha', given => new optim.RMSprop([p], given)],
+  ['optim.RMSprop', 'optim.RMSprop: options.centred, as centered', given => new optim.RMSprop([p], given)],
+  ['optim.Adam', 'optim.Adam: options.maximise, as maximize', given => new optim.Adam([p], given)],
   ['optim.Adagrad', 'optim.Adagrad: options.lr_decay, as lrDecay', given => new optim.Adagrad([p], given)],
   [
     'optim.clipGradNorm',

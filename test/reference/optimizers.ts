@@ -9,6 +9,7 @@ export interface SgdCase {
   dampening?: number
   nesterov?: boolean
   weightDecay?: number
+  maximize?: boolean
 }
 
 export interface AdamCase {
@@ -17,6 +18,7 @@ export interface AdamCase {
   eps?: number
   weightDecay?: number
   amsgrad?: boolean
+  maximize?: boolean
 }
 
 export interface AsgdCase {
@@ -25,6 +27,7 @@ export interface AsgdCase {
   alpha?: number
   t0?: number
   weightDecay?: number
+  maximize?: boolean
 }
 
 export interface RmspropCase {
@@ -32,6 +35,9 @@ export interface RmspropCase {
   alpha?: number
   eps?: number
   weightDecay?: number
+  momentum?: number
+  centered?: boolean
+  maximize?: boolean
 }
 
 export interface AdagradCase {
@@ -40,6 +46,7 @@ export interface AdagradCase {
   initialAccumulator?: number
   eps?: number
   weightDecay?: number
+  maximize?: boolean
 }
 
 /** An optimiser by name, with its options. */
@@ -51,6 +58,12 @@ export type Rule =
   | { optimizer: 'Adagrad'; options: AdagradCase }
 
 export function optimizerReference(rule: Rule, p: Float64Array): Step {
+  const step = descentReference(rule, p)
+  // What makes the negative small.
+  return rule.options.maximize ? gradient => step(gradient.map(g => -g)) : step
+}
+
+function descentReference(rule: Rule, p: Float64Array): Step {
   switch (rule.optimizer) {
     case 'SGD':
       return sgdReference(p, rule.options)
@@ -132,12 +145,17 @@ export function asgdReference(p: Float64Array, options: AsgdCase): Step & { aver
 }
 
 export function rmspropReference(p: Float64Array, options: RmspropCase): Step {
-  const { lr = 0.01, alpha = 0.99, eps = 1e-8, weightDecay = 0 } = options
+  const { lr = 0.01, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0, centered = false } = options
   const v = new Float64Array(p.length)
+  const mean = new Float64Array(p.length)
+  const velocity = new Float64Array(p.length)
   return gradient => {
     for (const [k, g] of decayed(gradient, p, weightDecay).entries()) {
       v[k] = alpha * v[k]! + (1 - alpha) * g * g
-      p[k]! -= (lr * g) / (Math.sqrt(v[k]!) + eps)
+      mean[k] = alpha * mean[k]! + (1 - alpha) * g
+      const variance = centered ? v[k]! - mean[k]! ** 2 : v[k]!
+      velocity[k] = momentum * velocity[k]! + g / (Math.sqrt(variance) + eps)
+      p[k]! -= lr * velocity[k]!
     }
   }
 }

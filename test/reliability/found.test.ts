@@ -111,6 +111,14 @@ describe('rows of no numbers', () => {
     expect((await both.toArray()).length).toBe(0)
   })
 
+  test('are as wide as a number can say, where there are none', async () => {
+    const [wide, one] = [zeros([0, 2 ** 53 - 2], { device: cpu }), zeros([0, 1], { device: cpu })]
+    const both = concatColumns(wide, one)
+    expect(both.shape).toEqual([0, 2 ** 53 - 1])
+    expect((await both.toArray()).length).toBe(0)
+    expect(() => concatColumns(both, one)).toThrow('concatColumns: columns of all tensors: wanted an integer')
+  })
+
   test('may be more than an int32 counts, where a table has them', async () => {
     const { output } = embeddingForward(zeros([2 ** 31 + 5, 0], { device: cpu }), new PackedIds([[2, 0, 2]]))
     expect(output.data.shape).toEqual([2, 0])

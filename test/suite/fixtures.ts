@@ -46,6 +46,14 @@ export interface OptimizerFixtures {
     start: Fixture[]
     steps: { gradients: (Fixture | null)[]; after: Fixture[]; averages: (Fixture | null)[] }[]
   })[]
+  /** `state` by PyTorch's names, and the step that goes on from it. */
+  states: (Rule & {
+    name: string
+    start: Fixture[]
+    state: Record<string, Fixture>
+    gradients: Fixture[]
+    after: Fixture[]
+  })[]
   schedules: ScheduleFixture[]
   clipLargest: ClipFixture[]
   clipValue: { limit: number; gradients: Fixture[]; clipped: Fixture[] }[]

@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { Adam, cosineAnnealing, Scheduler, SGD } from '../../src/optim/index.js'
+import { Adam, cosineAnnealing, RMSprop, Scheduler, SGD } from '../../src/optim/index.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { memory } from '../../src/tensor.js'
-import { expectSameBits } from './compare.js'
+import { expectClose, expectSameBits } from './compare.js'
+import { type Fixture, fixtureTensor, readFixtures } from './fixtures.js'
 import { leaf, optimizerOf, type Parameter, rules, setGradient } from './parameter.js'
-import type { Target } from './target.js'
+import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 const SIZES = [3, 40, 7]
+/** Of a step that goes on from numbers that were rounded. */
+const ONE_STEP: Tolerance = everywhere(8 * UNIT)
 
 /** Gradients that depend on the step's number alone. The last parameter misses the first three, the second one one. */
 function setGradients(step: number, parameters: readonly Parameter[]): void {
@@ -77,6 +80,8 @@ export function optimizerStateSuite(target: Target): void {
         'AdamW with other options': ['1.step', '1.exp_avg', '1.exp_avg_sq', '1.max_exp_avg_sq'],
         ASGD: ['1.step', '1.eta', '1.ax'],
         RMSprop: ['1.step', '1.square_avg'],
+        'RMSprop, centred': ['1.step', '1.square_avg', '1.grad_avg'],
+        'RMSprop with momentum': ['1.step', '1.square_avg', '1.momentum_buffer'],
         Adagrad: ['1.step', '1.sum'],
       })
     })
@@ -89,7 +94,7 @@ export function optimizerStateSuite(target: Target): void {
       adam.step()
       adam.step()
       const { groups, tensors } = await adam.stateDict()
-      const common = { betas: [0.5, 0.75], eps: 1e-8, weightDecay: 0, amsgrad: false }
+      const common = { betas: [0.5, 0.75], eps: 1e-8, weightDecay: 0, amsgrad: false, maximize: false }
       expect(groups).toEqual([
         { options: { lr: 0.5, ...common }, parameters: 1 },
         { options: { lr: 1e-3, ...common }, parameters: 1 },
@@ -141,7 +146,7 @@ export function optimizerStateSuite(target: Target): void {
       await expect(
         foreign.stateDict().then(other => Reflect.apply(adam.loadStateDict, adam, [other])),
       ).rejects.toThrow(
-        `${op}groups[0].options: wanted amsgrad, betas, eps, lr, weightDecay, got dampening, lr, momentum`,
+        `${op}groups[0].options: wanted amsgrad, betas, eps, lr, maximize, weightDecay, got dampening, lr, `,
       )
       const negative = { ...group!, options: { ...group!.options, lr: -1 } }
       expect(refused({ ...state, groups: [negative] })).toThrow('optim.Adam: lr: wanted a number')
@@ -163,5 +168,74 @@ export function optimizerStateSuite(target: Target): void {
       adam.dispose()
       expect(memory().tensors).toBe(before)
     })
+
+    fromPyTorch(target)
+  })
+}
+
+function fromPyTorch(target: Target): void {
+  const { states } = readFixtures('optimizers.json')
+  type Case = (typeof states)[number]
+  const stateOf = (state: Record<string, Fixture>, keep: (name: string) => boolean) => {
+    const entries = Object.entries(state).filter(([name]) => keep(name))
+    return new Map(entries.map(([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }]))
+  }
+  const load = async (fixture: Case, keep: (name: string) => boolean) => {
+    const parameters = fixture.start.map(start => fixtureTensor(target, start, start.shape.length))
+    const optimizer = optimizerOf(fixture, parameters)
+    const { groups } = await optimizer.stateDict()
+    optimizer.loadStateDict({ groups, tensors: stateOf(fixture.state, keep) })
+    return { parameters, optimizer }
+  }
+  const goOn = async (fixture: Case, keep: (name: string) => boolean) => {
+    const { parameters, optimizer } = await load(fixture, keep)
+    for (const [k, p] of parameters.entries()) setGradient(p, fixture.gradients[k]!.data)
+    optimizer.step()
+    for (const [k, p] of parameters.entries())
+      expectClose(await p.toArray(), fixture.after[k]!.data, ONE_STEP[target.precision], `parameter ${k}`)
+    return optimizer.stateDict()
+  }
+  const counters = (name: string) => name.endsWith('.step')
+
+  test.each(states)("a step goes on from PyTorch's state: $name", async fixture => {
+    await goOn(fixture, () => true)
+  })
+
+  const uncounted = ({ optimizer, options }: Case) =>
+    ['SGD', 'RMSprop'].includes(optimizer) || (optimizer === 'Adagrad' && !('lrDecay' in options))
+
+  test.each(states.filter(uncounted))('and where it does not count steps: $name', async fixture => {
+    const { tensors } = await goOn(fixture, name => !counters(name))
+    expect([...tensors].filter(([name]) => counters(name)).map(([, { data }]) => [...data])).toEqual([
+      [2],
+      [2],
+    ])
+  })
+
+  test.each(states.filter(fixture => !uncounted(fixture)))('which others must: $name', async fixture => {
+    await expect(load(fixture, name => !counters(name))).rejects.toThrow(
+      `optim.${fixture.optimizer}.loadStateDict: 0.step: wanted a value, got undefined`,
+    )
+  })
+
+  test('a state that lacks anything else is refused', async () => {
+    const fixture = states.find(({ optimizer }) => optimizer === 'RMSprop')!
+    const op = 'optim.RMSprop.loadStateDict: '
+    for (const name of ['square_avg', 'grad_avg', 'momentum_buffer'])
+      await expect(load(fixture, key => key !== `1.${name}`)).rejects.toThrow(
+        `${op}1.${name}: wanted a value, got undefined`,
+      )
+  })
+
+  test('options that came later are off in a state without them', async () => {
+    const p = leaf(target.open(), [1])
+    const plain = { lr: 0.5, alpha: 0.9, eps: 1e-8, weightDecay: 0 }
+    const rmsprop = new RMSprop([p], { momentum: 0.9, centered: true, maximize: true })
+    const state = new Map([['0.square_avg', { shape: [1], data: Float32Array.of(4) }]])
+    const saved: { options: object; parameters: number } = { options: plain, parameters: 1 }
+    Reflect.apply(rmsprop.loadStateDict, rmsprop, [{ groups: [saved], tensors: state }])
+    expect(rmsprop.groups).toEqual([
+      { ...plain, momentum: 0, centered: false, maximize: false, parameters: [p] },
+    ])
   })
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Adam, ASGD, clipGradNorm, SGD } from '../../src/optim/index.js'
+import { Adam, ASGD, clipGradNorm, RMSprop, SGD } from '../../src/optim/index.js'
 import { Generator } from '../../src/random.js'
 import { G7, G7Asgd } from '../reference/golden.js'
 import { adamReference, asgdReference, optimizerReference } from '../reference/optimizers.js'
@@ -185,6 +185,18 @@ function groups(target: Target): void {
       optimizerOf(rule, [p]).step()
       expect(Array.from(await p.toArray()), rule.name).toEqual([Infinity, -Infinity])
     }
+  })
+
+  test('centred, a variance that rounding would take below 0 is 0', async () => {
+    const p = leaf(target.open(), new Float32Array(64))
+    const optimizer = new RMSprop([p], { lr: 1e-3, alpha: 0.5, centered: true, eps: 1e-3 })
+    // The same gradient in each step, whose average and average square end at all roundings of it.
+    setGradient(
+      p,
+      Float32Array.from({ length: 64 }, (_, i) => 1 + i / 7),
+    )
+    for (let step = 0; step < 60; step++) optimizer.step()
+    expect((await p.toArray()).every(Number.isFinite)).toBe(true)
   })
 
   test('the largest v of AMSGrad does not forget a NaN', async () => {

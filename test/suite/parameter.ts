@@ -86,10 +86,29 @@ export const rules: (Rule & { name: string })[] = [
     optimizer: 'RMSprop',
     options: { lr: 0.03, alpha: 0.9, eps: 1e-3, weightDecay: 0.1 },
   },
+  { name: 'RMSprop, centred', optimizer: 'RMSprop', options: { centered: true } },
+  { name: 'RMSprop with momentum', optimizer: 'RMSprop', options: { lr: 1e-3, momentum: 0.9 } },
+  {
+    name: 'RMSprop, centred, with momentum, maximising',
+    optimizer: 'RMSprop',
+    options: {
+      ...{ lr: 1e-3, alpha: 0.9, eps: 1e-3, weightDecay: 0.1 },
+      ...{ momentum: 0.9, centered: true, maximize: true },
+    },
+  },
   { name: 'Adagrad', optimizer: 'Adagrad', options: {} },
   {
     name: 'Adagrad with other options',
     optimizer: 'Adagrad',
     options: { lr: 0.1, lrDecay: 0.1, initialAccumulator: 0.5, eps: 1e-3, weightDecay: 0.1 },
   },
+  {
+    name: 'SGD, maximising',
+    optimizer: 'SGD',
+    options: { lr: 0.03, momentum: 0.9, weightDecay: 0.1, maximize: true },
+  },
+  { name: 'Adam, maximising', optimizer: 'Adam', options: { weightDecay: 0.1, maximize: true } },
+  { name: 'AdamW, maximising', optimizer: 'AdamW', options: { amsgrad: true, maximize: true } },
+  { name: 'ASGD, maximising', optimizer: 'ASGD', options: { t0: 2, weightDecay: 0.1, maximize: true } },
+  { name: 'Adagrad, maximising', optimizer: 'Adagrad', options: { weightDecay: 0.1, maximize: true } },
 ]

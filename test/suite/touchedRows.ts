@@ -97,6 +97,8 @@ async function run(device: Device, rule: Rule, shape: readonly [number, number],
     }
     if (step === 150) for (const group of optimizer.groups) Object.assign(group, { weightDecay: 0.05 })
     if (step === 160) for (const group of optimizer.groups) Object.assign(group, { amsgrad: true, eps: 1e-4 })
+    if (step === 165 || step === 185)
+      for (const group of optimizer.groups) Object.assign(group, { maximize: step === 165 })
     if (step === 170) for (const group of optimizer.groups) Object.assign(group, { betas: [0.5, 0.6] })
   }
   for (const { data } of (await optimizer.stateDict()).tensors.values()) seen.numbers.push(data)
@@ -112,6 +114,8 @@ export function touchedRowsSuite(target: Target): void {
       [9, 33],
       [41, 16],
       [70, 300],
+      [26, 7],
+      [33, 16],
     ] as const
     test.each(adams.map((rule, i) => ({ ...rule, shape: shapes[i]! })))(
       '200 steps have the bits of a dense gradient: $name, table $shape',
@@ -167,10 +171,10 @@ export function touchedRowsSuite(target: Target): void {
         return [values]
       }))
 
-    test('a norm that is not a number makes every row NaN', () =>
+    test.each([false, true])('a norm that is not a number makes every row NaN, maximize %s', maximize =>
       both(async (form, device) => {
         const table = tableOf(device, [5, 3])
-        const adam = new Adam([table])
+        const adam = new Adam([table], { maximize })
         backward(table, [1, 2], 0, form)
         const poison = leaf(device, [1])
         setGradient(poison, [NaN])
@@ -179,7 +183,8 @@ export function touchedRowsSuite(target: Target): void {
         const values = [await norm.toArray(), await table.toArray(), await table.grad!.toArray()]
         expect(values.flatMap(each => [...each]).every(Number.isNaN)).toBe(true)
         return values
-      }))
+      }),
+    )
 
     test('norms over rows that cross the pieces that a norm is summed in', async () => {
       const shape = [700, 300] as const

@@ -76,7 +76,7 @@ void clip(Device& device) {
 
 void sgd(Device& device, double momentum, bool nesterov) {
   Tensors tensors(device);
-  const auto options = tensors.each(SgdOptions{0.1, momentum, 0, 0.01, nesterov});
+  const auto options = tensors.each(SgdOptions{0.1, momentum, 0, 0.01, nesterov, false});
   SgdStep step = {tensors.stepped(), options.data(), tensors.first.data()};
   const std::vector<float*> none(tensors.counts.size(), nullptr);
   if (momentum == 0) step.steps = step.momenta = none.data();
@@ -85,7 +85,7 @@ void sgd(Device& device, double momentum, bool nesterov) {
 
 void adam(Device& device, bool decoupled, bool amsgrad) {
   Tensors tensors(device);
-  const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, decoupled, amsgrad});
+  const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, decoupled, amsgrad, false});
   const std::vector<float*> none(tensors.counts.size(), nullptr);
   const RowLists dense(tensors.counts.size());
   const AdamStep step = {tensors.stepped(),
@@ -109,7 +109,7 @@ void adamOnRows(Device& device) {
   std::swap(tensors.counts[2], tensors.counts[3]);
   for (auto* const all : {&tensors.parameters, &tensors.first, &tensors.second, &tensors.third})
     std::swap((*all)[2], (*all)[3]);
-  const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, false, true});
+  const auto options = tensors.each(AdamOptions{0.01, 0.9, 0.999, 1e-8, 0.01, false, true, true});
   std::vector<std::int32_t*> missed(4, nullptr);
   missed[3] = reinterpret_cast<std::int32_t*>(device.filled(missedStepsWords(V), 0));
   const std::vector<const float*> rests(4, device.filled(1, 0));
@@ -147,16 +147,20 @@ void asgd(Device& device) {
   Tensors tensors(device);
   std::vector<float*> rates;
   for (std::size_t i = 0; i < tensors.counts.size(); i++) rates.push_back(device.result(1));
-  const auto options = tensors.each(AsgdOptions{0.1, 1e-4, 0.75, 1, 0.01});
+  const auto options = tensors.each(AsgdOptions{0.1, 1e-4, 0.75, 1, 0.01, true});
   for (int i = 0; i < 3; i++)
     device.backend->run(AsgdStep{tensors.stepped(), options.data(), tensors.first.data(), rates.data()});
 }
 
-void adagrad(Device& device, double keep, double add) {
+void adagrad(Device& device, double keep, double add, double momentum, bool centered) {
   Tensors tensors(device);
-  const auto options = tensors.each(AdagradOptions{0.1, 0.01, 1e-8, 0.01, keep, add, 0});
-  for (int i = 0; i < 2; i++)
-    device.backend->run(AdagradStep{tensors.stepped(), options.data(), tensors.first.data()});
+  const auto options =
+      tensors.each(AdagradOptions{0.1, 0.01, 1e-8, 0.01, keep, add, 0, momentum, centered, false});
+  const std::vector<float*> none(tensors.counts.size(), nullptr);
+  const AdagradStep step = {tensors.stepped(), options.data(), tensors.first.data(),
+                            centered ? tensors.second.data() : none.data(),
+                            momentum == 0 ? none.data() : tensors.third.data()};
+  for (int i = 0; i < 2; i++) device.backend->run(step);
 }
 
 }  // namespace
@@ -170,8 +174,9 @@ std::vector<Case> optimizerCases() {
       {"adamw", Over::one, [](Device& device) { adam(device, true, false); }},
       {"adam on rows", Over::one, adamOnRows},
       {"asgd", Over::one, asgd},
-      {"adagrad", Over::one, [](Device& device) { adagrad(device, 1, 1); }},
-      {"rmsprop", Over::one, [](Device& device) { adagrad(device, 0.99, 0.01); }},
+      {"adagrad", Over::one, [](Device& device) { adagrad(device, 1, 1, 0, false); }},
+      {"rmsprop", Over::one, [](Device& device) { adagrad(device, 0.99, 0.01, 0, false); }},
+      {"rmsprop, centred", Over::one, [](Device& device) { adagrad(device, 0.99, 0.01, 0.9, true); }},
   };
 }
 

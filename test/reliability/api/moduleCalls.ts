@@ -104,7 +104,11 @@ function optimizer(world: World): AnyOptimizer | null {
     ? (moduleOf(world)?.parameters() ?? [])
     : Array.from({ length: hostile.below(4) }, () => world.some())
   const given = hostile.once(4) ? [{ parameters, lr: hostile.number(0.1) }] : parameters
-  const common = { lr: hostile.number(0.1), weightDecay: hostile.once(3) ? hostile.number(0.01) : 0 }
+  const common = {
+    lr: hostile.number(0.1),
+    weightDecay: hostile.once(3) ? hostile.number(0.01) : 0,
+    maximize: hostile.once(4),
+  }
   const kinds: Record<string, () => unknown> = {
     SGD: () => new optim.SGD(given, { ...common, momentum: hostile.number(0.5), nesterov: hostile.once(4) }),
     Adam: () =>
@@ -114,6 +118,8 @@ function optimizer(world: World): AnyOptimizer | null {
       new optim.RMSprop(given, {
         ...common,
         alpha: hostile.number(0.9),
+        momentum: hostile.once(2) ? hostile.number(0.5) : 0,
+        centered: hostile.once(2),
       }),
     Adagrad: () => new optim.Adagrad(given, { ...common, lrDecay: hostile.number(0.1) }),
     ASGD: () => new optim.ASGD(given, { ...common, t0: hostile.number(2) }),
