@@ -113,7 +113,7 @@ export interface BatchNormOptions {
   weight?: Vector | null
   /** [C]; default zeros. */
   bias?: Vector | null
-  /** [C]: what is subtracted outside of training; moves in training. */
+  /** What is subtracted outside of training [C]; moves in training. */
   runningMean?: Vector | null
   /** [C] */
   runningVar?: Vector | null
