@@ -6,9 +6,9 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { empty, type Shape, type Tensor, tensor } from '../tensor.js'
+import { block, placed } from './blocks.js'
 import { around, checkFloat, dimOf } from './dims.js'
 import { add } from './elementwise.js'
-import { block, placed } from './shape.js'
 
 /**
  * Numbers by index. Indices that the host knows are checked by the call; those that an op computed, when its turn comes. The

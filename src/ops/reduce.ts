@@ -3,12 +3,13 @@ import { checkInteger, checkOptions, type OptionNames } from '../check.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
 import { empty, emptyIntegers, Tensor } from '../tensor.js'
-import { around, checkFloat, dimOf, largestPlaces, onRows, reduceOver, viewOf } from './dims.js'
+import { around, checkFloat, dimOf, largestPlaces, reduceOver, viewOf } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
 import { transpose } from './shape.js'
+
+export { logSoftmax, softmax } from './softmax.js'
 
 /**
  * From many numbers to few, in an order that depends on the shape alone. Dimensions are counted from the end where they
@@ -87,14 +88,20 @@ function sumOfAll(x: Float): Float {
   return y
 }
 
-/** The sum over dimensions; of nothing it is 0. */
+/**
+ * The sum over dimensions; of nothing it is 0.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function sum(x: Float, options?: Record<string, never>): Tensor<'float32', 0>
 export function sum(x: Float, options: ReduceOptions): Float
 export function sum(x: Float, options: ReduceOptions = {}): Float {
   return summed('sum', x, options, () => 1)
 }
 
-/** The mean over dimensions; of nothing it is NaN. */
+/**
+ * The mean over dimensions; of nothing it is NaN.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function mean(x: Float, options?: Record<string, never>): Tensor<'float32', 0>
 export function mean(x: Float, options: ReduceOptions): Float
 export function mean(x: Float, options: ReduceOptions = {}): Float {
@@ -163,7 +170,10 @@ export function argmax(x: Float, options: Partial<AlongOptions> = {}): Tensor<'i
 /** A number near the largest of float32, where an infinity may not be subtracted. */
 const LARGE = 3.4e38
 
-/** log Σ exp x along a dimension, without overflow; of nothing it is −∞. */
+/**
+ * log Σ exp x along a dimension, without overflow; of nothing it is −∞.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function logsumexp(x: Float, options: AlongOptions): Float {
   const op = 'logsumexp'
   checkOptions(op, options, reduceNames)
@@ -237,7 +247,10 @@ function cumulated(x: Float, dim: number, reversed: boolean): Float {
   return y
 }
 
-/** Running sums along a dimension. */
+/**
+ * Running sums along a dimension.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function cumsum<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
 export function cumsum(x: Float, dim: number): Float {
   const op = 'cumsum'
@@ -322,61 +335,4 @@ function transposedIntegers(x: Tensor<'int32'>, dim: number): Tensor<'int32'> {
   const y = new Tensor<'int32', number>(x.device, 'int32', moved.shape, moved.storage.retain())
   for (const part of [bits, moved]) part.dispose()
   return y
-}
-
-/** Along which dimension. */
-export interface SoftmaxOptions {
-  /** Default −1, the last. */
-  dim?: number
-}
-const softmaxNames: OptionNames<SoftmaxOptions> = { dim: true }
-
-function softmaxOf(op: string, given: Float | PackedSequence, options: SoftmaxOptions, logarithm: boolean) {
-  checkOptions(op, options, softmaxNames)
-  return onRows(op, given, x => {
-    const rank = x.shape.length
-    const dim = dimOf(op, 'dim', options.dim ?? -1, rank)
-    if (rank > 1 && dim !== rank - 1) {
-      return scope(() => transpose(alongLast(op, transpose(x, dim, -1), logarithm), dim, -1))
-    }
-    return alongLast(op, x, logarithm)
-  })
-}
-
-function alongLast(op: string, x: Float, logarithm: boolean): Float {
-  const columns = x.shape.at(-1) ?? 1
-  const sizes = { rows: columns === 0 ? 0 : x.size / columns, columns, logarithm }
-  const y = empty<number>(x.device, x.shape)
-  native.softmax(x.device.queue, { ...sizes, x: x.buffer, y: y.buffer })
-  record(op, [x], [y], keeper => {
-    const held = keeper.hold(y)
-    return ([dY]) => {
-      if (!dY) return [null]
-      const dX = empty<number>(dY.device, dY.shape)
-      const buffers = { y: held.buffer, dY: dY.buffer, dX: dX.buffer }
-      native.softmaxBackward(dY.device.queue, { ...sizes, ...buffers })
-      return [dX]
-    }
-  })
-  return y
-}
-
-/** exp x / Σ exp x along a dimension; of a batch, along its rows. */
-export function softmax<R extends number>(
-  x: Tensor<'float32', R>,
-  options?: SoftmaxOptions,
-): Tensor<'float32', R>
-export function softmax(x: PackedSequence, options?: SoftmaxOptions): PackedSequence
-export function softmax(x: Float | PackedSequence, options: SoftmaxOptions = {}): Float | PackedSequence {
-  return softmaxOf('softmax', x, options, false)
-}
-
-/** x − log Σ exp x along a dimension; of a batch, along its rows. */
-export function logSoftmax<R extends number>(
-  x: Tensor<'float32', R>,
-  options?: SoftmaxOptions,
-): Tensor<'float32', R>
-export function logSoftmax(x: PackedSequence, options?: SoftmaxOptions): PackedSequence
-export function logSoftmax(x: Float | PackedSequence, options: SoftmaxOptions = {}): Float | PackedSequence {
-  return softmaxOf('logSoftmax', x, options, true)
 }

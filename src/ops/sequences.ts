@@ -36,22 +36,34 @@ export function repeatRows(x: Matrix, sequences: Sequences): PackedSequence {
   return new PackedSequence(rows, sequences)
 }
 
-/** The sum of each sequence's rows [B, C]; 0 of an empty one. */
+/**
+ * The sum of each sequence's rows [B, C]; 0 of an empty one.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentSum(x: PackedSequence): Matrix {
   return segmentReduce('segmentSum', 'x', 'sum', x)
 }
-/** The mean of each sequence's rows [B, C]; 0 of an empty one. */
+/**
+ * The mean of each sequence's rows [B, C]; 0 of an empty one.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentMean(x: PackedSequence): Matrix {
   return segmentReduce('segmentMean', 'x', 'mean', x)
 }
-/** The largest of each sequence's rows, column by column [B, C]; 0 of an empty one. See `maxPool`. */
+/**
+ * The largest of each sequence's rows, column by column [B, C]; 0 of an empty one. See `maxPool`.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentMax(x: PackedSequence): Matrix {
   return segmentReduce('segmentMax', 'x', 'max', x)
 }
 
 const LARGE = 3.4e38
 
-/** log Σ exp over each sequence's rows, column by column [B, C]; −∞ of an empty one. */
+/**
+ * log Σ exp over each sequence's rows, column by column [B, C]; −∞ of an empty one.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentLogsumexp(x: PackedSequence): Matrix {
   const rows = packedRows(x, 'segmentLogsumexp')
   const { sequences } = x
@@ -77,7 +89,10 @@ function largest(rows: Matrix, sequences: Sequences): Matrix {
   return out
 }
 
-/** exp x / Σ exp x over each sequence's tokens, column by column. */
+/**
+ * exp x / Σ exp x over each sequence's tokens, column by column.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentSoftmax(x: PackedSequence): PackedSequence {
   const op = 'segmentSoftmax'
   const rows = packedRows(x, op)
@@ -120,7 +135,10 @@ function rearranged(
   return new PackedSequence(moved, sequences)
 }
 
-/** Each sequence from its last token to its first; of a tensor, a dimension from its end. */
+/**
+ * Each sequence from its last token to its first; of a tensor, a dimension from its end.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function flip(x: PackedSequence): PackedSequence
 export function flip<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
 export function flip(

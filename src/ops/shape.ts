@@ -1,9 +1,9 @@
 import { record } from '../autograd.js'
 import { checkInteger } from '../check.js'
-import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
+import { broadcastStrides } from '../elements.js'
 import { badArgument } from '../errors.js'
-import { native } from '../native.js'
 import { empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { block, blockOf, contiguous, copyBlock, reordered } from './blocks.js'
 import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
 
 /**
@@ -13,74 +13,6 @@ import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
  */
 
 type Float = Tensor<'float32'>
-
-/** The strides of a contiguous tensor. */
-function contiguous(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length)
-  let next = 1
-  for (let d = shape.length - 1; d >= 0; d--) {
-    strides[d] = next
-    next *= shape[d]!
-  }
-  return strides
-}
-
-/** Where a block of elements begins in a tensor, and how it goes on. */
-interface Lying {
-  of: Float
-  first: number
-  strides: readonly number[]
-}
-
-/** Copies a block of elements. */
-function copyBlock(op: string, shape: readonly number[], from: Lying, to: Lying): void {
-  const walk = walkOf(op, shape, [from.strides, to.strides])
-  const [sourceStrides = [], destinationStrides = []] = walk.strides
-  native.copyStrided(to.of.device.queue, {
-    shape: walk.shape,
-    sourceStrides,
-    destinationStrides,
-    sourceFirst: from.first,
-    destinationFirst: to.first,
-    sourceCount: from.of.size,
-    destinationCount: to.of.size,
-    source: from.of.buffer,
-    destination: to.of.buffer,
-  })
-}
-
-/** x read by other strides, as a contiguous tensor. */
-function reordered(
-  op: string,
-  x: Float,
-  shape: readonly number[],
-  strides: readonly number[],
-  first = 0,
-): Float {
-  const y = empty<number>(x.device, shape)
-  const to = { of: y, first: 0, strides: contiguous(shape) }
-  copyBlock(op, shape, { of: x, first: sizeOf(shape) === 0 ? 0 : first, strides }, to)
-  return y
-}
-
-function firstOf(strides: readonly number[], starts: readonly number[]): number {
-  return starts.reduce((first, start, d) => first + start * strides[d]!, 0)
-}
-
-/** The block of x from `starts` on, of that shape, without a record. @internal */
-export function blockOf(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
-  const strides = contiguous(x.shape)
-  return reordered(op, x, shape, strides, firstOf(strides, starts))
-}
-
-/** Zeros of that shape, but for x from `starts` on, without a record. @internal */
-export function placed(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
-  const y = applyFunction<number>('copy', x.device, shape, 0)
-  const strides = contiguous(shape)
-  const first = x.size === 0 ? 0 : firstOf(strides, starts)
-  copyBlock(op, x.shape, { of: x, first: 0, strides: contiguous(x.shape) }, { of: y, first, strides })
-  return y
-}
 
 /**
  * The same numbers, row-major, in another shape. Nothing is copied: both tensors hold the memory, until the last of
@@ -134,7 +66,10 @@ function permuted(op: string, x: Float, order: readonly number[]): Float {
   return y
 }
 
-/** x with two dimensions exchanged. */
+/**
+ * x with two dimensions exchanged.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function transpose<R extends number>(
   x: Tensor<'float32', R>,
   dim0: number,
@@ -171,7 +106,10 @@ export function permute(x: Float, dims: readonly number[]): Float {
   return permuted(op, x, order)
 }
 
-/** x without a dimension, if it is 1, or without all that are. Shares the memory. */
+/**
+ * x without a dimension, if it is 1, or without all that are. Shares the memory.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function squeeze(x: Float, dim?: number): Float {
   const op = 'squeeze'
   checkFloat(op, 'x', x)
@@ -180,7 +118,10 @@ export function squeeze(x: Float, dim?: number): Float {
   return viewed(op, x, shape)
 }
 
-/** x with a dimension of 1 more, which comes before `dim`. Shares the memory. */
+/**
+ * x with a dimension of 1 more, which comes before `dim`. Shares the memory.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function unsqueeze(x: Float, dim: number): Float {
   const op = 'unsqueeze'
   checkFloat(op, 'x', x)
@@ -322,14 +263,6 @@ export function narrow(x: Float, dim: number, start: number, length: number): Fl
   )
 }
 
-/** A block of x, on the tape. @internal */
-export function block(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
-  const y = blockOf(op, x, starts, shape)
-  const from: Shape = x.shape
-  record(op, [x], [y], () => ([dY]) => [dY ? placed(op, dY, starts, from) : null])
-  return y
-}
-
 /**
  * x in parts along a dimension: of one size, but for the last one, or of the sizes of a list.
  * @throws PackedRnnError ERR_SHAPE for sizes that do not add up; ERR_OUT_OF_RANGE for a size below 1, or in a list below 0.
@@ -359,7 +292,10 @@ export function split(x: Float, sizes: number | readonly number[], dim = 0): Flo
   })
 }
 
-/** x with its entries along a dimension moved on by `shift`; what leaves at the end comes in at the beginning. */
+/**
+ * x with its entries along a dimension moved on by `shift`; what leaves at the end comes in at the beginning.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function roll<R extends number>(
   x: Tensor<'float32', R>,
   shift: number,
