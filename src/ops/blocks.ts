@@ -1,7 +1,7 @@
 import { record } from '../autograd.js'
-import { applyFunction, walkOf } from '../elements.js'
+import { applyFunction, type Walk, walkOf } from '../elements.js'
 import { native } from '../native.js'
-import { empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { checkShape, empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
 
 /** Blocks of a tensor: its elements by strides, copied, and put in the place of others. */
 
@@ -27,7 +27,10 @@ interface Lying {
 
 /** Copies a block of elements. @internal */
 export function copyBlock(op: string, shape: readonly number[], from: Lying, to: Lying): void {
-  const walk = walkOf(op, shape, [from.strides, to.strides])
+  copyWalk(walkOf(op, shape, [from.strides, to.strides]), from, to)
+}
+
+function copyWalk(walk: Walk, from: Lying, to: Lying): void {
   const [sourceStrides = [], destinationStrides = []] = walk.strides
   native.copyStrided(to.of.device.queue, {
     shape: walk.shape,
@@ -50,9 +53,15 @@ export function reordered(
   strides: readonly number[],
   first = 0,
 ): Float {
+  checkShape(op, shape)
+  const own = contiguous(shape)
+  const walk = walkOf(op, shape, [strides, own])
   const y = empty<number>(x.device, shape)
-  const to = { of: y, first: 0, strides: contiguous(shape) }
-  copyBlock(op, shape, { of: x, first: sizeOf(shape) === 0 ? 0 : first, strides }, to)
+  copyWalk(
+    walk,
+    { of: x, first: sizeOf(shape) === 0 ? 0 : first, strides },
+    { of: y, first: 0, strides: own },
+  )
   return y
 }
 

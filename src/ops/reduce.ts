@@ -1,10 +1,11 @@
-import { record } from '../autograd.js'
-import { checkInteger, checkOptions, type OptionNames } from '../check.js'
-import { applyFunction } from '../elements.js'
+import { isRecorded, record } from '../autograd.js'
+import { checkInteger, checkList, checkOptions, type OptionNames } from '../check.js'
+import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { empty, emptyIntegers, Tensor } from '../tensor.js'
+import { contiguous } from './blocks.js'
 import { around, checkFloat, dimOf, largestPlaces, reduceOver, viewOf } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
 import { transpose } from './shape.js'
@@ -51,6 +52,7 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
   const { dim, keepdim = false } = options
   const rank = x.shape.length
   const given = dim === undefined ? x.shape.map((_, d) => d) : typeof dim === 'number' ? [dim] : dim
+  checkList(op, 'dim', given, 'dimensions')
   const dims = given.map(d => dimOf(op, 'dim', d, rank)).sort((a, b) => a - b)
   dims.forEach((d, i) => {
     if (d === dims[i - 1]) throw badArgument(op, 'dim', 'each dimension once', given, 'ERR_OUT_OF_RANGE')
@@ -58,6 +60,8 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
   const kept = x.shape.map((n, d) => (dims.includes(d) ? 1 : n))
   const shape = keepdim ? kept : x.shape.filter((_, d) => !dims.includes(d))
   const count = dims.reduce((product, d) => product * (x.shape[d] ?? 1), 1)
+  // The gradient broadcasts.
+  if (rank > 4 && isRecorded([x])) walkOf(op, x.shape, [contiguous(x.shape), broadcastStrides(kept, x.shape)])
   return { dims: dims.filter(d => d < rank), shape, kept, count }
 }
 
@@ -285,7 +289,7 @@ export function topk(
   const { largest = true } = options
   const rank = x.shape.length
   const dim = dimOf(op, 'dim', options.dim ?? -1, rank)
-  checkInteger(op, 'k', k, 0, x.shape[dim] ?? 1)
+  checkInteger(op, 'k', k, rank === 0 ? 1 : 0, x.shape[dim] ?? 1)
   if (rank > 1 && dim !== rank - 1) {
     return scope(() => {
       const { values, indices } = topk(transpose(x, dim, -1), k, { largest })

@@ -1,8 +1,9 @@
 import { record } from '../autograd.js'
-import { checkInteger } from '../check.js'
+import { checkInteger, checkList } from '../check.js'
 import { broadcastStrides } from '../elements.js'
 import { badArgument } from '../errors.js'
-import { empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { scope } from '../scope.js'
+import { checkShape, empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
 import { block, blockOf, contiguous, copyBlock, reordered } from './blocks.js'
 import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
 
@@ -26,6 +27,7 @@ export function reshape<R extends number>(x: Tensor<'float32'>, shape: Shape<R>)
 export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
   const op = 'reshape'
   checkFloat(op, 'x', x)
+  checkList(op, 'shape', shape, 'sizes')
   const open = shape.indexOf(-1)
   const others = shape.reduce((product, n, d) => (d === open ? product : product * n), 1)
   const wanted = open < 0 ? [...shape] : shape.map((n, d) => (d === open ? x.size / others : n))
@@ -33,6 +35,7 @@ export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
   if (!whole || sizeOf(wanted) !== x.size) {
     throw badArgument(op, 'shape', `${x.size} elements`, shape, 'ERR_SHAPE')
   }
+  checkShape(op, wanted)
   return viewed(op, x, wanted)
 }
 
@@ -100,6 +103,7 @@ export function permute(x: Float, dims: readonly number[]): Float {
   const op = 'permute'
   checkFloat(op, 'x', x)
   const rank = x.shape.length
+  checkList(op, 'dims', dims, 'dimensions')
   if (dims.length !== rank) throw badArgument(op, 'dims', `${rank} dimensions`, dims, 'ERR_SHAPE')
   const order = dims.map(dim => dimOf(op, 'dims', dim, rank))
   if (new Set(order).size !== rank) throw badArgument(op, 'dims', 'each dimension once', dims)
@@ -138,6 +142,7 @@ export function expand<const S extends Shape>(x: Float, shape: S): Tensor<'float
 export function expand(x: Float, shape: Shape): Float {
   const op = 'expand'
   checkFloat(op, 'x', x)
+  checkList(op, 'shape', shape, 'sizes')
   const added = shape.length - x.shape.length
   const wanted = shape.map((n, d) => (n === -1 && d >= added ? x.shape[d - added]! : n))
   const fits =
@@ -167,7 +172,7 @@ function checkAlike(op: string, tensors: readonly Float[], dim: number): void {
   })
 }
 
-function checkList(op: string, tensors: readonly Float[]): Float {
+function firstTensor(op: string, tensors: readonly Float[]): Float {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw badArgument(op, 'tensors', 'at least one tensor', tensors)
   }
@@ -188,13 +193,14 @@ export function cat(tensors: readonly Float[], dim = 0): Float {
 }
 
 function joinedAlong(op: string, tensors: readonly Float[], dim: number): Float {
-  const first = checkList(op, tensors)
+  const first = firstTensor(op, tensors)
   const along = dimOf(op, 'dim', dim, first.shape.length)
   if (first.shape.length === 0) throw badArgument(op, 'tensors[0]', 'a dimension', first.shape, 'ERR_SHAPE')
   checkAlike(op, tensors, along)
   const sizes = tensors.map(each => each.shape[along]!)
   const total = sizes.reduce((sum, n) => sum + n, 0)
   const shape = first.shape.map((n, d) => (d === along ? total : n))
+  checkShape(op, shape)
   const y = empty<number>(first.device, shape)
   const strides = contiguous(shape)
   let start = 0
@@ -228,14 +234,17 @@ function joinedAlong(op: string, tensors: readonly Float[], dim: number): Float 
  */
 export function stack(tensors: readonly Float[], dim = 0): Float {
   const op = 'stack'
-  const first = checkList(op, tensors)
+  const first = firstTensor(op, tensors)
   const at = dimOf(op, 'dim', dim, first.shape.length + 1)
   checkAlike(op, tensors, -1)
   const own = [...first.shape.slice(0, at), 1, ...first.shape.slice(at)]
-  const parts = tensors.map(each => viewed(op, each, own))
-  const y = joinedAlong(op, parts, at)
-  for (const part of parts) part.dispose()
-  return y
+  return scope(() =>
+    joinedAlong(
+      op,
+      tensors.map(each => viewed(op, each, own)),
+      at,
+    ),
+  )
 }
 
 /**
@@ -263,6 +272,9 @@ export function narrow(x: Float, dim: number, start: number, length: number): Fl
   )
 }
 
+/** More would take minutes, and are possible of nothing alone. */
+const MOST_PARTS = 2 ** 24
+
 /**
  * x in parts along a dimension: of one size, but for the last one, or of the sizes of a list.
  * @throws PackedRnnError ERR_SHAPE for sizes that do not add up; ERR_OUT_OF_RANGE for a size below 1, or in a list below 0.
@@ -277,7 +289,8 @@ export function split(x: Float, sizes: number | readonly number[], dim = 0): Flo
   checkFloat(op, 'x', x)
   const along = dimOf(op, 'dim', dim, x.shape.length)
   const n = x.shape[along] ?? 1
-  if (typeof sizes === 'number') checkInteger(op, 'sizes', sizes, 1)
+  if (typeof sizes === 'number') checkInteger(op, 'sizes', sizes, Math.max(1, Math.ceil(n / MOST_PARTS)))
+  else checkList(op, 'sizes', sizes, 'sizes')
   const parts =
     typeof sizes === 'number'
       ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
