@@ -104,13 +104,17 @@ class Node implements TapeNode {
     try {
       return backward === null ? [] : backward(gradients, wanted)
     } finally {
-      for (const thing of this.#owned) thing.dispose()
-      this.#backward = null
-      this.inputs = []
-      this.outputs = []
-      this.#held = []
-      this.#owned = []
+      this.discard()
     }
+  }
+
+  discard(): void {
+    for (const thing of this.#owned) thing.dispose()
+    this.#backward = null
+    this.inputs = []
+    this.outputs = []
+    this.#held = []
+    this.#owned = []
   }
 
   backpropagate(output: object, gradient: Float): void {

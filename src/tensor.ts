@@ -50,6 +50,8 @@ export function checkEntry(
 export interface TapeNode {
   /** Runs the tape back from one output of this node: gradients are added up in `grad`. */
   backpropagate(output: object, gradient: Tensor<'float32'>): void
+  /** Lets go of what is held for a way back that nobody will go. */
+  discard(): void
 }
 
 let live = 0

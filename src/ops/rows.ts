@@ -148,6 +148,9 @@ export function withRows<T>(
   const rows = packedRows(x, op, name)
   try {
     return f(rows)
+  } catch (error) {
+    if (rows !== x.data) rows.node?.discard()
+    throw error
   } finally {
     if (rows !== x.data) rows.dispose()
   }
