@@ -104,44 +104,80 @@ class Node implements TapeNode {
     try {
       return backward === null ? [] : backward(gradients, wanted)
     } finally {
-      for (const thing of this.#owned) thing.dispose()
-      this.#backward = null
-      this.inputs = []
-      this.outputs = []
-      this.#held = []
-      this.#owned = []
+      this.discard()
     }
   }
 
-  backpropagate(from: object, seed: Float, places?: Map<Float, Float | null>): void {
-    const nodes = reachable(this)
-    // All are checked before the first runs, so that a refusal leaves every gradient as it was.
-    for (const node of nodes) node.check()
-    const pending = new Map<Node, (Float | null)[]>()
-    addTo(pending, this, from, seed.alias())
-    for (const node of nodes) {
-      const given = pending.get(node)
-      if (given === undefined) continue
-      pending.delete(node)
-      const { inputs } = node
-      const gradients = node.run(given)
-      for (const one of given) one?.dispose()
-      inputs.forEach((input, i) => {
-        const gradient = gradients[i] ?? null
-        if (gradient === null) return
-        if (input != null && places?.has(input))
-          places.set(input, plus(places.get(input) ?? null, gradient.alias()))
-        if (input?.node instanceof Node) addTo(pending, input.node, input, gradient)
-        else if (input?.requiresGrad && places === undefined) accumulate(input, gradient)
-        else gradient.dispose()
-      })
-    }
+  discard(): void {
+    for (const thing of this.#owned) thing.dispose()
+    this.#backward = null
+    this.inputs = []
+    this.outputs = []
+    this.#held = []
+    this.#owned = []
+  }
+
+  backpropagate(output: object, gradient: Float): void {
+    backpropagate([{ node: this, output, gradient }])
   }
 }
 
-/** All nodes that `last` was computed from, the latest first. */
-function reachable(last: Node): Node[] {
-  const found = new Set([last])
+/**
+ * Runs the tape back from tensors on it, given the gradients in them. Gradients are added up in `grad`, or where there are
+ * places of their own, in those alone: one for each tensor, which keeps null where no gradient comes.
+ * @throws PackedRnnError ERR_GRAPH_FREED, ERR_MODIFIED; ERR_NO_GRADIENT for a place that nothing was computed from, which
+ * `unused` allows. @internal
+ */
+export function backpropagate(
+  from: readonly { node: TapeNode | null; output: object; gradient: Float }[],
+  places?: Map<Float, Float | null>,
+  unused: (place: Float) => void = () => {},
+): void {
+  const nodes = reachable(from.flatMap(({ node }) => (node instanceof Node ? [node] : [])))
+  // All are checked before the first runs, so that a refusal leaves every gradient as it was.
+  for (const node of nodes) node.check()
+  if (places !== undefined) {
+    const read = new Set(nodes.flatMap(({ inputs }) => inputs))
+    for (const place of places.keys()) if (!read.has(place)) unused(place)
+  }
+  const pending = new Map<Node, (Float | null)[]>()
+  try {
+    for (const { node, output, gradient } of from) {
+      if (node instanceof Node) addTo(pending, node, output, gradient.alias())
+    }
+    for (const node of nodes) runNode(node, pending, places)
+  } catch (error) {
+    // A gradient of one's own may throw.
+    for (const gradients of pending.values()) for (const one of gradients) one?.dispose()
+    throw error
+  }
+}
+
+function runNode(
+  node: Node,
+  pending: Map<Node, (Float | null)[]>,
+  places: Map<Float, Float | null> | undefined,
+): void {
+  const given = pending.get(node)
+  if (given === undefined) return
+  const { inputs } = node
+  const gradients = node.run(given)
+  pending.delete(node)
+  for (const one of given) one?.dispose()
+  inputs.forEach((input, i) => {
+    const gradient = gradients[i] ?? null
+    if (gradient === null) return
+    if (input != null && places?.has(input))
+      places.set(input, plus(places.get(input) ?? null, gradient.alias()))
+    if (input?.node instanceof Node) addTo(pending, input.node, input, gradient)
+    else if (input?.requiresGrad && places === undefined) accumulate(input, gradient)
+    else gradient.dispose()
+  })
+}
+
+/** All nodes that these were computed from, the latest first. */
+function reachable(last: readonly Node[]): Node[] {
+  const found = new Set(last)
   for (const node of found) {
     for (const input of node.inputs) if (input?.node instanceof Node) found.add(input.node)
   }

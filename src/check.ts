@@ -83,6 +83,23 @@ export function checkIndices(op: string, name: string, values: ArrayLike<number>
   }
 }
 
+/** A list of something: JavaScript may pass anything. */
+export function checkList(op: string, name: string, value: unknown, of: string): void {
+  if (!Array.isArray(value)) throw badArgument(op, name, `an array of ${of}`, value)
+}
+
+/** Integers of the host, or a tensor, which is to be checked as one. */
+export function checkIntegers(op: string, name: string, value: unknown): void {
+  if (isTensor(value) || Array.isArray(value)) return
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return
+  throw badArgument(op, name, 'integers', value)
+}
+
+/** A function: JavaScript may pass anything. */
+export function checkFunction(op: string, name: string, value: unknown): void {
+  if (typeof value !== 'function') throw badArgument(op, name, 'a function', value)
+}
+
 /** One of some words: JavaScript may pass another. */
 export function checkWord(op: string, name: string, value: string, words: readonly string[]): void {
   if (!words.includes(value)) throw badArgument(op, name, `one of ${words.join(', ')}`, value)

@@ -1,6 +1,7 @@
-import { isRecorded, noGrad, record } from './autograd.js'
-import { checkOptions, checkTensor, type OptionNames } from './check.js'
+import { backpropagate, isRecorded, noGrad, record } from './autograd.js'
+import { checkFunction, checkList, checkOptions, checkTensor, type OptionNames } from './check.js'
 import { badArgument, PackedRnnError } from './errors.js'
+import { checkFloat } from './ops/dims.js'
 import { outlive, scope } from './scope.js'
 import { filled, Tensor } from './tensor.js'
 
@@ -42,18 +43,17 @@ export function customGrad<
   backward: (saved: Saved, gradients: Gradients) => Gradients,
 ): (...inputs: Inputs) => Output {
   const op = 'customGrad'
+  checkFunction(op, 'forward', forward)
+  checkFunction(op, 'backward', backward)
   return (...inputs) => {
-    inputs.forEach((input, i) => {
-      checkTensor<'float32', number>(op, `inputs[${i}]`, input, { dtype: 'float32' })
+    for (const [i, input] of inputs.entries()) checkFloat(op, `inputs[${i}]`, input)
+    // What is refused goes with the scope.
+    const result = scope(() => {
+      const made = noGrad(() => forward(...inputs))
+      checkOutputs(made, inputs)
+      return made
     })
-    const result = scope(() => noGrad(() => forward(...inputs)))
-    const given: Float | readonly Float[] = result.output
-    const outputs = given instanceof Tensor ? [given] : given
-    if (!Array.isArray(outputs)) throw badArgument(op, 'output', 'a tensor, or several', given)
-    outputs.forEach((output, i) => {
-      checkTensor<'float32', number>(op, `output[${i}]`, output, { dtype: 'float32' })
-      if (inputs.includes(output)) throw badArgument(op, `output[${i}]`, 'a tensor of its own', 'an input')
-    })
+    const outputs = listed<Float>(result.output)
     const kept = new Set<Disposable>()
     if (!isRecorded(inputs)) {
       // Nobody will ask for it.
@@ -70,20 +70,51 @@ export function customGrad<
         return held
       })
       return gradients => {
-        const found = scope(() => noGrad(() => backward(saved, gradients)))
-        if (!Array.isArray(found) || found.length !== shapes.length) {
-          throw badArgument(op, 'backward', `a gradient or null for each of ${shapes.length} inputs`, found)
-        }
+        const found = scope(() => {
+          const made = noGrad(() => backward(saved, gradients))
+          if (!Array.isArray(made) || made.length !== shapes.length) {
+            throw badArgument(op, 'backward', `a gradient or null for each of ${shapes.length} inputs`, made)
+          }
+          made.forEach((gradient: Float | null, i) => {
+            if (gradient == null) return
+            checkTensor<'float32', number>(op, `backward: gradients[${i}]`, gradient, shapes[i]!)
+          })
+          return made
+        })
         return found.map((gradient: Float | null, i) => {
-          if (gradient === null || gradient === undefined) return null
-          checkTensor<'float32', number>(op, `backward: gradients[${i}]`, gradient, shapes[i]!)
-          // One that was given comes back as another handle.
-          return gradients.includes(gradient) ? gradient.alias() : outlive(gradient)
+          if (gradient == null) return null
+          // One that was given, or comes twice, comes back as another handle.
+          const other = gradients.includes(gradient) || found.indexOf(gradient) < i
+          return other ? gradient.alias() : outlive(gradient)
         })
       }
     })
     return result.output
   }
+}
+
+function isList<T>(given: T | readonly T[]): given is readonly T[] {
+  return Array.isArray(given)
+}
+function listed<T>(given: T | readonly T[]): readonly T[] {
+  return isList(given) ? given : [given]
+}
+
+/** JavaScript may give anything. */
+function checkOutputs(made: unknown, inputs: readonly Float[]): void {
+  const op = 'customGrad'
+  if (typeof made !== 'object' || made === null || !('output' in made)) {
+    throw badArgument(op, 'forward', 'an object with output and saved', made)
+  }
+  const { output } = made
+  if (!(output instanceof Tensor) && !Array.isArray(output)) {
+    throw badArgument(op, 'output', 'a tensor, or several', output)
+  }
+  listed(output).forEach((each: Float, i) => {
+    checkFloat(op, `output[${i}]`, each)
+    const own = !inputs.includes(each) && !each.requiresGrad && each.node === null
+    if (!own) throw badArgument(op, `output[${i}]`, 'a tensor of its own', 'an input, or one on the tape')
+  })
 }
 
 interface Disposable {
@@ -142,19 +173,21 @@ export function grad(
   checkOptions(op, options, gradNames)
   const { gradOutputs, allowUnused = false } = options
   const all = outputs instanceof Tensor ? [outputs] : outputs
-  const places = new Map<Float, Float | null>(inputs.map(input => [input, null]))
-  inputs.forEach((input, i) => {
-    checkTensor<'float32', number>(op, `inputs[${i}]`, input, { dtype: 'float32' })
-  })
+  checkList(op, 'outputs', all, 'tensors')
+  checkList(op, 'inputs', inputs, 'tensors')
+  if (gradOutputs !== undefined) checkList(op, 'gradOutputs', gradOutputs, 'tensors')
+  for (const [i, input] of inputs.entries()) checkFloat(op, `inputs[${i}]`, input)
   all.forEach((output, i) => {
-    checkTensor<'float32', number>(op, `outputs[${i}]`, output, { dtype: 'float32' })
+    checkFloat(op, `outputs[${i}]`, output)
     if (output.node === null) {
       const message = `grad: outputs[${i}]: nothing that it was computed from requires a gradient`
       throw new PackedRnnError('ERR_NO_GRADIENT', message)
     }
     const { shape, device } = output
     const given = gradOutputs?.[i]
-    if (given === undefined && output.size !== 1) {
+    if (given !== undefined) {
+      checkTensor<'float32', number>(op, `gradOutputs[${i}]`, given, { dtype: 'float32', shape, device })
+    } else if (output.size !== 1) {
       throw badArgument(
         op,
         `gradOutputs[${i}]`,
@@ -163,22 +196,35 @@ export function grad(
         'ERR_SHAPE',
       )
     }
-    const seed = given ?? filled<number>(device, shape, 1)
-    checkTensor<'float32', number>(op, `gradOutputs[${i}]`, seed, { dtype: 'float32', shape, device })
-    output.node.backpropagate(output, seed, places)
-    if (given === undefined) seed.dispose()
   })
-  return inputs.map((input, i) => {
-    const gradient = places.get(input) ?? null
-    if (gradient === null && !allowUnused) {
-      const message = `grad: inputs[${i}]: no output was computed from it`
-      throw new PackedRnnError('ERR_NO_GRADIENT', message)
-    }
-    return gradient
-  })
+  const places = new Map<Float, Float | null>(inputs.map(input => [input, null]))
+  const refuse = (input: Float) => {
+    const message = `grad: inputs[${inputs.indexOf(input)}]: no output was computed from it`
+    throw new PackedRnnError('ERR_NO_GRADIENT', message)
+  }
+  const seeds = all.map(({ device, shape }, i) => gradOutputs?.[i] ?? filled<number>(device, shape, 1))
+  const given = new Set(gradOutputs)
+  try {
+    backpropagate(
+      all.map((output, i) => ({ node: output.node, output, gradient: seeds[i]! })),
+      places,
+      allowUnused ? undefined : refuse,
+    )
+    if (!allowUnused) for (const [input, gradient] of places) if (gradient === null) refuse(input)
+  } catch (error) {
+    for (const gradient of places.values()) gradient?.dispose()
+    throw error
+  } finally {
+    for (const seed of seeds) if (!given.has(seed)) seed.dispose()
+  }
+  return inputs.map(input => places.get(input) ?? null)
 }
 
-/** The same values without their history, as `Tensor.detach`. @throws PackedRnnError ERR_DISPOSED. */
+/**
+ * The same values without their history, as `Tensor.detach`.
+ * @throws PackedRnnError ERR_DISPOSED, ERR_DTYPE, ERR_INVALID_ARGUMENT.
+ */
 export function detach<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
+  checkFloat('detach', 'x', x)
   return x.detach()
 }

@@ -1,6 +1,6 @@
 import { badArgument } from './errors.js'
 import { functions, type NativeBuffer, native } from './native.js'
-import { empty, type Tensor } from './tensor.js'
+import { checkShape, empty, sizeOf, type Tensor } from './tensor.js'
 
 /** Functions of single elements with broadcasting, without a record. */
 
@@ -11,6 +11,8 @@ export type Operand = Float | number
 /** Of a flat walk: the same element everywhere, or one after the other. */
 const NOTHING: readonly number[] = [0, 0, 0, 0]
 const LAST: readonly number[] = [0, 0, 0, 1]
+/** The shape of no elements. */
+const NONE: readonly number[] = [1, 1, 1, 0]
 /** Dimensions that the kernels walk through; more are fine where some of them lie in line. */
 const MOST_DIMENSIONS = 4
 
@@ -48,6 +50,7 @@ export function broadcastShape(
     }
     shape[rank - i] = n === 1 ? m : n
   }
+  checkShape(op, shape)
   return shape
 }
 
@@ -65,6 +68,7 @@ export function broadcastStrides(from: readonly number[], to: readonly number[])
 
 /** Joins neighbouring dimensions that lie in line in every operand. @internal */
 export function walkOf(op: string, shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
+  if (shape.includes(0)) return { shape: NONE, strides: strides.map(() => NOTHING) }
   const walk = { shape: [] as number[], strides: strides.map(() => [] as number[]) }
   for (let d = shape.length - 1; d >= 0; d--) {
     const n = shape[d]!
@@ -108,16 +112,16 @@ export function applyFunction<R extends number>(
   b: Operand = 0,
   c: Operand = 0,
 ): Tensor<'float32', R> {
-  const out = empty<R>(device, shape)
+  const size = sizeOf(shape)
   // Of nothing there is nothing to read.
-  if (out.size === 0) [a, b, c] = [0, 0, 0]
+  if (size === 0) [a, b, c] = [0, 0, 0]
   const flat = (operand: Operand) =>
     typeof operand === 'number' || operand.size === 1 || sameShape(operand.shape, shape)
-  let walk: readonly number[] = [1, 1, 1, out.size]
+  let walk: readonly number[] = [1, 1, 1, size]
   let [stridesA, stridesB, stridesC] = [NOTHING, NOTHING, NOTHING]
   if (flat(a) && flat(b) && flat(c)) {
     const along = (operand: Operand) =>
-      typeof operand === 'number' || (operand.size === 1 && out.size !== 1) ? NOTHING : LAST
+      typeof operand === 'number' || (operand.size === 1 && size !== 1) ? NOTHING : LAST
     stridesA = along(a)
     stridesB = along(b)
     stridesC = along(c)
@@ -129,6 +133,7 @@ export function applyFunction<R extends number>(
     walk = found.shape
     ;[stridesA = NOTHING, stridesB = NOTHING, stridesC = NOTHING] = found.strides
   }
+  const out = empty<R>(device, shape)
   native.elementwise(device.queue, {
     function: functions[name],
     shape: walk,

@@ -154,14 +154,11 @@ export {
   amin,
   argmax,
   cumsum,
-  logSoftmax,
   logsumexp,
   mean,
   type NormOptions,
   norm,
   type ReduceOptions,
-  type SoftmaxOptions,
-  softmax,
   sum,
   type TopkOptions,
   topk,
@@ -195,6 +192,7 @@ export {
   transpose,
   unsqueeze,
 } from './ops/shape.js'
+export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'

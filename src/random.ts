@@ -1,3 +1,4 @@
+import { checkInstance } from './check.js'
 import { badArgument } from './errors.js'
 
 /**
@@ -123,4 +124,9 @@ export function manualSeed(seed: number): void {
 /** @internal */
 export function defaultGenerator(): Generator {
   return shared
+}
+
+/** That a generator is one, where one was given. @internal */
+export function checkGenerator(op: string, generator: Generator | undefined): void {
+  if (generator !== undefined) checkInstance(op, 'generator', generator, Generator)
 }

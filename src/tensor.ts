@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, checkTensor, type OptionNames } from './check.js'
+import { checkList, checkNumber, checkOptions, checkTensor, type OptionNames } from './check.js'
 import { type Device, deviceOr } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { fromNative, type NativeBuffer, native } from './native.js'
@@ -48,15 +48,10 @@ export function checkEntry(
  * @internal
  */
 export interface TapeNode {
-  /**
-   * Runs the tape back from one output of this node. Gradients are added up in `grad`, or where there are places of their
-   * own, in those alone.
-   */
-  backpropagate(
-    from: object,
-    gradient: Tensor<'float32'>,
-    places?: Map<Tensor<'float32'>, Tensor<'float32'> | null>,
-  ): void
+  /** Runs the tape back from one output of this node: gradients are added up in `grad`. */
+  backpropagate(output: object, gradient: Tensor<'float32'>): void
+  /** Lets go of what is held for a way back that nobody will go. */
+  discard(): void
 }
 
 let live = 0
@@ -237,9 +232,19 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** @internal */
 export function checkShape(op: string, shape: readonly number[]): void {
-  const whole = shape.every(n => Number.isInteger(n) && n >= 0)
-  if (!whole || sizeOf(shape) >= 2 ** 40)
-    throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
+  checkList(op, 'shape', shape, 'sizes')
+  let [size, wide] = [1, 1]
+  let whole = true
+  for (const n of shape) {
+    whole &&= Number.isInteger(n) && n >= 0
+    size *= n
+    wide *= n === 0 ? 1 : n
+  }
+  if (!whole) throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
+  // Also of nothing, parts of the shape are counted.
+  if (size >= 2 ** 40 || wide >= 2 ** 53) {
+    throw badArgument(op, 'shape', 'fewer than 2^40 elements', shape, 'ERR_SHAPE')
+  }
 }
 
 /** Where a new tensor is, and whether it is a leaf that gradients are wanted for. */

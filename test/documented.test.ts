@@ -19,12 +19,13 @@ interface Documented {
   text: string
 }
 
-/** The functions of a module, those of its namespaces among them, each with what a hover shows. */
+/** The functions of a module, constants that are functions and those of its namespaces among them, each with what a hover shows. */
 function functionsOf(module: ts.Symbol, prefix = ''): Documented[] {
   return checker.getExportsOfModule(module).flatMap(exported => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
     if (symbol.flags & ts.SymbolFlags.ValueModule) return functionsOf(symbol, `${exported.name}.`)
-    return symbol.flags & ts.SymbolFlags.Function ? [documented(symbol, prefix)] : []
+    const called = checker.getTypeOfSymbol(symbol).getCallSignatures().length > 0
+    return called ? [documented(symbol, prefix)] : []
   })
 }
 

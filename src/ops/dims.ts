@@ -2,8 +2,8 @@ import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native, reductions } from '../native.js'
 import { PackedSequence } from '../packed.js'
-import { empty, emptyIntegers, type Tensor } from '../tensor.js'
-import { packedRows } from './rows.js'
+import { empty, emptyIntegers, ranked, type Tensor } from '../tensor.js'
+import { withRows } from './rows.js'
 
 /** Dimensions of tensors: their numbers, and reductions over them, without a record. */
 
@@ -37,8 +37,7 @@ export function onRows(
     checkFloat(op, 'x', x)
     return f(x)
   }
-  const rows = f(packedRows(x, op)) as Tensor<'float32', 2>
-  return new PackedSequence(rows, x.sequences)
+  return withRows(op, x, rows => new PackedSequence(ranked(f(rows), 2), x.sequences))
 }
 
 /** A shape with its dimensions before d, d itself, and those behind it as one each. @internal */

@@ -10,10 +10,10 @@ import {
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { checkSequences, kernelOffsets, PackedSequence, type Sequences } from '../packed.js'
-import { defaultGenerator, type Generator } from '../random.js'
+import { checkGenerator, defaultGenerator, type Generator } from '../random.js'
 import { empty, full, type Tensor } from '../tensor.js'
+import { checkFloat, onRows } from './dims.js'
 import { mul } from './elementwise.js'
-import { packedRows } from './rows.js'
 import { spread } from './segments.js'
 
 /** Where a mask stands among all masks, and its elements in it: what their random numbers are a function of. */
@@ -120,37 +120,39 @@ export function dropout(
   p: number,
   options: DropoutPlace | DropoutOptions = {},
 ): Tensor<'float32'> | PackedSequence {
-  if (isPlace(options)) {
-    return x instanceof PackedSequence
-      ? new PackedSequence(droppedAt(packedRows(x, 'dropout'), p, options), x.sequences)
-      : droppedAt(x, p, options)
+  const op = 'dropout'
+  if (isPlace(options)) return onRows(op, x, rows => droppedAt(rows, p, options))
+  checkOptions(op, options, dropoutNames)
+  const { shared, generator } = options
+  if (shared !== undefined) checkWord(op, 'shared', shared, ['time'])
+  checkGenerator(op, generator)
+  checkNumber(op, 'p', p, 0, 1)
+  if (!(x instanceof PackedSequence)) {
+    checkFloat(op, 'x', x)
+    if (shared === undefined) return droppedAt(x, p, drawnPlace(generator))
+    throw badArgument(op, 'shared', 'a packed sequence, whose tokens share a mask', 'a tensor')
   }
-  checkOptions('dropout', options, dropoutNames)
-  const { shared, generator = defaultGenerator() } = options
-  if (shared !== undefined) checkWord('dropout', 'shared', shared, ['time'])
-  const place = { seed: generator.bits(), step: generator.bits() }
-  if (x instanceof PackedSequence) {
-    const rows = packedRows(x, 'dropout')
-    const { sequences } = x
-    if (shared === undefined)
-      return new PackedSequence(droppedAt(rows, p, { ...place, sequences }), sequences)
+  const { sequences } = x
+  return onRows(op, x, rows => {
+    const place = drawnPlace(generator)
+    if (shared === undefined) return droppedAt(rows, p, { ...place, sequences })
     // One mask a sequence, for all of its tokens (Gal and Ghahramani 2016).
     const ones = full<2>([sequences.batchSize, x.width], 1, { device: rows.device })
     const mask = dropoutForward(ones, p, place)
     ones.dispose()
-    const masks = spread(mask, sequences)
+    const masks: Tensor<'float32'> = spread(mask, sequences)
     const y = mul(rows, masks)
     for (const part of [mask, masks]) part.dispose()
-    return new PackedSequence(y, sequences)
-  }
-  if (shared !== undefined) {
-    throw badArgument('dropout', 'shared', 'a packed sequence, whose tokens share a mask', 'a tensor')
-  }
-  return droppedAt(x, p, place)
+    return y
+  })
+}
+
+function drawnPlace(generator = defaultGenerator()): DropoutPlace {
+  return { seed: generator.bits(), step: generator.bits() }
 }
 
 function isPlace(options: DropoutPlace | DropoutOptions): options is DropoutPlace {
-  return options.seed !== undefined
+  return typeof options === 'object' && options !== null && options.seed !== undefined
 }
 
 function droppedAt<R extends number>(

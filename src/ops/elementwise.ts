@@ -54,25 +54,34 @@ function like(dY: Float, name: Name, a: Operand, b?: Operand, c?: Operand): Floa
   return applyFunction<number>(name, dY.device, dY.shape, a, b, c)
 }
 
-/** −x */
+/** −x. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const neg = unary('neg', 'neither', dY => like(dY, 'neg', dY))
-/** eˣ, to 4 units in the last place; what would be denormal is 0. */
+/**
+ * eˣ, to 4 units in the last place; what would be denormal is 0.
+ * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const exp = unary('exp', 'y', (dY, y) => like(dY, 'mul', y, dY))
-/** The natural logarithm. */
+/** The natural logarithm. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const log = unary('log', 'x', (dY, x) => like(dY, 'div', dY, x))
-/** √x */
+/** √x. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const sqrt = unary('sqrt', 'y', (dY, y) => like(dY, 'sqrtBackward', y, dY))
-/** |x|; the gradient at 0 is 0. */
+/** |x|; the gradient at 0 is 0. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const abs = unary('abs', 'x', (dY, x) => like(dY, 'absBackward', x, dY))
-/** log(1 + eˣ), without overflow. */
+/** log(1 + eˣ), without overflow. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const softplus = unary('softplus', 'x', (dY, x) => like(dY, 'softplusBackward', x, dY))
-/** 1 / (1 + e⁻ˣ), to 4 units in the last place. */
+/**
+ * 1 / (1 + e⁻ˣ), to 4 units in the last place.
+ * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const sigmoid = unary('sigmoid', 'y', (dY, y) => like(dY, 'sigmoidBackward', y, dY))
-/** tanh x, to 4 units in the last place. */
+/** tanh x, to 4 units in the last place. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const tanh = unary('tanh', 'y', (dY, y) => like(dY, 'tanhBackward', y, dY))
-/** max(x, 0); the gradient at 0 is 0. */
+/** max(x, 0); the gradient at 0 is 0. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const relu = unary('relu', 'y', (dY, y) => like(dY, 'reluBackward', y, dY))
-/** x Φ(x), Φ the normal distribution's (Hendrycks and Gimpel 2016), by the error function. */
+/**
+ * x Φ(x), Φ the normal distribution's (Hendrycks and Gimpel 2016), by the error function.
+ * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const gelu = unary('gelu', 'x', (dY, x) => like(dY, 'geluBackward', x, dY))
 
 /** What the gradients of a function of two operands are made of. */
@@ -170,58 +179,80 @@ const product: BinaryRule = {
   b: (dY, { a }) => like(dY, 'mul', a, dY),
 }
 
-/** a + b */
+/** a + b. @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const add = binary('add', {
   operands: false,
   result: false,
   a: dY => dY.alias(),
   b: dY => dY.alias(),
 })
-/** a − b */
+/** a − b. @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const sub = binary('sub', {
   operands: false,
   result: false,
   a: dY => dY.alias(),
   b: dY => like(dY, 'neg', dY),
 })
-/** a · b */
+/** a · b. @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const mul = binary('mul', product)
-/** a / b */
+/** a / b. @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT. */
 export const div = binary('div', {
   operands: true,
   result: true,
   a: (dY, { b }) => like(dY, 'div', dY, b),
   b: (dY, { b, y }) => like(dY, 'divBackward', y, b, dY),
 })
-/** aᵇ; of a negative a only for a whole b. */
+/**
+ * aᵇ; of a negative a only for a whole b.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const pow = binary('pow', {
   operands: true,
   result: false,
   a: (dY, { a, b }) => like(dY, 'powBackward', a, b, dY),
   b: (dY, { a, b }) => like(dY, 'powBackwardExponent', a, b, dY),
 })
-/** The larger of a and b, a NaN where one is; equals share the gradient. */
+/**
+ * The larger of a and b, a NaN where one is; equals share the gradient.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const maximum = binary('maximum', {
   operands: true,
   result: false,
   a: (dY, { a, b }) => like(dY, 'maximumBackward', a, b, dY),
   b: (dY, { a, b }) => like(dY, 'maximumBackward', b, a, dY),
 })
-/** The smaller of a and b, a NaN where one is; equals share the gradient. */
+/**
+ * The smaller of a and b, a NaN where one is; equals share the gradient.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const minimum = binary('minimum', {
   operands: true,
   result: false,
   a: (dY, { a, b }) => like(dY, 'minimumBackward', a, b, dY),
   b: (dY, { a, b }) => like(dY, 'minimumBackward', b, a, dY),
 })
-/** 1 where a equals b, else 0; no gradient. */
+/**
+ * 1 where a equals b, else 0; no gradient.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const eq = binary('eq', null)
-/** 1 where a is larger than b, else 0; no gradient. */
+/**
+ * 1 where a is larger than b, else 0; no gradient.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const gt = binary('gt', null)
-/** 1 where a is smaller than b, else 0; no gradient. */
+/**
+ * 1 where a is smaller than b, else 0; no gradient.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export const lt = binary('lt', null)
 
-/** `mul` under its first name. @deprecated Use `mul`. */
+/**
+ * `mul` under its first name.
+ * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * @deprecated Use `mul`.
+ */
 export const multiply = binary('mul', product, 'multiply')
 
 /**

@@ -1,14 +1,14 @@
 import { record } from '../autograd.js'
-import { checkIndices, checkInteger, checkNumber, checkTensor } from '../check.js'
+import { checkIndices, checkInteger, checkIntegers, checkNumber, checkTensor } from '../check.js'
 import { type Device, deviceOr } from '../device.js'
 import { applyFunction, broadcastShape } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { empty, type Shape, type Tensor, tensor } from '../tensor.js'
+import { checkShape, empty, type Shape, type Tensor, tensor } from '../tensor.js'
+import { block, placed } from './blocks.js'
 import { around, checkFloat, dimOf } from './dims.js'
 import { add } from './elementwise.js'
-import { block, placed } from './shape.js'
 
 /**
  * Numbers by index. Indices that the host knows are checked by the call; those that an op computed, when its turn comes. The
@@ -82,6 +82,7 @@ export function indexSelect(x: Float, dim: number, index: Index): Float {
   const op = 'indexSelect'
   checkFloat(op, 'x', x)
   const along = dimOf(op, 'dim', dim, x.shape.length)
+  checkIntegers(op, 'index', index)
   if ('dtype' in index && index.shape.length !== 1) {
     throw badArgument(op, 'index', 'shape [*]', index.shape, 'ERR_SHAPE')
   }
@@ -113,7 +114,7 @@ function checkFull(op: string, x: Float, dim: number, index: Tensor<'int32'>): n
     const wanted = x.shape.map((n, d) => (d === along ? '*' : `at most ${n}`)).join(', ')
     throw badArgument(op, 'index', `shape [${wanted}]`, index.shape, 'ERR_SHAPE')
   }
-  if (index.host !== null) checkIndices(op, 'index', index.host, x.shape[along]!)
+  if (index.host !== null) checkIndices(op, 'index', index.host, x.shape[along] ?? 1)
   return along
 }
 
@@ -149,7 +150,7 @@ export function gather(x: Float, dim: number, index: Tensor<'int32'>): Float {
     x,
     index.shape.map((n, d) => (d === along ? x.shape[d]! : n)),
   )
-  const sizes = { ...around(reached.shape, along), count: index.shape[along]!, each: true }
+  const sizes = { ...around(reached.shape, along), count: index.shape[along] ?? 1, each: true }
   const y = take(reached, index, sizes, index.shape)
   record(op, [reached], [y], keeper => {
     const held = keeper.hold(index)
@@ -187,7 +188,7 @@ export function scatterAdd(x: Float, dim: number, index: Tensor<'int32'>, source
   return scope(() => {
     const from = within(op, source, index.shape)
     const reached = index.shape.map((n, d) => (d === along ? x.shape[d]! : n))
-    const sizes = { ...around(reached, along), count: index.shape[along]!, each: true }
+    const sizes = { ...around(reached, along), count: index.shape[along] ?? 1, each: true }
     const part = scatter(from, index, sizes, reached)
     const whole = x.shape.every((n, d) => n === reached[d])
     const added = whole
@@ -256,13 +257,15 @@ export function maskedFill(x: Float, mask: Float, value: number): Float {
 export function oneHot(labels: Index, classes: number, device?: Device): Float {
   const op = 'oneHot'
   checkInteger(op, 'classes', classes, 0)
+  checkIntegers(op, 'labels', labels)
   const given = 'dtype' in labels ? labels : null
   if (given !== null) checkTensor<'int32', number>(op, 'labels', given, { dtype: 'int32' })
   const host = 'dtype' in labels ? labels.host : labels
   if (host !== null) checkIndices(op, 'labels', host, classes)
+  const shape = [...(given?.shape ?? [host?.length ?? 0]), classes]
+  checkShape(op, shape)
   const onDevice =
     given ?? tensor(Int32Array.from(host ?? []), [host?.length ?? 0], { device: deviceOr(device, op) })
-  const shape = [...onDevice.shape, classes]
   const y = applyFunction<number>('copy', onDevice.device, shape, 0)
   const ones = applyFunction<number>('copy', onDevice.device, onDevice.shape, 1)
   const sizes = { outer: onDevice.size, n: classes, inner: 1, count: 1, each: true }

@@ -2,6 +2,7 @@ import { isRecorded, record } from '../autograd.js'
 import {
   anySize,
   checkInteger,
+  checkIntegers,
   checkNumber,
   checkOptions,
   checkTensor,
@@ -119,6 +120,7 @@ function checkClasses(op: string, name: string, rows: Float, labels: Labels, sha
     throw badArgument(op, name, 'at least one row and one class', rows.shape, 'ERR_SHAPE')
   }
   const count = sizeOf(shape)
+  checkIntegers(op, 'labels', labels)
   if ('dtype' in labels) {
     checkTensor<'int32', number>(op, 'labels', labels, { dtype: 'int32', shape, device: rows.device })
   } else if (labels.length !== count) {
@@ -167,6 +169,7 @@ export function crossEntropyForward(
  */
 export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): Matrix {
   checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [anySize, anySize] })
+  checkFloat('crossEntropyBackward', 'dLoss', dLoss)
   const shape = dLoss.shape.length === 1 ? [saved.shape[0]] : []
   checkTensor<'float32', number>('crossEntropyBackward', 'dLoss', dLoss, {
     dtype: 'float32',

@@ -159,6 +159,9 @@ export function batchNorm(given: Matrix | PackedSequence, options: BatchNormOpti
     }
     const { weight, bias, runningMean, runningVar } = options
     return scope(() => {
+      if (training && (runningMean ?? runningVar) != null && x.shape[0]! < 2) {
+        throw badArgument(op, 'x', 'at least two rows for running statistics', x.shape[0], 'ERR_SHAPE')
+      }
       if (!training && (runningMean == null || runningVar == null)) {
         throw badArgument(op, 'runningMean', 'running statistics outside of training', runningMean)
       }

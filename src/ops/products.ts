@@ -1,10 +1,11 @@
 import { record } from '../autograd.js'
 import { checkNumber, checkOptions, type OptionNames } from '../check.js'
-import { applyFunction, broadcastShape } from '../elements.js'
+import { applyFunction, broadcastShape, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { empty, type Matrix, ranked, sizeOf, type Tensor } from '../tensor.js'
+import { checkShape, empty, type Matrix, ranked, sizeOf, type Tensor } from '../tensor.js'
+import { contiguous } from './blocks.js'
 import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
 import { div, maximum, mul } from './elementwise.js'
 import { norm, sum } from './reduce.js'
@@ -77,6 +78,12 @@ function sides({ of, transposed }: Factors): [number, number] {
 
 function product(op: string, a: Float, b: Float): Float {
   const batch = broadcastShape(op, 'b', a.shape.slice(0, -2), b.shape.slice(0, -2))
+  checkShape(op, [...batch, a.shape.at(-2)!, b.shape.at(-1)!])
+  // Matrices that are repeated are copied.
+  for (const { shape } of batch.length > 2 ? [a, b] : []) {
+    const wide = [...batch, ...shape.slice(-2)]
+    walkOf(op, wide, [contiguous(wide), broadcastStrides(shape, wide)])
+  }
   const plain = (of: Float): Factors => ({ of, transposed: false })
   const turned = (of: Float): Factors => ({ of, transposed: true })
   // A matrix on the right serves all rows of a batch at once.

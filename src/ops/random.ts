@@ -4,7 +4,7 @@ import { deviceOr } from '../device.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { distributions, native } from '../native.js'
-import { defaultGenerator, type Generator } from '../random.js'
+import { checkGenerator, defaultGenerator, type Generator } from '../random.js'
 import { scope } from '../scope.js'
 import {
   checkShape,
@@ -43,6 +43,7 @@ function drawn(
 ): Float {
   checkOptions(op, options, randomNames)
   checkShape(op, shape)
+  checkGenerator(op, options.generator)
   const device = deviceOr(options.device, op)
   const y = empty<number>(device, [...shape])
   draw(y, distribution, options.generator)
@@ -97,6 +98,7 @@ export function bernoulli<R extends number>(
   const op = 'bernoulli'
   checkOptions(op, options, drawNames)
   checkFloat(op, 'p', p)
+  checkGenerator(op, options.generator)
   const u = empty<R>(p.device, p.shape)
   draw(u, 'uniform', options.generator)
   const y = applyFunction<R>('lt', p.device, p.shape, u, p)
@@ -133,11 +135,13 @@ export function multinomial(
     throw badArgument(op, 'weights', 'one or two dimensions', weights.shape, 'ERR_SHAPE')
   const classes = weights.shape.at(-1)!
   const { replacement = false, generator } = options
-  checkInteger(op, 'samples', samples, 1, replacement ? 2 ** 31 - 1 : classes)
+  checkInteger(op, 'samples', samples, 1, replacement && classes > 0 ? 2 ** 31 - 1 : classes)
+  checkGenerator(op, generator)
+  const repeatedShape = [...weights.shape.slice(0, -1), samples, classes]
+  checkShape(op, repeatedShape)
   return noGrad(() =>
     scope(() => {
       const again = replacement && samples > 1
-      const repeatedShape = [...weights.shape.slice(0, -1), samples, classes]
       const each = again ? expand(unsqueeze(weights, -2), repeatedShape) : weights
       const u = empty<number>(each.device, each.shape)
       draw(u, 'uniform', generator)
@@ -158,17 +162,20 @@ const arangeNames: OptionNames<ArangeOptions> = { ...floatNames, step: true }
 
 /**
  * The numbers from `start` to below `end`, as torch.arange.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a step of 0 or away from `end`, or bounds that are not finite; ERR_DEVICE.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a step of 0 or away from `end`, bounds that are not finite, or more than 2²⁸ numbers;
+ * ERR_DEVICE.
  */
 export function arange(start: number, end: number, options: ArangeOptions = {}): Tensor<'float32', 1> {
   const op = 'arange'
-  const { step = 1, ...rest } = options
   checkOptions(op, options, arangeNames)
+  const { step = 1, ...rest } = options
+  deviceOr(rest.device, op)
   for (const [name, value] of Object.entries({ start, end, step })) checkNumber(op, name, value, -Infinity)
   const count = Math.ceil((end - start) / step)
   if (step === 0 || count < 0) {
     throw badArgument(op, 'step', `a step from ${start} towards ${end}`, step, 'ERR_OUT_OF_RANGE')
   }
+  checkInteger(op, 'the number of values', count, 0, 2 ** 28)
   const values = Float32Array.from({ length: count }, (_, i) => start + i * step)
   return tensor(values, [count], rest)
 }

@@ -1,14 +1,16 @@
-import { record } from '../autograd.js'
-import { checkInteger, checkOptions, type OptionNames } from '../check.js'
-import { applyFunction } from '../elements.js'
+import { isRecorded, record } from '../autograd.js'
+import { checkInteger, checkList, checkOptions, type OptionNames } from '../check.js'
+import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
 import { empty, emptyIntegers, Tensor } from '../tensor.js'
-import { around, checkFloat, dimOf, largestPlaces, onRows, reduceOver, viewOf } from './dims.js'
+import { contiguous } from './blocks.js'
+import { around, checkFloat, dimOf, largestPlaces, reduceOver, viewOf } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
 import { transpose } from './shape.js'
+
+export { logSoftmax, softmax } from './softmax.js'
 
 /**
  * From many numbers to few, in an order that depends on the shape alone. Dimensions are counted from the end where they
@@ -50,6 +52,7 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
   const { dim, keepdim = false } = options
   const rank = x.shape.length
   const given = dim === undefined ? x.shape.map((_, d) => d) : typeof dim === 'number' ? [dim] : dim
+  checkList(op, 'dim', given, 'dimensions')
   const dims = given.map(d => dimOf(op, 'dim', d, rank)).sort((a, b) => a - b)
   dims.forEach((d, i) => {
     if (d === dims[i - 1]) throw badArgument(op, 'dim', 'each dimension once', given, 'ERR_OUT_OF_RANGE')
@@ -57,6 +60,8 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
   const kept = x.shape.map((n, d) => (dims.includes(d) ? 1 : n))
   const shape = keepdim ? kept : x.shape.filter((_, d) => !dims.includes(d))
   const count = dims.reduce((product, d) => product * (x.shape[d] ?? 1), 1)
+  // The gradient broadcasts.
+  if (rank > 4 && isRecorded([x])) walkOf(op, x.shape, [contiguous(x.shape), broadcastStrides(kept, x.shape)])
   return { dims: dims.filter(d => d < rank), shape, kept, count }
 }
 
@@ -87,14 +92,20 @@ function sumOfAll(x: Float): Float {
   return y
 }
 
-/** The sum over dimensions; of nothing it is 0. */
+/**
+ * The sum over dimensions; of nothing it is 0.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function sum(x: Float, options?: Record<string, never>): Tensor<'float32', 0>
 export function sum(x: Float, options: ReduceOptions): Float
 export function sum(x: Float, options: ReduceOptions = {}): Float {
   return summed('sum', x, options, () => 1)
 }
 
-/** The mean over dimensions; of nothing it is NaN. */
+/**
+ * The mean over dimensions; of nothing it is NaN.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function mean(x: Float, options?: Record<string, never>): Tensor<'float32', 0>
 export function mean(x: Float, options: ReduceOptions): Float
 export function mean(x: Float, options: ReduceOptions = {}): Float {
@@ -163,7 +174,10 @@ export function argmax(x: Float, options: Partial<AlongOptions> = {}): Tensor<'i
 /** A number near the largest of float32, where an infinity may not be subtracted. */
 const LARGE = 3.4e38
 
-/** log Σ exp x along a dimension, without overflow; of nothing it is −∞. */
+/**
+ * log Σ exp x along a dimension, without overflow; of nothing it is −∞.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function logsumexp(x: Float, options: AlongOptions): Float {
   const op = 'logsumexp'
   checkOptions(op, options, reduceNames)
@@ -237,7 +251,10 @@ function cumulated(x: Float, dim: number, reversed: boolean): Float {
   return y
 }
 
-/** Running sums along a dimension. */
+/**
+ * Running sums along a dimension.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function cumsum<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
 export function cumsum(x: Float, dim: number): Float {
   const op = 'cumsum'
@@ -272,7 +289,7 @@ export function topk(
   const { largest = true } = options
   const rank = x.shape.length
   const dim = dimOf(op, 'dim', options.dim ?? -1, rank)
-  checkInteger(op, 'k', k, 0, x.shape[dim] ?? 1)
+  checkInteger(op, 'k', k, rank === 0 ? 1 : 0, x.shape[dim] ?? 1)
   if (rank > 1 && dim !== rank - 1) {
     return scope(() => {
       const { values, indices } = topk(transpose(x, dim, -1), k, { largest })
@@ -322,61 +339,4 @@ function transposedIntegers(x: Tensor<'int32'>, dim: number): Tensor<'int32'> {
   const y = new Tensor<'int32', number>(x.device, 'int32', moved.shape, moved.storage.retain())
   for (const part of [bits, moved]) part.dispose()
   return y
-}
-
-/** Along which dimension. */
-export interface SoftmaxOptions {
-  /** Default −1, the last. */
-  dim?: number
-}
-const softmaxNames: OptionNames<SoftmaxOptions> = { dim: true }
-
-function softmaxOf(op: string, given: Float | PackedSequence, options: SoftmaxOptions, logarithm: boolean) {
-  checkOptions(op, options, softmaxNames)
-  return onRows(op, given, x => {
-    const rank = x.shape.length
-    const dim = dimOf(op, 'dim', options.dim ?? -1, rank)
-    if (rank > 1 && dim !== rank - 1) {
-      return scope(() => transpose(alongLast(op, transpose(x, dim, -1), logarithm), dim, -1))
-    }
-    return alongLast(op, x, logarithm)
-  })
-}
-
-function alongLast(op: string, x: Float, logarithm: boolean): Float {
-  const columns = x.shape.at(-1) ?? 1
-  const sizes = { rows: columns === 0 ? 0 : x.size / columns, columns, logarithm }
-  const y = empty<number>(x.device, x.shape)
-  native.softmax(x.device.queue, { ...sizes, x: x.buffer, y: y.buffer })
-  record(op, [x], [y], keeper => {
-    const held = keeper.hold(y)
-    return ([dY]) => {
-      if (!dY) return [null]
-      const dX = empty<number>(dY.device, dY.shape)
-      const buffers = { y: held.buffer, dY: dY.buffer, dX: dX.buffer }
-      native.softmaxBackward(dY.device.queue, { ...sizes, ...buffers })
-      return [dX]
-    }
-  })
-  return y
-}
-
-/** exp x / Σ exp x along a dimension; of a batch, along its rows. */
-export function softmax<R extends number>(
-  x: Tensor<'float32', R>,
-  options?: SoftmaxOptions,
-): Tensor<'float32', R>
-export function softmax(x: PackedSequence, options?: SoftmaxOptions): PackedSequence
-export function softmax(x: Float | PackedSequence, options: SoftmaxOptions = {}): Float | PackedSequence {
-  return softmaxOf('softmax', x, options, false)
-}
-
-/** x − log Σ exp x along a dimension; of a batch, along its rows. */
-export function logSoftmax<R extends number>(
-  x: Tensor<'float32', R>,
-  options?: SoftmaxOptions,
-): Tensor<'float32', R>
-export function logSoftmax(x: PackedSequence, options?: SoftmaxOptions): PackedSequence
-export function logSoftmax(x: Float | PackedSequence, options: SoftmaxOptions = {}): Float | PackedSequence {
-  return softmaxOf('logSoftmax', x, options, true)
 }

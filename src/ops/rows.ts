@@ -137,3 +137,21 @@ export function packedRows(x: PackedSequence, op = 'packedRows', name = 'x'): Te
   })
   return rows
 }
+
+/** What `f` makes of a batch's rows, which go if they were made for it. @internal */
+export function withRows<T>(
+  op: string,
+  x: PackedSequence,
+  f: (rows: Tensor<'float32', 2>) => T,
+  name = 'x',
+): T {
+  const rows = packedRows(x, op, name)
+  try {
+    return f(rows)
+  } catch (error) {
+    if (rows !== x.data) rows.node?.discard()
+    throw error
+  } finally {
+    if (rows !== x.data) rows.dispose()
+  }
+}

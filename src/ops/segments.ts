@@ -2,7 +2,7 @@ import { record } from '../autograd.js'
 import { native, poolings } from '../native.js'
 import { kernelOffsets, type PackedSequence, type Sequences } from '../packed.js'
 import { empty, emptyIntegers, type Matrix, ranked } from '../tensor.js'
-import { packedRows } from './rows.js'
+import { withRows } from './rows.js'
 
 /** From the rows of each sequence to one row and back, on which pooling and the ops of sequences are built. */
 
@@ -42,7 +42,10 @@ export function segmentReduce(
   pooling: keyof typeof poolings,
   x: PackedSequence,
 ): Matrix {
-  const rows = packedRows(x, op, name)
+  return withRows(op, x, rows => reducedRows(op, pooling, x, rows), name)
+}
+
+function reducedRows(op: string, pooling: keyof typeof poolings, x: PackedSequence, rows: Matrix): Matrix {
   const { device } = rows
   const { sequences } = x
   const columns = x.width

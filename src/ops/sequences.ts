@@ -1,15 +1,15 @@
 import { record } from '../autograd.js'
-import { checkInteger, checkNumber, checkOptions, checkWord, type OptionNames } from '../check.js'
+import { checkInteger, checkList, checkNumber, checkOptions, checkWord, type OptionNames } from '../check.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native, poolings } from '../native.js'
 import { checkSequences, kernelOffsets, PackedSequence, Sequences } from '../packed.js'
 import { scope } from '../scope.js'
 import type { Tensor } from '../tensor.js'
-import { empty, type Matrix, ranked } from '../tensor.js'
+import { checkShape, empty, type Matrix, ranked } from '../tensor.js'
 import { checkFloat } from './dims.js'
 import { add, exp, log, sub } from './elementwise.js'
-import { packedRows, selectRows } from './rows.js'
+import { checkPacked, emptyIndex, packedRows, selectRows, withRows } from './rows.js'
 import { gathered, segmentReduce, spread } from './segments.js'
 import { cat, flip as flipDim, narrow } from './shape.js'
 
@@ -36,26 +36,38 @@ export function repeatRows(x: Matrix, sequences: Sequences): PackedSequence {
   return new PackedSequence(rows, sequences)
 }
 
-/** The sum of each sequence's rows [B, C]; 0 of an empty one. */
+/**
+ * The sum of each sequence's rows [B, C]; 0 of an empty one.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentSum(x: PackedSequence): Matrix {
   return segmentReduce('segmentSum', 'x', 'sum', x)
 }
-/** The mean of each sequence's rows [B, C]; 0 of an empty one. */
+/**
+ * The mean of each sequence's rows [B, C]; 0 of an empty one.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentMean(x: PackedSequence): Matrix {
   return segmentReduce('segmentMean', 'x', 'mean', x)
 }
-/** The largest of each sequence's rows, column by column [B, C]; 0 of an empty one. See `maxPool`. */
+/**
+ * The largest of each sequence's rows, column by column [B, C]; 0 of an empty one. See `maxPool`.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentMax(x: PackedSequence): Matrix {
   return segmentReduce('segmentMax', 'x', 'max', x)
 }
 
 const LARGE = 3.4e38
 
-/** log Σ exp over each sequence's rows, column by column [B, C]; −∞ of an empty one. */
+/**
+ * log Σ exp over each sequence's rows, column by column [B, C]; −∞ of an empty one.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentLogsumexp(x: PackedSequence): Matrix {
-  const rows = packedRows(x, 'segmentLogsumexp')
-  const { sequences } = x
   return scope(() => {
+    const rows = packedRows(x, 'segmentLogsumexp')
+    const { sequences } = x
     const top = largest(rows, sequences)
     // An infinity may not be subtracted.
     const finite = applyFunction<2>('clamp', top.device, top.shape, top, -LARGE, LARGE)
@@ -77,11 +89,17 @@ function largest(rows: Matrix, sequences: Sequences): Matrix {
   return out
 }
 
-/** exp x / Σ exp x over each sequence's tokens, column by column. */
+/**
+ * exp x / Σ exp x over each sequence's tokens, column by column.
+ * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
+ */
 export function segmentSoftmax(x: PackedSequence): PackedSequence {
   const op = 'segmentSoftmax'
-  const rows = packedRows(x, op)
-  const { sequences, width: columns } = x
+  return withRows(op, x, rows => new PackedSequence(softmaxOf(op, rows, x.sequences), x.sequences))
+}
+
+function softmaxOf(op: string, rows: Matrix, sequences: Sequences): Matrix {
+  const columns = rows.shape[1]
   const sizes = { sequences: kernelOffsets(sequences), columns }
   const y = empty<2>(rows.device, [sequences.rows, columns])
   native.segmentSoftmax(rows.device.queue, { ...sizes, x: rows.buffer, y: y.buffer })
@@ -95,32 +113,35 @@ export function segmentSoftmax(x: PackedSequence): PackedSequence {
       return [dX]
     }
   })
-  return new PackedSequence(y, sequences)
+  return y
 }
 
 /** Rows of a batch by the place of a token in its sequence: `from(t, length)` is another place, or −1. */
 function rearranged(
   op: string,
-  x: PackedSequence,
+  rows: Matrix,
+  own: Sequences,
   from: (t: number, length: number) => number,
   fill = 0,
-  sequences = x.sequences,
-): PackedSequence {
-  const rows = packedRows(x, op)
-  const index = new Int32Array(sequences.rows)
+  sequences = own,
+): Matrix {
+  const index = emptyIndex(op, sequences.rows)
   for (let b = 0; b < sequences.batchSize; b++) {
-    const [first, start] = [x.sequences.offsets[b]!, sequences.offsets[b]!]
-    const length = x.sequences.length(b)
+    const [first, start] = [own.offsets[b]!, sequences.offsets[b]!]
+    const length = own.length(b)
     for (let t = 0; t < sequences.length(b); t++) {
       const place = from(t, length)
-      index[start + t] = place >= 0 && place < length ? first + place : -1
+      if (place >= 0 && place < length) index[start + t] = first + place
     }
   }
-  const moved = selectRows<2>(op, rows, index, x.width, [sequences.rows, x.width], fill)
-  return new PackedSequence(moved, sequences)
+  const columns = rows.shape[1]
+  return selectRows<2>(op, rows, index, columns, [sequences.rows, columns], fill)
 }
 
-/** Each sequence from its last token to its first; of a tensor, a dimension from its end. */
+/**
+ * Each sequence from its last token to its first; of a tensor, a dimension from its end.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function flip(x: PackedSequence): PackedSequence
 export function flip<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
 export function flip(
@@ -129,7 +150,11 @@ export function flip(
 ): PackedSequence | Tensor<'float32'> {
   if (dim !== undefined && !(x instanceof PackedSequence)) return flipDim<number>(x, dim)
   if (!(x instanceof PackedSequence)) throw badArgument('flip', 'x', 'a packed sequence, or a dimension', x)
-  return rearranged('flip', x, (t, length) => length - 1 - t)
+  const { sequences } = x
+  return withRows('flip', x, rows => {
+    const turned = rearranged('flip', rows, sequences, (t, length) => length - 1 - t)
+    return new PackedSequence(turned, sequences)
+  })
 }
 
 /** What comes in. */
@@ -149,8 +174,16 @@ export function shift(x: PackedSequence, by: number, options: ShiftOptions = {})
   const { fill = 0 } = options
   checkInteger(op, 'by', by, -(2 ** 31))
   checkNumber(op, 'fill', fill, -Infinity)
-  return rearranged(op, x, t => t - by, fill)
+  return withRows(op, x, rows => {
+    return new PackedSequence(
+      rearranged(op, rows, x.sequences, t => t - by, fill),
+      x.sequences,
+    )
+  })
 }
+
+/** Each is an op of its own. */
+const MOST_TAPS = 2 ** 16
 
 /** A window over tokens. */
 export interface UnfoldOptions {
@@ -169,16 +202,17 @@ const unfoldNames: OptionNames<UnfoldOptions> = { kernelSize: true, dilation: tr
 /**
  * For each token the rows of its window side by side, the first in time first; zeros outside of the sequence.
  * @returns rows of k · C numbers.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, or more than 2¹⁶ rows.
  */
 export function unfold(x: PackedSequence, options: UnfoldOptions): PackedSequence {
   const op = 'unfold'
   checkOptions(op, options, unfoldNames)
   const { kernelSize, dilation = 1, padding = 'causal' } = options
-  checkInteger(op, 'kernelSize', kernelSize, 1)
+  checkInteger(op, 'kernelSize', kernelSize, 1, MOST_TAPS)
   checkInteger(op, 'dilation', dilation, 1)
   checkWord(op, 'padding', padding, ['causal', 'same', 'valid'])
-  packedRows(x, op)
+  checkPacked(op, 'x', x)
+  checkShape(op, [x.sequences.rows, kernelSize * x.width])
   const reach = (kernelSize - 1) * dilation
   const before = { causal: reach, same: Math.floor(reach / 2), valid: 0 }[padding]
   const shorter = padding === 'valid' ? reach : 0
@@ -190,8 +224,9 @@ export function unfold(x: PackedSequence, options: UnfoldOptions): PackedSequenc
           op,
         )
   const rows = scope(() => {
+    const own = packedRows(x, op)
     const taps = Array.from({ length: kernelSize }, (_, tap) => {
-      return rearranged(op, x, t => t - before + tap * dilation, 0, sequences).data
+      return rearranged(op, own, x.sequences, t => t - before + tap * dilation, 0, sequences)
     })
     return cat(taps, 1)
   })
@@ -206,15 +241,23 @@ export function concatSequences(...batches: readonly PackedSequence[]): PackedSe
   const op = 'concatSequences'
   const [first] = batches
   if (first === undefined) throw badArgument(op, 'batches', 'at least one batch', batches)
-  const rows = batches.map((batch, i) => packedRows(batch, op, `batches[${i}]`))
-  rows.forEach((each, i) => {
-    checkFloat(op, `batches[${i}]`, each, rows[0]!.device)
-    if (each.shape[1] !== first.width) {
-      throw badArgument(op, `batches[${i}]`, `rows of ${first.width} numbers`, each.shape[1], 'ERR_SHAPE')
+  batches.forEach((each, i) => {
+    const name = `batches[${i}]`
+    checkPacked(op, name, each)
+    checkFloat(op, name, each.data, first.data.device)
+    if (each.width !== first.width) {
+      throw badArgument(op, name, `rows of ${first.width} numbers`, each.width, 'ERR_SHAPE')
     }
   })
   const lengths = batches.flatMap(batch => [...batch.sequences.lengths()])
-  return new PackedSequence(cat(rows, 0), new Sequences(lengths, op))
+  const sequences = new Sequences(lengths, op)
+  const rows = scope(() =>
+    cat(
+      batches.map(batch => packedRows(batch, op)),
+      0,
+    ),
+  )
+  return new PackedSequence(rows, sequences)
 }
 
 /**
@@ -223,7 +266,8 @@ export function concatSequences(...batches: readonly PackedSequence[]): PackedSe
  */
 export function splitSequences(x: PackedSequence, counts: readonly number[]): PackedSequence[] {
   const op = 'splitSequences'
-  const rows = packedRows(x, op)
+  checkPacked(op, 'x', x)
+  checkList(op, 'counts', counts, 'numbers')
   for (const [i, count] of counts.entries()) checkInteger(op, `counts[${i}]`, count, 0)
   const { batchSize, offsets } = x.sequences
   const total = counts.reduce((sum, count) => sum + count, 0)
@@ -232,10 +276,12 @@ export function splitSequences(x: PackedSequence, counts: readonly number[]): Pa
   }
   const lengths = x.sequences.lengths()
   let start = 0
-  return counts.map(count => {
-    const [from, to] = [offsets[start]!, offsets[start + count]!]
-    const own = new Sequences(lengths.subarray(start, start + count), op)
-    start += count
-    return new PackedSequence(narrow(rows, 0, from, to - from), own)
-  })
+  return withRows(op, x, rows =>
+    counts.map(count => {
+      const [from, to] = [offsets[start]!, offsets[start + count]!]
+      const own = new Sequences(lengths.subarray(start, start + count), op)
+      start += count
+      return new PackedSequence(narrow(rows, 0, from, to - from), own)
+    }),
+  )
 }

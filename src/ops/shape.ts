@@ -1,9 +1,10 @@
 import { record } from '../autograd.js'
-import { checkInteger } from '../check.js'
-import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
+import { checkInteger, checkList } from '../check.js'
+import { broadcastStrides } from '../elements.js'
 import { badArgument } from '../errors.js'
-import { native } from '../native.js'
-import { empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { scope } from '../scope.js'
+import { checkShape, empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { block, blockOf, contiguous, copyBlock, reordered } from './blocks.js'
 import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
 
 /**
@@ -13,74 +14,6 @@ import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
  */
 
 type Float = Tensor<'float32'>
-
-/** The strides of a contiguous tensor. */
-function contiguous(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length)
-  let next = 1
-  for (let d = shape.length - 1; d >= 0; d--) {
-    strides[d] = next
-    next *= shape[d]!
-  }
-  return strides
-}
-
-/** Where a block of elements begins in a tensor, and how it goes on. */
-interface Lying {
-  of: Float
-  first: number
-  strides: readonly number[]
-}
-
-/** Copies a block of elements. */
-function copyBlock(op: string, shape: readonly number[], from: Lying, to: Lying): void {
-  const walk = walkOf(op, shape, [from.strides, to.strides])
-  const [sourceStrides = [], destinationStrides = []] = walk.strides
-  native.copyStrided(to.of.device.queue, {
-    shape: walk.shape,
-    sourceStrides,
-    destinationStrides,
-    sourceFirst: from.first,
-    destinationFirst: to.first,
-    sourceCount: from.of.size,
-    destinationCount: to.of.size,
-    source: from.of.buffer,
-    destination: to.of.buffer,
-  })
-}
-
-/** x read by other strides, as a contiguous tensor. */
-function reordered(
-  op: string,
-  x: Float,
-  shape: readonly number[],
-  strides: readonly number[],
-  first = 0,
-): Float {
-  const y = empty<number>(x.device, shape)
-  const to = { of: y, first: 0, strides: contiguous(shape) }
-  copyBlock(op, shape, { of: x, first: sizeOf(shape) === 0 ? 0 : first, strides }, to)
-  return y
-}
-
-function firstOf(strides: readonly number[], starts: readonly number[]): number {
-  return starts.reduce((first, start, d) => first + start * strides[d]!, 0)
-}
-
-/** The block of x from `starts` on, of that shape, without a record. @internal */
-export function blockOf(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
-  const strides = contiguous(x.shape)
-  return reordered(op, x, shape, strides, firstOf(strides, starts))
-}
-
-/** Zeros of that shape, but for x from `starts` on, without a record. @internal */
-export function placed(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
-  const y = applyFunction<number>('copy', x.device, shape, 0)
-  const strides = contiguous(shape)
-  const first = x.size === 0 ? 0 : firstOf(strides, starts)
-  copyBlock(op, x.shape, { of: x, first: 0, strides: contiguous(x.shape) }, { of: y, first, strides })
-  return y
-}
 
 /**
  * The same numbers, row-major, in another shape. Nothing is copied: both tensors hold the memory, until the last of
@@ -94,6 +27,7 @@ export function reshape<R extends number>(x: Tensor<'float32'>, shape: Shape<R>)
 export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
   const op = 'reshape'
   checkFloat(op, 'x', x)
+  checkList(op, 'shape', shape, 'sizes')
   const open = shape.indexOf(-1)
   const others = shape.reduce((product, n, d) => (d === open ? product : product * n), 1)
   const wanted = open < 0 ? [...shape] : shape.map((n, d) => (d === open ? x.size / others : n))
@@ -101,6 +35,7 @@ export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
   if (!whole || sizeOf(wanted) !== x.size) {
     throw badArgument(op, 'shape', `${x.size} elements`, shape, 'ERR_SHAPE')
   }
+  checkShape(op, wanted)
   return viewed(op, x, wanted)
 }
 
@@ -134,7 +69,10 @@ function permuted(op: string, x: Float, order: readonly number[]): Float {
   return y
 }
 
-/** x with two dimensions exchanged. */
+/**
+ * x with two dimensions exchanged.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function transpose<R extends number>(
   x: Tensor<'float32', R>,
   dim0: number,
@@ -165,13 +103,17 @@ export function permute(x: Float, dims: readonly number[]): Float {
   const op = 'permute'
   checkFloat(op, 'x', x)
   const rank = x.shape.length
+  checkList(op, 'dims', dims, 'dimensions')
   if (dims.length !== rank) throw badArgument(op, 'dims', `${rank} dimensions`, dims, 'ERR_SHAPE')
   const order = dims.map(dim => dimOf(op, 'dims', dim, rank))
   if (new Set(order).size !== rank) throw badArgument(op, 'dims', 'each dimension once', dims)
   return permuted(op, x, order)
 }
 
-/** x without a dimension, if it is 1, or without all that are. Shares the memory. */
+/**
+ * x without a dimension, if it is 1, or without all that are. Shares the memory.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function squeeze(x: Float, dim?: number): Float {
   const op = 'squeeze'
   checkFloat(op, 'x', x)
@@ -180,7 +122,10 @@ export function squeeze(x: Float, dim?: number): Float {
   return viewed(op, x, shape)
 }
 
-/** x with a dimension of 1 more, which comes before `dim`. Shares the memory. */
+/**
+ * x with a dimension of 1 more, which comes before `dim`. Shares the memory.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function unsqueeze(x: Float, dim: number): Float {
   const op = 'unsqueeze'
   checkFloat(op, 'x', x)
@@ -197,6 +142,7 @@ export function expand<const S extends Shape>(x: Float, shape: S): Tensor<'float
 export function expand(x: Float, shape: Shape): Float {
   const op = 'expand'
   checkFloat(op, 'x', x)
+  checkList(op, 'shape', shape, 'sizes')
   const added = shape.length - x.shape.length
   const wanted = shape.map((n, d) => (n === -1 && d >= added ? x.shape[d - added]! : n))
   const fits =
@@ -226,7 +172,7 @@ function checkAlike(op: string, tensors: readonly Float[], dim: number): void {
   })
 }
 
-function checkList(op: string, tensors: readonly Float[]): Float {
+function firstTensor(op: string, tensors: readonly Float[]): Float {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw badArgument(op, 'tensors', 'at least one tensor', tensors)
   }
@@ -247,13 +193,14 @@ export function cat(tensors: readonly Float[], dim = 0): Float {
 }
 
 function joinedAlong(op: string, tensors: readonly Float[], dim: number): Float {
-  const first = checkList(op, tensors)
+  const first = firstTensor(op, tensors)
   const along = dimOf(op, 'dim', dim, first.shape.length)
   if (first.shape.length === 0) throw badArgument(op, 'tensors[0]', 'a dimension', first.shape, 'ERR_SHAPE')
   checkAlike(op, tensors, along)
   const sizes = tensors.map(each => each.shape[along]!)
   const total = sizes.reduce((sum, n) => sum + n, 0)
   const shape = first.shape.map((n, d) => (d === along ? total : n))
+  checkShape(op, shape)
   const y = empty<number>(first.device, shape)
   const strides = contiguous(shape)
   let start = 0
@@ -287,14 +234,17 @@ function joinedAlong(op: string, tensors: readonly Float[], dim: number): Float 
  */
 export function stack(tensors: readonly Float[], dim = 0): Float {
   const op = 'stack'
-  const first = checkList(op, tensors)
+  const first = firstTensor(op, tensors)
   const at = dimOf(op, 'dim', dim, first.shape.length + 1)
   checkAlike(op, tensors, -1)
   const own = [...first.shape.slice(0, at), 1, ...first.shape.slice(at)]
-  const parts = tensors.map(each => viewed(op, each, own))
-  const y = joinedAlong(op, parts, at)
-  for (const part of parts) part.dispose()
-  return y
+  return scope(() =>
+    joinedAlong(
+      op,
+      tensors.map(each => viewed(op, each, own)),
+      at,
+    ),
+  )
 }
 
 /**
@@ -322,13 +272,8 @@ export function narrow(x: Float, dim: number, start: number, length: number): Fl
   )
 }
 
-/** A block of x, on the tape. @internal */
-export function block(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
-  const y = blockOf(op, x, starts, shape)
-  const from: Shape = x.shape
-  record(op, [x], [y], () => ([dY]) => [dY ? placed(op, dY, starts, from) : null])
-  return y
-}
+/** More would take minutes, and are possible of nothing alone. */
+const MOST_PARTS = 2 ** 24
 
 /**
  * x in parts along a dimension: of one size, but for the last one, or of the sizes of a list.
@@ -344,7 +289,8 @@ export function split(x: Float, sizes: number | readonly number[], dim = 0): Flo
   checkFloat(op, 'x', x)
   const along = dimOf(op, 'dim', dim, x.shape.length)
   const n = x.shape[along] ?? 1
-  if (typeof sizes === 'number') checkInteger(op, 'sizes', sizes, 1)
+  if (typeof sizes === 'number') checkInteger(op, 'sizes', sizes, Math.max(1, Math.ceil(n / MOST_PARTS)))
+  else checkList(op, 'sizes', sizes, 'sizes')
   const parts =
     typeof sizes === 'number'
       ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
@@ -359,7 +305,10 @@ export function split(x: Float, sizes: number | readonly number[], dim = 0): Flo
   })
 }
 
-/** x with its entries along a dimension moved on by `shift`; what leaves at the end comes in at the beginning. */
+/**
+ * x with its entries along a dimension moved on by `shift`; what leaves at the end comes in at the beginning.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ */
 export function roll<R extends number>(
   x: Tensor<'float32', R>,
   shift: number,

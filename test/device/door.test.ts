@@ -28,7 +28,7 @@ refuses('tensor', [
   ['ERR_SHAPE', 'tensor: shape: wanted non-negative integers, got [-1]', () => tensor([], [-1])],
   ['ERR_SHAPE', 'tensor: shape: wanted non-negative integers, got [1.5]', () => tensor([1], [1.5])],
   ['ERR_SHAPE', 'tensor: shape: wanted non-negative integers, got [NaN]', () => tensor([1], [Number.NaN])],
-  ['ERR_SHAPE', 'full: shape: wanted non-negative integers, got [1099511627776]', () => zeros([2 ** 40])],
+  ['ERR_SHAPE', 'full: shape: wanted fewer than 2^40 elements, got [1099511627776]', () => zeros([2 ** 40])],
   [
     'ERR_OUT_OF_RANGE',
     'full: value: wanted a number from -Infinity to Infinity, got NaN',

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as rnn from '../../src/index.js'
 import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
 import { cpu, cube, matrix, untyped, vector } from './refuses.js'
+import { tapeRows } from './tapeOptionCalls.js'
 
 /** Every public function and constructor with options, called with one that it does not know. */
 
@@ -14,7 +15,7 @@ export const UNWRITTEN = join(tmpdir(), 'packed-rnn-unwritten')
 
 type Given = Record<string, undefined>
 /** What is called; the unknown option at its place, and the nearest one; the call with it. */
-type Row = [name: string, unknown: string, call: (given: Given) => unknown]
+export type Row = [name: string, unknown: string, call: (given: Given) => unknown]
 
 const p = vector(3)
 const x = matrix(2, 3)
@@ -60,6 +61,7 @@ const ops: Row[] = [
     given => rnn.padPackedSequence(packed, given),
   ],
   ['dropout', 'dropout: place.sequence, as sequences', given => rnn.dropout(x, 0.5, { ...place, ...given })],
+  ['dropout', 'dropout: options.generators, as generator', given => rnn.dropout(x, 0.5, given)],
   [
     'dropoutForward',
     'dropout: place.Stream, as stream',
@@ -370,4 +372,4 @@ const trainers: Row[] = [
   ],
 ]
 
-export const rows: readonly Row[] = [...ops, ...modules, ...optimizers, ...texts, ...trainers]
+export const rows: readonly Row[] = [...ops, ...tapeRows, ...modules, ...optimizers, ...texts, ...trainers]

@@ -29,7 +29,7 @@ import { checkError, untyped, type World } from './world.js'
 /** Sequences: packing, embedding, pooling and the recurrent ops. */
 
 /** A packed sequence of rows of that width, live or not; now and then one whose index was made by hand. */
-function packed(world: World, width = world.hostile.width()): PackedSequence | null {
+export function packed(world: World, width = world.hostile.width()): PackedSequence | null {
   const { hostile } = world
   const made = world.others.filter(each => each instanceof PackedSequence)
   const fits = made.filter(each => each.data.disposed || each.width === width)

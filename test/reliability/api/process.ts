@@ -7,6 +7,8 @@ import { metricCalls } from './metricCalls.js'
 import { moduleCalls } from './moduleCalls.js'
 import { type Call, opCalls } from './opCalls.js'
 import { packedCalls } from './packedCalls.js'
+import { shapeCalls } from './shapeCalls.js'
+import { tapeCalls } from './tapeCalls.js'
 import { textCalls } from './textCalls.js'
 import { slowTrainingCalls, trainingCalls } from './trainingCalls.js'
 import { DEVICES, type Tally, World } from './world.js'
@@ -18,7 +20,7 @@ import { DEVICES, type Tally, World } from './world.js'
  */
 
 const quick = joined(
-  ...[opCalls, packedCalls, moduleCalls, trainingCalls],
+  ...[opCalls, tapeCalls, shapeCalls, packedCalls, moduleCalls, trainingCalls],
   ...[metricCalls, textCalls, fileCalls, explainCalls],
 )
 /** All together drawn as often as three of the others. */

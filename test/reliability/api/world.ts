@@ -236,6 +236,8 @@ export class World {
           if (failures.length > 0 || got.code === 'ERR_OUT_OF_MEMORY') continue
           throw new Error(`${name}: output ${i} failed without a reason: ${got.message}`)
         }
+        // Of nothing, nothing is read.
+        if (failures.length > 0 && got.length === 0) continue
         if (failures.length > 0) throw new Error(`${name}: output ${i} is there, and an input is not`)
         const wanted = expected[i]
         if (wanted == null) continue
