@@ -3,9 +3,8 @@ import { applyFunction, copyOf } from './elements.js'
 import { PackedRnnError } from './errors.js'
 import { outlive } from './scope.js'
 import type { Storage } from './storage.js'
-import type { DType, TapeNode, Tensor } from './tensor.js'
+import type { DType, Float, TapeNode, Tensor } from './tensor.js'
 
-type Float = Tensor<'float32'>
 type Gradients = readonly (Float | null)[]
 
 const recording = new AsyncLocalStorage<boolean>()

@@ -3,12 +3,12 @@ import { checkFunction, checkList, checkOptions, checkTensor, type OptionNames }
 import { badArgument, PackedRnnError } from './errors.js'
 import { checkFloat } from './ops/dims.js'
 import { outlive, scope } from './scope.js'
-import { filled, Tensor } from './tensor.js'
+import { type Float, filled, Tensor } from './tensor.js'
 
 /** Gradients of one's own, and gradients asked for. */
 
-type Float = Tensor<'float32'>
-type Gradients = readonly (Float | null)[]
+/** A gradient for each of several tensors, null where there is none. */
+export type Gradients = readonly (Float | null)[]
 
 /** What a forward pass of one's own gives: one result or several, and what its backward pass needs. */
 export interface CustomResult<Output, Saved> {

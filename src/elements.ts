@@ -1,10 +1,9 @@
 import { badArgument } from './errors.js'
 import { functions, type NativeBuffer, native } from './native.js'
-import { checkShape, empty, sizeOf, type Tensor } from './tensor.js'
+import { checkShape, empty, type Float, sizeOf, type Tensor } from './tensor.js'
 
 /** Functions of single elements with broadcasting, without a record. */
 
-type Float = Tensor<'float32'>
 /** A tensor, or a number that stands for a tensor of it. */
 export type Operand = Float | number
 

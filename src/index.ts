@@ -5,7 +5,14 @@
  */
 
 export { noGrad } from './autograd.js'
-export { type CustomResult, customGrad, detach, type GradOptions, grad } from './customGrad.js'
+export {
+  type CustomResult,
+  customGrad,
+  detach,
+  type Gradients,
+  type GradOptions,
+  grad,
+} from './customGrad.js'
 export {
   type CpuListing,
   type CudaListing,
@@ -16,6 +23,7 @@ export {
   type Obstacle,
   type Precision,
 } from './device.js'
+export type { Operand } from './elements.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
 export * as explain from './explain/index.js'
 export {
@@ -33,6 +41,7 @@ export { type DropoutOptions, type DropoutPlace, dropout, dropoutForward } from 
 export {
   abs,
   add,
+  type BinaryOp,
   type ClampOptions,
   clamp,
   div,
@@ -55,6 +64,7 @@ export {
   sqrt,
   sub,
   tanh,
+  type UnaryOp,
   where,
 } from './ops/elementwise.js'
 export {
@@ -77,6 +87,7 @@ export {
   type BceWithLogitsOptions,
   bceWithLogits,
   type CrossEntropyOptions,
+  type CrossEntropyResult,
   crossEntropy,
   crossEntropyBackward,
   crossEntropyForward,
@@ -201,6 +212,7 @@ export { scope } from './scope.js'
 export {
   type ArrayOf,
   type DType,
+  type Float,
   type FloatOptions,
   full,
   type Matrix,

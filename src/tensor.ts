@@ -56,6 +56,8 @@ export interface TapeNode {
 
 let live = 0
 
+/** Numbers of any rank. */
+export type Float = Tensor<'float32'>
 /** A number. */
 export type Scalar = Tensor<'float32', 0>
 /** A row of numbers. */

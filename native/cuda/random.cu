@@ -58,9 +58,9 @@ __global__ void __launch_bounds__(kThreads) drawKernel(const Draw p) {
     float a = uniformOf(block.word[w]), b = uniformOf(block.word[w + 1]);
     if (p.distribution == Distribution::normal) {
       // 1 - u is never 0.
-      const float radius = sqrtf(-2.0f * logf(1.0f - a)), angle = 6.28318531f * b;
-      a = radius * cosf(angle);
-      b = radius * sinf(angle);
+      const float radius = sqrtf(-2.0f * logf(1.0f - a)), turn = 2.0f * b;
+      a = radius * cospif(turn);
+      b = radius * sinpif(turn);
     }
     if (first + w < p.count) p.out[first + w] = a;
     if (first + w + 1 < p.count) p.out[first + w + 1] = b;

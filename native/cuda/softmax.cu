@@ -18,7 +18,7 @@ __device__ __forceinline__ float sumOfWarp(float value) {
   return warpReduce(value, [](float a, float b) { return a + b; });
 }
 
-// budget: 40 registers, 0 KB shared
+// budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) softmaxKernel(const Softmax p) {
   const std::int64_t row = ownRow(), lane = threadIdx.x % 32;
   if (row >= p.rows) return;
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kThreads) softmaxKernel(const Softmax p) {
     y[c] = p.logarithm ? x[c] - largest - logTotal : expf(x[c] - largest) / total;
 }
 
-// budget: 40 registers, 0 KB shared
+// budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) softmaxBackwardKernel(const SoftmaxBackward p) {
   const std::int64_t row = ownRow(), lane = threadIdx.x % 32;
   if (row >= p.rows) return;
@@ -71,7 +71,7 @@ struct Segment {
   }
 };
 
-// budget: 40 registers, 0 KB shared
+// budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) segmentSoftmaxKernel(const Segments<SegmentSoftmax> p) {
   const Segment<SegmentSoftmax> own(p);
   if (!own.inside) return;
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kThreads) segmentSoftmaxKernel(const Segments<
   own.each([&](std::int64_t at) { p.op.y[at] = expf(p.op.x[at] - largest) / total; });
 }
 
-// budget: 40 registers, 0 KB shared
+// budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads)
     segmentSoftmaxBackwardKernel(const Segments<SegmentSoftmaxBackward> p) {
   const Segment<SegmentSoftmaxBackward> own(p);
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads)
   own.each([&](std::int64_t at) { p.op.dX[at] = p.op.y[at] * (p.op.dY[at] - total); });
 }
 
-// budget: 40 registers, 0 KB shared
+// budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) layerNormKernel(const LayerNorm p) {
   const std::int64_t row = ownRow(), lane = threadIdx.x % 32;
   if (row >= p.rows) return;
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kThreads) layerNormKernel(const LayerNorm p) {
   }
 }
 
-// budget: 48 registers, 0 KB shared
+// budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) layerNormBackwardKernel(const LayerNormBackward p) {
   const std::int64_t row = ownRow(), lane = threadIdx.x % 32, first = row * p.columns;
   if (row >= p.rows) return;

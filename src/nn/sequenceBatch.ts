@@ -4,7 +4,7 @@ import { badArgument } from '../errors.js'
 import { checkPacked, selectRows } from '../ops/rows.js'
 import { reshape } from '../ops/shape.js'
 import { PackedSequence, Sequences } from '../packed.js'
-import { type Matrix, Tensor } from '../tensor.js'
+import { type Float, type Matrix, Tensor } from '../tensor.js'
 
 /** Sequences of one length T: [T, B, C], or [B, T, C] with `batchFirst`. */
 export type PaddedBatch = Tensor<'float32', 3>
@@ -15,8 +15,6 @@ export type PaddedBatch = Tensor<'float32', 3>
  * states of rank 3, [L·D, B, R], whatever `batchFirst` says; the last of rank 2, [L·D, R].
  */
 export type SequenceBatch = PackedSequence | PaddedBatch | Matrix
-
-type Float = Tensor<'float32'>
 
 /** @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT; all name `op` and x. */
 export function checkBatch(op: string, x: SequenceBatch, width: number, device: Device): void {

@@ -1,11 +1,9 @@
 import { record } from '../autograd.js'
 import { applyFunction, type Walk, walkOf } from '../elements.js'
 import { native } from '../native.js'
-import { checkShape, empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { checkShape, empty, type Float, type Shape, sizeOf } from '../tensor.js'
 
 /** Blocks of a tensor: its elements by strides, copied, and put in the place of others. */
-
-type Float = Tensor<'float32'>
 
 /** The strides of a contiguous tensor. @internal */
 export function contiguous(shape: readonly number[]): number[] {

@@ -1,9 +1,7 @@
 import { checkNumber, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { type NativeBuffer, native } from '../native.js'
-import { empty, type Tensor } from '../tensor.js'
-
-type Float = Tensor<'float32'>
+import { empty, type Float, type Tensor } from '../tensor.js'
 
 /** Clipping in place over many tensors at once: all of them change or, where one cannot be read, none. */
 

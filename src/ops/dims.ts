@@ -2,12 +2,10 @@ import { checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native, reductions } from '../native.js'
 import { PackedSequence } from '../packed.js'
-import { empty, emptyIntegers, ranked, type Tensor } from '../tensor.js'
+import { empty, emptyIntegers, type Float, ranked, type Tensor } from '../tensor.js'
 import { withRows } from './rows.js'
 
 /** Dimensions of tensors: their numbers, and reductions over them, without a record. */
-
-type Float = Tensor<'float32'>
 
 /**
  * The dimension that a number names, counted from the end where it is negative.

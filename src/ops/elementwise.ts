@@ -4,7 +4,7 @@ import { applyFunction, broadcastShape, type Operand } from '../elements.js'
 import { badArgument } from '../errors.js'
 import type { functions } from '../native.js'
 import type { PackedSequence } from '../packed.js'
-import type { Tensor } from '../tensor.js'
+import type { Float, Tensor } from '../tensor.js'
 import { checkFloat, onRows, sumTo } from './dims.js'
 
 /**
@@ -14,17 +14,16 @@ import { checkFloat, onRows, sumTo } from './dims.js'
  * ERR_INVALID_ARGUMENT for something that is no tensor.
  */
 
-type Float = Tensor<'float32'>
 type Name = keyof typeof functions
 
 /** A function of the rows of a batch, too, which come back as a batch. */
-interface Unary {
+export interface UnaryOp {
   <R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
   (x: PackedSequence): PackedSequence
 }
 
 /** A function of two operands, at least one of them a tensor. */
-interface Binary {
+export interface BinaryOp {
   <R extends number>(a: Tensor<'float32', R>, b: Tensor<'float32', R> | number): Tensor<'float32', R>
   <R extends number>(a: number, b: Tensor<'float32', R>): Tensor<'float32', R>
   (a: Operand, b: Operand): Float
@@ -33,7 +32,7 @@ interface Binary {
 /** The gradient in an argument x, given the result y and the gradient in it. */
 type UnaryBackward = (dY: Float, xOrY: Float) => Float
 
-function unary(name: Name, needs: 'x' | 'y' | 'neither', backward: UnaryBackward): Unary {
+function unary(name: Name, needs: 'x' | 'y' | 'neither', backward: UnaryBackward): UnaryOp {
   function apply<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
   function apply(x: PackedSequence): PackedSequence
   function apply(given: Float | PackedSequence): Float | PackedSequence {
@@ -159,7 +158,7 @@ function applyBinary(op: string, name: Name, rule: BinaryRule | null, a: Operand
   return y
 }
 
-function binary(name: Name, rule: BinaryRule | null, op: string = name): Binary {
+function binary(name: Name, rule: BinaryRule | null, op: string = name): BinaryOp {
   function apply<R extends number>(
     a: Tensor<'float32', R>,
     b: Tensor<'float32', R> | number,

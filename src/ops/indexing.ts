@@ -5,7 +5,7 @@ import { applyFunction, broadcastShape } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { checkShape, empty, type Shape, type Tensor, tensor } from '../tensor.js'
+import { checkShape, empty, type Float, type Shape, type Tensor, tensor } from '../tensor.js'
 import { block, placed } from './blocks.js'
 import { around, checkFloat, dimOf } from './dims.js'
 import { add } from './elementwise.js'
@@ -15,7 +15,6 @@ import { add } from './elementwise.js'
  * gradient of a number that is taken several times is a sum in a fixed order.
  */
 
-type Float = Tensor<'float32'>
 /** Integers [K]: a tensor, or numbers of the host. */
 export type Index = Tensor<'int32'> | Int32Array | readonly number[]
 

@@ -13,13 +13,20 @@ import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { empty, type Matrix, ranked, type Scalar, sizeOf, type Tensor, tensor } from '../tensor.js'
+import {
+  empty,
+  type Float,
+  type Matrix,
+  ranked,
+  type Scalar,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../tensor.js'
 import { checkFloat, viewOf } from './dims.js'
 import { add, mul, neg, softplus, sub } from './elementwise.js'
 import { mean, sum } from './reduce.js'
 import { permute, reshape } from './shape.js'
-
-type Float = Tensor<'float32'>
 
 /** A class for each row, as many as the logits have rows; checked by the call. */
 export type Labels = Tensor<'int32'> | Int32Array | readonly number[]
@@ -66,7 +73,8 @@ function checkLabels(
   }
 }
 
-interface Losses {
+/** What cross entropy gives without a tape. */
+export interface CrossEntropyResult {
   /** The mean or the sum, or where there is no reduction a loss for each row. */
   loss: Float
   /** The gradient in the rows [N, C] where the loss is one number, or each row's. */
@@ -79,7 +87,7 @@ function lossesOf(
   rows: Matrix,
   given: Labels,
   options: CrossEntropyOptions & { train: boolean; normalized: boolean },
-): Losses {
+): CrossEntropyResult {
   const { reduction = 'mean', weight = null, labelSmoothing = 0, train, normalized } = options
   const { ignoreIndex = IGNORED } = options
   const [count, classes] = rows.shape
@@ -146,12 +154,12 @@ export function crossEntropyForward(
   logits: Matrix,
   labels: Labels,
   options: CrossEntropyOptions & { train?: boolean },
-): Losses
+): CrossEntropyResult
 export function crossEntropyForward(
   logits: Matrix,
   labels: Labels,
   options: CrossEntropyOptions & { train?: boolean } = {},
-): Losses {
+): CrossEntropyResult {
   const op = 'crossEntropy'
   checkOptions(op, options, forwardNames)
   checkTensor(op, 'logits', logits, { dtype: 'float32', shape: [anySize, anySize] })

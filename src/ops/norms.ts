@@ -4,14 +4,12 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
-import { empty, type Matrix, type Tensor, type Vector } from '../tensor.js'
+import { empty, type Float, type Matrix, type Tensor, type Vector } from '../tensor.js'
 import { checkFloat, dimOf, onRows } from './dims.js'
 import { add, div, mul, pow, sub } from './elementwise.js'
 import { mean, norm } from './reduce.js'
 
 /** Normalisations. */
-
-type Float = Tensor<'float32'>
 
 /** What keeps a deviation from 0. */
 export interface LayerNormOptions {

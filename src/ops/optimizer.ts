@@ -2,10 +2,8 @@ import { checkTensor } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
 import { type NativeBuffer, native } from '../native.js'
-import type { Tensor } from '../tensor.js'
+import type { Float } from '../tensor.js'
 import { MissedSteps } from './missedSteps.js'
-
-type Float = Tensor<'float32'>
 
 /**
  * One step of all groups of an optimiser, in place: every parameter, its state and its counter change or, where one

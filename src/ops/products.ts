@@ -4,15 +4,13 @@ import { applyFunction, broadcastShape, broadcastStrides, walkOf } from '../elem
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { checkShape, empty, type Matrix, ranked, sizeOf, type Tensor } from '../tensor.js'
+import { checkShape, empty, type Float, type Matrix, ranked, sizeOf, type Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
 import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
 import { div, maximum, mul } from './elementwise.js'
 import { norm, sum } from './reduce.js'
 
 /** Products of matrices and of vectors, in the device's precision. */
-
-type Float = Tensor<'float32'>
 
 /** A batch of matrices, or one for all. */
 interface Factors {

@@ -9,6 +9,7 @@ import { scope } from '../scope.js'
 import {
   checkShape,
   empty,
+  type Float,
   type FloatOptions,
   floatNames,
   full,
@@ -25,8 +26,6 @@ import { expand, unsqueeze } from './shape.js'
  * Random numbers on a device: Philox4x32-10 of a key that the host draws, so that a seed gives the same uniform numbers on
  * every device.
  */
-
-type Float = Tensor<'float32'>
 
 /** Where a random tensor is, and what draws its key. */
 export interface RandomOptions extends FloatOptions {

@@ -4,7 +4,7 @@ import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { empty, emptyIntegers, Tensor } from '../tensor.js'
+import { empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
 import { around, checkFloat, dimOf, largestPlaces, reduceOver, viewOf } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
@@ -17,8 +17,6 @@ export { logSoftmax, softmax } from './softmax.js'
  * are negative. Every op throws ERR_OUT_OF_RANGE for a dimension that x has not, and ERR_DTYPE, ERR_DISPOSED or
  * ERR_INVALID_ARGUMENT for another tensor or an unknown option.
  */
-
-type Float = Tensor<'float32'>
 
 /** Over which dimensions. */
 export interface ReduceOptions {

@@ -3,7 +3,7 @@ import { checkInteger, checkList } from '../check.js'
 import { broadcastStrides } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { scope } from '../scope.js'
-import { checkShape, empty, type Shape, sizeOf, type Tensor } from '../tensor.js'
+import { checkShape, empty, type Float, type Shape, sizeOf, type Tensor } from '../tensor.js'
 import { block, blockOf, contiguous, copyBlock, reordered } from './blocks.js'
 import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
 
@@ -12,8 +12,6 @@ import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
  * Every op throws ERR_OUT_OF_RANGE for a dimension that x has not, and ERR_DTYPE, ERR_DISPOSED or ERR_INVALID_ARGUMENT for
  * another tensor.
  */
-
-type Float = Tensor<'float32'>
 
 /**
  * The same numbers, row-major, in another shape. Nothing is copied: both tensors hold the memory, until the last of

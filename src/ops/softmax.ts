@@ -3,11 +3,9 @@ import { checkOptions, type OptionNames } from '../check.js'
 import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
-import { empty, type Tensor } from '../tensor.js'
+import { empty, type Float, type Tensor } from '../tensor.js'
 import { dimOf, onRows } from './dims.js'
 import { transpose } from './shape.js'
-
-type Float = Tensor<'float32'>
 
 /** Along which dimension. */
 export interface SoftmaxOptions {

@@ -23,6 +23,10 @@
 
 #define STANDIN_HERE const standin::Place& place = standin::Place::current()
 
+// Of half turns.
+inline float sinpif(float x) { return std::sin(static_cast<float>(M_PI) * x); }
+inline float cospif(float x) { return std::cos(static_cast<float>(M_PI) * x); }
+
 inline void __syncthreads(STANDIN_HERE) { standin::barrier("__syncthreads", 0, place); }
 inline int __syncthreads_count(int predicate, STANDIN_HERE) {
   return standin::barrier("__syncthreads_count", predicate != 0 ? 1 : 0, place);
