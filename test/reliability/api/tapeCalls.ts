@@ -118,7 +118,10 @@ function binary(world: World): void {
     (...values) => {
       const operand = (of: Float | number) =>
         typeof of === 'number' ? Math.fround(of) : values[tensors.indexOf(of)]!
-      return [reference(operand(a), operand(b))]
+      // A denormal exponent is 0 to the reference, and to the kernel no whole number.
+      const exponent = operand(b)
+      const vague = op === 'pow' && (typeof exponent === 'number' ? [exponent] : exponent.data).includes(0)
+      return [vague ? null : reference(operand(a), exponent)]
     },
     how(op),
   )
