@@ -4,7 +4,7 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
-import { empty, type Float, type Matrix, type Tensor, type Vector } from '../tensor.js'
+import { checkShape, empty, type Float, type Matrix, type Tensor, type Vector } from '../tensor.js'
 import { checkFloat, dimOf, onRows } from './dims.js'
 import { add, div, mul, pow, sub } from './elementwise.js'
 import { mean, norm } from './reduce.js'
@@ -150,6 +150,7 @@ export function batchNorm(given: Matrix | PackedSequence, options: BatchNormOpti
   checkNumber(op, 'eps', eps, 0)
   return onRows(op, given, x => {
     checkTensor<'float32', number>(op, 'x', x, { dtype: 'float32', shape: [anySize, anySize] })
+    checkShape(op, x.shape.slice(1))
     const wanted = { dtype: 'float32', shape: [x.shape[1]!], device: x.device } as const
     for (const name of ['weight', 'bias', 'runningMean', 'runningVar'] as const) {
       const each = options[name]

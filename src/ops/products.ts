@@ -194,6 +194,10 @@ export function cosineSimilarity(a: Float, b: Float, options: CosineOptions = {}
   if (!same) throw badArgument(op, 'b', `shape [${a.shape.join(', ')}]`, b.shape, 'ERR_SHAPE')
   const along = { dim: dimOf(op, 'dim', dim, a.shape.length) }
   checkNumber(op, 'eps', eps, 0)
+  checkShape(
+    op,
+    a.shape.filter((_, d) => d !== along.dim),
+  )
   return scope(() => {
     const norms = mul(maximum(norm(a, along), eps), maximum(norm(b, along), eps))
     return div(sum(mul(a, b), along), norms)

@@ -4,7 +4,7 @@ import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
+import { checkShape, empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
 import { around, checkFloat, dimOf, largestPlaces, reduceOver, viewOf } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
@@ -56,6 +56,8 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
     if (d === dims[i - 1]) throw badArgument(op, 'dim', 'each dimension once', given, 'ERR_OUT_OF_RANGE')
   })
   const kept = x.shape.map((n, d) => (dims.includes(d) ? 1 : n))
+  // Of nothing there may be more results than numbers.
+  if (x.size === 0) checkShape(op, kept)
   const shape = keepdim ? kept : x.shape.filter((_, d) => !dims.includes(d))
   const count = dims.reduce((product, d) => product * (x.shape[d] ?? 1), 1)
   // The gradient broadcasts.
@@ -182,6 +184,12 @@ export function logsumexp(x: Float, options: AlongOptions): Float {
   checkFloat(op, 'x', x)
   const dim = dimOf(op, 'dim', options.dim, x.shape.length)
   const none = (x.shape[dim] ?? 1) === 0
+  if (none) {
+    checkShape(
+      op,
+      x.shape.map((n, d) => (d === dim ? 1 : n)),
+    )
+  }
   const top = reduceOver(x, x.shape.length === 0 ? [] : [dim], 'max')
   const finite = applyFunction<number>('clamp', x.device, top.shape, top, none ? 0 : -LARGE, none ? 0 : LARGE)
   top.dispose()

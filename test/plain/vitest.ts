@@ -8,7 +8,7 @@ export { afterAll, afterEach, beforeAll, beforeEach, describe, it, test } from '
 export { expect } from './expect.js'
 
 /** Types were checked by the compiler. */
-export const expectTypeOf = () => ({ toEqualTypeOf() {} })
+export const expectTypeOf = () => ({ toEqualTypeOf() {}, toExtend() {} })
 
 export const vi = {
   /** Replaces a method by one that remembers its calls. */

@@ -32,7 +32,8 @@ export function drive<T extends Made>(
   })
   const given = made ?? []
   const left = memory().tensors - before - given.length
-  if (left !== 0 && given.every(each => tensorOf(each).node === null)) {
+  // Whoever goes back frees a tape.
+  if (left > 0 && given.every(each => tensorOf(each).node === null)) {
     throw new Error(`${op}: ${made === null ? 'refused' : 'answered'}, and left ${left} tensors`)
   }
   for (const each of given) {

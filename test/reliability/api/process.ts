@@ -3,10 +3,12 @@ import fc from 'fast-check'
 import { explainCalls, slowExplainCalls } from './explainCalls.js'
 import { fileCalls, slowFileCalls } from './fileCalls.js'
 import { Hostile } from './hostile.js'
+import { lossCalls } from './lossCalls.js'
 import { metricCalls } from './metricCalls.js'
 import { moduleCalls } from './moduleCalls.js'
 import { type Call, opCalls } from './opCalls.js'
 import { packedCalls } from './packedCalls.js'
+import { sequenceCalls } from './sequenceCalls.js'
 import { shapeCalls } from './shapeCalls.js'
 import { tapeCalls } from './tapeCalls.js'
 import { textCalls } from './textCalls.js'
@@ -20,7 +22,8 @@ import { DEVICES, type Tally, World } from './world.js'
  */
 
 const quick = joined(
-  ...[opCalls, tapeCalls, shapeCalls, packedCalls, moduleCalls, trainingCalls],
+  ...[opCalls, tapeCalls, shapeCalls, sequenceCalls, lossCalls],
+  ...[packedCalls, moduleCalls, trainingCalls],
   ...[metricCalls, textCalls, fileCalls, explainCalls],
 )
 /** All together drawn as often as three of the others. */

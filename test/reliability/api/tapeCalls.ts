@@ -41,6 +41,7 @@ const binaries = {
   add: [ops.add, exact.add],
   sub: [ops.sub, exact.sub],
   mul: [ops.mul, exact.mul],
+  multiply: [ops.multiply, exact.mul],
   div: [ops.div, exact.div],
   pow: [ops.pow, exact.pow],
   maximum: [ops.maximum, exact.maximum],
@@ -65,6 +66,7 @@ const binaryNames: (keyof typeof binaries)[] = [
   'add',
   'sub',
   'mul',
+  'multiply',
   'div',
   'pow',
   'maximum',
@@ -76,7 +78,7 @@ const binaryNames: (keyof typeof binaries)[] = [
 /** Of any numbers: the others are compared where these are moderate. */
 const everywhere: readonly string[] = [
   ...['neg', 'exp', 'sqrt', 'abs', 'relu'],
-  ...['add', 'sub', 'mul', 'maximum', 'minimum', 'eq', 'gt', 'lt'],
+  ...['add', 'sub', 'mul', 'multiply', 'maximum', 'minimum', 'eq', 'gt', 'lt'],
 ]
 const how = (op: string) => (everywhere.includes(op) ? CLOSE : {})
 
@@ -118,7 +120,10 @@ function binary(world: World): void {
     (...values) => {
       const operand = (of: Float | number) =>
         typeof of === 'number' ? Math.fround(of) : values[tensors.indexOf(of)]!
-      return [reference(operand(a), operand(b))]
+      // A denormal exponent is 0 to the reference, and to the kernel no whole number.
+      const exponent = operand(b)
+      const vague = op === 'pow' && (typeof exponent === 'number' ? [exponent] : exponent.data).includes(0)
+      return [vague ? null : reference(operand(a), exponent)]
     },
     how(op),
   )
