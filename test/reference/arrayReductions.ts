@@ -96,6 +96,17 @@ export function cumsum(x: NdArray, dim: number): NdArray {
   })
 }
 
+/** A NaN stays from where it stands. */
+export function cummax(x: NdArray, dim: number): NdArray {
+  return along(x, dim, line => {
+    let largest = -Infinity
+    return line.map(value => {
+      largest = Math.max(largest, value)
+      return largest
+    })
+  })
+}
+
 export function softmax(x: NdArray, dim = -1): NdArray {
   return along(x, dim, line => {
     const logSum = logOfSum(line)

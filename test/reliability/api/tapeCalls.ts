@@ -1,3 +1,4 @@
+import { cummax } from '../../../src/ops/cumulative.js'
 import * as ops from '../../../src/ops/elementwise.js'
 import * as products from '../../../src/ops/products.js'
 import * as reductions from '../../../src/ops/reduce.js'
@@ -223,12 +224,19 @@ function argmax(world: World): void {
   )
 }
 
+function largestSoFar(x: Float, dim: number): Float {
+  const { values, indices } = cummax(x, dim)
+  indices.dispose()
+  return values
+}
+
 function along(world: World): void {
   const { hostile } = world
   const x = world.some()
   const dim = dimOf(world, x)
   const calls: [op: string, call: () => Float, reference: (x: NdArray) => NdArray][] = [
     ['cumsum', () => reductions.cumsum(x, dim), a => exact.cumsum(a, dim)],
+    ['cummax', () => largestSoFar(x, dim), a => exact.cummax(a, dim)],
     ['softmax', () => softmax(x, { dim }), a => exact.softmax(a, dim)],
     ['logSoftmax', () => logSoftmax(x, { dim }), a => exact.logSoftmax(a, dim)],
     ['logsumexp', () => reductions.logsumexp(x, { dim }), a => exact.logsumexp(a, { dim })],
