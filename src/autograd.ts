@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { checkTensor } from './check.js'
 import { applyFunction, copyOf } from './elements.js'
 import { PackedRnnError } from './errors.js'
 import { outlive } from './scope.js'
@@ -135,7 +136,9 @@ export function backpropagate(
   const nodes = reachable(from.flatMap(({ node }) => (node instanceof Node ? [node] : [])))
   // All are checked before the first runs, so that a refusal leaves every gradient as it was.
   for (const node of nodes) node.check()
-  if (places !== undefined) {
+  if (places === undefined) {
+    for (const { inputs } of nodes) for (const input of inputs) if (input?.grad) checkGrad(input, input.grad)
+  } else {
     const read = new Set(nodes.flatMap(({ inputs }) => inputs))
     for (const place of places.keys()) if (!read.has(place)) unused(place)
   }
@@ -150,6 +153,13 @@ export function backpropagate(
     for (const gradients of pending.values()) for (const one of gradients) one?.dispose()
     throw error
   }
+}
+
+/** That a gradient is there to be added to: anybody may have put it there. */
+function checkGrad(leaf: Float, grad: Float): void {
+  if (grad.disposed || !leaf.requiresGrad || leaf.node !== null) return
+  const { shape, device } = leaf
+  checkTensor<'float32', number>('backward', 'grad', grad, { dtype: 'float32', shape, device })
 }
 
 function runNode(

@@ -182,7 +182,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
    * @param gradient of something in this tensor, same shape; for a single element the default is 1.
    * @throws PackedRnnError ERR_GRAPH_FREED the second time, ERR_MODIFIED where a parameter was changed in between,
    * ERR_NO_GRADIENT where nothing that it was computed from requires a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE and
-   * ERR_DISPOSED for another `gradient`. A refusal leaves tape and gradients as they were.
+   * ERR_DISPOSED for another `gradient`, or a `grad` that was put there. A refusal leaves tape and gradients as they were.
    */
   backward(gradient?: Tensor<'float32'>): void {
     if (this.node === null) {

@@ -101,6 +101,16 @@ describe('refused by name, and nothing is left', () => {
     expect([await dA!.item(), await dB!.item(), a.grad]).toEqual([-3, -2, null])
   })
 
+  test('a gradient of another shape that was put there is refused before anything is added', async () => {
+    const [a, b] = [leaf([2]), leaf([3])]
+    a.grad = x
+    const y = rnn.mul(a, b)
+    expectRefused('backward: grad: wanted shape [1], got [2, 2]', () => y.backward())
+    a.grad = null
+    y.backward()
+    expect(await b.grad!.item()).toBe(2)
+  })
+
   test('`gather` and `scatterAdd` of a scalar', async () => {
     const index = tensor(Int32Array.of(0), [] as const, { device: cpu })
     expect(await rnn.gather(scalar, 0, index).item()).toBe(1)

@@ -70,7 +70,7 @@ function ofTargets(world: World): void {
     hostile.once(3) ? beside(world, x) : null,
     hostile.once(3) ? beside(world, x, [shapeOf(x).at(-1) ?? 1]) : null,
   ]
-  const inputs = [x, target, weight, posWeight].filter(each => each !== null)
+  const inputs = [x, target, weight, posWeight].filter(each => each != null)
   const all = given(world, { ...options, weight, posWeight })
   compared(
     world,
@@ -79,7 +79,7 @@ function ofTargets(world: World): void {
     () => [bceWithLogits(x, target, all)],
     (z, t, ...others) => {
       if (all?.weight === undefined) return [null]
-      const next = (of: Float | null) => (of === null ? null : others.shift()!)
+      const next = (of: Float | null) => (of == null ? null : others.shift()!)
       const [w, p] = [next(weight), next(posWeight)]
       return [exact.bceWithLogits(z!, t!, { ...options, weight: w, posWeight: p })]
     },

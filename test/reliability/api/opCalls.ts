@@ -297,10 +297,19 @@ export const opCalls: Record<string, Call> = {
     const dLogits = world.attempt('crossEntropyBackward', () => crossEntropyBackward(saved, dLoss))
     if (dLogits === null) return
     world.keep(dLogits)
-    world.compare('crossEntropyBackward', [dLogits], [saved, dLoss], (s, d) => [s.map(v => v * d[0]!)], {
-      tolerance: 1e-6,
-      exact: true,
-    })
+    world.compare(
+      'crossEntropyBackward',
+      [dLogits],
+      [saved, dLoss],
+      (s, d) => [
+        // One for all, or one for each row.
+        s.map((v, i) => v * d[Math.floor((i * d.length) / s.length)]!),
+      ],
+      {
+        tolerance: 1e-6,
+        exact: true,
+      },
+    )
   },
   dropout(world) {
     const { hostile } = world

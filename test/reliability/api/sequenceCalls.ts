@@ -147,14 +147,14 @@ function layerNorm(world: World): void {
   const [weight, bias] = [orNull(world, affine), orNull(world, affine)]
   const options = given(world, hostile.once(3) ? { eps: hostile.number(0.1) } : {})
   const some = (x: Float | null) => untyped<Tensor<'float32', 1> | null>(x)
-  const inputs = [x, weight, bias].filter(each => each !== null)
+  const inputs = [x, weight, bias].filter(each => each != null)
   compared(
     world,
     'layerNorm',
     inputs,
     () => [norms.layerNorm(x, some(weight), some(bias), options)],
     (a, ...others) => {
-      const next = (given: Float | null) => (given === null ? null : others.shift()!)
+      const next = (given: Float | null) => (given == null ? null : others.shift()!)
       const eps = options?.eps ?? 1e-5
       const [w, b] = [next(weight), next(bias)]
       return [a!.shape.length === 0 || eps < 1e-5 ? null : exact.layerNorm(a!, w, b, { eps })]

@@ -222,9 +222,12 @@ export class World {
     this.later(async () => {
       const values: Float64Array[] = []
       const failures: PackedRnnError[] = []
-      for (const read of await Promise.all(given)) {
-        if (read instanceof PackedRnnError) failures.push(read)
-        else values.push(Float64Array.from(read, flushed))
+      let onlyNothing = true
+      for (const [i, read] of (await Promise.all(given)).entries()) {
+        if (read instanceof PackedRnnError) {
+          failures.push(read)
+          onlyNothing &&= inputs[i]!.size === 0
+        } else values.push(Float64Array.from(read, flushed))
       }
       const expected = failures.length > 0 ? [] : reference(...values)
       let scale = 1
@@ -237,7 +240,7 @@ export class World {
           throw new Error(`${name}: output ${i} failed without a reason: ${got.message}`)
         }
         // Of nothing, nothing is read.
-        if (failures.length > 0 && got.length === 0) continue
+        if (failures.length > 0 && (got.length === 0 || onlyNothing)) continue
         if (failures.length > 0) throw new Error(`${name}: output ${i} is there, and an input is not`)
         const wanted = expected[i]
         if (wanted == null) continue
