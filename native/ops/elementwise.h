@@ -45,6 +45,15 @@ enum class Function : std::int32_t {
   minimumBackward,
 };
 
+// How far the last of n elements is from the first; of more than can be counted, further than any buffer.
+PACKED_RNN_DESCRIBED std::int64_t reach(std::int64_t n, std::int64_t stride) {
+  std::int64_t last = 0;
+  constexpr std::int64_t kFar = INT64_MAX / 16;
+  if (__builtin_mul_overflow(n - 1, stride, &last) || last > kFar || last < -kFar)
+    return stride < 0 ? -kFar : kFar;
+  return last;
+}
+
 // out = f(a, b, c) over at most four dimensions. out is contiguous; an operand's stride of 0 repeats it. An
 // operand that is absent is its number.
 struct Elementwise {
@@ -66,7 +75,7 @@ struct Elementwise {
     std::int64_t last = 0;
     for (int d = 0; d < 4; d++) {
       if (shape.at[d] == 0) return 0;
-      last += (shape.at[d] - 1) * strides.at[d];
+      last += reach(shape.at[d], strides.at[d]);
     }
     return last + 1;
   }
@@ -103,7 +112,7 @@ struct CopyStrided {
     std::int64_t low = first, high = first;
     for (int d = 0; d < 4; d++) {
       if (shape.at[d] == 0) return true;
-      const std::int64_t last = (shape.at[d] - 1) * strides.at[d];
+      const std::int64_t last = reach(shape.at[d], strides.at[d]);
       (last < 0 ? low : high) += last;
     }
     return low >= 0 && high < count;

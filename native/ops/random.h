@@ -19,6 +19,9 @@ struct Dropout {
   const float* x;
   float* y;  // may be x
 
+  PACKED_RNN_DESCRIBED bool fits() const {
+    return directions > 0 && columns % directions == 0 && (sequences.count == 0 || sequences.rows() == rows);
+  }
   using O = Dropout;
   using Fields =
       List<Extent<&O::rows>, Extent<&O::columns>, Extent<&O::directions>, Optional<Offsets<&O::sequences>>,
