@@ -6,7 +6,8 @@ import { outlive } from './scope.js'
 import type { Storage } from './storage.js'
 import type { DType, Float, TapeNode, Tensor } from './tensor.js'
 
-type Gradients = readonly (Float | null)[]
+/** A gradient for each of several tensors, null where there is none. */
+export type Gradients = readonly (Float | null)[]
 
 const recording = new AsyncLocalStorage<boolean>()
 

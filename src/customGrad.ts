@@ -1,4 +1,4 @@
-import { backpropagate, isRecorded, noGrad, record } from './autograd.js'
+import { backpropagate, type Gradients, isRecorded, noGrad, record } from './autograd.js'
 import { checkFunction, checkList, checkOptions, checkTensor, type OptionNames } from './check.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { checkFloat } from './ops/dims.js'
@@ -6,9 +6,6 @@ import { outlive, scope } from './scope.js'
 import { type Float, filled, Tensor } from './tensor.js'
 
 /** Gradients of one's own, and gradients asked for. */
-
-/** A gradient for each of several tensors, null where there is none. */
-export type Gradients = readonly (Float | null)[]
 
 /** What a forward pass of one's own gives: one result or several, and what its backward pass needs. */
 export interface CustomResult<Output, Saved> {

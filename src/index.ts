@@ -4,12 +4,11 @@
  * @module packed-rnn
  */
 
-export { noGrad } from './autograd.js'
+export { type Gradients, noGrad } from './autograd.js'
 export {
   type CustomResult,
   customGrad,
   detach,
-  type Gradients,
   type GradOptions,
   grad,
 } from './customGrad.js'

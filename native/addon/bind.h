@@ -81,6 +81,8 @@ template <auto m>
 constexpr bool kComesFromElsewhere<Heeds<m>> = true;
 template <auto m, auto flag>
 constexpr bool kComesFromElsewhere<Doubts<m, flag>> = true;
+template <auto m>
+constexpr bool kComesFromElsewhere<FromBackend<m>> = true;
 template <class F>
 constexpr int numbersOf = ArgumentsOf<F>::count > 0 || kComesFromElsewhere<F> ? 0 : NumbersOf<F>::count;
 
@@ -109,6 +111,7 @@ class Binder {
     if constexpr (requires { task_.op.fits(); }) {
       if (!task_.op.fits()) wrong("%s: wanted sizes and strides that fit each other", O::name);
     }
+    O::Fields::each([&]<class F> { fromBackend(F{}); });
     arguments_ = begin;
     O::Fields::each([&]<class F> {
       if constexpr (IsBuffer<F>) buffer(F{});
@@ -300,6 +303,13 @@ class Binder {
     }
     task_.op.*m = to.data();
   }
+  template <auto m>
+  void fromBackend(FromBackend<m>) {
+    task_.op.*m = queue_.backend().recurrentSavedCount(task_.op);
+  }
+  template <class F>
+  void fromBackend(F) {}
+
   template <auto m, auto flag>
   void array(Doubts<m, flag>) {
     if (task_.op.*flag) task_.doubt = std::make_shared<Doubt>();
@@ -320,7 +330,7 @@ class Binder {
       held.direction = D::direction;
       Handle* const handle = handleOf(env_, arguments_[copy]);
       if (handle == nullptr) {
-        if (D::optional && isAbsent(arguments_[copy])) continue;
+        if (D::optional && isAbsent(arguments_[copy]) && !isRequired<F>(copy)) continue;
         wrong("%s: %.*s: wanted a buffer", O::name, length(D::name), D::name.data());
       }
       const bool countable = count >= 0 && count <= INT64_MAX / 8;
@@ -333,6 +343,14 @@ class Binder {
         wrongCount<F>(count, handle->buffer->bytes / sizeof(typename D::Element));
       }
       held.buffer = handle->buffer;
+    }
+  }
+  template <class F>
+  bool isRequired(int copy) const {
+    if constexpr (requires { Field<F>::required; }) {
+      return Field<F>::required && copy < task_.op.directions;
+    } else {
+      return false;
     }
   }
   template <class F>

@@ -12,6 +12,12 @@ struct Sequences {
   PACKED_RNN_DESCRIBED std::int64_t rows() const { return count == 0 ? 0 : offsets[count]; }
 };
 
+// a b; of more than can be counted, more than any buffer has.
+PACKED_RNN_DESCRIBED constexpr std::int64_t times(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
 // What a backend makes of weights and uses again as long as they stay, such as packed forms. Whoever holds
 // the weights also holds this: it is destroyed when one of them changes, and with them. Any thread may
 // destroy it.

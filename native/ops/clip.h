@@ -24,8 +24,11 @@ struct RowsOfGradients {
   PACKED_RNN_DESCRIBED GradientRows rows(std::int64_t i) const {
     return {idCounts[i], columns[i], tableRows[i], ids[i]};
   }
+  // Of a gradient in rows; a dense one may have any number of elements.
+  PACKED_RNN_DESCRIBED std::int64_t gradientCount(std::int64_t i) const {
+    return tableRows[i] == 0 ? -1 : times(idCounts[i], columns[i]);
+  }
   PACKED_RNN_DESCRIBED std::int64_t any(std::int64_t) const { return -1; }
-  PACKED_RNN_DESCRIBED std::int64_t one(std::int64_t) const { return 1; }
   using O = RowsOfGradients;
   using Fields = List<Length<&O::tensors>, Extents64<&O::columns>, Extents64<&O::tableRows>,
                       Buffers<Direction::read, &O::ids, &O::any>, Counts<&O::idCounts, &O::ids>>;
@@ -52,9 +55,10 @@ struct ClipNorm : RowsOfGradients {
   using Base = RowsOfGradients;
   using O = ClipNorm;
   using Fields =
-      Join<Base::Fields, List<Flag<&O::largest>, Flag<&O::mustBeFinite>, Number<&O::maxNorm>,
-                              Buffers<Direction::update, &O::values, &O::any>, Counts<&O::counts, &O::values>,
-                              Write<&O::total, &O::single>, Doubts<&O::refused, &O::mustBeFinite>>>;
+      Join<Base::Fields,
+           List<Flag<&O::largest>, Flag<&O::mustBeFinite>, Number<&O::maxNorm>,
+                Buffers<Direction::update, &O::values, &O::gradientCount>, Counts<&O::counts, &O::values>,
+                Write<&O::total, &O::single>, Doubts<&O::refused, &O::mustBeFinite>>>;
 };
 constexpr int kMostDoubts = 64;
 

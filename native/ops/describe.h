@@ -168,6 +168,9 @@ template <auto m, auto... shape>
 struct Borrow : BufferField<Direction::borrow, m, shape...> {};
 template <class B>
 struct Optional {};  // null where it is absent
+// Of buffers for each direction: there is one for each that the op has.
+template <class B>
+struct Required {};
 // The pointer is so many elements behind the buffer's beginning.
 template <class B, auto offset>
 struct Behind {};
@@ -194,7 +197,9 @@ struct Extents64 {};  // const std::int64_t*: sizes
 template <auto m>
 struct Structs {};  // const S*: a number for each of S::Fields
 
-// ---- What the queue brings.
+// ---- What the addon brings.
+template <auto m>
+struct FromBackend {};  // a size that the device's backend knows: Backend::recurrentSavedCount of the op
 template <auto m>
 struct Keeps {};  // Kept**: see O::KeptOf and O::keptShape
 template <auto m>
@@ -266,6 +271,10 @@ template <class B>
 struct Field<Optional<B>> : Field<B> {
   static constexpr bool optional = true;
 };
+template <class B>
+struct Field<Required<B>> : Field<B> {
+  static constexpr bool required = true;
+};
 template <class B, auto o>
 struct Field<Behind<B, o>> : Field<B> {
   template <class O>
@@ -289,6 +298,7 @@ struct Field<Directed<d, m, part, s...>> {
   static constexpr std::string_view name = nameOf<part>();
   static constexpr Direction direction = d;
   static constexpr bool optional = true;
+  static constexpr bool required = false;
   static constexpr int copies = 2;
   using Element = std::remove_const_t<std::remove_pointer_t<TypeOf<part>>>;
   template <class O>

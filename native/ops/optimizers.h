@@ -21,12 +21,12 @@ struct Stepped {
   PACKED_RNN_DESCRIBED std::int64_t one(std::int64_t) const { return 1; }
   PACKED_RNN_DESCRIBED std::int64_t count(std::int64_t i) const { return counts[i]; }
   using O = Stepped;
-  template <auto gradientCount>
+  template <auto parameterCount, auto gradientCount>
   using FieldsOf =
-      List<Length<&O::tensors>, Buffers<Direction::update, &O::parameters, &O::any>,
+      List<Length<&O::tensors>, Buffers<Direction::update, &O::parameters, parameterCount>,
            Counts<&O::counts, &O::parameters>, Buffers<Direction::read, &O::gradients, gradientCount>,
            Buffers<Direction::update, &O::steps, &O::one>, Heeds<&O::refused>>;
-  using Fields = FieldsOf<&O::count>;
+  using Fields = FieldsOf<&O::any, &O::count>;
 };
 
 // maximize: the parameters climb, along the gradient with its sign turned before anything else.
@@ -126,20 +126,24 @@ struct AdamStep : Stepped {
   PACKED_RNN_DESCRIBED GradientRows rows(std::int64_t i) const {
     return {idCounts[i], columns[i], tableRows[i], ids[i]};
   }
+  PACKED_RNN_DESCRIBED std::int64_t parameterCount(std::int64_t i) const {
+    return tableRows[i] == 0 ? -1 : times(tableRows[i], columns[i]);
+  }
   PACKED_RNN_DESCRIBED std::int64_t gradientCount(std::int64_t i) const {
-    return tableRows[i] == 0 ? counts[i] : -1;
+    return tableRows[i] == 0 ? counts[i] : times(idCounts[i], columns[i]);
   }
   PACKED_RNN_DESCRIBED std::int64_t words(std::int64_t i) const { return missedStepsWords(tableRows[i]); }
   using Base = Stepped;
   using O = AdamStep;
   // What is updated last has memory only where all else has.
-  using Fields =
-      Join<List<Extents64<&O::columns>, Extents64<&O::tableRows>>, Stepped::FieldsOf<&O::gradientCount>,
-           List<Structs<&O::options>, Buffers<Direction::update, &O::means, &O::count>,
-                Buffers<Direction::update, &O::variances, &O::count>,
-                Buffers<Direction::update, &O::maxima, &O::count>, Buffers<Direction::read, &O::ids, &O::any>,
-                Counts<&O::idCounts, &O::ids>, Buffers<Direction::read, &O::rests, &O::one>,
-                Buffers<Direction::update, &O::missed, &O::words>>>;
+  using Fields = Join<
+      List<Extents64<&O::columns>, Extents64<&O::tableRows>, Buffers<Direction::read, &O::ids, &O::any>,
+           Counts<&O::idCounts, &O::ids>>,
+      Stepped::FieldsOf<&O::parameterCount, &O::gradientCount>,
+      List<Structs<&O::options>, Buffers<Direction::update, &O::means, &O::count>,
+           Buffers<Direction::update, &O::variances, &O::count>,
+           Buffers<Direction::update, &O::maxima, &O::count>, Buffers<Direction::read, &O::rests, &O::one>,
+           Buffers<Direction::update, &O::missed, &O::words>>>;
 };
 
 struct AsgdOptions {

@@ -78,14 +78,17 @@ struct RecurrentInput : RecurrentShape {
   const float* c0;  // optional: zeros
   Kept** kept;      // host [1], optional: where a pass with the same weights left what it made of them
 
+  PACKED_RNN_DESCRIBED bool fits() const {
+    return layer < layers && directions <= 2 && rows == sequences.rows();
+  }
   PACKED_RNN_DESCRIBED RowIndex rowIndex() const { return {index, starts, order}; }
   using Base = RecurrentShape;
   using O = RecurrentInput;
   using W = RecurrentWeights;
   static constexpr auto read = Direction::read;
   using Weights =
-      List<Directed<read, &O::weights, &W::wIh, &O::gates, &O::inputSize>,
-           Directed<read, &O::weights, &W::wHh, &O::gates, &O::R>,
+      List<Required<Directed<read, &O::weights, &W::wIh, &O::gates, &O::inputSize>>,
+           Required<Directed<read, &O::weights, &W::wHh, &O::gates, &O::R>>,
            Directed<read, &O::weights, &W::bIh, &O::gates>, Directed<read, &O::weights, &W::bHh, &O::gates>,
            Directed<read, &O::weights, &W::wHr, &O::projectionSize, &O::hiddenSize>>;
   using Fields = Join<Base::Fields,
@@ -116,7 +119,7 @@ struct RecurrentForward : RecurrentInput {
   using O = RecurrentForward;
   using Fields =
       Join<Base::Fields,
-           List<Extent<&O::savedCount>, Write<&O::output, &O::rows, &O::outputs>,
+           List<FromBackend<&O::savedCount>, Write<&O::output, &O::rows, &O::outputs>,
                 Behind<Write<&O::hN, &O::layers, &O::states, &O::R>, &O::hBegin>,
                 Optional<Behind<Write<&O::cN, &O::layers, &O::states, &O::hiddenSize>, &O::cBegin>>,
                 Optional<Write<&O::saved, &O::savedCount>>>>;
@@ -142,7 +145,7 @@ struct RecurrentBackward : RecurrentInput {
   static constexpr auto write = Direction::write;
   using Fields =
       Join<Base::Fields,
-           List<Extent<&O::savedCount>, Read<&O::output, &O::rows, &O::outputs>,
+           List<FromBackend<&O::savedCount>, Read<&O::output, &O::rows, &O::outputs>,
                 Update<&O::saved, &O::savedCount>, Optional<Read<&O::dOutput, &O::rows, &O::outputs>>,
                 Optional<Behind<Read<&O::dHN, &O::layers, &O::states, &O::R>, &O::hBegin>>,
                 Optional<Behind<Read<&O::dCN, &O::layers, &O::states, &O::hiddenSize>, &O::cBegin>>,

@@ -145,6 +145,8 @@ template <auto m>
 void add(Text&, Keeps<m>) {}
 template <auto m>
 void add(Text&, Heeds<m>) {}
+template <auto m>
+void add(Text&, FromBackend<m>) {}
 template <auto m, auto flag>
 void add(Text&, Doubts<m, flag>) {}
 

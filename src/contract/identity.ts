@@ -1,7 +1,7 @@
 // Made by `npm run generate` from native/ops. Do not edit.
 
 /** What the addon must say of itself: see native/ops/contract.h. */
-export const contractNumber = 5119034031200258
+export const contractNumber = 3683151408469592
 
 export type OpName =
   | 'matmul'

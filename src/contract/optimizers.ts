@@ -59,6 +59,8 @@ export interface AdamStep {
   columns: readonly number[]
   /** One a tensor. */
   tableRows: readonly number[]
+  /** int32, read. */
+  ids: readonly (NativeBuffer | null)[]
   /** float32, updated. */
   parameters: readonly (NativeBuffer | null)[]
   /** float32, read. */
@@ -73,8 +75,6 @@ export interface AdamStep {
   variances: readonly (NativeBuffer | null)[]
   /** float32, updated. */
   maxima: readonly (NativeBuffer | null)[]
-  /** int32, read. */
-  ids: readonly (NativeBuffer | null)[]
   /** float32, read. */
   rests: readonly (NativeBuffer | null)[]
   /** int32, updated. */
@@ -86,6 +86,7 @@ export function adamStep(device: NativeDevice, of: AdamStep): void {
     device,
     new Float64Array(of.columns),
     new Float64Array(of.tableRows),
+    of.ids,
     of.parameters,
     of.gradients,
     of.steps,
@@ -104,7 +105,6 @@ export function adamStep(device: NativeDevice, of: AdamStep): void {
     of.means,
     of.variances,
     of.maxima,
-    of.ids,
     of.rests,
     of.missed,
   )

@@ -44,7 +44,6 @@ export interface RecurrentForward {
   h0: NativeBuffer | null
   /** float32 [layers, states, hiddenSize], read. */
   c0: NativeBuffer | null
-  savedCount: number
   /** float32 [rows, outputs], written. */
   output: NativeBuffer
   /** float32 [layers, states, R], written. */
@@ -65,7 +64,6 @@ export function recurrentForward(device: NativeDevice, of: RecurrentForward): vo
   numbers[6] = of.distinctRows
   numbers[7] = of.layer
   numbers[8] = of.layers
-  numbers[9] = of.savedCount
   raw.recurrentForward(
     device,
     of.sequences,
@@ -127,7 +125,6 @@ export interface RecurrentBackward {
   h0: NativeBuffer | null
   /** float32 [layers, states, hiddenSize], read. */
   c0: NativeBuffer | null
-  savedCount: number
   /** float32 [rows, outputs], read. */
   output: NativeBuffer
   /** float32 [savedCount], updated. */
@@ -166,7 +163,6 @@ export function recurrentBackward(device: NativeDevice, of: RecurrentBackward): 
   numbers[6] = of.distinctRows
   numbers[7] = of.layer
   numbers[8] = of.layers
-  numbers[9] = of.savedCount
   raw.recurrentBackward(
     device,
     of.sequences,

@@ -121,15 +121,7 @@ export function sumTo(gradient: Float, shape: readonly number[]): Float {
   if (dims.length === 0) return gradient
   const sum = reduceOver(gradient, dims, 'sum')
   gradient.dispose()
-  const y = viewOf(sum, shape)
+  const y = sum.as(shape)
   sum.dispose()
   return y
-}
-
-/** The same memory in another shape, without a record. @internal */
-export function viewOf<R extends number>(
-  x: Float,
-  shape: Tensor<'float32', R>['shape'],
-): Tensor<'float32', R> {
-  return x.as(shape)
 }

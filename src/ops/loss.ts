@@ -23,7 +23,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.js'
-import { checkFloat, viewOf } from './dims.js'
+import { checkFloat } from './dims.js'
 import { add, mul, neg, softplus, sub } from './elementwise.js'
 import { mean, sum } from './reduce.js'
 import { permute, reshape } from './shape.js'
@@ -189,7 +189,7 @@ export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): M
 
 /** Rows [N, C] times one number, or a number each. */
 function scaledRows(rows: Matrix, by: Float): Matrix {
-  const column = by.size === 1 ? by.alias() : viewOf(by, [rows.shape[0], 1])
+  const column = by.size === 1 ? by.alias() : by.as([rows.shape[0], 1])
   const scaled = applyFunction<2>('mul', rows.device, rows.shape, rows, column)
   column.dispose()
   return scaled

@@ -6,7 +6,7 @@ import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Matrix, ranked, sizeOf, type Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
-import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
+import { checkFloat, dimOf, sumTo } from './dims.js'
 import { div, maximum, mul } from './elementwise.js'
 import { norm, sum } from './reduce.js'
 
@@ -112,7 +112,7 @@ function product(op: string, a: Float, b: Float): Float {
 
 function flat(x: Float): Matrix {
   const columns = x.shape.at(-1) ?? 1
-  return viewOf<2>(x, [sizeOf(x.shape.slice(0, -1)), columns])
+  return x.as<2>([sizeOf(x.shape.slice(0, -1)), columns])
 }
 
 /** What f makes of the rows of x, in the shape of its batch. */
@@ -120,7 +120,7 @@ function inRows(x: Float, f: (rows: Matrix) => Float): Float {
   const rows = flat(x)
   const found = f(rows)
   rows.dispose()
-  const y = viewOf<number>(found, [...x.shape.slice(0, -1), found.shape.at(-1) ?? 1])
+  const y = found.as<number>([...x.shape.slice(0, -1), found.shape.at(-1) ?? 1])
   found.dispose()
   return y
 }

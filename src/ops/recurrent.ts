@@ -120,7 +120,6 @@ function forward(
     const saved = train ? empty<1>(device, [savedCount(device, shape)]) : null
     native.recurrentForward(device.queue, {
       ...layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 }),
-      savedCount: saved?.size ?? 0,
       output: output.buffer,
       hN: hN.buffer,
       cN: cN?.buffer ?? null,
@@ -175,7 +174,6 @@ function backward(
     const dX = l > 0 || wanted.input !== false ? empty<2>(device, layer.input.shape) : null
     native.recurrentBackward(device.queue, {
       ...layerArguments(shape, weights, l, layer.input, layer.index, saved),
-      savedCount: layer.saved.size,
       output: layer.output.buffer,
       saved: layer.saved.buffer,
       dOutput: above?.buffer ?? null,

@@ -6,7 +6,7 @@ import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
-import { around, checkFloat, dimOf, largestPlaces, reduceOver, viewOf } from './dims.js'
+import { around, checkFloat, dimOf, largestPlaces, reduceOver } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
 import { transpose } from './shape.js'
 
@@ -67,7 +67,7 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
 
 /** A gradient in the result, repeated over what was reduced, times a number. */
 function repeated(dY: Float, x: Float['shape'], kept: readonly number[], scale: number): Float {
-  const wide = viewOf(dY, kept)
+  const wide = dY.as(kept)
   const dX = applyFunction<number>('mul', dY.device, x, wide, scale)
   wide.dispose()
   return dX
@@ -78,7 +78,7 @@ function summed(op: string, x: Float, options: ReduceOptions, scaleOf: (count: n
   const scale = scaleOf(count)
   const whole = dims.length === x.shape.length && scale === 1
   const reduced = whole ? sumOfAll(x) : reduceOver(x, dims, 'sum', scale)
-  const y = viewOf(reduced, shape)
+  const y = reduced.as(shape)
   reduced.dispose()
   const from: Float['shape'] = x.shape
   record(op, [x], [y], () => ([dY]) => [dY ? repeated(dY, from, kept, scale) : null])
@@ -116,14 +116,14 @@ function extreme(op: string, x: Float, options: ReduceOptions, reduction: 'max' 
   const { dims, shape, kept, count } = over(op, x, options)
   if (count === 0) throw badArgument(op, 'x', 'at least one number to choose from', x.shape, 'ERR_SHAPE')
   const reduced = reduceOver(x, dims, reduction)
-  const y = viewOf(reduced, shape)
+  const y = reduced.as(shape)
   reduced.dispose()
   record(op, [x], [y], keeper => {
     const [heldX, heldY] = [keeper.hold(x), keeper.hold(y)]
     return ([dY]) => {
       if (!dY) return [null]
       // Equals share the gradient.
-      const [wideY, wideD] = [viewOf(heldY, kept), viewOf(dY, kept)]
+      const [wideY, wideD] = [heldY.as(kept), dY.as(kept)]
       const equal = applyFunction<number>('eq', x.device, heldX.shape, heldX, wideY)
       const many = reduceOver(equal, dims, 'sum')
       const share = applyFunction<number>('div', x.device, many.shape, wideD, many)
@@ -204,12 +204,9 @@ export function logsumexp(x: Float, options: AlongOptions): Float {
 
 /** A tensor without a dimension of 1, on the tape. */
 function withoutDim(x: Float, dim: number): Float {
-  const y = viewOf(
-    x,
-    x.shape.filter((_, d) => d !== dim),
-  )
+  const y = x.as(x.shape.filter((_, d) => d !== dim))
   const from: Float['shape'] = x.shape
-  record('squeeze', [x], [y], () => ([dY]) => [dY ? viewOf(dY, from) : null])
+  record('squeeze', [x], [y], () => ([dY]) => [dY ? dY.as(from) : null])
   return y
 }
 
@@ -233,14 +230,14 @@ export function norm(x: Float, options: NormOptions = {}): Float {
   if (p !== 2) return scope(() => (p === 1 || count === 0 ? sum(abs(x), rest) : amax(abs(x), rest)))
   const squares = reduceOver(x, dims, 'sumOfSquares')
   const root = applyFunction<number>('sqrt', x.device, squares.shape, squares)
-  const y = viewOf(root, shape)
+  const y = root.as(shape)
   squares.dispose()
   root.dispose()
   record(op, [x], [y], keeper => {
     const [heldX, heldY] = [keeper.hold(x), keeper.hold(y)]
     return ([dY]) => {
       if (!dY) return [null]
-      const [wideY, wideD] = [viewOf(heldY, kept), viewOf(dY, kept)]
+      const [wideY, wideD] = [heldY.as(kept), dY.as(kept)]
       const rate = applyFunction<number>('div', x.device, kept, wideD, wideY)
       const finite = applyFunction<number>('where', x.device, kept, wideY, rate, 0)
       const dX = applyFunction<number>('mul', x.device, heldX.shape, heldX, finite)

@@ -5,7 +5,7 @@ import { badArgument } from '../errors.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Shape, sizeOf, type Tensor } from '../tensor.js'
 import { block, blockOf, contiguous, copyBlock, reordered } from './blocks.js'
-import { checkFloat, dimOf, sumTo, viewOf } from './dims.js'
+import { checkFloat, dimOf, sumTo } from './dims.js'
 
 /**
  * The same numbers in other shapes and orders. Tensors stay contiguous: all but `reshape`, `squeeze` and `unsqueeze` copy.
@@ -39,9 +39,9 @@ export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
 
 /** A view, on the tape. */
 function viewed(op: string, x: Float, shape: readonly number[]): Float {
-  const y = viewOf<number>(x, shape)
+  const y = x.as<number>(shape)
   const from: Shape = x.shape
-  record(op, [x], [y], () => ([dY]) => [dY ? viewOf(dY, from) : null])
+  record(op, [x], [y], () => ([dY]) => [dY ? dY.as(from) : null])
   return y
 }
 

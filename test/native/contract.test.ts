@@ -164,7 +164,7 @@ function wrongValues(door: Door, each: Argument, i: number): unknown[] {
   const ok = bufferOf(door.elements(i))
   const none = each.nullable ? [] : [null, undefined]
   if (each.kind === 'buffer') {
-    const short = [door.elements(i) + 1, door.elements(i) - 1, ODD].map(bufferOf)
+    const short = [door.elements(i) + 1, Math.abs(door.elements(i) - 1), ODD].map(bufferOf)
     return [...STRANGE, ...none, ...short, ...(each.born ? [] : [released]), [ok]]
   }
   if (each.kind === 'offsets') {
