@@ -48,7 +48,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('bench/gpu.js o
 
   it('goes on with the next test where a device was lost', () => {
     const file = join(folder, 'lost.jsonl')
-    const { status, stdout } = node(['bench/gpu/shard.js', file, 'cuda', '1/40', '60'], 'lost:60')
+    const { status, stdout } = node(['bench/gpu/shard.js', file, 'cuda', '1/120', '60'], 'lost:60')
     const found = new Findings(file).read()
     const [shard] = pick(found, 'suite')
     const failures = pick(found, 'test')

@@ -60,6 +60,19 @@ export const suites: readonly ((target: Target) => void)[] = [
   tapeFixturesSuite,
 ]
 
+/** What multiplies matrices, whose precision may be chosen: beside them ops compute in float32. */
+export const productSuites: readonly ((target: Target) => void)[] = [
+  linearSuite,
+  recurrentSuite,
+  cellsSuite,
+  vanishedSuite,
+  repeatedSuite,
+  denormalsSuite,
+  modulesSuite,
+  productsTapeSuite,
+  tapeFixturesSuite,
+]
+
 /** What depends on the path of the recurrent ops: also on the second one. */
 export const pathSuites: readonly ((target: Target) => void)[] = [
   recurrentSuite,
