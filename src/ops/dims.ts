@@ -7,6 +7,9 @@ import { withRows } from './rows.js'
 
 /** Dimensions of tensors: their numbers, and reductions over them, without a record. */
 
+/** A number near the largest of float32, where an infinity may not be subtracted. @internal */
+export const LARGE = 3.4e38
+
 /**
  * The dimension that a number names, counted from the end where it is negative.
  * @throws PackedRnnError ERR_OUT_OF_RANGE. @internal

@@ -6,7 +6,7 @@ import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
-import { around, checkFloat, dimOf, largestPlaces, reduceOver } from './dims.js'
+import { around, checkFloat, dimOf, LARGE, largestPlaces, reduceOver } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
 import { transpose } from './shape.js'
 
@@ -170,9 +170,6 @@ export function argmax(x: Float, options: Partial<AlongOptions> = {}): Tensor<'i
   places.dispose()
   return result
 }
-
-/** A number near the largest of float32, where an infinity may not be subtracted. */
-const LARGE = 3.4e38
 
 /**
  * log Σ exp x along a dimension, without overflow; of nothing it is −∞.

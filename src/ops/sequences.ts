@@ -7,7 +7,7 @@ import { checkSequences, kernelOffsets, PackedSequence, Sequences } from '../pac
 import { scope } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { checkShape, empty, type Matrix, ranked } from '../tensor.js'
-import { checkFloat } from './dims.js'
+import { checkFloat, LARGE } from './dims.js'
 import { add, exp, log, sub } from './elementwise.js'
 import { checkPacked, emptyIndex, packedRows, selectRows, withRows } from './rows.js'
 import { gathered, segmentReduce, spread } from './segments.js'
@@ -57,8 +57,6 @@ export function segmentMean(x: PackedSequence): Matrix {
 export function segmentMax(x: PackedSequence): Matrix {
   return segmentReduce('segmentMax', 'x', 'max', x)
 }
-
-const LARGE = 3.4e38
 
 /**
  * log Σ exp over each sequence's rows, column by column [B, C]; −∞ of an empty one.
