@@ -1,0 +1,6 @@
+/**
+ * Files of weights: safetensors, with the names and shapes of PyTorch's state dicts.
+ * @module
+ */
+export { type HostTensor, readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js'
+export { loadStateDict, saveStateDict } from './stateDict.js'
