@@ -3,7 +3,9 @@
 //
 //   node examples/autocomplete.js [page.html]
 import { writeFile } from 'node:fs/promises'
-import { crossEntropy, explain, manualSeed, nn, optim, packSequence, scope, text } from 'packed-rnn'
+import { crossEntropy, manualSeed, nn, optim, packSequence, scope } from 'packed-rnn'
+import * as explain from 'packed-rnn/explain'
+import * as text from 'packed-rnn/text'
 
 manualSeed(1)
 const articles = text.inventArticles(160, 1).map(article => article.text.toLowerCase())
@@ -22,12 +24,8 @@ const shown = lines.pop()
 const data = lines.map(line => ({ ids: characters.encode([...line]), labels: words.encode(wordsOf(line)) }))
 
 class Autocompletion extends nn.Module {
-  constructor(Layers, options = { numEmbeddings: characters.size, embeddingDim: 32 }) {
-    super({})
-    this.embedding = this.child('embedding', new nn.Embedding(options))
-    this.layers = this.child('layers', new Layers({ inputSize: 32, hiddenSize: 128 }))
-    this.linear = this.child('linear', new nn.Linear({ inFeatures: 128, outFeatures: words.size }))
-  }
+  embedding = new nn.Embedding({ numEmbeddings: characters.size, embeddingDim: 32 })
+  linear = new nn.Linear({ inFeatures: 128, outFeatures: words.size })
   // After each character, to learn from; and after the last one, which `explain` asks for.
   forward = ids => this.linear.forward(this.layers.forward(this.embedding.forward(ids)).output.data)
   logits = vectors => this.linear.forward(this.layers.forward(vectors).lastOutput())
@@ -35,7 +33,8 @@ class Autocompletion extends nn.Module {
 
 const readings = []
 for (const [name, Layers] of Object.entries({ LSTM: nn.LSTM, GRU: nn.GRU })) {
-  const model = new Autocompletion(Layers)
+  const model = new Autocompletion()
+  model.layers = new Layers({ inputSize: 32, hiddenSize: 128 })
   const adam = new optim.Adam(model.parameters(), { lr: 0.005 })
   for (let from = 0; from < data.length; from += 100) {
     const batch = data.slice(from, from + 100)

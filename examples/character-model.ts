@@ -12,20 +12,18 @@ const ids = Int32Array.from(text, character => characters.indexOf(character))
 
 rnn.manualSeed(1)
 class CharacterModel extends nn.Module {
-  embedding = this.child(
-    'embedding',
-    new nn.Embedding({ numEmbeddings: characters.length, embeddingDim: 16 }),
-  )
-  lstm = this.child('lstm', new nn.LSTM({ inputSize: 16, hiddenSize: 64 }))
-  linear = this.child('linear', new nn.Linear({ inFeatures: 64, outFeatures: characters.length }))
+  embedding = new nn.Embedding({ numEmbeddings: characters.length, embeddingDim: 16 })
+  lstm = new nn.LSTM({ inputSize: 16, hiddenSize: 64 })
+  linear = new nn.Linear({ inFeatures: 64, outFeatures: characters.length })
 
-  /** The next character's logits [N, C] after each of N characters, and the states to go on from. */
-  forward(sequences: Int32Array[], before: rnn.nn.LstmState = {}) {
-    const { output, hN, cN } = this.lstm.forward(this.embedding.forward(rnn.packSequence(sequences)), before)
-    return { logits: this.linear.forward(output.data), states: { h0: hN, c0: cN } }
+  /** The next character's logits [N, C] after each of N characters, and the state to go on from. */
+  forward(sequences: Int32Array[], before: rnn.nn.LstmState | null = null) {
+    const rows = this.embedding.forward(rnn.packSequence(sequences))
+    const { output, state } = this.lstm.forward(rows, before)
+    return { logits: this.linear.forward(output.data), state }
   }
 }
-const model = new CharacterModel({})
+const model = new CharacterModel()
 const adam = new optim.Adam(model.parameters(), { lr: 0.01 })
 
 // A batch is sixteen pieces of the text; where they begin is drawn.
@@ -47,13 +45,13 @@ for (let step = 0; step <= 200; step++) {
 }
 
 const drawn = [characters.indexOf('t')]
-let states = {}
+let state: rnn.nn.LstmState | null = null
 await rnn.noGrad(async () => {
   while (drawn.length < 80) {
-    const after = model.forward([Int32Array.of(drawn.at(-1)!)], states)
+    const after: ReturnType<CharacterModel['forward']> = model.forward([Int32Array.of(drawn.at(-1)!)], state)
     const [id] = await rnn.multinomial(rnn.softmax(after.logits), 1).toArray()
     drawn.push(id!)
-    states = after.states
+    state = after.state
   }
 })
 console.log(`sample: ${drawn.map(id => characters[id]).join('')}`)

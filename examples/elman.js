@@ -2,7 +2,8 @@
 // of six words. The notebook feeds it [1, 6, 300], which reads as six sentences of one word; [6, 1, 300] was meant.
 //
 //   npm run build:ts && node examples/elman.js
-import { manualSeed, nn, noGrad, packedRows, packSequence, reshape, sigmoid, text } from 'packed-rnn'
+import { manualSeed, nn, noGrad, packedRows, packSequence, reshape, sigmoid } from 'packed-rnn'
+import * as text from 'packed-rnn/text'
 
 manualSeed(1)
 const sentence = text.tokenizers.whitespace('der Hund jagt die schwarze Katze')

@@ -8,7 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadStateDict, nn, noGrad, packSequence, readSafetensors, saveStateDict, scope } from 'packed-rnn'
+import { nn, noGrad, packSequence, scope } from 'packed-rnn'
+import { loadStateDict, readSafetensors, saveStateDict } from 'packed-rnn/formats'
 
 // The class as it is in Python: parts have the names that they have there, and so their parameters too.
 class Classifier extends nn.Module {

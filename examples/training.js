@@ -2,7 +2,9 @@
 // entropy, clipping and Adam, by hand. `training.Trainer` is this loop with batches, progress and checkpoints.
 //
 //   node examples/training.js
-import { crossEntropy, manualSeed, nn, noGrad, optim, packSequence, scope, text, training } from 'packed-rnn'
+import { crossEntropy, manualSeed, nn, noGrad, optim, packSequence, scope } from 'packed-rnn'
+import * as text from 'packed-rnn/text'
+import * as training from 'packed-rnn/training'
 
 manualSeed(1)
 const articles = text.inventArticles(240, 1)
@@ -11,15 +13,16 @@ const tokens = article => text.tokenizers.whitespace(article.text).slice(0, 60)
 const vocabulary = text.Vocabulary.fromDocuments(articles.map(tokens), { minCount: 2 })
 const labels = text.LabelEncoder.fit(articles.map(article => article.category))
 
-const embedding = new nn.Embedding({ numEmbeddings: vocabulary.size, embeddingDim: 50 })
-const lstm = new nn.LSTM({ inputSize: 50, hiddenSize: 32, bidirectional: true })
-const classifier = new nn.Linear({ inFeatures: 64, outFeatures: labels.classes.length })
-const modules = [embedding, lstm, classifier]
-const adam = new optim.Adam(
-  modules.flatMap(module => module.parameters()),
-  { lr: 0.01 },
-)
-const logits = ids => classifier.forward(lstm.forward(embedding.forward(ids)).lastHidden())
+class Net extends nn.Module {
+  embedding = new nn.Embedding({ numEmbeddings: vocabulary.size, embeddingDim: 50 })
+  lstm = new nn.LSTM({ inputSize: 50, hiddenSize: 32, bidirectional: true })
+  head = new nn.Linear({ inFeatures: 64, outFeatures: labels.classes.length })
+  forward(ids) {
+    return this.head.forward(this.lstm.forward(this.embedding.forward(ids)).lastHidden())
+  }
+}
+const net = new Net()
+const adam = new optim.Adam(net.parameters(), { lr: 0.01 })
 
 const documents = articles.map(article => vocabulary.encode(tokens(article)))
 const batches = new text.Batches(
@@ -30,9 +33,9 @@ for (let epoch = 0; epoch < 6; epoch++) {
   const losses = []
   for (const batch of batches.epoch(epoch)) {
     const loss = scope(() => {
-      const mean = crossEntropy(logits(batch.ids), batch.labels)
+      const mean = crossEntropy(net.forward(batch.ids), batch.labels)
       mean.backward()
-      optim.clipGradNorm(lstm.parameters(), 1)
+      optim.clipGradNorm(net.lstm.parameters(), 1)
       adam.step()
       adam.zeroGrad()
       return mean
@@ -45,7 +48,7 @@ for (let epoch = 0; epoch < 6; epoch++) {
 }
 
 const scores = await scope(() =>
-  noGrad(() => logits(packSequence(test.map(a => vocabulary.encode(tokens(a))))).toArray()),
+  noGrad(() => net.forward(packSequence(test.map(a => vocabulary.encode(tokens(a))))).toArray()),
 )
 const classes = labels.classes.length
 const predicted = test.map((_, i) => {
@@ -53,8 +56,5 @@ const predicted = test.map((_, i) => {
   return row.indexOf(Math.max(...row))
 })
 const truth = labels.transform(test.map(article => article.category))
-console.log(
-  training.classificationReport(truth, predicted, labels.classes, {
-    labels: labels.classes.map((_, i) => i),
-  }),
-)
+const options = { labels: labels.classes.map((_, i) => i) }
+console.log(training.classificationReport(truth, predicted, labels.classes, options))

@@ -1,6 +1,7 @@
 /**
- * LSTM, GRU and Elman layers over packed sequences: ops with explicit backward passes, a tape, modules, optimisers, and what
- * training on texts takes.
+ * LSTM, GRU and Elman layers over packed sequences: tensors, ops with explicit backward passes, a tape, modules and optimisers.
+ * Texts, training, files, pages and explanations are entry points of their own: `packed-rnn/text`, `/training`, `/formats`,
+ * `/reports`, `/explain`.
  * @module packed-rnn
  */
 
@@ -24,14 +25,6 @@ export {
 } from './device.js'
 export type { Operand } from './elements.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
-export * as explain from './explain/index.js'
-export {
-  type HostTensor,
-  readSafetensors,
-  type Safetensors,
-  writeSafetensors,
-} from './formats/safetensors.js'
-export { loadStateDict, saveStateDict } from './formats/stateDict.js'
 export type { Mark } from './mark.js'
 export * as nn from './nn/index.js'
 export { concatColumns } from './ops/columns.js'
@@ -206,7 +199,6 @@ export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export * as optim from './optim/index.js'
 export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'
-export * as reports from './reports/index.js'
 export { scope } from './scope.js'
 export {
   type ArrayOf,
@@ -225,5 +217,3 @@ export {
   type Vector,
   zeros,
 } from './tensor.js'
-export * as text from './text/index.js'
-export * as training from './training/index.js'

@@ -74,7 +74,6 @@ export type Matrix = Tensor<'float32', 2>
 export class Tensor<D extends DType = DType, R extends number = number> extends Scoped {
   readonly dtype: D
   readonly shape: Shape<R>
-  readonly device: Device
   /** Number of elements: the product of the shape, 1 of no dimensions. */
   readonly size: number
   /** Whether `backward()` leaves a gradient in `grad`. True for the parameters of modules. */
@@ -85,18 +84,24 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
   node: TapeNode | null = null
   /** The values as they were given, for tensors of integers: ids and labels are checked on the host. @internal */
   readonly host: ArrayOf<D> | null
+  #device: Device
   #storage: Storage | null
 
   /** @internal Use `tensor`, `zeros` or an op. */
   constructor(device: Device, dtype: D, shape: Shape<R>, storage: Storage, host: ArrayOf<D> | null = null) {
     super()
-    this.device = device
+    this.#device = device
     this.dtype = dtype
     this.shape = shape
     this.size = sizeOf(shape)
     this.host = host
     this.#storage = storage
     live++
+  }
+
+  /** Where the values live. */
+  get device(): Device {
+    return this.#device
   }
 
   /** Whether the memory was let go: every op refuses this tensor with ERR_DISPOSED. */
@@ -121,6 +126,14 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     const storage = new Storage(native.upload(this.device.queue, values))
     this.storage.release()
     this.#storage = storage
+  }
+
+  /** Moves these values to a device: the tensor stays the same object. Whatever reads the old memory keeps it. @internal */
+  move(device: Device, values: ArrayOf<D>): void {
+    const storage = new Storage(native.upload(device.queue, values))
+    this.storage.release()
+    this.#storage = storage
+    this.#device = device
   }
 
   /**

@@ -41,6 +41,28 @@ const printed: Record<string, (output: string) => void> = {
     expect(Number(count)).toBe(14 * 3 + 32 * 3 + 32 * 8)
     expect(Number(off)).toBeLessThan(1e-5)
   },
+  'subclassing.ts': output => {
+    const found = losses(output)
+    expect(found).toHaveLength(4)
+    expect(found[0]).toBeGreaterThan(0.6)
+    expect(found[3]).toBeLessThan(0.1)
+    const directions = ['', '_reverse'].flatMap(suffix =>
+      ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'].map(name => `lstm.${name}_l0${suffix}`),
+    )
+    const linear = ['layers.0', 'layers.1', 'head'].flatMap(name => [`${name}.weight`, `${name}.bias`])
+    expect(output).toContain(`\n${['embedding.weight', ...directions, ...linear].join(' ')}\n`)
+    expect(output).toContain('\nmissing 0, unexpected 0, same logits true\n')
+  },
+  'unfreezing.ts': output => {
+    const rows = [...output.matchAll(/^groups trained (\d) {2}moved ([01 ]+) {2}loss (\d+\.\d{4})$/gm)]
+    expect(rows.map(([, trained, moved]) => [trained, moved])).toEqual([
+      ['1', '0 0 1'],
+      ['2', '0 1 1'],
+      ['3', '1 1 1'],
+    ])
+    const [first, , last] = rows.map(([, , , loss]) => Number(loss))
+    expect(last).toBeLessThan(first!)
+  },
   'attention-decoder.ts': output => {
     const found = losses(output)
     expect(found).toHaveLength(4)

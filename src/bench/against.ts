@@ -31,9 +31,11 @@ export interface AgainstResults {
 /** @returns null where there is no built checkout */
 export function findAgainst(given: string): Against | null {
   const directory = resolve(given)
-  const file = join(directory, 'dist', 'index.js')
+  const dist = join(directory, 'dist')
+  // Before 0.2 there was one entry point.
+  const file = ['compat.js', 'index.js'].map(name => join(dist, name)).find(existsSync)
   const manifest = join(directory, 'package.json')
-  if (!existsSync(file) || !existsSync(manifest)) return null
+  if (file === undefined || !existsSync(manifest)) return null
   const { version }: { version: string } = JSON.parse(readFileSync(manifest, 'utf8'))
   return { who: `${OURS} in ${given}`, directory, version, library: pathToFileURL(file).href }
 }

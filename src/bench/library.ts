@@ -1,8 +1,8 @@
 /** What a user of the package imports: of this checkout, or of another one. */
-export type Library = typeof import('../index.js')
+export type Library = typeof import('../compat.js')
 
 /** This checkout's. */
-export const OWN_LIBRARY = new URL('../index.js', import.meta.url).href
+export const OWN_LIBRARY = new URL('../compat.js', import.meta.url).href
 
 /** @param url of a file */
 export async function openLibrary(url: string): Promise<Library> {

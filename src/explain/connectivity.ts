@@ -135,7 +135,7 @@ function evalLogits(model: SequenceModel, vectors: PackedSequence): Matrix {
 
 /** Parameters are no part of what is asked: their gradients, which may be those of a training step, stay as they are. */
 function backwardToVectors(model: Module, logits: Matrix, dLogits: Float32Array): void {
-  const parameters = model.parameters()
+  const parameters = model.parameters().filter(({ requiresGrad }) => requiresGrad)
   const seed = tensor(dLogits, logits.shape, { device: logits.device })
   for (const parameter of parameters) parameter.requiresGrad = false
   try {

@@ -1,54 +1,178 @@
-import { checkNumber, checkOptions, checkTensor } from '../check.js'
-import { dropout } from '../ops/dropout.js'
-import type { Generator } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { checkInstance, checkNumber, checkOptions, checkTensor } from '../check.js'
+import { checkFloat } from '../ops/dims.js'
+import { dropout, dropoutForward } from '../ops/dropout.js'
+import { mul } from '../ops/elementwise.js'
+import { checkPacked, withRows } from '../ops/rows.js'
+import { repeatRows } from '../ops/sequences.js'
+import { type PackedIds, PackedSequence } from '../packed.js'
+import { type Float, full, ranked, type Shape, type Tensor } from '../tensor.js'
+import { Embedding } from './embedding.js'
+import { MaskCounter } from './masks.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
 
-/** Which mask comes next: the same seed and step give the same mask. Who goes on with a run sets `step`. */
-export class MaskCounter {
-  /** Drawn when the module was made. */
-  readonly seed: number
-  /** Masks drawn so far. */
-  step = 0
-
-  /** @internal */
-  constructor(generator: Generator) {
-    this.seed = generator.bits()
-  }
-
-  /** The place of the next mask, counted. @internal */
-  next(): { seed: number; step: number } {
-    return { seed: this.seed, step: this.step++ }
-  }
+/** Options of the dropout modules. */
+export interface DropoutModuleOptions extends ModuleOptions {
+  /** The probability that an element is dropped; default 0.5. */
+  p?: number
 }
 
-/** Inverted dropout (Srivastava et al. 2014, as torch.nn.Dropout) while training, and nothing after `eval()`. */
-export class Dropout extends Module {
-  /** A probability. */
+const names = { ...moduleNames, p: true } as const
+
+/** What the dropout modules share: a probability and a counter of masks. */
+abstract class Dropping extends Module {
+  /** The probability that an element is dropped. */
   readonly p: number
-  /** Which mask comes next. */
+  /** Counts the masks. */
   readonly masks: MaskCounter
 
-  /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1]; ERR_INVALID_ARGUMENT for an unknown option; as `device`
-   * where none is given.
-   */
-  constructor(options: ModuleOptions & { p?: number } = {}) {
-    checkOptions('nn.Dropout', options, { ...moduleNames, p: true })
+  /** @internal */
+  constructor(op: string, options: DropoutModuleOptions) {
     super(options)
     this.p = options.p ?? 0.5
-    checkNumber('nn.Dropout', 'p', this.p, 0, 1)
+    checkNumber(op, 'p', this.p, 0, 1)
     this.masks = new MaskCounter(this.generator)
   }
 
+  /** Whether `forward` drops anything. @internal */
+  protected get active(): boolean {
+    return this.training && this.p > 0
+  }
+
+  /** A mask of this shape: 0 with probability p, else 1 / (1 − p). @internal */
+  protected mask<R extends number>(device: Float['device'], shape: Shape<R>): Tensor<'float32', R> {
+    using ones = full<R>(shape, 1, { device })
+    return dropoutForward(ones, this.p, this.masks.next())
+  }
+}
+
+/**
+ * Inverted dropout (Srivastava et al. 2014), as torch.nn.Dropout: in training mode an element becomes 0 with probability p, and
+ * is multiplied by 1 / (1 − p) otherwise. In evaluation mode it returns its input.
+ *
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'packed-rnn'
+ *
+ * const dropout = new nn.Dropout({ p: 0.5 })
+ * console.log(dropout.forward(zeros([2, 3])).shape) // [2, 3]
+ * ```
+ */
+export class Dropout extends Dropping {
+  /** @throws PackedRnnError if p is outside [0, 1] or an option is unknown. */
+  constructor(options: DropoutModuleOptions = {}) {
+    checkOptions('nn.Dropout', options, names)
+    super('nn.Dropout', options)
+  }
+
   /**
-   * @param x any shape; the last dimension is the units.
-   * @returns a tensor of that shape; x itself where nothing is dropped.
-   * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED.
+   * @param x any shape, or a batch of rows.
+   * @returns the same shape; x itself if nothing is dropped.
    */
-  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
-    if (this.training && this.p > 0) return dropout(x, this.p, this.masks.next())
-    checkTensor('nn.Dropout', 'x', x, { dtype: 'float32' })
+  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
+  forward(x: PackedSequence): PackedSequence
+  forward(x: Float | PackedSequence): Float | PackedSequence {
+    if (x instanceof PackedSequence) {
+      if (!this.active) return x
+      const { sequences } = x
+      const place = { ...this.masks.next(), sequences }
+      return withRows('nn.Dropout', x, rows => new PackedSequence(dropout(rows, this.p, place), sequences))
+    }
+    if (this.active) return dropout<number>(x, this.p, this.masks.next())
+    checkTensor<'float32', number>('nn.Dropout', 'x', x, { dtype: 'float32' })
     return x
+  }
+}
+
+/**
+ * Dropout with one mask for all tokens of a sequence (Gal and Ghahramani 2016), as `LockedDropout` of AWD-LSTM and `RNNDropout` of
+ * fast.ai. Every sequence and every call has its own mask.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const locked = new nn.LockedDropout({ p: 0.5 })
+ * const x = packSequence([new Float32Array(6).fill(1)], { inputSize: 2 })
+ * const rows = await locked.forward(x).data.toArray()
+ * console.log(rows[0] === rows[2] && rows[2] === rows[4]) // true
+ * ```
+ */
+export class LockedDropout extends Dropping {
+  readonly #batchFirst: boolean
+
+  /**
+   * @param options `batchFirst`: a tensor is [B, T, C] rather than [T, B, C]; default false.
+   * @throws PackedRnnError if p is outside [0, 1] or an option is unknown.
+   */
+  constructor(options: DropoutModuleOptions & { batchFirst?: boolean } = {}) {
+    checkOptions('nn.LockedDropout', options, { ...names, batchFirst: true })
+    super('nn.LockedDropout', options)
+    this.#batchFirst = options.batchFirst ?? false
+  }
+
+  /**
+   * @param x a batch of rows, a padded batch, or one sequence [T, C].
+   * @returns the same form; x itself if nothing is dropped.
+   */
+  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
+  forward(x: PackedSequence): PackedSequence
+  forward(x: Float | PackedSequence): Float | PackedSequence {
+    const op = 'nn.LockedDropout'
+    if (x instanceof PackedSequence) {
+      checkPacked(op, 'x', x)
+      if (!this.active) return x
+      const { sequences } = x
+      using mask = this.mask<2>(x.data.device, [sequences.batchSize, x.width])
+      using masks = repeatRows(mask, sequences)
+      return withRows(op, x, rows => new PackedSequence(timesRows(rows, masks.data), sequences))
+    }
+    checkFloat(op, 'x', x)
+    if (!this.active) return x
+    const time = x.shape.length === 3 && this.#batchFirst ? 1 : 0
+    using mask = this.mask<number>(
+      x.device,
+      x.shape.map((n, d) => (d === time ? 1 : n)),
+    )
+    return mul(x, mask)
+  }
+}
+
+function timesRows(rows: Tensor<'float32', 2>, masks: Float): Tensor<'float32', 2> {
+  return ranked(mul(rows, masks), 2)
+}
+
+/**
+ * An embedding that drops whole words (Gal and Ghahramani 2016), as `EmbeddingDropout` of AWD-LSTM: all occurrences of a word in
+ * a batch become zeros with probability p, and are multiplied by 1 / (1 − p) otherwise.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const table = new nn.Embedding({ numEmbeddings: 10, embeddingDim: 4 })
+ * const words = new nn.EmbeddingDropout(table, { p: 0.1 })
+ * console.log(words.forward(packSequence([[1, 2, 1]])).sequences.rows) // 3
+ * ```
+ */
+export class EmbeddingDropout extends Dropping {
+  /** The table. */
+  emb: Embedding
+
+  /** @throws PackedRnnError if p is outside [0, 1], `embedding` is not one, or an option is unknown. */
+  constructor(embedding: Embedding, options: DropoutModuleOptions = {}) {
+    checkOptions('nn.EmbeddingDropout', options, names)
+    checkInstance('nn.EmbeddingDropout', 'embedding', embedding, Embedding)
+    super('nn.EmbeddingDropout', { device: embedding.weight.device, ...options })
+    this.emb = embedding
+  }
+
+  /** The rows of packed ids, indexed: each distinct id's row once. @throws PackedRnnError as `Embedding.forward`. */
+  forward(ids: PackedIds): PackedSequence {
+    const rows = this.emb.forward(ids)
+    if (!this.active) return rows
+    const { data, sequences, index } = rows
+    using mask = this.mask<2>(data.device, [data.shape[0], 1])
+    using given = data
+    return new PackedSequence(timesRows(given, mask), sequences, index)
   }
 }

@@ -2,8 +2,9 @@ import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import { embedding } from '../ops/embedding.js'
 import type { PackedIds, PackedSequence } from '../packed.js'
-import type { Tensor } from '../tensor.js'
+import { type Tensor, tensor } from '../tensor.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
+import { parameter } from './parameter.js'
 
 /** The size of a table of word vectors. */
 export interface EmbeddingOptions extends ModuleOptions {
@@ -18,7 +19,7 @@ export interface EmbeddingOptions extends ModuleOptions {
 /** A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal. */
 export class Embedding extends Module {
   /** [V, I] */
-  readonly weight: Tensor<'float32', 2>
+  weight: Tensor<'float32', 2>
   /** The id whose row has no gradient, or null. */
   readonly paddingIdx: number | null
 
@@ -50,7 +51,8 @@ export class Embedding extends Module {
       initial.fill(0, paddingIdx * embeddingDim, (paddingIdx + 1) * embeddingDim)
     }
     this.paddingIdx = paddingIdx
-    this.weight = this.parameter<2>('weight', [numEmbeddings, embeddingDim], initial)
+    const { device } = this
+    this.weight = parameter(tensor<2>(initial, [numEmbeddings, embeddingDim], { device }))
     this.weight.requiresGrad = !freeze
   }
 

@@ -1,26 +1,41 @@
-import { checkInteger, checkOptions } from '../check.js'
+import { checkInteger, checkOptions, checkTensor } from '../check.js'
 import { linear } from '../ops/linear.js'
-import type { Tensor } from '../tensor.js'
+import { withRows } from '../ops/rows.js'
+import { reshape } from '../ops/shape.js'
+import { PackedSequence } from '../packed.js'
+import { type Float, ranked, type Tensor } from '../tensor.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
 
-/** The size of a linear layer. */
+/** Options of `Linear`. */
 export interface LinearOptions extends ModuleOptions {
-  /** Numbers in a row of x. */
+  /** Size of the last dimension of x. */
   inFeatures: number
-  /** Numbers in a row of y. */
+  /** Size of the last dimension of y. */
   outFeatures: number
-  /** Default true. */
+  /** Whether there is a bias; default true. */
   bias?: boolean
 }
 
-/** y = x Wᵀ + b, as torch.nn.Linear: `weight` [out, in] and `bias` [out] start uniform on ±1/√in. */
+/**
+ * y = x Wᵀ + b, as torch.nn.Linear. `weight` [out, in] and `bias` [out] start uniform on ±1/√in.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence, randn } from 'packed-rnn'
+ *
+ * const linear = new nn.Linear({ inFeatures: 4, outFeatures: 2 })
+ * console.log(linear.forward(randn([3, 5, 4])).shape) // [3, 5, 2]
+ * const rows = packSequence([new Float32Array(8), new Float32Array(4)], { inputSize: 4 })
+ * console.log(linear.forward(rows).width) // 2
+ * ```
+ */
 export class Linear extends Module {
   /** [out, in] */
-  readonly weight: Tensor<'float32', 2>
+  weight: Tensor<'float32', 2>
   /** [out] */
-  readonly bias: Tensor<'float32', 1> | null
+  bias: Tensor<'float32', 1> | null
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1; ERR_INVALID_ARGUMENT for an unknown option. */
+  /** @throws PackedRnnError if a size is below 1 or an option is unknown. */
   constructor(options: LinearOptions) {
     checkOptions('nn.Linear', options, { ...moduleNames, inFeatures: true, outFeatures: true, bias: true })
     super(options)
@@ -33,11 +48,22 @@ export class Linear extends Module {
   }
 
   /**
-   * @param x [N, in]
-   * @returns y [N, out]
-   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+   * @param x [.., in], or a batch of rows.
+   * @returns y [.., out], or a batch of rows.
+   * @throws PackedRnnError if the last dimension of x is not `in`, or x is on another device.
    */
-  forward(x: Tensor<'float32', 2>): Tensor<'float32', 2> {
-    return linear(x, this.weight, this.bias)
+  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
+  forward(x: PackedSequence): PackedSequence
+  forward(x: Float | PackedSequence): Float | PackedSequence {
+    const { weight, bias } = this
+    if (x instanceof PackedSequence) {
+      return withRows('nn.Linear', x, rows => new PackedSequence(linear(rows, weight, bias), x.sequences))
+    }
+    checkTensor<'float32', number>('nn.Linear', 'x', x, { dtype: 'float32' })
+    if (x.shape.length === 2) return linear(ranked(x, 2), weight, bias)
+    const columns = x.shape.at(-1) ?? 1
+    using rows = reshape(x, [columns === 0 ? 0 : x.size / columns, columns])
+    using y = linear(rows, weight, bias)
+    return reshape<number>(y, [...x.shape.slice(0, -1), weight.shape[0]])
   }
 }

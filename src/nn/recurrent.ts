@@ -4,18 +4,20 @@ import { gru, lstm, rnn } from '../ops/recurrent.js'
 import type { GruOptions, LstmWeights, RecurrentOptions, RnnOptions, States } from '../ops/recurrentInput.js'
 import type { RecurrentResult } from '../ops/recurrentResult.js'
 import type { PackedSequence } from '../packed.js'
-import type { Matrix, Tensor } from '../tensor.js'
-import { MaskCounter } from './dropout.js'
+import { ranked, type Tensor } from '../tensor.js'
+import { MaskCounter } from './masks.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
+import { isMarked } from './parameter.js'
 import { LstmOutput, type OutputForm, RecurrentOutput } from './recurrentOutput.js'
+import { type LstmStateLike, type RecurrentStateLike, stateNames, statesOf } from './recurrentState.js'
 import {
   batchedStates,
   batchSizeOf,
   checkBatch,
   inFormOf,
   isAlone,
-  type PaddedBatch,
   type SequenceBatch,
+  type StateRank,
   statesInFormOf,
   withPacked,
 } from './sequenceBatch.js'
@@ -61,18 +63,6 @@ const names: OptionNames<RecurrentModuleOptions> = {
   batchFirst: true,
 }
 
-/** Initial states, in the form of the input; those left out are zeros. */
-export interface RecurrentState<R extends 2 | 3 = 3> {
-  /** [L·D, B, R], or [L·D, R] for one sequence alone. */
-  h0?: Tensor<'float32', R> | null
-}
-
-/** Initial states of an LSTM, in the form of the input; those left out are zeros. */
-export interface LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
-  /** [L·D, B, H], or [L·D, H] for one sequence alone. */
-  c0?: Tensor<'float32', R> | null
-}
-
 /**
  * What the three modules share: PyTorch's parameter names (`weight_ih_l0`, `weight_hh_l0_reverse`, …) in PyTorch's
  * order, all uniform on ±1/√H to begin with; and the forms of a batch.
@@ -84,9 +74,7 @@ export abstract class RecurrentModule extends Module {
   readonly bidirectional: boolean
   readonly dropout: number
   readonly batchFirst: boolean
-  /** In the order layer · D + direction; `wHr` in an LSTM with a projection alone. */
-  readonly weights: readonly LstmWeights[]
-  /** Which mask of dropout comes next. */
+  /** Counts the masks of dropout between layers. */
   readonly masks: MaskCounter
   readonly #op: string
   /** R: P where there is a projection, else H. */
@@ -116,26 +104,54 @@ export abstract class RecurrentModule extends Module {
     const rows = gates * hiddenSize
     const bound = 1 / Math.sqrt(hiddenSize)
     const suffixes = bidirectional ? ['', '_reverse'] : ['']
-    this.weights = Array.from({ length: numLayers }, (_, l) =>
-      suffixes.map(suffix => {
+    for (let l = 0; l < numLayers; l++) {
+      for (const suffix of suffixes) {
         const inputs = l === 0 ? inputSize : suffixes.length * stateSize
-        return {
-          wIh: this.uniform<2>(`weight_ih_l${l}${suffix}`, [rows, inputs], bound),
-          wHh: this.uniform<2>(`weight_hh_l${l}${suffix}`, [rows, stateSize], bound),
-          bIh: bias ? this.uniform<1>(`bias_ih_l${l}${suffix}`, [rows], bound) : null,
-          bHh: bias ? this.uniform<1>(`bias_hh_l${l}${suffix}`, [rows], bound) : null,
-          wHr:
-            projSize > 0 ? this.uniform<2>(`weight_hr_l${l}${suffix}`, [projSize, hiddenSize], bound) : null,
-        }
-      }),
-    ).flat()
+        this.uniform(`weight_ih_l${l}${suffix}`, [rows, inputs], bound)
+        this.uniform(`weight_hh_l${l}${suffix}`, [rows, stateSize], bound)
+        if (bias) this.uniform(`bias_ih_l${l}${suffix}`, [rows], bound)
+        if (bias) this.uniform(`bias_hh_l${l}${suffix}`, [rows], bound)
+        if (projSize > 0) this.uniform(`weight_hr_l${l}${suffix}`, [projSize, hiddenSize], bound)
+      }
+    }
     this.masks = new MaskCounter(this.generator)
   }
 
+  /** The parameters in the order layer · D + direction; `wHr` of an LSTM with a projection alone. */
+  get weights(): readonly LstmWeights[] {
+    const suffixes = this.bidirectional ? ['', '_reverse'] : ['']
+    return Array.from({ length: this.numLayers }, (_, l) =>
+      suffixes.map(suffix => ({
+        wIh: this.#weight(`weight_ih_l${l}${suffix}`, 2) ?? this.#lost(`weight_ih_l${l}${suffix}`),
+        wHh: this.#weight(`weight_hh_l${l}${suffix}`, 2) ?? this.#lost(`weight_hh_l${l}${suffix}`),
+        bIh: this.#weight(`bias_ih_l${l}${suffix}`, 1),
+        bHh: this.#weight(`bias_hh_l${l}${suffix}`, 1),
+        wHr: this.#weight(`weight_hr_l${l}${suffix}`, 2),
+      })),
+    ).flat()
+  }
+
+  #weight<R extends 1 | 2>(name: string, rank: R): Tensor<'float32', R> | null {
+    const value: unknown = Reflect.get(this, name)
+    return isMarked(value, 'parameter') ? ranked(value, rank) : null
+  }
+
+  #lost(name: string): never {
+    throw badArgument(this.#op, name, 'a parameter', Reflect.get(this, name))
+  }
+
   /** Each module's own `forward`, for code that takes any of them. */
-  abstract forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
-  abstract forward(x: PaddedBatch, state?: RecurrentState): RecurrentOutput<PaddedBatch>
-  abstract forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
+  abstract forward<X extends SequenceBatch>(
+    x: X,
+    state?: RecurrentStateLike<StateRank<X>> | null,
+  ): RecurrentOutput<X, StateRank<X>>
+
+  /** @internal */
+  abstract withWeights(
+    weights: readonly LstmWeights[],
+    x: SequenceBatch,
+    state: LstmStateLike<2 | 3> | null,
+  ): RecurrentOutput<SequenceBatch, 2 | 3>
 
   /** @internal */
   protected get form(): OutputForm {
@@ -145,16 +161,16 @@ export abstract class RecurrentModule extends Module {
   /** One call of the module's op, `run`, on the packed form of x; its output in the form of x. @internal */
   protected call<T extends RecurrentResult>(
     x: SequenceBatch,
-    state: LstmState<2 | 3>,
+    state: LstmStateLike<2 | 3> | null,
     run: (packed: PackedSequence, options: RecurrentOptions, c0: States | null) => T,
   ): { result: T; output: SequenceBatch } {
     const { hiddenSize, numLayers, bidirectional, batchFirst } = this
-    // Whoever takes any module may give all of them an LSTM's state.
-    checkOptions(this.#op, state, { h0: true, c0: true }, 'state')
-    const { h0 = null, c0 = null } = state
+    // Code that takes any module may pass an LSTM's state to all of them.
+    checkOptions(this.#op, state ?? {}, stateNames, 'state')
+    const { h: h0, c: c0 } = statesOf(state ?? {})
     checkBatch(this.#op, x, this.inputSize, this.device)
-    this.#checkState('h0', h0, x, this.#stateSize)
-    this.#checkState('c0', c0, x, hiddenSize)
+    this.#checkState('h', h0, x, this.#stateSize)
+    this.#checkState('c', c0, x, hiddenSize)
     using h = h0 && batchedStates(h0)
     using c = c0 && batchedStates(c0)
     const dropout = this.training && numLayers > 1 ? this.dropout : 0
@@ -166,7 +182,7 @@ export abstract class RecurrentModule extends Module {
 
   #checkState(name: string, state: Tensor<'float32', 2 | 3> | null, x: SequenceBatch, size: number): void {
     if (state === null) return
-    const states = this.weights.length
+    const states = this.numLayers * (this.bidirectional ? 2 : 1)
     const shape = isAlone(x) ? [states, size] : [states, batchSizeOf(x, this.batchFirst), size]
     checkTensor(this.#op, name, state, { dtype: 'float32', shape, device: this.device })
   }
@@ -200,11 +216,24 @@ export class LSTM extends RecurrentModule {
    * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an x that is none of
    * these, or a `state` with an unknown name.
    */
-  override forward(x: PackedSequence, state?: LstmState): LstmOutput
-  override forward(x: PaddedBatch, state?: LstmState): LstmOutput<PaddedBatch>
-  override forward(x: Matrix, state?: LstmState<2>): LstmOutput<Matrix, 2>
-  override forward(x: SequenceBatch, state: LstmState<2 | 3> = {}): LstmOutput<SequenceBatch, 2 | 3> {
-    const { projSize, weights } = this
+  override forward<X extends SequenceBatch>(
+    x: X,
+    state?: LstmStateLike<StateRank<X>> | null,
+  ): LstmOutput<X, StateRank<X>>
+  override forward(
+    x: SequenceBatch,
+    state: LstmStateLike<2 | 3> | null = null,
+  ): LstmOutput<SequenceBatch, 2 | 3> {
+    return this.withWeights(this.weights, x, state)
+  }
+
+  /** `forward` with other weights. @internal */
+  withWeights(
+    weights: readonly LstmWeights[],
+    x: SequenceBatch,
+    state: LstmStateLike<2 | 3> | null,
+  ): LstmOutput<SequenceBatch, 2 | 3> {
+    const { projSize } = this
     const { result, output } = this.call(x, state, (packed, options, c0) =>
       lstm(packed, weights, { ...options, c0, projSize }),
     )
@@ -234,14 +263,24 @@ export class GRU extends RecurrentModule {
   }
 
   /** As `LSTM.forward`, without cell states. @throws PackedRnnError as there. */
-  override forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
-  override forward(x: PaddedBatch, state?: RecurrentState): RecurrentOutput<PaddedBatch>
-  override forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
+  override forward<X extends SequenceBatch>(
+    x: X,
+    state?: RecurrentStateLike<StateRank<X>> | null,
+  ): RecurrentOutput<X, StateRank<X>>
   override forward(
     x: SequenceBatch,
-    state: RecurrentState<2 | 3> = {},
+    state: RecurrentStateLike<2 | 3> | null = null,
   ): RecurrentOutput<SequenceBatch, 2 | 3> {
-    const { resetAfter, weights } = this
+    return this.withWeights(this.weights, x, state)
+  }
+
+  /** `forward` with other weights. @internal */
+  withWeights(
+    weights: readonly LstmWeights[],
+    x: SequenceBatch,
+    state: RecurrentStateLike<2 | 3> | null,
+  ): RecurrentOutput<SequenceBatch, 2 | 3> {
+    const { resetAfter } = this
     const { result, output } = this.call(x, state, (packed, options) =>
       gru(packed, weights, { ...options, resetAfter }),
     )
@@ -269,14 +308,24 @@ export class RNN extends RecurrentModule {
   }
 
   /** As `LSTM.forward`, without cell states. @throws PackedRnnError as there. */
-  override forward(x: PackedSequence, state?: RecurrentState): RecurrentOutput
-  override forward(x: PaddedBatch, state?: RecurrentState): RecurrentOutput<PaddedBatch>
-  override forward(x: Matrix, state?: RecurrentState<2>): RecurrentOutput<Matrix, 2>
+  override forward<X extends SequenceBatch>(
+    x: X,
+    state?: RecurrentStateLike<StateRank<X>> | null,
+  ): RecurrentOutput<X, StateRank<X>>
   override forward(
     x: SequenceBatch,
-    state: RecurrentState<2 | 3> = {},
+    state: RecurrentStateLike<2 | 3> | null = null,
   ): RecurrentOutput<SequenceBatch, 2 | 3> {
-    const { nonlinearity, weights } = this
+    return this.withWeights(this.weights, x, state)
+  }
+
+  /** `forward` with other weights. @internal */
+  withWeights(
+    weights: readonly LstmWeights[],
+    x: SequenceBatch,
+    state: RecurrentStateLike<2 | 3> | null,
+  ): RecurrentOutput<SequenceBatch, 2 | 3> {
+    const { nonlinearity } = this
     const { result, output } = this.call(x, state, (packed, options) =>
       rnn(packed, weights, { ...options, nonlinearity }),
     )

@@ -2,6 +2,7 @@ import { concatColumns } from '../ops/columns.js'
 import { lastHidden, lastOutput, maxPool, meanPool } from '../ops/pooling.js'
 import type { PackedSequence } from '../packed.js'
 import type { Matrix, Tensor } from '../tensor.js'
+import { LstmState, RecurrentState } from './recurrentState.js'
 import { batchedStates, type SequenceBatch, withPacked } from './sequenceBatch.js'
 
 /** How the numbers of an output lie. @internal */
@@ -11,14 +12,13 @@ export interface OutputForm {
 }
 
 /**
- * What a recurrent module gives, in the form O of its input, and the ways to one vector for each sequence: [B, C], where
- * B is 1 for one sequence alone. An empty sequence has its initial state, and zeros of everything else. Each way throws
- * ERR_DISPOSED where what it reads was let go of.
+ * The result of a recurrent module, in the form O of its input, with methods that reduce it to one vector for each sequence:
+ * [B, C], where B is 1 for one sequence alone. An empty sequence keeps its initial state; everything else of it is zeros.
  */
 export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends 2 | 3 = 3> {
   /** The hidden state after each token: D·R numbers, forward direction first. */
   readonly output: O
-  /** The last states, [L·D, B, R] or [L·D, R], row layer · D + direction. */
+  /** The hidden states after each sequence, [L·D, B, R] or [L·D, R], row layer · D + direction. */
   readonly hN: Tensor<'float32', R>
   readonly #form: OutputForm
 
@@ -27,6 +27,11 @@ export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends
     this.output = output
     this.hN = hN
     this.#form = form
+  }
+
+  /** The state after each sequence, for the next call. */
+  get state(): RecurrentState<R> {
+    return new RecurrentState(this.hN)
   }
 
   /** The final states of the last layer, both directions side by side: [B, D·R]. */
@@ -63,17 +68,22 @@ export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends
   }
 }
 
-/** What an LSTM gives. */
+/** The result of an LSTM. */
 export class LstmOutput<
   O extends SequenceBatch = PackedSequence,
   R extends 2 | 3 = 3,
 > extends RecurrentOutput<O, R> {
-  /** The last cell states, [L·D, B, H] or [L·D, H]. */
+  /** The cell states after each sequence, [L·D, B, H] or [L·D, H]. */
   readonly cN: Tensor<'float32', R>
 
   /** @internal */
   constructor(result: { output: O; hN: Tensor<'float32', R>; cN: Tensor<'float32', R> }, form: OutputForm) {
     super(result, form)
     this.cN = result.cN
+  }
+
+  /** The state after each sequence, for the next call. */
+  override get state(): LstmState<R> {
+    return new LstmState(this.hN, this.cN)
   }
 }

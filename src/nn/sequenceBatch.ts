@@ -16,7 +16,10 @@ export type PaddedBatch = Tensor<'float32', 3>
  */
 export type SequenceBatch = PackedSequence | PaddedBatch | Matrix
 
-/** @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT; all name `op` and x. */
+/** The rank of a batch's states: 2 for one sequence alone, else 3. */
+export type StateRank<X extends SequenceBatch> = X extends Matrix ? 2 : 3
+
+/** @throws PackedRnnError if x is not a batch of rows of `width` numbers on `device`. */
 export function checkBatch(op: string, x: SequenceBatch, width: number, device: Device): void {
   if (x instanceof PackedSequence) {
     checkPacked(op, 'x', x)

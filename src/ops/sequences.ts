@@ -191,9 +191,10 @@ export interface UnfoldOptions {
   dilation?: number
   /**
    * Where a token's window lies: it ends there (causal, the default), lies around it with ⌊(k − 1) d / 2⌋ tokens before it
-   * (same), or begins there, and only where it fits (valid): sequences are (k − 1) d tokens shorter.
+   * (same), or begins there, and only where it fits (valid): sequences are (k − 1) d tokens shorter. A number p adds p zeros on both
+   * sides, and then only windows that fit are taken: sequences are (k − 1) d − 2p tokens shorter.
    */
-  padding?: 'causal' | 'same' | 'valid'
+  padding?: 'causal' | 'same' | 'valid' | number
 }
 const unfoldNames: OptionNames<UnfoldOptions> = { kernelSize: true, dilation: true, padding: true }
 
@@ -208,12 +209,14 @@ export function unfold(x: PackedSequence, options: UnfoldOptions): PackedSequenc
   const { kernelSize, dilation = 1, padding = 'causal' } = options
   checkInteger(op, 'kernelSize', kernelSize, 1, MOST_TAPS)
   checkInteger(op, 'dilation', dilation, 1)
-  checkWord(op, 'padding', padding, ['causal', 'same', 'valid'])
+  if (typeof padding === 'number') checkInteger(op, 'padding', padding, 0, MOST_TAPS)
+  else checkWord(op, 'padding', padding, ['causal', 'same', 'valid'])
   checkPacked(op, 'x', x)
   checkShape(op, [x.sequences.rows, kernelSize * x.width])
   const reach = (kernelSize - 1) * dilation
-  const before = { causal: reach, same: Math.floor(reach / 2), valid: 0 }[padding]
-  const shorter = padding === 'valid' ? reach : 0
+  const around = padding === 'valid' ? 0 : padding
+  const before = typeof around === 'number' ? around : { causal: reach, same: Math.floor(reach / 2) }[around]
+  const shorter = typeof around === 'number' ? reach - 2 * around : 0
   const sequences =
     shorter === 0
       ? x.sequences

@@ -60,26 +60,21 @@ export class Classifier extends Module {
     this.pooling = pooling
     const { hiddenSize, numLayers, bidirectional, dropout, tuneEmbedding } = preset
     const common = { device: this.device, generator: this.generator }
-    this.embedding = this.child(
-      'embedding',
+    this.embedding =
       vectors === undefined
         ? new Embedding({ ...common, numEmbeddings: vocabularySize, embeddingDim })
-        : Embedding.fromPretrained(vectors, embeddingDim, { ...common, freeze: !tuneEmbedding }),
-    )
-    this.lstm = this.child(
-      'lstm',
-      new LSTM({
-        ...common,
-        inputSize: embeddingDim,
-        hiddenSize,
-        numLayers,
-        bidirectional,
-        // Between layers only: with one layer there is nothing to drop, and nothing to warn of.
-        dropout: numLayers > 1 ? dropout : 0,
-      }),
-    )
+        : Embedding.fromPretrained(vectors, embeddingDim, { ...common, freeze: !tuneEmbedding })
+    this.lstm = new LSTM({
+      ...common,
+      inputSize: embeddingDim,
+      hiddenSize,
+      numLayers,
+      bidirectional,
+      // Between layers only: with one layer there is nothing to drop, and nothing to warn of.
+      dropout: numLayers > 1 ? dropout : 0,
+    })
     const inFeatures = (bidirectional ? 2 : 1) * (pooling === 'concat' ? 3 : 1) * hiddenSize
-    this.classifier = this.child('classifier', new Linear({ ...common, inFeatures, outFeatures: classes }))
+    this.classifier = new Linear({ ...common, inFeatures, outFeatures: classes })
   }
 
   /**

@@ -110,7 +110,8 @@ export class Trainer {
     this.#onNonFinite = onNonFinite
     this.#options = options
     this.#rules = rules
-    const parameters = rules.trainsAll ? model.parameters() : model.lstm.parameters()
+    const trained = rules.trainsAll ? model.parameters() : model.lstm.parameters()
+    const parameters = trained.filter(({ requiresGrad }) => requiresGrad)
     this.optimizer =
       optimizer.kind === 'sgd'
         ? new SGD(parameters, { lr: optimizer.lr, momentum: optimizer.momentum })

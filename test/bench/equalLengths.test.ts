@@ -16,10 +16,10 @@ import { hashed } from '../../src/bench/hashed.js'
 import { makeModel, parametersOf } from '../../src/bench/model.js'
 import { findOneDnn } from '../../src/bench/peers/onednn.js'
 import { referenceLastHidden } from '../../src/bench/reference.js'
+import * as library from '../../src/compat.js'
 import { device } from '../../src/device.js'
 import { writeSafetensors } from '../../src/formats/safetensors.js'
 import { stateEntries } from '../../src/formats/stateDict.js'
-import * as library from '../../src/index.js'
 
 const on = device('cpu', { threads: 1 })
 const size = { words: 12, classes: 9 }

@@ -12,8 +12,8 @@ import {
   rowsOf,
 } from '../../src/bench/results.js'
 import { walkedRows } from '../../src/bench/walked.js'
+import * as library from '../../src/compat.js'
 import { device } from '../../src/device.js'
-import * as library from '../../src/index.js'
 import { packSequence } from '../../src/packed.js'
 
 const on = device('cpu', { threads: 1 })

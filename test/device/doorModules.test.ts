@@ -70,14 +70,18 @@ refuses('calling a recurrent module', [
   [
     'ERR_INVALID_ARGUMENT',
     'nn.LSTM: x: wanted a packed sequence or a tensor, got null',
-    () => lstm.forward(untyped(null)),
+    () => lstm.forward(untyped<PackedSequence>(null)),
   ],
   [
     'ERR_INVALID_ARGUMENT',
     'nn.LSTM: x: wanted a packed sequence or a tensor, got PackedIds',
-    () => lstm.forward(untyped(new PackedIds([[1]]))),
+    () => lstm.forward(untyped<PackedSequence>(new PackedIds([[1]]))),
   ],
-  ['ERR_SHAPE', 'nn.LSTM: x: wanted 2 or 3 dimensions, got [3]', () => lstm.forward(untyped(vector(3)))],
+  [
+    'ERR_SHAPE',
+    'nn.LSTM: x: wanted 2 or 3 dimensions, got [3]',
+    () => lstm.forward(untyped<PackedSequence>(vector(3))),
+  ],
   ['ERR_SHAPE', 'nn.LSTM: x: wanted shape [*, *, 3], got [5, 1, 4]', () => lstm.forward(cube(5, 1, 4))],
   ['ERR_SHAPE', 'nn.LSTM: x: wanted shape [*, 3], got [5, 4]', () => lstm.forward(matrix(5, 4))],
   [
@@ -89,33 +93,33 @@ refuses('calling a recurrent module', [
   ['ERR_DEVICE', `nn.LSTM: x: wanted ${ELSEWHERE}`, () => lstm.forward(matrix(5, 3, other))],
   [
     'ERR_SHAPE',
-    'nn.LSTM: h0: wanted shape [2, 1, 2], got [2, 1, 4]',
-    () => lstm.forward(rows(2), { h0: cube(2, 1, 4) }),
+    'nn.LSTM: h: wanted shape [2, 1, 2], got [2, 1, 4]',
+    () => lstm.forward(rows(2), { h: cube(2, 1, 4) }),
   ],
   [
     'ERR_SHAPE',
-    'nn.LSTM: c0: wanted shape [2, 2, 4], got [2, 1, 4]',
-    () => lstm.forward(rows(2, 1), { c0: cube(2, 1, 4) }),
+    'nn.LSTM: c: wanted shape [2, 2, 4], got [2, 1, 4]',
+    () => lstm.forward(rows(2, 1), { c: cube(2, 1, 4) }),
   ],
   [
     'ERR_SHAPE',
-    'nn.LSTM: h0: wanted shape [2, 2], got [2, 1, 2]',
-    () => lstm.forward(matrix(5, 3), { h0: untyped(cube(2, 1, 2)) }),
+    'nn.LSTM: h: wanted shape [2, 2], got [2, 1, 2]',
+    () => lstm.forward(matrix(5, 3), { h: untyped(cube(2, 1, 2)) }),
   ],
   [
     'ERR_SHAPE',
-    'nn.LSTM: h0: wanted shape [2, 1, 2], got [2, 2]',
-    () => lstm.forward(cube(5, 1, 3), { h0: untyped(matrix(2, 2)) }),
+    'nn.LSTM: h: wanted shape [2, 1, 2], got [2, 2]',
+    () => lstm.forward(cube(5, 1, 3), { h: untyped(matrix(2, 2)) }),
   ],
   // Neither the input's layout nor batchFirst moves the batch of a state.
   [
     'ERR_SHAPE',
-    'nn.GRU: h0: wanted shape [1, 5, 4], got [5, 1, 4]',
-    () => batchFirst.forward(cube(5, 2, 3), { h0: cube(5, 1, 4) }),
+    'nn.GRU: h: wanted shape [1, 5, 4], got [5, 1, 4]',
+    () => batchFirst.forward(cube(5, 2, 3), { h: cube(5, 1, 4) }),
   ],
   [
     'ERR_DEVICE',
-    `nn.GRU: h0: wanted ${ELSEWHERE}`,
-    () => batchFirst.forward(cube(5, 2, 3), { h0: cube(1, 5, 4, other) }),
+    `nn.GRU: h: wanted ${ELSEWHERE}`,
+    () => batchFirst.forward(cube(5, 2, 3), { h: cube(1, 5, 4, other) }),
   ],
 ])

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 import { checkOptions, type OptionNames } from '../../src/check.js'
-import * as rnn from '../../src/index.js'
+import * as rnn from '../../src/compat.js'
 import { defaultGenerator } from '../../src/random.js'
 import { bitsOf } from '../training/short.js'
 import { lstm, model, rows, trainer, UNWRITTEN } from './optionCalls.js'
@@ -95,7 +95,7 @@ describe('options', () => {
 })
 
 describe('the public functions', () => {
-  const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
+  const index = fileURLToPath(new URL('../../src/compat.ts', import.meta.url))
   const config = ts.readConfigFile(
     fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
     ts.sys.readFile,

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as rnn from '../../src/index.js'
+import * as rnn from '../../src/compat.js'
 import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
 import { cpu, cube, matrix, untyped, vector } from './refuses.js'
 import { tapeRows } from './tapeOptionCalls.js'
@@ -26,6 +26,13 @@ const sizes = { inputSize: 3, hiddenSize: 2, device: cpu }
 export const lstm = new nn.LSTM(sizes)
 const gru = new nn.GRU(sizes)
 const elman = new nn.RNN(sizes)
+const cell = { inputSize: 3, hiddenSize: 2, device: cpu }
+const lstmCell = new nn.LSTMCell(cell)
+const gruCell = new nn.GRUCell(cell)
+const rnnCell = new nn.RNNCell(cell)
+const token = matrix(1, 3)
+const table = new nn.Embedding({ numEmbeddings: 1, embeddingDim: 1, device: cpu })
+const weightDrop = new nn.WeightDrop(lstm)
 const { hiddenSize } = lstm
 const lstmSaved = rnn.lstmForward(packed, lstm.weights, { hiddenSize }).saved
 const gruSaved = rnn.gruForward(packed, gru.weights, { hiddenSize }).saved
@@ -147,6 +154,71 @@ const modules: Row[] = [
   ['nn.LSTM', 'nn.LSTM: options.batch_first, as batchFirst', given => new nn.LSTM({ ...sizes, ...given })],
   ['nn.GRU', 'nn.GRU: options.bidirect, as bidirectional', given => new nn.GRU({ ...sizes, ...given })],
   ['nn.RNN', 'nn.RNN: options.drop_out, as dropout', given => new nn.RNN({ ...sizes, ...given })],
+  [
+    'nn.LSTMCell',
+    'nn.LSTMCell: options.hidden, as hiddenSize',
+    given => new nn.LSTMCell({ inputSize: 1, hiddenSize: 1, ...given }),
+  ],
+  [
+    'nn.GRUCell',
+    'nn.GRUCell: options.reset_after, as resetAfter',
+    given => new nn.GRUCell({ inputSize: 1, hiddenSize: 1, ...given }),
+  ],
+  [
+    'nn.RNNCell',
+    'nn.RNNCell: options.nonLinearity, as nonlinearity',
+    given => new nn.RNNCell({ inputSize: 1, hiddenSize: 1, ...given }),
+  ],
+  ['nn.LSTMCell.forward', 'nn.LSTMCell: state.c_0, as c0', given => lstmCell.forward(token, given)],
+  ['nn.GRUCell.forward', 'nn.GRUCell: state.h_0, as h0', given => gruCell.forward(token, given)],
+  ['nn.RNNCell.forward', 'nn.RNNCell: state.h_0, as h0', given => rnnCell.forward(token, given)],
+  [
+    'nn.Conv1d',
+    'nn.Conv1d: options.kernel_size, as kernelSize',
+    given => new nn.Conv1d({ inChannels: 1, outChannels: 1, kernelSize: 1, ...given }),
+  ],
+  [
+    'nn.LayerNorm',
+    'nn.LayerNorm: options.elementwise_affine, as elementwiseAffine',
+    given => new nn.LayerNorm({ normalizedShape: 1, ...given }),
+  ],
+  [
+    'nn.BatchNorm1d',
+    'nn.BatchNorm1d: options.num_feature, as numFeatures',
+    given => new nn.BatchNorm1d({ numFeatures: 1, ...given }),
+  ],
+  [
+    'nn.LockedDropout',
+    'nn.LockedDropout: options.batch_first, as batchFirst',
+    given => new nn.LockedDropout(given),
+  ],
+  [
+    'nn.EmbeddingDropout',
+    'nn.EmbeddingDropout: options.Device, as device',
+    given => new nn.EmbeddingDropout(table, given),
+  ],
+  [
+    'nn.WeightDrop',
+    'nn.WeightDrop: options.Variational, as variational',
+    given => new nn.WeightDrop(lstm, given),
+  ],
+  ['nn.WeightDrop.forward', 'nn.LSTM: state.c_0, as c0', given => weightDrop.forward(packed, given)],
+  ['nn.ReLU', 'nn.ReLU: options.Device, as device', given => new nn.ReLU(given)],
+  ['nn.Tanh', 'nn.Tanh: options.Device, as device', given => new nn.Tanh(given)],
+  ['nn.Sigmoid', 'nn.Sigmoid: options.Device, as device', given => new nn.Sigmoid(given)],
+  ['nn.GELU', 'nn.GELU: options.Device, as device', given => new nn.GELU(given)],
+  [
+    'nn.CrossEntropyLoss',
+    'nn.CrossEntropyLoss: options.label_smoothing, as labelSmoothing',
+    given => new nn.CrossEntropyLoss(given),
+  ],
+  ['nn.NLLLoss', 'nn.NLLLoss: options.ignore_index, as ignoreIndex', given => new nn.NLLLoss(given)],
+  ['nn.MSELoss', 'nn.MSELoss: options.reductions, as reduction', given => new nn.MSELoss(given)],
+  [
+    'nn.BCEWithLogitsLoss',
+    'nn.BCEWithLogitsLoss: options.pos_weight, as posWeight',
+    given => new nn.BCEWithLogitsLoss(given),
+  ],
   ['nn.LSTM.forward', 'nn.LSTM: state.c_0, as c0', given => lstm.forward(packed, given)],
   ['nn.GRU.forward', 'nn.GRU: state.H0, as h0', given => gru.forward(packed, given)],
   ['nn.RNN.forward', 'nn.RNN: state.h_0, as h0', given => elman.forward(packed, given)],

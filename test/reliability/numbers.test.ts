@@ -21,6 +21,7 @@ import type { CellName } from '../reference/cells.js'
 import { cellProductNumbers, cellReferenceNumbers, drawCellProblem } from '../suite/cellProblem.js'
 import { expectAllClose } from '../suite/compare.js'
 import { data, shortClassifier } from '../training/short.js'
+import { long } from './length.js'
 
 /** Numbers that are none, very large or very small, and very many. */
 
@@ -141,7 +142,7 @@ describe.each(cells)('%s', cell => {
   })
 })
 
-test.each([
+test.skipIf(!long).each([
   ['lstm', 4, lstmForward, lstmBackward],
   ['gru', 3, gruForward, gruBackward],
   ['rnn', 1, rnnForward, rnnBackward],

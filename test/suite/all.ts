@@ -4,6 +4,7 @@ import { denormalsSuite } from './denormals.js'
 import { dropoutSuite } from './dropout.js'
 import { elementwiseSuite } from './elementwise.js'
 import { embeddingSuite } from './embedding.js'
+import { layersSuite } from './layers.js'
 import { linearSuite } from './linear.js'
 import { lossSuite } from './loss.js'
 import { modulesSuite } from './modules.js'
@@ -43,6 +44,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   repeatedSuite,
   denormalsSuite,
   modulesSuite,
+  layersSuite,
   optimizersSuite,
   optimizerStateSuite,
   touchedRowsSuite,
@@ -69,6 +71,7 @@ export const productSuites: readonly ((target: Target) => void)[] = [
   repeatedSuite,
   denormalsSuite,
   modulesSuite,
+  layersSuite,
   productsTapeSuite,
   tapeFixturesSuite,
 ]

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { explainCalls, slowExplainCalls } from './explainCalls.js'
 import { fileCalls, slowFileCalls } from './fileCalls.js'
 import { Hostile } from './hostile.js'
+import { layerCalls } from './layerCalls.js'
 import { lossCalls } from './lossCalls.js'
 import { metricCalls } from './metricCalls.js'
 import { moduleCalls } from './moduleCalls.js'
@@ -23,7 +24,7 @@ import { DEVICES, type Tally, World } from './world.js'
 
 const quick = joined(
   ...[opCalls, tapeCalls, shapeCalls, sequenceCalls, lossCalls],
-  ...[packedCalls, moduleCalls, trainingCalls],
+  ...[packedCalls, moduleCalls, layerCalls, trainingCalls],
   ...[metricCalls, textCalls, fileCalls, explainCalls],
 )
 /** All together drawn as often as three of the others. */

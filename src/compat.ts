@@ -1,0 +1,12 @@
+/**
+ * The one entry point of version 0.1, for one version more: everything that `packed-rnn` held then, under the same names. Change
+ * `'packed-rnn'` to `'packed-rnn/compat'` in imports, and move to the new entry points before 0.3.
+ * @deprecated since 0.2: import from `packed-rnn`, `packed-rnn/text`, `/training`, `/formats`, `/reports` and `/explain`.
+ * @module
+ */
+export * as explain from './explain/index.js'
+export * from './formats/index.js'
+export * from './index.js'
+export * as reports from './reports/index.js'
+export * as text from './text/index.js'
+export * as training from './training/index.js'

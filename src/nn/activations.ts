@@ -1,0 +1,59 @@
+import { checkOptions } from '../check.js'
+import { onRows } from '../ops/dims.js'
+import { gelu, relu, sigmoid, tanh } from '../ops/elementwise.js'
+import type { PackedSequence } from '../packed.js'
+import type { Float, Tensor } from '../tensor.js'
+import { Module, type ModuleOptions, moduleNames } from './module.js'
+
+/** An elementwise function as a module, for `Sequential`. */
+abstract class Activation extends Module {
+  readonly #op: string
+  readonly #function: (x: Float) => Float
+
+  /** @internal */
+  constructor(op: string, fn: (x: Float) => Float, options: ModuleOptions) {
+    checkOptions(op, options, moduleNames)
+    super(options)
+    this.#op = op
+    this.#function = fn
+  }
+
+  /** @param x any shape, or a batch of rows. @returns the same shape. */
+  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
+  forward(x: PackedSequence): PackedSequence
+  forward(x: Float | PackedSequence): Float | PackedSequence {
+    return onRows(this.#op, x, this.#function)
+  }
+}
+
+/** max(x, 0), as torch.nn.ReLU. */
+export class ReLU extends Activation {
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: ModuleOptions = {}) {
+    super('nn.ReLU', relu, options)
+  }
+}
+
+/** tanh x, as torch.nn.Tanh. */
+export class Tanh extends Activation {
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: ModuleOptions = {}) {
+    super('nn.Tanh', tanh, options)
+  }
+}
+
+/** 1 / (1 + exp −x), as torch.nn.Sigmoid. */
+export class Sigmoid extends Activation {
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: ModuleOptions = {}) {
+    super('nn.Sigmoid', sigmoid, options)
+  }
+}
+
+/** x Φ(x), as torch.nn.GELU. */
+export class GELU extends Activation {
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: ModuleOptions = {}) {
+    super('nn.GELU', gelu, options)
+  }
+}

@@ -1,0 +1,94 @@
+import { checkOptions } from '../check.js'
+import {
+  type BceWithLogitsOptions,
+  bceWithLogits,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type Labels,
+  type MseLossOptions,
+  mseLoss,
+  type NllLossOptions,
+  nllLoss,
+} from '../ops/loss.js'
+import type { Float, Vector } from '../tensor.js'
+import { Module } from './module.js'
+import { buffer } from './parameter.js'
+
+/** `crossEntropy` with fixed options, as torch.nn.CrossEntropyLoss. Class weights are a buffer. */
+export class CrossEntropyLoss extends Module {
+  /** The weight of each class [C], or null. */
+  weight: Vector | null
+  readonly #options: CrossEntropyOptions
+
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: CrossEntropyOptions = {}) {
+    const known = { reduction: true, weight: true, ignoreIndex: true, labelSmoothing: true } as const
+    checkOptions('nn.CrossEntropyLoss', options, known)
+    super(deviceOf(options.weight))
+    this.weight = options.weight ? buffer(options.weight) : null
+    this.#options = options
+  }
+
+  /** @param logits [N, C] or with class axes as `crossEntropy`. @returns the loss, as the reduction says. */
+  forward(logits: Float, labels: Labels): Float {
+    return crossEntropy(logits, labels, { ...this.#options, weight: this.weight })
+  }
+}
+
+/** `nllLoss` with fixed options, as torch.nn.NLLLoss. Class weights are a buffer. */
+export class NLLLoss extends Module {
+  /** The weight of each class [C], or null. */
+  weight: Vector | null
+  readonly #options: NllLossOptions
+
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: NllLossOptions = {}) {
+    checkOptions('nn.NLLLoss', options, { reduction: true, weight: true, ignoreIndex: true })
+    super(deviceOf(options.weight))
+    this.weight = options.weight ? buffer(options.weight) : null
+    this.#options = options
+  }
+
+  /** @param logProbabilities [N, C] or with class axes as `nllLoss`. @returns the loss, as the reduction says. */
+  forward(logProbabilities: Float, labels: Labels): Float {
+    return nllLoss(logProbabilities, labels, { ...this.#options, weight: this.weight })
+  }
+}
+
+/** `mseLoss` with fixed options, as torch.nn.MSELoss. */
+export class MSELoss extends Module {
+  readonly #options: MseLossOptions
+
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: MseLossOptions = {}) {
+    checkOptions('nn.MSELoss', options, { reduction: true })
+    super()
+    this.#options = options
+  }
+
+  /** @param x any shape. @param target the same shape. @returns the loss, as the reduction says. */
+  forward(x: Float, target: Float): Float {
+    return mseLoss(x, target, this.#options)
+  }
+}
+
+/** `bceWithLogits` with fixed options, as torch.nn.BCEWithLogitsLoss. */
+export class BCEWithLogitsLoss extends Module {
+  readonly #options: BceWithLogitsOptions
+
+  /** @throws PackedRnnError if an option is unknown. */
+  constructor(options: BceWithLogitsOptions = {}) {
+    checkOptions('nn.BCEWithLogitsLoss', options, { reduction: true, weight: true, posWeight: true })
+    super()
+    this.#options = options
+  }
+
+  /** @param logits any shape. @param target the same shape, from 0 to 1. @returns the loss, as the reduction says. */
+  forward(logits: Float, target: Float): Float {
+    return bceWithLogits(logits, target, this.#options)
+  }
+}
+
+function deviceOf(weight: Vector | null | undefined) {
+  return weight == null ? {} : { device: weight.device }
+}

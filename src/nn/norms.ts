@@ -1,0 +1,176 @@
+import { noGrad } from '../autograd.js'
+import { checkInteger, checkNumber, checkOptions } from '../check.js'
+import { checkFloat } from '../ops/dims.js'
+import { add } from '../ops/elementwise.js'
+import { batchNorm, layerNorm } from '../ops/norms.js'
+import { permute, reshape } from '../ops/shape.js'
+import { PackedSequence } from '../packed.js'
+import { type Float, full, type Matrix, ranked, type Scalar, type Tensor, type Vector } from '../tensor.js'
+import { Module, type ModuleOptions, moduleNames } from './module.js'
+import { buffer, parameter } from './parameter.js'
+
+/** Options of `LayerNorm`. */
+export interface LayerNormModuleOptions extends ModuleOptions {
+  /** C, the size of the last dimension. */
+  normalizedShape: number
+  /** ε; default 1e-5. */
+  eps?: number
+  /** Whether there are a weight and a bias; default true. */
+  elementwiseAffine?: boolean
+  /** Whether there is a bias beside the weight; default true. */
+  bias?: boolean
+}
+
+/**
+ * (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al. 2016), as torch.nn.LayerNorm. `weight` [C] starts
+ * as ones and `bias` [C] as zeros.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const norm = new nn.LayerNorm({ normalizedShape: 2, eps: 0 })
+ * console.log(await norm.forward(tensor([1, 3], [1, 2])).toArray()) // Float32Array(2) [-1, 1]
+ * ```
+ */
+export class LayerNorm extends Module {
+  readonly eps: number
+  /** [C] */
+  weight: Vector | null
+  /** [C] */
+  bias: Vector | null
+
+  /** @throws PackedRnnError if C is below 1, ε is negative, or an option is unknown. */
+  constructor(options: LayerNormModuleOptions) {
+    const op = 'nn.LayerNorm'
+    checkOptions(op, options, {
+      ...moduleNames,
+      normalizedShape: true,
+      eps: true,
+      elementwiseAffine: true,
+      bias: true,
+    })
+    super(options)
+    const { normalizedShape: C, eps = 1e-5, elementwiseAffine = true, bias = true } = options
+    checkInteger(op, 'normalizedShape', C, 1)
+    checkNumber(op, 'eps', eps, 0)
+    this.eps = eps
+    const filled = (value: number) => parameter(full([C], value, { device: this.device }))
+    this.weight = elementwiseAffine ? filled(1) : null
+    this.bias = elementwiseAffine && bias ? filled(0) : null
+  }
+
+  /** @param x [.., C], or a batch of rows. @returns the same shape. */
+  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
+  forward(x: PackedSequence): PackedSequence
+  forward(x: Float | PackedSequence): Float | PackedSequence {
+    const { weight, bias, eps } = this
+    return x instanceof PackedSequence
+      ? layerNorm(x, weight, bias, { eps })
+      : layerNorm<number>(x, weight, bias, { eps })
+  }
+}
+
+/** Options of `BatchNorm1d`. */
+export interface BatchNorm1dOptions extends ModuleOptions {
+  /** C, the columns. */
+  numFeatures: number
+  /** ε; default 1e-5. */
+  eps?: number
+  /** Share of the new value in the running statistics; default 0.1. */
+  momentum?: number
+  /** Whether there are a weight and a bias; default true. */
+  affine?: boolean
+  /** Whether evaluation uses running statistics; default true. Otherwise it uses the batch's, as training does. */
+  trackRunningStats?: boolean
+}
+
+/**
+ * (x − mean) / √(variance + ε) · weight + bias over the rows, column by column (Ioffe and Szegedy 2015), as torch.nn.BatchNorm1d.
+ * In training mode it uses the batch's statistics and updates the running ones, the variance with N − 1 in the denominator. The
+ * buffers have PyTorch's names.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn } from 'packed-rnn'
+ *
+ * const norm = new nn.BatchNorm1d({ numFeatures: 3 })
+ * console.log(norm.forward(randn([8, 3])).shape) // [8, 3]
+ * console.log(norm.namedBuffers().map(([name]) => name)) // ['running_mean', 'running_var', 'num_batches_tracked']
+ * ```
+ */
+export class BatchNorm1d extends Module {
+  readonly eps: number
+  readonly momentum: number
+  /** [C] */
+  weight: Vector | null
+  /** [C] */
+  bias: Vector | null
+  /** [C] */
+  running_mean: Vector | null
+  /** [C] */
+  running_var: Vector | null
+  /** Number of batches that the running statistics have seen. */
+  num_batches_tracked: Scalar | null
+
+  /** @throws PackedRnnError if C is below 1, ε is negative, momentum is outside [0, 1], or an option is unknown. */
+  constructor(options: BatchNorm1dOptions) {
+    const op = 'nn.BatchNorm1d'
+    checkOptions(op, options, {
+      ...moduleNames,
+      numFeatures: true,
+      eps: true,
+      momentum: true,
+      affine: true,
+      trackRunningStats: true,
+    })
+    super(options)
+    const { numFeatures: C, eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options
+    checkInteger(op, 'numFeatures', C, 1)
+    checkNumber(op, 'eps', eps, 0)
+    checkNumber(op, 'momentum', momentum, 0, 1)
+    this.eps = eps
+    this.momentum = momentum
+    const { device } = this
+    this.weight = affine ? parameter(full([C], 1, { device })) : null
+    this.bias = affine ? parameter(full([C], 0, { device })) : null
+    this.running_mean = trackRunningStats ? buffer(full([C], 0, { device })) : null
+    this.running_var = trackRunningStats ? buffer(full([C], 1, { device })) : null
+    this.num_batches_tracked = trackRunningStats ? buffer(full([], 0, { device })) : null
+  }
+
+  /**
+   * @param x [N, C], [N, C, L] or a batch of rows.
+   * @returns the same shape.
+   * @throws PackedRnnError in training mode, if there are fewer than two rows.
+   */
+  forward<R extends 2 | 3>(x: Tensor<'float32', R>): Tensor<'float32', R>
+  forward(x: PackedSequence): PackedSequence
+  forward(x: Float | PackedSequence): Float | PackedSequence {
+    const { weight, bias, eps, momentum, running_mean: runningMean, running_var: runningVar } = this
+    const training = this.training || runningMean === null
+    const options = { weight, bias, eps, momentum, runningMean, runningVar, training }
+    const y =
+      x instanceof PackedSequence ? batchNorm(x, options) : this.#columns(x, rows => batchNorm(rows, options))
+    const counter = this.num_batches_tracked
+    if (this.training && counter !== null) {
+      noGrad(() => {
+        using next = add(counter, 1)
+        counter.become(next)
+      })
+    }
+    return y
+  }
+
+  /** `run` on the rows [N·L, C]. */
+  #columns(x: Float, run: (rows: Matrix) => Matrix): Float {
+    checkFloat('nn.BatchNorm1d', 'x', x)
+    if (x.shape.length !== 3) return run(ranked(x, 2))
+    const [N = 0, C = 0, L = 0] = x.shape
+    using channelsLast = permute(x, [0, 2, 1])
+    using rows = reshape(channelsLast, [N * L, C])
+    using y = run(rows)
+    using apart = reshape(y, [N, L, C])
+    return permute(apart, [0, 2, 1])
+  }
+}
