@@ -27,10 +27,10 @@ const found = []
 const tell = (name, fault) => found.push(`${name}: ${fault}`)
 
 for (const name of options.complete ? [ADDON, CUDA] : [ADDON])
-  if (!names.includes(name)) tell(name, 'is missing: npm run prebuild')
+  if (!names.includes(name)) tell(name, 'is not there: npm run prebuild')
 for (const name of names) {
   if (!Object.hasOwn(BUDGETS, name)) {
-    tell(name, `unknown file: wanted only ${Object.keys(BUDGETS).join(' and ')}`)
+    tell(name, `wanted nothing but ${Object.keys(BUDGETS).join(' and ')}`)
     continue
   }
   const binary = readBinary(join(folder, name))
