@@ -30,4 +30,6 @@ for (const set of sets) {
 if (objects === 0) throw new Error(`no objects under ${build}: run npm run build:addon first`)
 if (found.length > 0)
   throw new Error(`compiled for one instruction set, and may be merged by the linker:\n${found.join('\n')}`)
-process.stdout.write(`${objects} objects of ${sets.join(', ')}: no symbol of one set can be merged into another\n`)
+process.stdout.write(
+  `${objects} objects of ${sets.join(', ')}: no symbol of one set can be merged into another\n`,
+)

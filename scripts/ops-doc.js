@@ -166,8 +166,7 @@ function order(family) {
 
 const text = lines.join('\n')
 if (process.argv.includes('--check')) {
-  if (readFileSync(page, 'utf8') !== text)
-    throw new Error('docs/ops.md is out of date: run npm run docs:ops')
+  if (readFileSync(page, 'utf8') !== text) throw new Error('docs/ops.md is out of date: run npm run docs:ops')
 } else {
   writeFileSync(page, text)
 }
