@@ -1,4 +1,4 @@
-// Removes each barrier of the CUDA kernels, one at a time, and sees ThreadSanitizer report it on the host:
+// Removes each barrier of the CUDA kernels, one at a time, and checks that ThreadSanitizer reports it on the host:
 // npm run test:barriers [-- a part of FILE:LINE]. Works on a copy in build/barriers; takes some minutes.
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ const tree = join(root, 'build', 'barriers', 'tree')
 const build = join(root, 'build', 'barriers', 'build')
 const BARRIER = /__sync(threads|warp)\(\);/
 
-/** The driver's cases that launch a file's kernels, by a part of their names. */
+/** Parts of the names of the driver's cases that launch a file's kernels. */
 const CASES = {
   'gemm.cu': ['matmul'],
   'optimizer.cu': ['adam'],
@@ -21,7 +21,7 @@ const CASES = {
   'rows.cu': ['sum of many rows', 'columns'],
   'stepwise.cu': ['projection'],
 }
-/** Barriers that the host cannot miss, by their comments: test/native/README.md says why. */
+/** Comments of the barriers that the host does not need: test/native/README.md explains why. */
 const UNSEEN = [/the product needs them together/, /whoever still reads the parts of the call before/]
 
 function run(command, env = {}) {
@@ -37,7 +37,7 @@ async function mustRun(...command) {
   if (code !== 0) throw new Error(`${command.join(' ')}\n${output}`)
 }
 
-/** The first line of what was reported, or null where all is well. */
+/** Returns the first line of the report, or null if there is none. */
 async function report(file) {
   await mustRun(
     'cmake',
@@ -50,7 +50,7 @@ async function report(file) {
   )
   for (const part of CASES[file]) {
     const words = [join(build, 'driver'), join(build, 'libpacked_rnn_cuda_host.so'), part]
-    // So few multiprocessors that slots take a second sequence. One report is enough.
+    // Two multiprocessors, so that slots take a second sequence. One report is enough.
     const env = { PACKED_RNN_STANDIN_PROCESSORS: '2', TSAN_OPTIONS: 'halt_on_error=1' }
     const { code, output } = await run([...withoutRandomPlaces(), ...words], env)
     if (code !== 0) return /WARNING: .*|.*error: .*|.* on .*: .*/.exec(output)?.[0] ?? output.slice(-500)
@@ -58,7 +58,7 @@ async function report(file) {
   return null
 }
 
-/** ThreadSanitizer knows where memory lies; with more random bits than these it may lie elsewhere. */
+/** ThreadSanitizer expects a fixed memory layout, which more random bits than these would break. */
 function withoutRandomPlaces() {
   const bits = '/proc/sys/vm/mmap_rnd_bits'
   const many = existsSync(bits) && Number(readFileSync(bits, 'utf8')) > 28
@@ -76,7 +76,7 @@ await mustRun('cmake', '--build', build, '--parallel', String(availableParalleli
 const wanted = process.argv[2] ?? ''
 let failed = false
 function tell(good, text) {
-  process.stdout.write(`${good ? 'good' : 'FAILED'}: ${text}\n`)
+  process.stdout.write(`${good ? 'ok' : 'FAILED'}: ${text}\n`)
   if (!good) failed = true
 }
 const folder = join(tree, 'native', 'cuda')
@@ -88,7 +88,7 @@ for (const file of readdirSync(folder)) {
   const chosen = barriers.filter(i => `${file}:${i + 1}`.includes(wanted))
   if (chosen.length === 0) continue
   if (!Object.hasOwn(CASES, file)) {
-    tell(false, `${file} has barriers and no cases`)
+    tell(false, `${file} has barriers and no cases in CASES`)
     continue
   }
   const clean = await report(file)
@@ -100,7 +100,7 @@ for (const file of readdirSync(folder)) {
     const what = `${file}:${i + 1}: ${lines[i].trim()}`
     tell(
       (found === null) === unseen,
-      `${what} ${found ?? (unseen ? 'is not missed, as we know' : 'is not missed')}`,
+      `${what} ${found ?? (unseen ? 'not reported, as expected' : 'not reported')}`,
     )
   }
 }

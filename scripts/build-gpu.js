@@ -1,5 +1,5 @@
-// Emits what `node bench/gpu.js` runs on a machine that has a GPU, Node and nothing else, to build/gpu: the device suite and
-// what it imports, with a runner in the place of vitest; the driver; and which code it is.
+// Writes to build/gpu everything that `node bench/gpu.js` needs on a machine with a GPU, Node and nothing else: the device
+// suite and its imports, with a runner instead of vitest; the driver; and the commit of the code.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,14 +17,14 @@ cpSync(join(root, 'test/fixtures'), join(target, 'test/fixtures'), {
 })
 write('package.json', { name: 'packed-rnn-suite', private: true, type: 'module' })
 
-// Node looks for `vitest` in the nearest node_modules first; everything else it finds further out.
+// Node looks in the nearest node_modules first, so it finds this `vitest` here and all other packages further out.
 const shim = join(target, 'node_modules/vitest')
 rmSync(shim, { recursive: true, force: true })
 mkdirSync(shim, { recursive: true })
 write('node_modules/vitest/package.json', { name: 'vitest', type: 'module', exports: './index.js' })
 writeFileSync(join(shim, 'index.js'), "export * from '../../test/plain/vitest.js'\n")
 
-// The addon is looked for in the build folder beside src.
+// The suite loads the addon from the build folder beside src.
 const addon = join(target, 'build/Release')
 if (!existsSync(addon)) {
   mkdirSync(join(target, 'build'), { recursive: true })
@@ -32,7 +32,7 @@ if (!existsSync(addon)) {
   symlinkSync('../../Release', addon)
 }
 
-// The driver, which opens the library by itself.
+// The driver, which opens the library without Node.
 for (const command of [
   ['-S', 'test/native', '-B', 'build/host'],
   ['--build', 'build/host', '--target', 'driver'],
@@ -41,7 +41,7 @@ for (const command of [
 }
 cpSync(join(root, 'build/host/driver'), join(target, 'driver'))
 
-// A tarball has no history.
+// Returns null in a tarball, which has no git history.
 const git = (...args) => {
   try {
     return execFileSync('git', args, {

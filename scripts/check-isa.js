@@ -1,6 +1,6 @@
-// The gate on code for several instruction sets: an object compiled for one of them may define, as a symbol that the
-// linker merges, only what stands in that set's namespace. A weak function of the standard library in an AVX-512 object
-// could become everybody's, and would die on a CPU without AVX-512.
+// Checks the objects that are compiled for an instruction set: the symbols that they define and that the linker may merge
+// must be in that set's namespace. Otherwise the linker could use a weak function of the standard library from an AVX-512
+// object everywhere, and it would crash on a CPU without AVX-512.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,5 +29,7 @@ for (const set of sets) {
 }
 if (objects === 0) throw new Error(`no objects under ${build}: run npm run build:addon first`)
 if (found.length > 0)
-  throw new Error(`merged at link, though compiled for one instruction set:\n${found.join('\n')}`)
-process.stdout.write(`${objects} objects of ${sets.join(', ')}: none defines what another may merge\n`)
+  throw new Error(`compiled for one instruction set, and may be merged by the linker:\n${found.join('\n')}`)
+process.stdout.write(
+  `${objects} objects of ${sets.join(', ')}: no symbol of one set can be merged into another\n`,
+)

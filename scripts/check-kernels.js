@@ -1,12 +1,12 @@
-// The gate on what nvcc says about the kernels, read from the logs that `npm run build:cuda` keeps beside the objects: no
-// spill, and no more registers, shared memory or stack than the budget that stands above the kernel (kernels/budgets.js
-// says how it is written), for any architecture. The table of docs/kernels.md must say the same.
+// Checks nvcc's output for the kernels, from the logs that `npm run build:cuda` keeps beside the objects. For every
+// architecture: no spill, and no more registers, shared memory or stack than the budget in the comment above the kernel
+// (kernels/budgets.js describes the syntax). The table in docs/kernels.md must match.
 //
 //   npm run check:kernels [-- --write] [-- --list] [-- NAME…]
 //
 //   --write   writes the table of docs/kernels.md instead of comparing it
 //   --list    prints every instantiation for every architecture
-//   NAME…     looks only at source files whose name has this in it; the table is left alone
+//   NAME…     checks only source files whose name contains this, and not the table
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -67,7 +67,7 @@ function readSources() {
     })
 }
 
-/** What was compiled from each source, with the names of the source. */
+/** The kernels that were compiled from each source, with their names in the source. */
 function readLogs() {
   const commands = JSON.parse(readFileSync(join(options.build, 'compile_commands.json'), 'utf8'))
   const sources = commands.filter(({ file }) => file.endsWith('.cu'))
@@ -94,7 +94,7 @@ function readLogs() {
     })
 }
 
-/** Finds the budget and notes where it is exceeded. */
+/** Finds the budget of an instantiation and records what exceeds it. */
 function checkInstantiation({ file, name, args, compiled }) {
   const title = `${file}: ${args.length === 0 ? name : `${name}<${args.join(', ')}>`}`
   const { arch, spillStores, spillLoads } = compiled
@@ -114,7 +114,7 @@ function checkInstantiation({ file, name, args, compiled }) {
     return [{ kernel, args, compiled }]
   }
   for (const what of ['registers', 'shared', 'stack']) {
-    // A spill has a frame of its own, and was named.
+    // A spill needs stack memory and was already reported.
     if (compiled[what] <= budget[what] || (what === 'stack' && spilled)) continue
     const unit = what === 'registers' ? '' : ' B'
     const over = `, over the budget of ${budget[what]}${unit} (${budget.where})`
@@ -123,7 +123,7 @@ function checkInstantiation({ file, name, args, compiled }) {
   return [{ kernel, args, compiled, budget }]
 }
 
-/** One line for what is wrong in the same way for several architectures. */
+/** Collects an error that several architectures share into one line. */
 function note(about, rest, found) {
   const known = exceeded.get(about) ?? { rest, found: [] }
   known.found.push(found)
@@ -153,7 +153,7 @@ function checkTable() {
   const compiler = /CMAKE_CUDA_COMPILER_VERSION "([^"]+)"/.exec(text)?.[1] ?? ''
   const found = findTable(readFileSync(options.docs, 'utf8'))
   if (found === null) {
-    errors.push(`${options.docs}: wanted the two marks of the table`)
+    errors.push(`${options.docs}: wanted the two comments that mark the table`)
     return
   }
   const table = kernelTable(kernels, measured, compiler)

@@ -1,7 +1,7 @@
-// The gates on the binaries that are shipped: what they ask of a machine, that they are stripped, their sizes, and that
+// Checks the binaries that ship: the libraries and versions that they need, that they are stripped, their sizes, and that
 // the CUDA library has code for every architecture. npm run check:prebuilds [-- --complete] [-- --folder FOLDER]
 //
-//   --complete  the CUDA library must be there
+//   --complete  fails if the CUDA library is missing
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -45,7 +45,7 @@ if (found.length > 0) {
   process.exitCode = 1
 }
 
-/** Those that CMakeLists.txt names: N-real is machine code for N, and N alone is that and PTX, for what is newer. */
+/** The architectures of CMakeLists.txt: N-real is machine code for N; N alone also includes PTX, for newer devices. */
 function checkArchitectures() {
   const definition = readFileSync(join(root, 'CMakeLists.txt'), 'utf8')
   const named = /CMAKE_CUDA_ARCHITECTURES ([^)]+?) CACHE/.exec(definition)[1].split(' ')

@@ -1,5 +1,5 @@
-// Compiles the addon with CMake alone, from a checkout or an installed package, and copies it to a folder: what
-// `packed-rnn build` runs, and node-gyp by binding.gyp.
+// Compiles the addon with CMake only, from a checkout or an installed package, and copies it to a folder. `packed-rnn build`
+// runs this, and so does node-gyp through binding.gyp.
 //
 //   node scripts/compile.js FOLDER
 import { spawnSync } from 'node:child_process'
@@ -12,7 +12,7 @@ if (folder === undefined) throw new Error('usage: node scripts/compile.js FOLDER
 const target = resolve(folder)
 const root = join(import.meta.dirname, '..')
 const out = join(root, 'build', 'source')
-// CMakeLists.txt asks Node where the headers are: this one, which need not be on the PATH.
+// CMakeLists.txt asks `node` where the headers are. It must be this Node, which may not be on the PATH.
 const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
 
 cmake('-S', root, '-B', out, '-DCMAKE_BUILD_TYPE=Release')

@@ -1,4 +1,4 @@
-// The TypeScript of the native ops, src/contract, from their descriptions in native/ops: written, or with --check compared.
+// Generates the TypeScript of the native ops, src/contract, from their descriptions in native/ops. --check only compares.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -41,9 +41,9 @@ if (process.argv.includes('--check')) {
   })
   const wrong = [...stale.map(([name]) => name), ...there.filter(name => !files.has(name))]
   if (wrong.length > 0) {
-    throw new Error(`src/contract is not what native/ops says: ${wrong.join(', ')}; run npm run generate`)
+    throw new Error(`src/contract is out of date: ${wrong.join(', ')}; run npm run generate`)
   }
-  process.stdout.write(`${files.size} files of src/contract are what native/ops says\n`)
+  process.stdout.write(`${files.size} files of src/contract are up to date\n`)
 } else {
   for (const [name, text] of files) writeFileSync(join(folder, name), text)
 }

@@ -1,9 +1,9 @@
-// The device suite on the CUDA kernels compiled for the host: npm run test:cuda-on-host [-- --cases N] [words for
+// Runs the device suite on the CUDA kernels compiled for the host: npm run test:cuda-on-host [-- --cases N] [arguments of
 // vitest]. N is the number of random cases for each precision.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-// Whatever is skipped where no CUDA device opens.
+// The tests that skip if no CUDA device opens.
 const TESTS = [
   'test/cuda.test.ts',
   'test/cli/cuda.test.ts',

@@ -1,5 +1,5 @@
-// The device suite on CPUs that this machine is not, emulated by qemu-user: that each instruction set is chosen where it
-// must be, and computes what it should without the others.
+// Runs the device suite on other CPUs, emulated by qemu-user. Checks that the right instruction set is chosen on each, and
+// that it works without the newer ones.
 //
 //   npm run test:emulated [-- --filter PATTERN]
 import { spawnSync } from 'node:child_process'
@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '..')
 const suite = join(root, 'build', 'gpu')
 
 if (spawnSync(EMULATOR, ['--version']).status !== 0) {
-  throw new Error(`${EMULATOR}: wanted the emulator of Debian's qemu-user, which is not installed`)
+  throw new Error(`${EMULATOR}: wanted this emulator (Debian: qemu-user), got none`)
 }
 run(process.execPath, [join(root, 'scripts', 'build-gpu.js')], root)
 for (const { cpu, instructions } of CPUS) {

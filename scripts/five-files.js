@@ -1,9 +1,9 @@
-// That an op is five files, and that none can be forgotten: for a commit that adds one, takes each of its files of the product
-// back to what it was and expects the compiler or the linker to refuse.
+// Checks that adding an op takes five files, and that none can be forgotten. For a commit that adds an op, it reverts each of
+// the files in native and src in turn and expects the compiler or the linker to fail.
 //
 //   npm run test:five-files [-- COMMIT]
 //
-// Without a commit it is the one that added src/ops/cumulative.ts. Tests, docs and what is generated (src/contract) do not count.
+// The default is the commit that added src/ops/cumulative.ts. Tests, docs and generated files (src/contract) do not count.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,12 +21,12 @@ const files = git('diff', '--name-only', `${commit}^`, commit)
   .filter(file => /^(native|src)\//.test(file) && !file.startsWith('src/contract/'))
 process.stdout.write(`${git('show', '--no-patch', '--format=%h %s', commit)}\n`)
 for (const file of files) process.stdout.write(`  ${file}\n`)
-if (files.length !== 5) throw new Error(`wanted five files of the product, got ${files.length}`)
+if (files.length !== 5) throw new Error(`wanted five files in native and src, got ${files.length}`)
 
 const tree = join(mkdtempSync(join(tmpdir(), 'five-files-')), 'tree')
 git('worktree', 'add', '--detach', tree, commit)
 const build = join(tree, 'build', 'host')
-/** What has to succeed with all files; each is a command. */
+/** Commands that must succeed with all files. */
 const checks = [
   ['npx', 'tsc', '--noEmit', '-p', 'tsconfig.json'],
   ['cmake', '--build', build, '--parallel', '2', '--target', 'packed_rnn_cpu'],
@@ -46,7 +46,7 @@ try {
   git('worktree', 'remove', '--force', tree)
 }
 
-/** The first check that fails without what the commit did to a file. */
+/** Reverts the commit's change to a file and prints the first check that fails. */
 function leaveOut(file) {
   const path = join(tree, file)
   const before = spawnSync('git', ['show', `${commit}^:${file}`], { cwd: root })
@@ -62,5 +62,5 @@ function leaveOut(file) {
     writeFileSync(path, git('show', `${commit}:${file}`))
     return
   }
-  throw new Error(`without ${file} all is well, and the op is forgotten`)
+  throw new Error(`without ${file} every check passes, so it could be forgotten`)
 }

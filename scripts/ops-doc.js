@@ -1,4 +1,5 @@
-// docs/ops.md: every op of the tape and every native op, from the sources: npm run docs:ops, or with --check compared.
+// Generates docs/ops.md, which lists every op on the tape and every native op, from the sources: npm run docs:ops. --check only
+// compares.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import ts from 'typescript'
@@ -6,7 +7,7 @@ import ts from 'typescript'
 const root = join(import.meta.dirname, '..')
 const page = join(root, 'docs', 'ops.md')
 
-/** The families of the page, by the file that an op stands in. */
+/** The page's families, by the file in which an op is defined. */
 const FAMILIES = {
   elementwise: 'Functions of single elements',
   reduce: 'Reductions',
@@ -29,7 +30,7 @@ const FAMILIES = {
   recurrent: 'Recurrent layers',
   customGrad: 'Gradients',
 }
-/** Where a name is another one in PyTorch, and its description does not say so. */
+/** PyTorch's names of ops that have another name there, if their docstrings do not mention it. */
 const NAMES = {
   mul: 'torch.mul',
   multiply: 'torch.mul',
@@ -55,7 +56,7 @@ const NAMES = {
   gru: 'torch.nn.GRU',
   rnn: 'torch.nn.RNN',
 }
-/** Families whose ops have PyTorch's names. */
+/** Families whose ops have the same names in PyTorch. */
 const SAME = new Set([
   'Functions of single elements',
   'Reductions',
@@ -74,9 +75,9 @@ const program = ts.createProgram([join(root, 'src', 'index.ts')], {
 const checker = program.getTypeChecker()
 const index = checker.getSymbolAtLocation(program.getSourceFile(join(root, 'src', 'index.ts')))
 
-/** A description in one line, with what follows it. */
+/** An op's docstring in one line, and the text of all its declarations. */
 function described(symbol, declaration) {
-  // Of overloads, the first that is described; of a constant, its own.
+  // For overloads, the first docstring; for a constant, its own.
   const own = symbol.getDocumentationComment(checker)
   const text = ts.displayPartsToString(own).replaceAll(/\s+/g, ' ').trim()
   const comments = (symbol.declarations ?? [declaration]).map(each => each.getFullText())
@@ -98,7 +99,7 @@ for (const exported of checker.getExportsOfModule(index)) {
   const isOp = file.startsWith('ops/') || file === 'customGrad.ts'
   const type = checker.getTypeOfSymbolAtLocation(symbol, declaration)
   if (!isOp || type.getCallSignatures().length === 0) continue
-  if (family === undefined) throw new Error(`${file} has no family on the page: see FAMILIES`)
+  if (family === undefined) throw new Error(`${file} has no family: add it to FAMILIES`)
   const { text, all } = described(symbol, declaration)
   const torch = NAMES[exported.name] ?? /\btorch(?:\.\w+)+/.exec(all)?.[0] ?? null
   const explicit = /without a tape|without a record|backward pass of|^The gradients? in|gradients of `/i.test(
@@ -112,7 +113,7 @@ for (const exported of checker.getExportsOfModule(index)) {
   families.set(family, [...(families.get(family) ?? []), row])
 }
 
-/** The native ops, by family, with what their buffers are. */
+/** The rows of the native ops, by family, with the buffers that they write. */
 function nativeOps() {
   const folder = join(root, 'src', 'contract')
   return readdirSync(folder)
@@ -165,8 +166,7 @@ function order(family) {
 
 const text = lines.join('\n')
 if (process.argv.includes('--check')) {
-  if (readFileSync(page, 'utf8') !== text)
-    throw new Error('docs/ops.md is not what the sources say: run npm run docs:ops')
+  if (readFileSync(page, 'utf8') !== text) throw new Error('docs/ops.md is out of date: run npm run docs:ops')
 } else {
   writeFileSync(page, text)
 }

@@ -1,7 +1,7 @@
-// Makes build/gpu-bundle: all of `node bench/gpu.js` for a machine with a driver that has no Node, no npm and no network.
-// There: ./run.sh [options of bench/gpu.js].
+// Makes build/gpu-bundle: everything that `node bench/gpu.js` needs on a machine with a driver and without Node, npm or
+// network. Run it there with ./run.sh [options of bench/gpu.js].
 //
-// Before: npm install && npm run build:cuda && npm run build:gpu
+// Run first: npm install && npm run build:cuda && npm run build:gpu
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
@@ -21,7 +21,7 @@ const root = join(import.meta.dirname, '..')
 const bundle = join(root, 'build/gpu-bundle')
 
 const RUN = `#!/bin/sh
-# Unpacks what is packed, once, and runs bench/gpu.js.
+# Unpacks the binaries once, and runs bench/gpu.js.
 set -e
 export INIT_CWD="$PWD"
 cd "$(dirname "$0")"
@@ -36,7 +36,7 @@ exec ./node bench/gpu.js "$@"
 
 rmSync(bundle, { recursive: true, force: true })
 mkdirSync(bundle, { recursive: true })
-// Links and what only a compiler reads stay here; run.sh makes the one link anew.
+// Skips the link to the addon, which run.sh creates again, and files that only a compiler reads.
 const wanted = source =>
   !/\.(map|d\.[cm]?ts|tsbuildinfo)$/.test(source) && !source.endsWith('build/gpu/build')
 for (const path of [
@@ -46,7 +46,7 @@ for (const path of [
   ...runtimePackages().map(name => `node_modules/${name}`),
 ]) {
   if (!existsSync(join(root, path)))
-    throw new Error(`no ${path}: npm run build, build:cuda and build:gpu come first`)
+    throw new Error(`no ${path}: run npm run build:ts, build:cuda and build:gpu first`)
   cpSync(join(root, path), join(bundle, path), { recursive: true, dereference: true, filter: wanted })
 }
 packBinaries()
@@ -57,7 +57,7 @@ const bytes = sizeOf(bundle)
 process.stdout.write(`${bundle}: ${(bytes / 2 ** 20).toFixed(1)} MiB\n`)
 if (bytes > MOST_BYTES) throw new Error(`wanted at most ${MOST_BYTES / 2 ** 20} MiB`)
 
-/** The packages that dist needs to run, with theirs, but for those that draw pages: no page is made there. */
+/** The packages that dist needs at run time, with their dependencies. Those that draw pages are left out: none is drawn there. */
 function runtimePackages() {
   const found = new Set(['@observablehq/plot', 'linkedom'])
   const drawing = new Set(found)
@@ -84,7 +84,7 @@ function packBinaries() {
     ]),
   ]
   for (const [from, to] of files) {
-    if (!existsSync(from)) throw new Error(`no ${from}: npm run build:addon and build:cuda come first`)
+    if (!existsSync(from)) throw new Error(`no ${from}: run npm run build:addon and build:cuda first`)
     cpSync(from, join(staged, to), { dereference: true })
     if (basename(to) !== 'node') execFileSync('strip', ['--strip-unneeded', join(staged, to)])
   }

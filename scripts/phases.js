@@ -1,8 +1,8 @@
-// How a training step divides among many threads, by count and not by time: npm run test:phases [-- A B C].
+// Checks that a training step can use many threads, by counting tasks instead of measuring time: npm run test:phases [-- A B C].
 //
-// Builds the addon with a team that computes alone and notes its phases (test/native/phases), and trains the benchmark's cases with
-// 64 threads. A phase must have as many tasks as there are threads, or as there are sequences in all directions if those are fewer,
-// or take less than 2 % of the step. What is computed between two phases, by one thread, counts as a phase of one task.
+// Builds the addon with a team that runs all tasks on one thread and records its phases (test/native/phases), and trains the
+// benchmark's cases with 64 threads. A phase must have as many tasks as there are threads (or sequences in all directions, if
+// those are fewer), or take less than 2 % of the step. Work of one thread between two phases counts as a phase of one task.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -24,12 +24,12 @@ function mustRun(command, args) {
   return stdout
 }
 
-/** Functions by their places in the addon, where addr2line is installed. */
+/** The names of functions at addresses in the addon; the addresses if addr2line is not installed. */
 function namesOf(places) {
   const addon = join(folder, 'build', 'Release', 'addon.node')
   const { status, stdout } = spawnSync('addr2line', ['-sfCpie', addon, ...places], { encoding: 'utf8' })
   if (status !== 0) return places
-  // An address has a line of its own and one for each function that it is inlined into: the last is what was called.
+  // An address has one line, and one more for each function that it is inlined into. The last is the function that was called.
   const names = []
   for (const line of stdout.trim().split('\n')) {
     if (!line.startsWith(' (inlined by)')) names.push('')
@@ -40,7 +40,7 @@ function namesOf(places) {
   )
 }
 
-/** The phases of two steps, the same one after the other. */
+/** The phases of a case's training step; the log has two identical steps. */
 async function phasesOf(name, data, temporary) {
   const log = join(temporary, `${name}.phases`)
   const setting = {
@@ -86,7 +86,7 @@ function report(name, phases, sequences) {
   const wanted = Math.min(THREADS, sequences * (cases[name].bidirectional ? 2 : 1))
   const total = phases.reduce((sum, { seconds, before }) => sum + seconds + before, 0) / 2
   const names = namesOf(phases.map(({ place }) => place))
-  // By caller: the largest phase, the fewest tasks of those that count, and the longest time of one thread before.
+  // By caller: the share of the step, the fewest tasks of a phase that counts, and the longest time of one thread before one.
   const rows = new Map()
   phases.forEach(({ tasks, seconds, before }, i) => {
     const row = rows.get(names[i]) ?? { calls: 0, share: 0, tasks: Infinity, alone: 0 }

@@ -1,6 +1,6 @@
 // Pictures for the docs: node scripts/pictures.js PAGE.html DIRECTORY
-// The plots of a page that `train` or `compare` wrote, as one SVG file for each group of plots. They hold no text of an article,
-// follow the reader's colour scheme and have a ground of their own, so that they can be read on any page.
+// Writes the plots of a page that `train` or `compare` made, one SVG file for each group of plots. The files contain no text of
+// articles, follow the reader's colour scheme and have a background, so they can be shown on any page.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseHTML } from 'linkedom'
@@ -12,7 +12,7 @@ if (page === undefined || directory === undefined) {
   process.exit(2)
 }
 
-/** In pixels: around the picture and between plots, and above each for its two lines of text. */
+/** In pixels: the gap around the picture and between plots, and the space above each for its two lines of text. */
 const GAP = 24
 const HEAD = 44
 const WIDEST = 1280
@@ -33,7 +33,7 @@ for (const group of document.querySelectorAll('.plots')) {
 function picture(name, figures) {
   const plots = figures.map(figure => {
     const svg = figure.querySelector('svg')
-    // What is there for the mouse alone.
+    // Parts that only respond to the mouse.
     for (const unseen of svg.querySelectorAll('title, g[fill-opacity="0"], g[pointer-events="all"]'))
       unseen.remove()
     const title = figure.querySelector('b').textContent
@@ -72,7 +72,7 @@ function escaped(text) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }
 
-/** A tag with numbers that are as exact as a screen. */
+/** Rounds the numbers in a tag to two decimals. */
 function rounded(tag) {
   return tag.replaceAll(/\d+\.\d{3,}/g, number => String(Number(Number(number).toFixed(2))))
 }

@@ -1,7 +1,7 @@
-// Makes prebuilds/PLATFORM-ARCH, which is what the package ships: the addon, and beside it the CUDA library for every
-// architecture. npm run prebuild.
+// Makes prebuilds/PLATFORM-ARCH, which the package ships: the addon, and the CUDA library for every architecture.
+// npm run prebuild.
 //
-// Both come from the ordinary incremental builds: what was tested is what is shipped.
+// Both come from the ordinary incremental builds, so the tested binaries are the ones that ship.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,10 +17,10 @@ if (spawnSync(process.env.CUDACXX ?? 'nvcc', ['--version']).status === 0) {
   npm('build:cuda')
   binaries.push('libpacked_rnn_cuda.so')
 } else {
-  process.stdout.write('no nvcc: prebuilds the addon alone, without the CUDA library\n')
+  process.stdout.write('no nvcc: prebuilding the addon without the CUDA library\n')
 }
 
-// Prebuildify strips what it finds and moves it away: it works on copies.
+// Copies, because prebuildify strips and moves the files.
 rmSync(staged, { recursive: true, force: true })
 mkdirSync(join(staged, 'build/Release'), { recursive: true })
 for (const name of binaries)
@@ -33,7 +33,7 @@ await promisify(prebuildify)({
   napi: true,
   strip: true,
   tagLibc: true,
-  // It would call node-gyp to compile; that is done.
+  // Replaces node-gyp by `true`: the addon is already compiled.
   nodeGyp: 'true',
 })
 rmSync(staged, { recursive: true })

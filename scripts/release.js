@@ -1,7 +1,7 @@
-// A release, in one command: npm run release [-- --dry-run]
+// Makes a release: npm run release [-- --dry-run]
 //
-// What is published is the tarball that test:package has tried, with every binary in it, from a commit that has all of it.
-// --dry-run stops before the registry and the tag, and shows what they would be given.
+// Publishes the tarball that test:package has tested, with all binaries, from a clean commit, and tags that commit. --dry-run
+// publishes and tags nothing, and prints what it would publish and tag.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,8 +16,8 @@ const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
 const tag = `v${version}`
 
 const faults = releaseFaults(version, lock.version, readFileSync(join(root, 'CHANGELOG.md'), 'utf8'))
-if (read('git', 'status', '--porcelain') !== '') faults.push('wanted a clean tree: git status')
-if (read('git', 'tag', '--list', tag) !== '') faults.push(`${tag} is a tag already`)
+if (read('git', 'status', '--porcelain') !== '') faults.push('wanted a clean working tree: see git status')
+if (read('git', 'tag', '--list', tag) !== '') faults.push(`the tag ${tag} already exists`)
 if (faults.length > 0) {
   process.stderr.write(`${faults.join('\n')}\n`)
   process.exit(1)

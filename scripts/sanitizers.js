@@ -1,10 +1,10 @@
-// What is native under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer:
+// Runs the native code under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer:
 // npm run test:sanitizers [-- address] [thread] [cpu] [addon].
 //
-//   address   the CUDA kernels compiled for the host: every op, with leaks, by a driver in plain C++, and the device suite. Float32
-//             is left to the driver and the random cases there: its products are three, and take three times as long.
+//   address   the CUDA kernels compiled for the host: every op, with leaks, by a driver in plain C++, and the device suite.
+//             There float32 runs only in the driver and the random cases, because its three products take three times as long.
 //   thread    the same driver under ThreadSanitizer
-//   cpu       the CPU backend and its team of threads, by the same driver, under both, on each instruction set
+//   cpu       the CPU backend and its threads, by the same driver, under both, on each instruction set
 //   addon     the addon in Node, with its queue, under both: the device suite, workers, hostile calls, sudden ends
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const library = folder => join(folder, 'libpacked_rnn_cuda_host.so')
 
-/** Resolves with the exit code, 0 also where a report says otherwise, and all that was printed. */
+/** Resolves with the exit code and the output. The code may be 0 although a sanitizer reported something. */
 function run(command, env = {}) {
   const options = { cwd: root, env: { ...process.env, ...env }, maxBuffer: 1 << 28 }
   return new Promise(resolve => {
@@ -38,7 +38,7 @@ async function build(sanitizer, ...targets) {
   return folder
 }
 
-/** What goes through the addon: tests that are refused at the door never reach it. */
+/** Tests that reach the addon. Calls that the checks in TypeScript reject never do. */
 const ADDON_TESTS = {
   'the device suite': ['test/cpu.test.ts'],
   'queue, failures and lifetimes': ['queue', 'failure', 'lifetime', 'scope', 'tape'].map(
@@ -65,7 +65,7 @@ async function driver(name, folder, { prefix = [], words = [], file = library(fo
   tell(name, await run([...prefix, join(folder, 'driver'), ...words, file], env), start)
 }
 
-/** On each instruction set that this machine has. */
+/** Runs the driver on each instruction set that this machine has. */
 async function cpu(name, folder, options = {}) {
   const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
   const sets = [
@@ -82,8 +82,8 @@ async function cpu(name, folder, options = {}) {
 }
 
 /**
- * Node runs these words with a sanitizer in it, which the linker puts first; what it reports goes to files. Node itself is
- * not watched, and leaks by design when it exits.
+ * Runs Node with these arguments and a preloaded sanitizer, which writes its reports to files. Node itself is not compiled for
+ * the sanitizer, and leaks by design when it exits.
  */
 async function watched(sanitizer, folder, words, env = {}) {
   const kind = { address: 'asan', thread: 'tsan' }[sanitizer]
@@ -94,7 +94,7 @@ async function watched(sanitizer, folder, words, env = {}) {
   const result = await run([...prefix, process.execPath, ...words], {
     LD_PRELOAD: runtime,
     ASAN_OPTIONS: `detect_leaks=0:log_path=${join(folder, 'report')}`,
-    // Node's own races are no failure: what is ours is told from its report.
+    // Node's own races must not fail the run: `ours` selects the addon's reports.
     TSAN_OPTIONS: `exitcode=0:history_size=7:log_path=${join(folder, 'report')}`,
     ...env,
   })
@@ -122,7 +122,7 @@ function ours(reports) {
     .filter(report => report.split(/\n\s*\n|\n(?= {2}\S)/).some(part => !made.test(part) && inAddon(part)))
 }
 
-/** What is watched finds what it is there for. */
+/** Checks that the sanitizer finds a planted fault. */
 async function finds(sanitizer, folder, fault, report) {
   const source = `require(${JSON.stringify(join(folder, 'addon_faults.node'))}).${fault}`
   const { output } = await watched(sanitizer, folder, ['--eval', source])
@@ -140,7 +140,7 @@ async function suite(folder) {
   tell('the device suite under AddressSanitizer', result, start)
 }
 
-/** The addon in Node: its queue, its handles and how it goes down, with the CPU backend behind. */
+/** Tests the addon in Node with the CPU backend: its queue, its handles, and sudden ends. */
 async function addon(sanitizer) {
   const folder = await build(sanitizer, 'addon', 'addon_faults')
   if (sanitizer === 'address') {
@@ -162,7 +162,7 @@ async function addon(sanitizer) {
   }
 }
 
-/** ThreadSanitizer knows where memory lies; with more random bits than these it may lie elsewhere. */
+/** ThreadSanitizer expects a fixed memory layout, which more random bits than these would break. */
 function withoutRandomPlaces() {
   const bits = '/proc/sys/vm/mmap_rnd_bits'
   const many = existsSync(bits) && Number(readFileSync(bits, 'utf8')) > 28
@@ -179,7 +179,7 @@ const sanitizers = {
     const prefix = withoutRandomPlaces()
     await driver('every op under ThreadSanitizer', await build('thread', 'packed_rnn_cuda_host', 'driver'), {
       prefix,
-      env: { PACKED_RNN_STANDIN_PROCESSORS: '2' }, // so few that slots take a second sequence
+      env: { PACKED_RNN_STANDIN_PROCESSORS: '2' }, // two, so that slots take a second sequence
     })
   },
   cpu: async () => {

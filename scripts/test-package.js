@@ -1,8 +1,9 @@
-// The package as a user gets it: prebuilds, their gates, the tarball, and then an empty folder with an empty npm cache, no
-// compiler and no install scripts, in which all that the README promises must work. npm run test:package [-- --long] [-- --out FOLDER]
+// Tests the package as a user installs it: builds and checks the prebuilds and the tarball, installs it in an empty folder with
+// an empty npm cache, no compiler and no install scripts, and checks the README's promises there.
+// npm run test:package [-- --long] [-- --out FOLDER]
 //
-//   --long  also compiles the addon from the installed sources, in both ways
-//   --out   where to leave the tarball
+//   --long  also compiles the addon from the installed sources, with `packed-rnn build` and with node-gyp
+//   --out   the folder for the tarball
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +33,7 @@ function testPackage() {
   say(`${basename(tarball.file)}: ${(tarball.bytes / 1e6).toFixed(1)} MB, ${tarball.files} files`)
   local('npx', ['publint', 'run', '--strict', tarball.file])
   local('npx', ['attw', '--profile', 'esm-only', '--quiet', tarball.file])
-  say('publint and attw find nothing')
+  say('publint and attw find no fault')
 
   const bare = new BareMachine(folder)
   cpSync(join(import.meta.dirname, 'package/step.js'), join(bare.project, 'step.mjs'))
@@ -48,7 +49,7 @@ function testPackage() {
 
   testSurface(bare, prebuilt)
   const binaries = [['this CPU', 'node', []]]
-  if (which('qemu-x86_64') === null) say('no qemu-x86_64: not run as on older CPUs')
+  if (which('qemu-x86_64') === null) say('no qemu-x86_64: older CPUs are not tested')
   else
     for (const cpu of Object.keys(EMULATED))
       binaries.push([cpu, which('qemu-x86_64'), ['-cpu', cpu, process.execPath]])
@@ -72,7 +73,7 @@ function testNodes(bare, env) {
   }
 }
 
-/** By import and by require(), and by its commands. */
+/** Tests import, require() and the commands. */
 function testSurface(bare, env) {
   const require = `const { nn, packSequence } = require('packed-rnn')
 if (typeof nn.LSTM !== 'function' || typeof packSequence !== 'function') throw new Error('wanted the public names')
@@ -87,7 +88,7 @@ if (typeof nn.LSTM !== 'function' || typeof packSequence !== 'function') throw n
   if (loaded?.result !== 'loaded' || !loaded.path.includes(join('packed-rnn', 'prebuilds')))
     throw new Error(`doctor: wanted the prebuilt addon, got ${JSON.stringify(addon)}`)
   for (const kind of ['cpu', 'cuda'])
-    if (!devices.some(device => device.kind === kind)) throw new Error(`doctor: wanted a word on ${kind}`)
+    if (!devices.some(device => device.kind === kind)) throw new Error(`doctor: wanted an entry for ${kind}`)
   const tried = command('doctor')
     .split('\n')
     .filter(line => /^(addon|tried|device) /.test(line))
@@ -102,7 +103,7 @@ if (typeof nn.LSTM !== 'function' || typeof packSequence !== 'function') throw n
   testDeviceBench(bare, env)
 }
 
-/** The benchmark of a device: on the CPU, and on the CUDA kernels compiled for the host. */
+/** Tests `bench --device` on the CPU, and on the CUDA kernels compiled for the host. */
 function testDeviceBench(bare, env) {
   local('npm', ['run', '--silent', 'build:cuda-on-host'])
   const library = join(root, 'build/host/libpacked_rnn_cuda_host.so')
@@ -110,7 +111,7 @@ function testDeviceBench(bare, env) {
     ['cpu', {}],
     ['cuda', { PACKED_RNN_CUDA_LIBRARY: library }],
   ]) {
-    // No time for the larger shapes on the host: what is wrong is an error, and what is late is none.
+    // The larger shapes take too long on the host: a part that runs out of time is not an error.
     const words = ['--device', device, '--seconds', '60', '--documents', '3', '--out', device]
     bare.run('npx', ['packed-rnn', 'bench', ...words], { ...env, ...extra, PYTHON: '/nowhere/python3' })
     const results = JSON.parse(readFileSync(join(bare.project, device, 'results.json'), 'utf8'))
@@ -133,7 +134,7 @@ function local(command, words) {
   if (status !== 0) throw new Error(`${[command, ...words].join(' ')}: wanted exit code 0, got ${status}`)
 }
 
-/** With the seconds since the beginning. */
+/** Prints a line with the seconds since the start. */
 function say(text) {
   process.stdout.write(
     `${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${text.replaceAll('\n', '\n        ')}\n`,

@@ -1,5 +1,5 @@
-// What a training step asks of a GPU, counted on the stand-in: npm run trace:cuda. Launches, host waits, uploads and bytes up, of the
-// benchmark's cases on a few short articles; the counts do not depend on how many there are, and the bytes are those of their rows.
+// Counts launches, host waits, uploads, downloads and uploaded bytes of a training step on the CUDA stand-in: npm run trace:cuda.
+// Runs the benchmark's cases on a few short articles. The counts do not depend on the number of articles; the bytes do.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ const { inventDocuments, renumbered } = await import('../dist/bench/documents.js
 const { makeModel } = await import('../dist/bench/model.js')
 const { device, packSequence } = library
 
-/** What has been asked since the file was emptied. */
+/** Counts the entries since the file was emptied. */
 function counts() {
   const found = { launch: 0, wait: 0, upload: 0, download: 0, bytesUp: 0 }
   for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
