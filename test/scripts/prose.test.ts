@@ -57,7 +57,7 @@ test('a sentence may have 35 words, up to each full stop and each cell of a tabl
 })
 
 test('repeated words and articles are reported; a name A has none', () => {
-  expect(lint('It takes the the rows of a op. Workload A is small.\n').findings).toEqual([
+  expect(lint('It takes the the rows of a op here. Workload A is small.\n').findings).toEqual([
     'page.md:1:10: Unexpected repeated `the`, remove one occurrence',
     'page.md:1:26: Unexpected article `a` before `op`, expected `an`',
   ])
