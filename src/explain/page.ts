@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
-import { readWhole } from '../formats/stateDict.js'
+import { readWhole } from '../files/read.js'
 import { type Content, html, markup } from '../reports/html.js'
 import { page } from '../reports/page.js'
 import type { ReadingData } from './browser/data.js'

@@ -1,5 +1,5 @@
 import { PackedRnnError } from '../errors.js'
-import { writeWhole } from '../formats/stateDict.js'
+import { writeWhole } from '../files/write.js'
 import { type FinishedRun, finishedRun } from './finishedRun.js'
 
 /**

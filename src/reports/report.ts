@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { writeWhole } from '../formats/stateDict.js'
+import { writeWhole } from '../files/write.js'
 import { finishedRun } from './finishedRun.js'
 
 /** The file that `writeReport` writes into a run's directory. */

@@ -1,4 +1,4 @@
-import { readBytes } from './file.js'
+import { readBytes } from '../files/read.js'
 
 /** The bytes of a file that are read and not yet used: `bytes` from `at` on. */
 export class ByteSource {
