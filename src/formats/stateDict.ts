@@ -38,6 +38,21 @@ export function stateOf(
  *
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if `module` is not a module or the file cannot be written;
  * ERR_DISPOSED if a parameter is disposed. Rejects with an op's error if the op that computed a parameter failed.
+ * @example
+ * ```ts
+ * import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { nn } from 'packed-rnn'
+ * import { readSafetensors, saveStateDict } from 'packed-rnn/formats'
+ *
+ * const folder = mkdtempSync(join(tmpdir(), 'model-'))
+ * const file = join(folder, 'linear.safetensors')
+ * await saveStateDict(new nn.Linear({ inFeatures: 3, outFeatures: 2 }), file)
+ * const { tensors } = readSafetensors(readFileSync(file), file)
+ * console.log([...tensors.keys()]) // ['weight', 'bias']
+ * rmSync(folder, { recursive: true })
+ * ```
  */
 export async function saveStateDict(module: Module, file: string): Promise<void> {
   checkInstance('saveStateDict', 'module', module, Module)
@@ -52,6 +67,20 @@ export async function saveStateDict(module: Module, file: string): Promise<void>
  * @returns the names that are missing in the file, and those that are unknown to the module.
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file; ERR_INVALID_ARGUMENT if the file cannot be read, or for
  * an unknown option; ERR_INVALID_ARGUMENT or ERR_SHAPE, naming the parameter; ERR_DISPOSED.
+ * @example
+ * ```ts
+ * import { mkdtempSync, rmSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { dirname, join } from 'node:path'
+ * import { nn } from 'packed-rnn'
+ * import { loadStateDict, saveStateDict } from 'packed-rnn/formats'
+ *
+ * const file = join(mkdtempSync(join(tmpdir(), 'model-')), 'linear.safetensors')
+ * await saveStateDict(new nn.Linear({ inFeatures: 3, outFeatures: 2 }), file)
+ * const model = new nn.Linear({ inFeatures: 3, outFeatures: 2 })
+ * console.log(await loadStateDict(model, file)) // { missing: [], unexpected: [] }
+ * rmSync(dirname(file), { recursive: true })
+ * ```
  */
 export async function loadStateDict(
   module: Module,

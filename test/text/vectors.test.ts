@@ -252,7 +252,7 @@ describe("word2vec's binary format", () => {
     expect(await readWordVectors(name, { keep, onWarning })).toEqual(vectors)
     expect(warnings).toEqual([
       expect.stringMatching(/twice\.bin: row 3: .*'a' has a vector already/),
-      expect.stringMatching(/twice\.bin: passed over what follows the 4 rows promised/),
+      expect.stringMatching(/twice\.bin: ignored the bytes after the 4 rows of the header/),
     ])
     expect(await readWordVectors(name, { limit: 2 })).toEqual(vectors)
   })
