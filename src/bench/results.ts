@@ -6,7 +6,7 @@ import { type Participant, type Pass, passes, type Turn } from './context.js'
 import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyResults } from './latency/run.js'
 
-/** One turn: seconds, and of ours how many of them were JavaScript. */
+/** One turn: seconds, and for our own process the seconds spent in JavaScript. */
 export interface Sample {
   seconds: number
   javascript: number | null
@@ -16,60 +16,60 @@ export interface Measured {
   /** The median of the samples. */
   seconds: number
   samples: number[]
-  /** Real ones; padding never counts. */
+  /** Real tokens, without padding. */
   tokens: number
   tokensPerSecond: number
-  /** Of the recurrent layers' products, for a token: padding counts here, and what is left out does not. */
+  /** Multiplications of the recurrent layers' products per token. Padding counts; skipped rows do not. */
   multiplicationsPerToken: number
-  /** 10^9 operations a second, of those that the shapes ask for a token. */
+  /** 10^9 operations per second, counting the operations that the shapes require per token. */
   gflops: number
-  /** Of the multiply-adds that all threads can do in a second. */
+  /** Share of the multiply-adds that all threads can do per second. */
   shareOfPeak: number
-  /** How many times as many tokens a second ours has in float32; null of that itself. */
+  /** Our tokens per second in float32 divided by this row's; null for that row itself. */
   oursIsFasterBy: number | null
-  /** Share of the time that was JavaScript; null where none is. */
+  /** Share of the time spent in JavaScript; null for other programs. */
   javascript: number | null
 }
 
 export interface Row {
   who: string
-  /** Whether it is no peer but this package. */
+  /** Whether it is this package and not a peer. */
   ours: boolean
   forward: Measured | null
-  /** With a gradient in every state, and in the last ones alone. */
+  /** With a gradient in every state, and only in the last states. */
   step: Measured | null
   stepLast: Measured | null
-  /** The most memory of a process that does this alone, and forward only; null where that was not measured. */
+  /** The peak memory of a process that does only this, and of one that runs only forward passes; null if not measured. */
   peakBytes: number | null
   forwardPeakBytes: number | null
-  /** CPU time of its process while others had their turn. */
+  /** CPU time of its process during the others' turns. */
   idleSeconds: number
   note: string | null
 }
 
 export interface CaseResult {
   about: string
-  /** Operations for a token. */
+  /** Operations per token. */
   flops: Record<Pass, number>
-  /** From the float64 reference. */
+  /** The largest error against the float64 reference. */
   largestError: number
   ceilings: Ceilings
-  /** Cores that processes other than the benchmark's used meanwhile: times say little where it is much. */
+  /** Cores used by other processes meanwhile. If it is large, times are unreliable. */
   othersCores: number | null
-  /** Ours in float32 is the first. */
+  /** The first row is ours in float32. */
   rows: Row[]
-  /** Peers that are installed and did not start, and why. */
+  /** Installed peers that failed to start, with the reason. */
   failed: Record<string, string>
 }
 
-/** Ours over the best peer's, in tokens a second; null without a peer. */
+/** Our tokens per second divided by the best peer's; null without a peer. */
 export type Ratios = Record<Pass, number | null>
 
-/** What a ratio must be read with: the multiplications that both do for a token. */
+/** The multiplications per token on both sides, for reading a ratio. */
 export interface Multiplications {
   ours: number
   best: number
-  /** Who the best peer is. */
+  /** The best peer. */
   peer: string
 }
 
@@ -82,19 +82,19 @@ export interface Results {
   batch: { articles: number; tokens: number; words: number; longest: number; about: string }
   threads: number
   rounds: number
-  /** The most of the whole run. */
+  /** The maxima of the whole run. */
   ceilings: Ceilings & { probes: number }
   peers: Record<string, { version: string } | { missing: string }>
   cases: Partial<Record<CaseName, CaseResult>>
   ratios: Partial<Record<CaseName, Ratios>>
-  /** Of each ratio; null without a peer. */
+  /** For each ratio; null without a peer. */
   multiplications: Partial<Record<CaseName, Record<Pass, Multiplications | null>>>
-  /** Another checkout; null where none was named. */
+  /** Another checkout; null if not requested. */
   against: AgainstResults | null
-  /** One token at a time, by H and B; null where it was not asked for. */
+  /** One token at a time, by H and B; null if not requested. */
   latency: LatencyResults['cells'] | null
   latencyFacts: Omit<LatencyResults, 'cells'> | null
-  /** A few ops at a time; null where they were not asked for. */
+  /** A few ops at a time; null if not requested. */
   latencyOps: OpsResults['rows'] | null
   latencyOpsFacts: Omit<OpsResults, 'rows'> | null
 }
@@ -123,7 +123,7 @@ function byPass<T>(of: (pass: Pass) => T): Record<Pass, T> {
   return { forward: of(forward), step: of(step), stepLast: of(stepLast) }
 }
 
-/** The ways of one participant, in the order of its turns. */
+/** The rows of one participant, in the order of its turns. */
 export function rowsOf(
   { process, turns, notes, ours = false }: Participant,
   samples: ReadonlyMap<Turn, Sample[]>,
@@ -144,7 +144,7 @@ export function rowsOf(
   })
 }
 
-/** Says in each row but the first, which is ours in float32, how it compares with that. */
+/** Sets each row's ratio to the first row, which is ours in float32. */
 export function compareRows(rows: Row[]): Row[] {
   const [ours] = rows
   return rows.map((row, i) => {
@@ -159,14 +159,14 @@ export function compareRows(rows: Row[]): Row[] {
 
 type Cases = Partial<Record<CaseName, CaseResult>>
 
-/** Of each case and pass. */
+/** The ratios of each case and pass. */
 export function byCase<T>(cases: Cases, of: (rows: readonly Row[], pass: Pass) => T) {
   return Object.fromEntries(
     Object.entries(cases).map(([name, { rows }]) => [name, byPass(pass => of(rows, pass))]),
   )
 }
 
-/** The peer that ours is the least faster than. */
+/** The fastest peer. */
 function bestPeer(rows: readonly Row[], pass: Pass): { who: string; found: Measured; ratio: number } | null {
   const all = rows.flatMap(({ who, ours, [pass]: found }) =>
     ours || found === null || found.oursIsFasterBy === null

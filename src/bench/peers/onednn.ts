@@ -24,7 +24,7 @@ export async function findOneDnn(folder: string): Promise<Peer | Missing> {
     const { stdout } = await run(program, ['version'])
     return { version: `oneDNN ${stdout.trim()}`, join: (setting, ours) => join(program, setting, ours) }
   } catch {
-    return { missing: 'g++ does not build bench/peers/onednn_lstm.cpp: apt-get install g++ libdnnl-dev' }
+    return { missing: 'g++ cannot build bench/peers/onednn_lstm.cpp: apt-get install g++ libdnnl-dev' }
   }
 }
 
@@ -71,7 +71,7 @@ async function join(program: string, setting: Setting, ours: Ours) {
   }
 }
 
-/** In the order that the program reads. Of both biases it takes the sum. */
+/** The weights in the order that the program reads. It takes the sum of both biases. */
 function weightsOf(
   { numLayers, bidirectional }: BenchCase,
   parameters: ReadonlyMap<string, HostTensor>,

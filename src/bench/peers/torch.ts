@@ -19,7 +19,7 @@ export function findTorch(): Peer | Missing {
   return { version: `PyTorch ${stdout.trim()}`, join }
 }
 
-/** The fastest set-up that we found; bench/peers/torch_step.py says why. */
+/** The fastest set-up found; bench/peers/torch_step.py has the reasons. */
 export function environment(threads: number): NodeJS.ProcessEnv {
   const { OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE, ...rest } = process.env
   return {
@@ -77,8 +77,8 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
       ...(paths.includes('segmented') ? all('PyTorch segmented', 'segmented') : []),
     ],
     notes: {
-      [packed]: `its steps are of the first ${few.documents} articles: longer ones make it quadratic`,
-      ...(bidirectional && { [padded]: 'its second direction begins in the padding: another result' }),
+      [packed]: `its steps use the first ${few.documents} articles, because the time of its backward pass is quadratic`,
+      ...(bidirectional && { [padded]: 'its second direction begins in the padding, so its results differ' }),
     },
   }
 }
