@@ -9,15 +9,18 @@ import ts from 'typescript'
 
 /**
  * The rooms, lowest first. A room is a folder of src; `core` is the files directly in src and the generated src/contract;
- * `index` is src/index.ts. A file may import from its own room and from the rows above its own in this list.
+ * `index` is src/index.ts. A file may import from its own room and from the rows above its own in this list. It may name rooms
+ * that do not exist yet.
  */
 const rows = [
   ['core'],
   ['files'],
   ['ops'],
   ['nn', 'optim'],
+  ['models'],
   ['text', 'formats'],
   ['training'],
+  ['tasks'],
   ['reports'],
   ['explain'],
   ['index'],
@@ -130,7 +133,9 @@ export function arrowsUp(graph) {
 
 /** A line for each room: the rooms that it imports, with the number of imports. */
 function roomLines(graph) {
-  return rows.flat().map(room => {
+  const existing = new Set([...graph.keys()].map(roomOf))
+  const rooms = rows.flat().filter(room => existing.has(room))
+  return rooms.map(room => {
     const counts = new Map()
     for (const [file, targets] of graph) {
       if (roomOf(file) !== room) continue
@@ -138,8 +143,8 @@ function roomLines(graph) {
         if (target !== room) counts.set(target, (counts.get(target) ?? 0) + 1)
       }
     }
-    const known = rows.flat().filter(each => counts.has(each))
-    return `${room.padEnd(9)} -> ${known.map(each => `${each} ${counts.get(each)}`).join(', ') || 'nothing'}`
+    const imported = rooms.filter(each => counts.has(each)).map(each => `${each} ${counts.get(each)}`)
+    return `${room.padEnd(9)} -> ${imported.join(', ') || 'nothing'}`
   })
 }
 

@@ -58,7 +58,7 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
         const [first] = seen
         const wanted = { dtype: 'float32', ...(first && { device: first.device }) } as const
         checkTensor(op, `${name}[${j}]`, parameter, wanted)
-        if (seen.has(parameter)) throw badArgument(op, `${name}[${j}]`, 'each parameter once', 'one again')
+        if (seen.has(parameter)) throw badArgument(op, `${name}[${j}]`, 'distinct parameters', 'a duplicate')
         seen.add(parameter)
       }
     })
