@@ -9,8 +9,8 @@ import ts from 'typescript'
 
 /**
  * The rooms, lowest first. A room is a folder of src; `core` is the files directly in src and the generated src/contract;
- * `index` is src/index.ts. A file may import from its own room and from the rows above its own in this list. It may name rooms
- * that do not exist yet.
+ * `index` is src/index.ts. A file may import from its own room and from the rows above its own in this list. The list may
+ * contain rooms that do not exist yet.
  */
 const rows = [
   ['core'],
@@ -32,7 +32,12 @@ const rows = [
  * Imports to be removed, as [file, imported file]: the check ignores them. It fails for one that no longer exists or that no
  * longer breaks a rule.
  */
-const exceptions = []
+const exceptions = [
+  ['check.ts', 'device.ts'],
+  ['check.ts', 'tensor.ts'],
+  ['customGrad.ts', 'ops/dims.ts'],
+  ['mark.ts', 'device.ts'],
+]
 
 const src = fileURLToPath(new URL('../src', import.meta.url))
 

@@ -7,7 +7,7 @@ import type { WorkName } from './latency/ops/numbers.js'
 import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyCell } from './latency/run.js'
 import { OURS } from './ourSide.js'
-import { byCase, type CaseResult, type Ratios } from './results.js'
+import { byCase, type CaseResult, type Ratios } from './rows.js'
 
 export interface Against {
   who: string

@@ -1,5 +1,5 @@
 import { type Preset, presets } from '../training/presets.js'
-import type { Pass } from './context.js'
+import type { Pass } from './passes.js'
 
 export const INPUT_SIZE = 300
 

@@ -1,7 +1,7 @@
 import type { Device } from '../device.js'
 import type { BenchCase } from './cases.js'
 import { checkClose, toleranceOf } from './close.js'
-import { type BenchPooling, poolingOf } from './context.js'
+import { type BenchPooling, poolingOf } from './passes.js'
 import type { Documents } from './documents.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, makeModel, read } from './model.js'

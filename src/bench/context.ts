@@ -2,6 +2,7 @@ import type { Precision } from '../device.js'
 import type { CaseName } from './cases.js'
 import type { EqualLengths } from './equalLengths.js'
 import type { ModelSize } from './model.js'
+import type { Pass, StepPass } from './passes.js'
 import type { BenchProcess } from './process.js'
 
 /** The arguments of a case's process. Paths must not contain spaces. */
@@ -24,19 +25,6 @@ export interface Setting extends ModelSize {
   /** The number of steps whose losses are compared. */
   checkedSteps: number
 }
-
-/**
- * The timed passes: a forward pass; a training step whose loss reads the mean of all states, so every state has a gradient;
- * and a training step whose loss reads only the last states.
- */
-export const passes = ['forward', 'step', 'stepLast'] as const
-export type Pass = (typeof passes)[number]
-export type StepPass = Exclude<Pass, 'forward'>
-
-/** How a document's states are pooled. */
-export type BenchPooling = 'mean' | 'final'
-
-export const poolingOf = { step: 'mean', stepLast: 'final' } as const satisfies Record<StepPass, BenchPooling>
 
 /** A timed pass: the request to its process, and its number of tokens. */
 export interface Turn {

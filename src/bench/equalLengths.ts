@@ -1,7 +1,7 @@
 /** A case's recurrent layers alone on sequences of equal length. oneDNN computes the same. */
 import type { Device } from '../device.js'
 import { type BenchCase, gatesOf, inputsOf } from './cases.js'
-import type { Pass } from './context.js'
+import type { Pass } from './passes.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, read } from './model.js'
 

@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchProcess } from './process.js'
-import type { Sample } from './results.js'
 
 /** Idle threads spin for some milliseconds. The next turn begins after that. */
 const PAUSE_MS = 50
 const REWARMED_S = 5
+
+/** One turn: seconds, and for our own process the seconds spent in JavaScript. */
+export interface Sample {
+  seconds: number
+  javascript: number | null
+}
 
 /** A participant's turns: requests to its process. */
 interface Taker<T> {

@@ -4,7 +4,7 @@ import type { PackedIds, PackedSequence } from '../packed.js'
 import type { StateEntry, Tensor } from '../tensor.js'
 import type { Batch } from '../text/batches.js'
 import { type BenchCase, INPUT_SIZE } from './cases.js'
-import type { BenchPooling } from './context.js'
+import type { BenchPooling } from './passes.js'
 import { hashed } from './hashed.js'
 import type { Library } from './library.js'
 

@@ -1,5 +1,5 @@
 import { type BenchCase, gatesOf, inputsOf } from './cases.js'
-import type { Pass } from './context.js'
+import type { Pass } from './passes.js'
 
 /** The rows that a participant multiplies in a case. A row is a token of one direction, or padding. */
 export interface Work {

@@ -1,7 +1,8 @@
 /** The package's own processes, from the requesting side; see ours.ts. */
 import { fileURLToPath } from 'node:url'
 import { cases } from './cases.js'
-import { type Ours, type Participant, passes, type Setting } from './context.js'
+import type { Ours, Participant, Setting } from './context.js'
+import { passes } from './passes.js'
 import { multiplicationsByPass, multiplicationsOf, type WalkedRows, type Work } from './multiplications.js'
 import { readNumbers } from './numbers.js'
 import { BenchProcess } from './process.js'

@@ -19,14 +19,8 @@ import { findOneDnn } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
 import { findTorch } from './peers/torch.js'
 import { type BenchProcess, ProcessFailure } from './process.js'
-import {
-  type CaseResult,
-  compareRows,
-  multiplicationsBeside,
-  type Results,
-  ratiosOf,
-  rowsOf,
-} from './results.js'
+import type { Results } from './results.js'
+import { type CaseResult, compareRows, multiplicationsBeside, ratiosOf, rowsOf } from './rows.js'
 import { othersBetween, usage } from './usage.js'
 
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const

@@ -17,7 +17,7 @@ import {
   stateOf,
 } from '../../src/bench/check.js'
 import { checkLosses } from '../../src/bench/close.js'
-import type { BenchPooling } from '../../src/bench/context.js'
+import type { BenchPooling } from '../../src/bench/passes.js'
 import { inventDocuments, renumbered } from '../../src/bench/documents.js'
 import { makeModel } from '../../src/bench/model.js'
 import { type ReferenceState, referenceLastHidden } from '../../src/bench/reference.js'

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BenchCase, cases, INPUT_SIZE } from '../../src/bench/cases.js'
 import { stateOf } from '../../src/bench/check.js'
-import type { Ours, Pass, Setting } from '../../src/bench/context.js'
+import type { Ours, Setting } from '../../src/bench/context.js'
+import type { Pass } from '../../src/bench/passes.js'
 import {
   computeEqualLengths,
   type EqualLengths,
