@@ -19,11 +19,10 @@ export const REPORT_PAGE = 'report.html'
  * import { writeReport } from 'packed-rnn/reports'
  *
  * const run = mkdtempSync('run-') // usually a directory that `train` wrote
- * const lengths = { training: [310, 250], test: [290] }
- * const results = { format: 'packed-rnn results 1', preset: 'lstm64-adam', settings: {}, machine: {}, lengths }
- * const test = { loss: 0.4, truth: [1], predicted: [1] }
- * const rest = { classes: ['Sport', 'Web'], vocabularySize: 90, seconds: 2, test, mistakes: [] }
- * writeFileSync(`${run}/results.json`, JSON.stringify({ ...results, ...rest }))
+ * const results = { format: 'packed-rnn results 1', preset: 'lstm64-adam', settings: {}, machine: {}, seconds: 2 }
+ * const data = { classes: ['Sport', 'Web'], vocabularySize: 90, lengths: { training: [310, 250], test: [290] } }
+ * const found = { test: { loss: 0.4, truth: [1], predicted: [1] }, mistakes: [] }
+ * writeFileSync(`${run}/results.json`, JSON.stringify({ ...results, ...data, ...found }))
  * writeFileSync(`${run}/metrics.jsonl`, '')
  * await writeReport(run)
  * console.log(existsSync(`${run}/report.html`)) // true
