@@ -52,16 +52,34 @@ function filesOf(folder) {
 /** The files that a file imports, re-exports, names in a type or loads with `import()`, relative to src. */
 function importsOf(folder, file, known) {
   const path = join(folder, file)
-  const { importedFiles } = ts.preProcessFile(readFileSync(path, 'utf8'), true, true)
-  const targets = importedFiles
-    .filter(({ fileName }) => fileName.startsWith('.'))
-    .map(({ fileName }) => {
-      const target = relative(folder, resolve(dirname(path), fileName.replace(/\.js$/, '.ts')))
+  const targets = namesIn(path)
+    .filter(name => name.startsWith('.'))
+    .map(name => {
+      const target = relative(folder, resolve(dirname(path), name.replace(/\.js$/, '.ts')))
       return target.split(sep).join('/')
     })
   const missing = targets.find(target => !known.has(target))
   if (missing !== undefined) throw new Error(`${file}: wanted a file in src, got ${missing}`)
   return [...new Set(targets)].sort()
+}
+
+/** The module names in a file's imports, exports, `import()` types and `import()` calls. */
+function namesIn(path) {
+  const names = []
+  const visit = node => {
+    const name =
+      ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
+        ? node.moduleSpecifier
+        : ts.isImportTypeNode(node)
+          ? node.argument.literal
+          : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+            ? node.arguments[0]
+            : undefined
+    if (name !== undefined && ts.isStringLiteral(name)) names.push(name.text)
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest))
+  return names
 }
 
 /** The imports of each file: a Map from a file to those it imports. */
@@ -158,7 +176,14 @@ export function problemsOf(graph, allowed = exceptions) {
   const without = cut(graph, allowed)
   const needless = allowed.filter(([file, target]) => {
     if (!graph.get(file)?.includes(target)) return true
-    return broken(cut(graph, allowed.filter(([f, t]) => f !== file || t !== target))).length === 0
+    return (
+      broken(
+        cut(
+          graph,
+          allowed.filter(([f, t]) => f !== file || t !== target),
+        ),
+      ).length === 0
+    )
   })
   return [
     ...broken(without),

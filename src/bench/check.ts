@@ -1,10 +1,10 @@
 import type { Device } from '../device.js'
 import type { BenchCase } from './cases.js'
 import { checkClose, toleranceOf } from './close.js'
-import { type BenchPooling, poolingOf } from './passes.js'
 import type { Documents } from './documents.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, makeModel, read } from './model.js'
+import { type BenchPooling, poolingOf } from './passes.js'
 import { type ReferenceState, referenceLastHidden, referenceLoss } from './reference.js'
 
 /** Documents that the reference computes. Some words occur twice. */

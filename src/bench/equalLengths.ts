@@ -1,9 +1,9 @@
 /** A case's recurrent layers alone on sequences of equal length. oneDNN computes the same. */
 import type { Device } from '../device.js'
 import { type BenchCase, gatesOf, inputsOf } from './cases.js'
-import type { Pass } from './passes.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, read } from './model.js'
+import type { Pass } from './passes.js'
 
 /** The index of the first hashed number of the outputs' gradients, as in bench/peers/onednn_lstm.cpp. */
 const FIRST_OF_GRADIENTS = 2 ** 30

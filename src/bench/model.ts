@@ -4,9 +4,9 @@ import type { PackedIds, PackedSequence } from '../packed.js'
 import type { StateEntry, Tensor } from '../tensor.js'
 import type { Batch } from '../text/batches.js'
 import { type BenchCase, INPUT_SIZE } from './cases.js'
-import type { BenchPooling } from './passes.js'
 import { hashed } from './hashed.js'
 import type { Library } from './library.js'
+import type { BenchPooling } from './passes.js'
 
 type Matrix = Tensor<'float32', 2>
 

@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { cases } from './cases.js'
 import type { Ours, Participant, Setting } from './context.js'
-import { passes } from './passes.js'
 import { multiplicationsByPass, multiplicationsOf, type WalkedRows, type Work } from './multiplications.js'
 import { readNumbers } from './numbers.js'
+import { passes } from './passes.js'
 import { BenchProcess } from './process.js'
 
 export const OURS = 'packed-rnn'

@@ -19,11 +19,11 @@ import type { Tensor } from '../tensor.js'
 import { cases } from './cases.js'
 import { checkCase } from './check.js'
 import type { Setting } from './context.js'
-import { passes, poolingOf, type StepPass } from './passes.js'
 import { loadDocuments } from './documents.js'
 import { computeEqualLengths } from './equalLengths.js'
 import { openLibrary } from './library.js'
 import { type BenchModel, makeModel, parametersOf, read } from './model.js'
+import { passes, poolingOf, type StepPass } from './passes.js'
 import { walkedRows } from './walked.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)

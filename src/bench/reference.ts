@@ -3,8 +3,8 @@
  * There is no backward pass: gradients are checked by directional derivatives of the loss, from central differences.
  */
 import { type BenchCase, gatesOf, INPUT_SIZE } from './cases.js'
-import type { BenchPooling } from './passes.js'
 import type { CellWeights } from './latency/numbers.js'
+import type { BenchPooling } from './passes.js'
 
 /** Parameters by their common names, row-major: `recurrent.weight_ih_l0_reverse`, `classifier.bias`, `embedding.weight`. */
 export type ReferenceState = ReadonlyMap<string, ArrayLike<number>>

@@ -1,6 +1,6 @@
 import { caseNames } from '../bench/cases.js'
-import { type Pass, passes } from '../bench/passes.js'
 import { workNames, works } from '../bench/latency/ops/numbers.js'
+import { type Pass, passes } from '../bench/passes.js'
 import type { Results } from '../bench/results.js'
 import type { CaseResult, Measured, Row } from '../bench/rows.js'
 import { latencyLines } from './benchLatency.js'

@@ -46,7 +46,7 @@ export interface Reader {
  */
 export function readerOf(
   name: string,
-  run: Pick<Run, 'model' | 'tokenizer' | 'vocabulary' | 'labels'>,
+  run: Pick<Run, 'model' | 'tokenizer' | 'vocabulary' | 'labels'> & Partial<Run>,
 ): Reader {
   const { model, tokenizer, vocabulary, labels } = run
   return {

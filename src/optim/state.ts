@@ -97,8 +97,7 @@ export function savedStates<Name extends string>(
     states.set(parameter, found)
   })
   for (const key of tensors.keys()) {
-    if (!known.has(key))
-      throw badArgument(op, 'tensors', "only names of this optimiser's state", key)
+    if (!known.has(key)) throw badArgument(op, 'tensors', "only names of this optimiser's state", key)
   }
   return states
 }

@@ -47,27 +47,30 @@ export function confusionPlot(matrix: readonly (readonly number[])[], classes: r
   const where = { x: 'predicted', y: 'truth', title: 'title', inset: 0.75, rx: 2 }
   const hits = right.reduce((sum, { count }) => sum + count, 0)
   const total = cells.reduce((sum, { count }) => sum + count, 0)
-  return draw(`Confusion matrix of ${classes.length} classes: ${hits} of ${total} documents are classified correctly`, {
-    ...{ width: WIDTH, marginLeft: room, marginTop: height + 8, marginBottom: 8 },
-    ...{ marginRight: WIDTH - room - cell * classes.length },
-    height: height + 16 + cell * classes.length,
-    ...{ padding: 0, opacity: { domain: [0, 1], range: [0, 1] } },
-    x: { ...names, axis: 'top', tickRotate: leans ? -60 : 0 },
-    y: names,
-    marks: [
-      Plot.cell(cells, { ...where, title: null, fill: 'currentColor', fillOpacity: 0.05 }),
-      Plot.cell(right, { ...where, fill: 'var(--first-shade)', fillOpacity: 'share' }),
-      Plot.cell(wrong, {
-        ...where,
-        fill: 'var(--second-shade)',
-        fillOpacity: ({ share }: { share: number }) => share / most,
-      }),
-      Plot.text(
-        cells.filter(({ count }) => count > 0),
-        { x: 'predicted', y: 'truth', text: ({ count }) => String(count), pointerEvents: 'none' },
-      ),
-    ],
-  })
+  return draw(
+    `Confusion matrix of ${classes.length} classes: ${hits} of ${total} documents are classified correctly`,
+    {
+      ...{ width: WIDTH, marginLeft: room, marginTop: height + 8, marginBottom: 8 },
+      ...{ marginRight: WIDTH - room - cell * classes.length },
+      height: height + 16 + cell * classes.length,
+      ...{ padding: 0, opacity: { domain: [0, 1], range: [0, 1] } },
+      x: { ...names, axis: 'top', tickRotate: leans ? -60 : 0 },
+      y: names,
+      marks: [
+        Plot.cell(cells, { ...where, title: null, fill: 'currentColor', fillOpacity: 0.05 }),
+        Plot.cell(right, { ...where, fill: 'var(--first-shade)', fillOpacity: 'share' }),
+        Plot.cell(wrong, {
+          ...where,
+          fill: 'var(--second-shade)',
+          fillOpacity: ({ share }: { share: number }) => share / most,
+        }),
+        Plot.text(
+          cells.filter(({ count }) => count > 0),
+          { x: 'predicted', y: 'truth', text: ({ count }) => String(count), pointerEvents: 'none' },
+        ),
+      ],
+    },
+  )
 }
 
 const SCORES = [

@@ -109,8 +109,8 @@ const BATCH_SIZES = [32, 64, 256]
  * import { inspectArticles, inventArticles } from 'packed-rnn/text'
  *
  * const { categories, tokenizers } = inspectArticles(inventArticles(500, 1))
- * console.log(categories[0]) // { name: 'Panorama', count: 82 }
- * console.log(tokenizers[0]!.lengths.median) // 296
+ * console.log(categories[0]) // { name: 'Web', count: 82 }
+ * console.log(tokenizers[0]!.lengths.median) // 310
  * ```
  */
 export function inspectArticles(
@@ -121,7 +121,8 @@ export function inspectArticles(
   const { long = 100, nth = 13, known } = options
   checkInteger('inspectArticles', 'long', long, 0)
   checkInteger('inspectArticles', 'nth', nth, 0)
-  if (articles.length === 0) throw badArgument('inspectArticles', 'articles', 'at least one', 'none', 'ERR_EMPTY')
+  if (articles.length === 0)
+    throw badArgument('inspectArticles', 'articles', 'at least one', 'none', 'ERR_EMPTY')
   const counts = new Map<string, number>()
   for (const { category } of articles) counts.set(category, (counts.get(category) ?? 0) + 1)
   const categories = [...counts].map(([name, count]) => ({ name, count }))

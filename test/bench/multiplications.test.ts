@@ -1,11 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { type BenchCase, cases, flopsOf } from '../../src/bench/cases.js'
 import type { Participant, Turn } from '../../src/bench/context.js'
-import type { Pass } from '../../src/bench/passes.js'
 import { makeModel } from '../../src/bench/model.js'
 import { multiplicationsByPass, multiplicationsOf } from '../../src/bench/multiplications.js'
+import type { Pass } from '../../src/bench/passes.js'
 import { BenchProcess } from '../../src/bench/process.js'
-import { type CaseResult, compareRows, multiplicationsBeside, ratiosOf, rowsOf } from '../../src/bench/rows.js'
+import {
+  type CaseResult,
+  compareRows,
+  multiplicationsBeside,
+  ratiosOf,
+  rowsOf,
+} from '../../src/bench/rows.js'
 import { walkedRows } from '../../src/bench/walked.js'
 import { device } from '../../src/device.js'
 import * as library from '../../src/index.js'

@@ -247,7 +247,9 @@ describe('bench/gpu.js', () => {
       const earlier = parts.slice(0, parts.indexOf(part)).filter(name => name !== 'driver')
       for (const name of earlier) expect(['ended', 'cut off'], name).toContain(state(name))
       execFileSync(process.execPath, ['bench/gpu.js', '--report', out], { cwd: root })
-      expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(`| ${part} | the run ended during this part |`)
+      expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(
+        `| ${part} | the run ended during this part |`,
+      )
     },
   )
 })

@@ -10,11 +10,18 @@ type Imports = Record<string, string[]>
 function problems(imports: Imports, allowed: [string, string][] = []): unknown {
   const source = `import { problemsOf } from '${url}'
     console.log(JSON.stringify(problemsOf(new Map(${JSON.stringify(Object.entries(imports))}), ${JSON.stringify(allowed)})))`
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' }))
+  return JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' }),
+  )
 }
 
 test('imports of lower rooms and of the same room are allowed', () => {
-  const imports = { 'cli/a.ts': ['cli/b.ts', 'tensor.ts'], 'cli/b.ts': ['contract/c.ts'], 'tensor.ts': [], 'contract/c.ts': [] }
+  const imports = {
+    'cli/a.ts': ['cli/b.ts', 'tensor.ts'],
+    'cli/b.ts': ['contract/c.ts'],
+    'tensor.ts': [],
+    'contract/c.ts': [],
+  }
   expect(problems(imports)).toEqual([])
 })
 
@@ -34,7 +41,13 @@ test('a cycle is printed once, as short as it is', () => {
 test('an exception hides its problem, and is a problem once it is not needed', () => {
   const imports = { 'a.ts': ['ops/b.ts', 'c.ts'], 'ops/b.ts': [], 'c.ts': [] }
   expect(problems(imports, [['a.ts', 'ops/b.ts']])).toEqual([])
-  expect(problems(imports, [['a.ts', 'ops/b.ts'], ['a.ts', 'c.ts'], ['a.ts', 'd.ts']])).toEqual([
+  expect(
+    problems(imports, [
+      ['a.ts', 'ops/b.ts'],
+      ['a.ts', 'c.ts'],
+      ['a.ts', 'd.ts'],
+    ]),
+  ).toEqual([
     'no longer needed as an exception: a.ts -> c.ts',
     'no longer needed as an exception: a.ts -> d.ts',
   ])

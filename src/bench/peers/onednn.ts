@@ -7,10 +7,10 @@ import { type HostTensor, readSafetensors } from '../../formats/safetensors.js'
 import { type BenchCase, cases, inputsOf } from '../cases.js'
 import { checkClose, toleranceOf } from '../close.js'
 import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
-import { type Pass, passes } from '../passes.js'
 import { splitEqualLengths } from '../equalLengths.js'
 import { multiplicationsByPass } from '../multiplications.js'
 import { readNumbers } from '../numbers.js'
+import { type Pass, passes } from '../passes.js'
 import { BenchProcess } from '../process.js'
 
 const SOURCE = fileURLToPath(new URL('../../../bench/peers/onednn_lstm.cpp', import.meta.url))
