@@ -5,7 +5,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
 
 /**
  * The rooms, lowest first. A room is a folder of src; `core` is the files directly in src and the generated src/contract;
@@ -50,9 +49,9 @@ function filesOf(folder) {
 }
 
 /** The files that a file imports, re-exports, names in a type or loads with `import()`, relative to src. */
-function importsOf(folder, file, known) {
+function importsOf(ts, folder, file, known) {
   const path = join(folder, file)
-  const targets = namesIn(path)
+  const targets = namesIn(ts, path)
     .filter(name => name.startsWith('.'))
     .map(name => {
       const target = relative(folder, resolve(dirname(path), name.replace(/\.js$/, '.ts')))
@@ -64,7 +63,7 @@ function importsOf(folder, file, known) {
 }
 
 /** The module names in a file's imports, exports, `import()` types and `import()` calls. */
-function namesIn(path) {
+function namesIn(ts, path) {
   const names = []
   const visit = node => {
     const name =
@@ -83,10 +82,11 @@ function namesIn(path) {
 }
 
 /** The imports of each file: a Map from a file to those it imports. */
-export function graphOf(folder) {
+export async function graphOf(folder) {
+  const { default: ts } = await import('typescript')
   const files = filesOf(folder)
   const known = new Set(files)
-  return new Map(files.map(file => [file, importsOf(folder, file, known)]))
+  return new Map(files.map(file => [file, importsOf(ts, folder, file, known)]))
 }
 
 export function roomOf(file) {
@@ -205,7 +205,7 @@ function cut(graph, imports) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const graph = graphOf(src)
+  const graph = await graphOf(src)
   if (process.argv.includes('--check')) {
     const problems = problemsOf(graph)
     for (const problem of problems) console.error(problem)

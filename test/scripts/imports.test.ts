@@ -11,7 +11,10 @@ function problems(imports: Imports, allowed: [string, string][] = []): unknown {
   const source = `import { problemsOf } from '${url}'
     console.log(JSON.stringify(problemsOf(new Map(${JSON.stringify(Object.entries(imports))}), ${JSON.stringify(allowed)})))`
   return JSON.parse(
-    execFileSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' }),
+    execFileSync(process.execPath, ['--input-type=module', '--eval', source], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
   )
 }
 
