@@ -1,4 +1,4 @@
-/** Another checkout of the package, which takes its turns like a peer: its `dist` and its addon, by this checkout's questions. */
+/** Another checkout of the package that takes turns like a peer. Its `dist` and its addon answer this checkout's requests. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,28 +7,28 @@ import type { WorkName } from './latency/ops/numbers.js'
 import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyCell } from './latency/run.js'
 import { OURS } from './ourSide.js'
-import { byCase, type CaseResult, type Ratios } from './results.js'
+import { byCase, type CaseResult, type Ratios } from './rows.js'
 
 export interface Against {
   who: string
   directory: string
   version: string
-  /** URL of what is imported. */
+  /** The URL of the module to import. */
   library: string
 }
 
-/** What of the results is the other checkout's: its time for a token over ours. */
+/** The results of the other checkout: its time per token divided by ours. */
 export interface AgainstResults {
   directory: string
   version: string
   ratios: Partial<Record<CaseName, Ratios>>
-  /** By H and B, streamed and awaited; null where it was not asked for. */
+  /** By H and B, streamed and awaited; null if not requested. */
   latency: Record<string, Record<string, { ratio: number | null; awaitedRatio: number | null }>> | null
-  /** Of each work of a few ops; null where they were not asked for. */
+  /** For each small workload; null if not requested. */
   latencyOps: Partial<Record<WorkName, number | null>> | null
 }
 
-/** @returns null where there is no built checkout */
+/** @returns the checkout; null if the directory has no built one */
 export function findAgainst(given: string): Against | null {
   const directory = resolve(given)
   const dist = join(directory, 'dist')

@@ -1,9 +1,9 @@
 import { type Preset, presets } from '../training/presets.js'
-import type { Pass } from './context.js'
+import type { Pass } from './passes.js'
 
 export const INPUT_SIZE = 300
 
-/** Word vectors, recurrent layers, a linear layer on their last states; trained by Adam, their gradients clipped. */
+/** A model of word vectors, recurrent layers, and a linear layer on their last states, trained by Adam with clipped gradients. */
 export interface BenchCase
   extends Pick<Preset, 'hiddenSize' | 'numLayers' | 'bidirectional' | 'tuneEmbedding' | 'dropout'> {
   cell: 'lstm' | 'gru' | 'rnn'
@@ -11,10 +11,10 @@ export interface BenchCase
   clip: number
 }
 
-// Without dropout, so that losses can be compared: what is random is not the same elsewhere.
+// Without dropout, because the random masks of peers differ and losses could not be compared.
 const lstm = { ...presets['lstm64-adam'], dropout: 0, cell: 'lstm' } as const
 
-/** A, B and C are the workloads of the presets. */
+/** The models. A, B and C are the presets' workloads. */
 export const cases = {
   A: lstm,
   B: { ...presets['bilstm128x2-adam'], dropout: 0, cell: 'lstm' },
@@ -27,7 +27,7 @@ export type CaseName = keyof typeof cases
 
 export const caseNames: readonly CaseName[] = ['A', 'B', 'C', 'GRU', 'Elman']
 
-/** For people. */
+/** A description for the log. */
 export function about({ cell, hiddenSize, numLayers, bidirectional, tuneEmbedding }: BenchCase): string {
   const name = { lstm: 'LSTM', gru: 'GRU', rnn: 'Elman' }[cell]
   const layers = numLayers === 1 ? 'one layer' : `${numLayers} layers`
@@ -35,17 +35,17 @@ export function about({ cell, hiddenSize, numLayers, bidirectional, tuneEmbeddin
   return `${name} ${INPUT_SIZE}→${hiddenSize}, ${layers}${ways}, ${tuneEmbedding ? 'tuned' : 'frozen'} vectors`
 }
 
-/** The columns of a unit: its gates. */
+/** Gates per unit. */
 export const gatesOf = { lstm: 4, gru: 3, rnn: 1 } as const
 
-/** Inputs of layer l. */
+/** The number of inputs of layer l. */
 export function inputsOf({ hiddenSize, bidirectional }: BenchCase, l: number): number {
   return l === 0 ? INPUT_SIZE : (bidirectional ? 2 : 1) * hiddenSize
 }
 
 /**
- * Operations that the recurrent layers' products take for a token, forward, and in a training step: for each weight two,
- * and two more for its gradient, and two for its input's. Vectors that are not trained want no gradient.
+ * Operations per token of the recurrent layers' matrix products, in a forward pass and in a training step: two per weight,
+ * two more for the weight's gradient, and two for the input's. Frozen vectors need no gradient.
  */
 export function flopsOf(spec: BenchCase): Record<Pass, number> {
   const { cell, hiddenSize: H, numLayers, bidirectional, tuneEmbedding } = spec
@@ -57,7 +57,7 @@ export function flopsOf(spec: BenchCase): Record<Pass, number> {
     flops.forward += 2 * columns * (inputs + H)
     flops.step += 2 * columns * (passes * inputs + 3 * H)
   }
-  // Which states the loss reads changes no product.
+  // The states that the loss reads do not change the products.
   flops.stepLast = flops.step
   return flops
 }

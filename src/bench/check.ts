@@ -1,22 +1,22 @@
 import type { Device } from '../device.js'
 import type { BenchCase } from './cases.js'
 import { checkClose, toleranceOf } from './close.js'
-import { type BenchPooling, poolingOf } from './context.js'
 import type { Documents } from './documents.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, makeModel, read } from './model.js'
+import { type BenchPooling, poolingOf } from './passes.js'
 import { type ReferenceState, referenceLastHidden, referenceLoss } from './reference.js'
 
-/** Documents that the reference computes, of words that also come twice. */
+/** Documents that the reference computes. Some words occur twice. */
 const WORDS = 12
 const CLASSES = 9
 const LENGTHS = [7, 1, 12, 4]
-/** How far along a direction the loss is taken; its error is about the square of it. */
+/** The step along a direction. The error of the difference is about its square. */
 const EPSILON = 1e-5
-/** The shortest documents of the batch that is timed, which the reference computes too. */
+/** How many of the timed batch's shortest documents the reference computes. */
 const SHORTEST = 2
 
-/** What was computed for the check: `lastHidden` of all documents, the `loss`, and the gradients by common names. */
+/** Results for the check: `lastHidden` of all documents, the `loss`, and the gradients by common names. */
 export interface Computed {
   pooling: BenchPooling
   lastHidden: ArrayLike<number>
@@ -25,11 +25,11 @@ export interface Computed {
 }
 
 /**
- * Compares a case's states, and the loss and gradients of both steps, on a few short documents with the float64 reference, and
- * on the batch the states of the shortest ones.
+ * Compares a case with the float64 reference: on a few short documents the states, and the loss and gradients of both steps;
+ * on the batch the states of its shortest documents.
  *
  * @returns the largest error, relative to the largest number of each array
- * @throws Error naming what is off
+ * @throws Error naming the wrong result
  */
 export async function checkCase(
   spec: BenchCase,
@@ -70,7 +70,7 @@ export function shortDocuments(): Labelled {
   return { documents, labels: Int32Array.from(LENGTHS, (_, b) => (5 * b) % CLASSES) }
 }
 
-/** All that is compared, by the package. */
+/** Computes everything that is compared, with the package. */
 export async function compute(
   { library, module, pooling, lastHidden, logits }: BenchModel,
   { documents, labels }: Labelled,
@@ -95,7 +95,7 @@ export async function stateOf({ module }: BenchModel): Promise<ReferenceState> {
   return new Map([...(await module.stateDict())].map(([name, { data }]) => [commonName(name), data]))
 }
 
-/** @throws Error naming what is off */
+/** @throws Error naming the wrong result */
 export function compareWithReference(
   spec: BenchCase,
   state: ReferenceState,
@@ -119,8 +119,8 @@ export function compareWithReference(
 }
 
 /**
- * The loss's slope in a direction that moves every number of a parameter, beside what the gradient says of it. What
- * errors are relative to is the slope that such a direction has by chance.
+ * Compares the loss's slope in a direction that changes every number of a parameter with the slope that the gradient predicts.
+ * Errors are relative to the standard deviation of the slope in a random direction.
  */
 function checkGradient(
   lossOf: (state: ReferenceState) => number,

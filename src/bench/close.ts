@@ -1,8 +1,8 @@
 import type { Precision } from '../device.js'
 
 /**
- * How far results may be from each other, relative to the largest number of an array. The most that a product of float32,
- * tf32 or bfloat16 operands is off, with room for sums over many rows; what was found is written beside each result.
+ * The tolerance of results, relative to the largest number of an array: the largest error of a product of float32, tf32 or
+ * bfloat16 operands, with a margin for sums over many rows. The measured error is reported with each result.
  */
 const TOLERANCES: Record<Precision, number> = { float32: 1e-4, tf32: 1e-2, bfloat16: 6e-2 }
 
@@ -10,7 +10,7 @@ export function toleranceOf(precision: Precision): number {
   return TOLERANCES[precision]
 }
 
-/** The largest difference, relative to the largest number that is wanted. NaN where there is one. */
+/** The largest difference, relative to the largest expected number; NaN if a number is NaN. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let error = 0
   let scale = 0
@@ -24,9 +24,9 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 }
 
 /**
- * Compares everything that `expected` names.
+ * Compares all arrays of `expected`.
  * @returns the largest error
- * @throws Error where one is above the tolerance
+ * @throws Error if an error is above the tolerance
  */
 export function checkClose(
   actual: Readonly<Record<string, ArrayLike<number>>>,
@@ -51,7 +51,7 @@ export function checkClose(
   return largest
 }
 
-/** That losses of successive steps are the same; the later ones may be further apart. */
+/** Checks that the losses of successive steps agree. The tolerance grows with the step. */
 export function checkLosses(
   found: readonly number[],
   wanted: readonly number[],
@@ -59,7 +59,7 @@ export function checkLosses(
   whose: string,
 ): void {
   for (const [i, loss] of wanted.entries()) {
-    // Adam's first steps are as long for a small gradient as for a large one, and so is what rounding does to their sign.
+    // Adam's first steps do not depend on the gradient's size, so a rounding error that flips its sign has full effect.
     const allowed = i === 0 ? tolerance : 10 * tolerance
     if (!(Math.abs(found[i]! - loss) <= allowed * Math.abs(loss))) {
       throw new Error(`step ${i + 1}: wanted the loss of ${whose}, ${loss}, got ${found[i]}`)

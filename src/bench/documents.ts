@@ -6,28 +6,28 @@ import { readArticles } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { tokenizers } from '../text/tokenize.js'
 
-/** Documents of ids, each below `words`, and their classes. */
+/** Documents as ids below `words`, and their classes. */
 export interface Documents {
   documents: Int32Array[]
   labels: Int32Array
   tokens: number
   words: number
   classes: number
-  /** Where they are from. */
+  /** Their source. */
   about: string
 }
 
 const CLASSES = 9
 const SEED = 1
-/** Words of the language that documents are invented in. */
+/** The vocabulary size of the invented documents. */
 const LANGUAGE = 200_000
 /**
- * Words follow Zipf's law, p ~ 1 / rank^1.02: then 94,700 tokens, a batch of 256 documents, have 25,800 distinct words, as
- * German news have.
+ * The exponent of Zipf's law, p ~ 1 / rank^1.02. With it, 94,700 tokens (a batch of 256 documents) have 25,800 distinct words,
+ * as in German news.
  */
 const ZIPF = 1.02
 
-/** So many documents of random words, of the lengths in bench/gnad-lengths.json; always the same ones. */
+/** Returns `count` documents of random words with the lengths of bench/gnad-lengths.json. They are the same in every call. */
 export function inventDocuments(count: number, words = LANGUAGE): Documents {
   const { about, lengths }: { about: string; lengths: number[] } = JSON.parse(
     readFileSync(new URL('../../bench/gnad-lengths.json', import.meta.url), 'utf8'),
@@ -57,7 +57,7 @@ export function inventDocuments(count: number, words = LANGUAGE): Documents {
   return { documents, labels, tokens: tokensOf(documents), words, classes: CLASSES, about }
 }
 
-/** The first articles of a file, split at white space. */
+/** Reads the first articles of a file, split at white space. */
 export async function readDocuments(file: string, count: number, signal?: AbortSignal): Promise<Documents> {
   const articles = (await readArticles(file, signal && { signal })).slice(0, count)
   const ids = new Map<string, number>()
@@ -76,7 +76,7 @@ export async function readDocuments(file: string, count: number, signal?: AbortS
   }
 }
 
-/** The same with ids from 0 by first appearance, so that a table has a row for each word that occurs and no other. */
+/** The same documents with ids from 0 in the order of first occurrence, so a table needs only rows of words that occur. */
 export function renumbered(data: Documents): Documents {
   const ids = new Map<number, number>()
   const documents = data.documents.map(document =>
@@ -93,7 +93,7 @@ function tokensOf(documents: readonly Int32Array[]): number {
   return documents.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** For the processes of a benchmark: ids.i32, lengths.i32 and labels.i32. */
+/** Writes ids.i32, lengths.i32 and labels.i32 for the processes of a benchmark. */
 export async function writeDocuments(
   folder: string,
   { documents, labels, tokens }: Pick<Documents, 'documents' | 'labels' | 'tokens'>,
@@ -113,7 +113,7 @@ export async function writeDocuments(
   )
 }
 
-/** What `writeDocuments` wrote. */
+/** Reads the files of `writeDocuments`. */
 export async function loadDocuments(
   folder: string,
 ): Promise<Pick<Documents, 'documents' | 'labels' | 'tokens'>> {

@@ -1,11 +1,11 @@
-/** A case's layers on sequences of equal length, without anything around them: what oneDNN computes too. */
+/** A case's recurrent layers alone on sequences of equal length. oneDNN computes the same. */
 import type { Device } from '../device.js'
 import { type BenchCase, gatesOf, inputsOf } from './cases.js'
-import type { Pass } from './context.js'
 import { hashed } from './hashed.js'
 import { type BenchModel, commonName, read } from './model.js'
+import type { Pass } from './passes.js'
 
-/** Where the numbers of the outputs' gradients begin among the hashed ones, as in bench/peers/onednn_lstm.cpp. */
+/** The index of the first hashed number of the outputs' gradients, as in bench/peers/onednn_lstm.cpp. */
 const FIRST_OF_GRADIENTS = 2 ** 30
 
 export interface EqualLengths {
@@ -17,8 +17,8 @@ export interface EqualLengths {
 }
 
 /**
- * The arrays that a pass computes, in their order, and their lengths: the last states [N, D·H]; of a step also the gradients
- * of the weights, and those of the input of the first and the last sequence, [2, T, I].
+ * The arrays that a pass returns, in order, and their lengths: the last states [N, D·H]; for a step also the gradients of the
+ * weights, and the gradient of the input of the first and the last sequence, [2, T, I].
  */
 export function equalLengthsParts(
   spec: BenchCase,
@@ -39,7 +39,7 @@ export function equalLengthsParts(
   return [states, ...gradients, { name: 'input', count: 2 * steps * inputsOf(spec, 0) }]
 }
 
-/** The arrays by their names. @throws Error where there are more or fewer numbers. */
+/** The arrays by name. @throws Error if the number of values is wrong. */
 export function splitEqualLengths(
   spec: BenchCase,
   given: EqualLengths,
@@ -75,7 +75,7 @@ export async function computeEqualLengths(
   if (pass !== 'forward') {
     scope(() => {
       const { output } = recurrent.forward(x)
-      // The gradient of this sum in the output is what the output is multiplied by.
+      // The gradient of this sum with respect to the output is the factor of the output.
       const gradient = gradientOf(given, width, spec.hiddenSize)
       sum(multiply(output.data, tensor(gradient, [rows, width], { device }))).backward()
     })
@@ -102,7 +102,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return numbers
 }
 
-/** [N·T, D·H]: dense, or zeros but for the last token of the first direction and the first token of the second. */
+/** [N·T, D·H]: dense, or zeros except at the last token of the first direction and the first token of the second. */
 function gradientOf(
   { pass, steps, sequences }: EqualLengths,
   width: number,

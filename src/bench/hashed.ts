@@ -1,8 +1,8 @@
 /**
- * Uniform numbers in [-0.5, 0.5) times `scale`, that the peers in Python compute bit for bit: MurmurHash3's finalizer of
- * each element's index, whose upper 24 bits make the number, which float32 holds exactly.
+ * Uniform numbers in [-0.5, 0.5) times `scale`. The peers in Python compute the same bits: the upper 24 bits of MurmurHash3's
+ * finalizer of each element's index, which are exact in float32.
  *
- * @param options `first`: the index of the first one.
+ * @param options `first`: the index of the first number.
  */
 export function hashed(
   count: number,

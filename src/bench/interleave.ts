@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchProcess } from './process.js'
-import type { Sample } from './results.js'
 
-/** Threads that wait for their next work spin for some milliseconds; the next turn begins when that is over. */
+/** Idle threads spin for some milliseconds. The next turn begins after that. */
 const PAUSE_MS = 50
 const REWARMED_S = 5
 
-/** Who takes turns: a question for each that its process is asked. */
+/** One turn: seconds, and for our own process the seconds spent in JavaScript. */
+export interface Sample {
+  seconds: number
+  javascript: number | null
+}
+
+/** A participant's turns: requests to its process. */
 interface Taker<T> {
   process: BenchProcess
   turns: readonly T[]
@@ -14,17 +19,17 @@ interface Taker<T> {
 
 interface Rules {
   rounds: number
-  /** Seconds that one's turns may take, before it sits out the other rounds. It has one turn that counts at least. */
+  /** Seconds of turns after which a participant skips the other rounds. It has at least one turn that counts. */
   patience: number
-  /** At the beginning of each round. */
+  /** Called at the beginning of each round. */
   probe(): Promise<void>
   signal: AbortSignal | undefined
 }
 
 /**
- * One turn of everybody that warms, then rounds that count. In a round everybody goes twice and the second time counts:
- * on some virtual machines memory that was idle for seconds is dear to touch again, by half of a step that uses a gigabyte.
- * Whoever takes longer than `REWARMED_S` goes once.
+ * Runs a warm-up turn of each participant, then the rounds that count. In a round each participant runs twice and the second
+ * turn counts: on some virtual machines, touching memory that was idle for seconds is slow, by half the time of a step that
+ * uses a gigabyte. A participant that takes longer than `REWARMED_S` runs once.
  */
 export async function interleave<T extends { question: string }>(
   participants: readonly Taker<T>[],

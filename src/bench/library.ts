@@ -1,10 +1,10 @@
-/** What a user of the package imports: of this checkout, or of another one. */
+/** The package as users import it, from this checkout or another one. */
 export type Library = typeof import('../compat.js')
 
-/** This checkout's. */
+/** This checkout's package. */
 export const OWN_LIBRARY = new URL('../compat.js', import.meta.url).href
 
-/** @param url of a file */
+/** @param url the URL of a module file */
 export async function openLibrary(url: string): Promise<Library> {
   return await import(url)
 }

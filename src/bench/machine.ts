@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import type { Device } from '../device.js'
 
-/** Linux counts CPU time in these, a second. */
+/** Linux's units of CPU time per second. */
 export const TICKS = 100
 
 export function packageVersion(): string {
@@ -12,7 +12,7 @@ export function packageVersion(): string {
   return manifest.version
 }
 
-/** What a time depends on. */
+/** The properties of the machine that times depend on. */
 export function machineFacts({ instructions }: Device) {
   return {
     cpu: `${cpus()[0]?.model ?? 'unknown'}${familyOf()}`,
@@ -25,7 +25,7 @@ export function machineFacts({ instructions }: Device) {
   }
 }
 
-/** CPU time that everything on this machine has used; null where Linux does not tell. */
+/** CPU time that all processes of this machine have used; null if Linux does not provide it. */
 export function busySeconds(): number | null {
   try {
     const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
@@ -39,7 +39,7 @@ export function busySeconds(): number | null {
   }
 }
 
-/** A virtual machine often hides the model's name, and the family still tells the architecture. */
+/** The CPU's family and model, because virtual machines often hide its name. */
 function familyOf(): string {
   try {
     const info = readFileSync('/proc/cpuinfo', 'utf8')

@@ -4,26 +4,26 @@ import type { PackedIds, PackedSequence } from '../packed.js'
 import type { StateEntry, Tensor } from '../tensor.js'
 import type { Batch } from '../text/batches.js'
 import { type BenchCase, INPUT_SIZE } from './cases.js'
-import type { BenchPooling } from './context.js'
 import { hashed } from './hashed.js'
 import type { Library } from './library.js'
+import type { BenchPooling } from './passes.js'
 
 type Matrix = Tensor<'float32', 2>
 
 const SEED = 1
 
-/** A case's model at its initial parameters, which are the same on every device, and its training. */
+/** A case's model with its initial parameters, which are the same on every device, and its training. */
 export interface BenchModel {
-  /** Whose modules it is made of. */
+  /** The package that its modules come from. */
   library: Library
   module: Module
-  /** Which states its loss reads. */
+  /** The states that its loss reads. */
   pooling: BenchPooling
-  /** The word vectors of a batch. */
+  /** Returns the word vectors of a batch. */
   rows(ids: PackedIds): PackedSequence
-  /** Its recurrent layers. */
+  /** The recurrent layers. */
   recurrent: LSTM | GRU | RNN
-  /** The last states of the last layer [B, D·H]. */
+  /** Returns the last states of the last layer, [B, D·H]. */
   lastHidden(ids: PackedIds): Matrix
   logits(ids: PackedIds): Matrix
   step(batch: Batch): Tensor<'float32', 0>
@@ -34,7 +34,7 @@ export interface ModelSize {
   classes: number
 }
 
-/** A, B and C go through the trainer, as a user's training does; it has no other cell than the LSTM. */
+/** A, B and C use the trainer, like a user's training. The trainer supports only the LSTM cell. */
 export function makeModel(
   library: Library,
   spec: BenchCase,
@@ -77,7 +77,7 @@ export function makeModel(
   }
 }
 
-/** The trainer's classifier with another cell. */
+/** Like the trainer's classifier, with another cell. */
 function cellClassifier(
   { nn }: Library,
   spec: BenchCase,
@@ -113,12 +113,12 @@ function cellClassifier(
   return new CellClassifier(common)
 }
 
-/** A parameter's name without the module's word for its layers: `recurrent.weight_ih_l0` of any cell. */
+/** A parameter's name with `recurrent` in place of the cell's name: `recurrent.weight_ih_l0` for any cell. */
 export function commonName(name: string): string {
   return name.replace(/^lstm\./, 'recurrent.')
 }
 
-/** All parameters but the word vectors, by their common names: the vectors' numbers are everybody's, `hashed`. */
+/** All parameters except the word vectors, by their common names. All participants compute the vectors' numbers by `hashed`. */
 export async function parametersOf({ module }: BenchModel): Promise<Map<string, StateEntry>> {
   const state = await module.stateDict()
   return new Map(
@@ -128,7 +128,7 @@ export async function parametersOf({ module }: BenchModel): Promise<Map<string, 
   )
 }
 
-/** What f computes, on the host. */
+/** The result of f, on the host. */
 export async function read({ noGrad, scope }: Library, f: () => Matrix): Promise<Float32Array> {
   const found = noGrad(() => scope(f))
   try {

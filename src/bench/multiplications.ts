@@ -1,19 +1,19 @@
 import { type BenchCase, gatesOf, inputsOf } from './cases.js'
-import type { Pass } from './context.js'
+import type { Pass } from './passes.js'
 
-/** What somebody's way through a case multiplies. A row is a token of one direction, or padding. */
+/** The rows that a participant multiplies in a case. A row is a token of one direction, or padding. */
 export interface Work {
-  /** Rows of the first layer's input: fewer than `rows` where a word that comes again is not multiplied again. */
+  /** Rows of the first layer's input: fewer than `rows` if repeated words are multiplied once. */
   inputRows: number
   /** Rows of all other products. */
   rows: number
   /** Whether a step computes the gradient of the first layer's input. */
   inputGradient: boolean
-  /** Rows that a backward pass goes through, by layer and direction; all of them where it is left out. */
+  /** Rows that the backward pass processes, by layer and direction; default all rows. */
   backward?: readonly (readonly WalkedRows[])[]
 }
 
-/** Rows that a backward pass goes through in one layer and direction. */
+/** Rows that a backward pass processes in one layer and direction. */
 export interface WalkedRows {
   inputRows: number
   rows: number
@@ -28,19 +28,19 @@ export function multiplicationsOf(spec: BenchCase, work: Work): { forward: numbe
   for (let l = 0; l < numLayers; l++) {
     const inputs = inputsOf(spec, l)
     const all: WalkedRows = { inputRows: l === 0 ? work.inputRows : work.rows, rows: work.rows }
-    // The gradient of the input's weights, and that of the input.
+    // The gradients of the input weights and of the input.
     const products = l === 0 && !work.inputGradient ? 1 : 2
     for (let d = 0; d < directions; d++) {
       forward += columns * (all.inputRows * inputs + all.rows * H)
       const walked = work.backward?.[l]?.[d] ?? all
-      // The gradients of the recurrent weights and of the state are two more.
+      // Two more: the gradients of the recurrent weights and of the state.
       backward += columns * (products * walked.inputRows * inputs + 2 * walked.rows * H)
     }
   }
   return { forward, step: forward + backward }
 }
 
-/** The same by pass, of somebody who multiplies zeros as well. */
+/** The same by pass, for a participant that multiplies zeros too. */
 export function multiplicationsByPass(spec: BenchCase, work: Work): Record<Pass, number> {
   const { forward, step } = multiplicationsOf(spec, work)
   return { forward, step, stepLast: step }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-/** A file of float32 numbers. */
+/** Reads a file of float32 numbers. */
 export async function readNumbers(file: string): Promise<Float32Array> {
   const { buffer } = Uint8Array.from(await readFile(file))
   return new Float32Array(buffer)

@@ -1,9 +1,10 @@
-/** The package's own processes, seen from the one that asks: see ours.ts. */
+/** The package's own processes, from the requesting side; see ours.ts. */
 import { fileURLToPath } from 'node:url'
 import { cases } from './cases.js'
-import { type Ours, type Participant, passes, type Setting } from './context.js'
+import type { Ours, Participant, Setting } from './context.js'
 import { multiplicationsByPass, multiplicationsOf, type WalkedRows, type Work } from './multiplications.js'
 import { readNumbers } from './numbers.js'
+import { passes } from './passes.js'
 import { BenchProcess } from './process.js'
 
 export const OURS = 'packed-rnn'
@@ -13,7 +14,7 @@ export function startOurs(setting: Setting, who = OURS): BenchProcess {
   return new BenchProcess(who, process.execPath, [SCRIPT, JSON.stringify(setting)])
 }
 
-/** Its input's weights are multiplied with each distinct word once, and words that are not trained have no gradient. */
+/** The input weights are multiplied once with each distinct word, and frozen words have no gradient. */
 function workOf({ name, words, tokens }: Setting): Work {
   return { inputRows: words, rows: tokens, inputGradient: cases[name].tuneEmbedding }
 }
@@ -29,15 +30,15 @@ export function ourPart(who: string, process: BenchProcess, setting: Setting): P
 }
 
 /**
- * The multiplications of ours in `stepLast`, whose backward pass leaves out what has no gradient. How far it goes changes with
- * the parameters, so the steps that were timed are made again, in a process of their own: the mean of up to three of them.
+ * Our multiplications in `stepLast`, whose backward pass skips tokens without a gradient. The number of skipped tokens depends
+ * on the parameters, so the timed steps are repeated in another process: the mean of up to three of them.
  */
 export async function countWalked(setting: Setting, timed: BenchProcess): Promise<number> {
   const { name } = setting
   const { bidirectional, numLayers } = cases[name]
   const directions = bidirectional ? 2 : 1
   const made = (await timed.ask('made')).numbers('steps')
-  // The first question warms, and in each round the second one counts.
+  // The first request is the warm-up; in each round the second one counts.
   const counted = made.filter((_, i) => i > 0 && i % 2 === 0)
   const chosen = new Set(
     [0, counted.length >> 1, counted.length - 1].map(i => counted[i] ?? made.at(-1) ?? 0),
@@ -62,7 +63,7 @@ export async function countWalked(setting: Setting, timed: BenchProcess): Promis
   }
 }
 
-/** What peers are compared with. */
+/** Our results, which peers are compared with. */
 export function answersOf(own: BenchProcess, { parameters }: Setting): Ours {
   return {
     losses: async (pass, count, steps) =>
@@ -80,7 +81,7 @@ export function answersOf(own: BenchProcess, { parameters }: Setting): Ours {
   }
 }
 
-/** The most memory of a process that does nothing else. */
+/** The peak memory of a process that does nothing else. */
 export async function memoryOf(setting: Setting) {
   const own = startOurs(setting)
   try {

@@ -1,16 +1,16 @@
-// The package's own part in the benchmark: a process like the peers', so that its memory is told like theirs. Answers
+// The package's own part of the benchmark: a process like the peers', so memory is measured in the same way. Requests:
 //
-//   forward         a forward pass of the batch, nothing recorded, after another: {"seconds", "javascript"}
-//   step            a training step of it after another, with a gradient in every state: {"seconds", "javascript"}
-//   stepLast        the same with a gradient in the last states alone
-//   check           compares with the float64 reference: {"error"} says where, {"largestError"} is within the tolerance
-//   losses PASS N S of S steps of that kind on the first N documents, from the initial parameters: {"losses"}
-//   parameters F    writes the initial ones to a safetensors file
+//   forward         forward passes of the batch without a tape: {"seconds", "javascript"} of one
+//   step            training steps of the batch, with a gradient in every state: {"seconds", "javascript"} of one
+//   stepLast        the same with a gradient only in the last states
+//   check           compares with the float64 reference: {"largestError"}, or {"error"} above the tolerance
+//   losses PASS N S losses of S steps of this kind on the first N documents, from the initial parameters: {"losses"}
+//   parameters F    writes the initial parameters to a safetensors file
 //   states F        writes the last hidden states of the batch, [B, D·H] float32
-//   made            how many `stepLast` steps came before the last one of each question: {"steps"}
-//   walked S        rows that the backward pass of `stepLast` goes through after S such steps, see walked.ts: {"rows"}, by
-//                   layer and direction a number of rows and one of the input's rows. Of a process that does nothing else.
-//   equal PASS T N F  writes what equalLengths.ts says of N sequences of T rows, float32
+//   made            the number of `stepLast` steps before the last one of each request: {"steps"}
+//   walked S        rows that the backward pass of `stepLast` processes after S such steps, see walked.ts: {"rows"}, for each
+//                   layer and direction the rows and the input's rows. Use a process that does nothing else.
+//   equal PASS T N F  writes the results of equalLengths.ts for N sequences of T rows, float32
 import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { writeSafetensors } from '../formats/safetensors.js'
@@ -18,11 +18,12 @@ import { stateEntries } from '../formats/stateDict.js'
 import type { Tensor } from '../tensor.js'
 import { cases } from './cases.js'
 import { checkCase } from './check.js'
-import { passes, poolingOf, type Setting, type StepPass } from './context.js'
+import type { Setting } from './context.js'
 import { loadDocuments } from './documents.js'
 import { computeEqualLengths } from './equalLengths.js'
 import { openLibrary } from './library.js'
 import { type BenchModel, makeModel, parametersOf, read } from './model.js'
+import { passes, poolingOf, type StepPass } from './passes.js'
 import { walkedRows } from './walked.js'
 
 const setting: Setting = JSON.parse(process.argv[2]!)
@@ -31,10 +32,10 @@ const { device: openDevice, noGrad, packSequence, scope } = library
 const spec = cases[setting.name]
 const device = openDevice('cpu', { threads: setting.threads, precision: setting.precision })
 const { documents, labels } = await loadDocuments(setting.folder)
-/** Made when they are first asked for, so that memory is that of what was done. */
+/** Models are created on first use, so the peak memory is that of the requested passes. */
 const models = new Map<StepPass, BenchModel>()
 const modelOf = (pass: StepPass): BenchModel => {
-  // A learning rate of 0: every step that is timed has the initial parameters, on which it depends how far gradients go back.
+  // The learning rate is 0: each timed step has the initial parameters, and the gradients' reach depends on them.
   const still = { ...spec, optimizer: { ...spec.optimizer, lr: 0 } }
   const model = models.get(pass) ?? makeModel(library, still, device, setting, poolingOf[pass])
   models.set(pass, model)
@@ -43,13 +44,13 @@ const modelOf = (pass: StepPass): BenchModel => {
 const model = modelOf('stepLast')
 const batch = { ids: packSequence(documents), labels }
 
-/** A row of passes that are shorter takes about so long. */
+/** Seconds of a row of short passes, approximately. */
 const ROW_S = 0.05
 const MOST_IN_A_ROW = 32
-/** Of the last one of each name. */
+/** Seconds of the last one of each name. */
 const seconds = new Map<string, number>()
 
-/** One of a row of passes or steps, as the trainer has its steps: it is issued while the one before computes. */
+/** Times one pass or step in a row of them. Like the trainer's steps, it is issued while the previous one is computed. */
 async function inARow(name: string, call: () => Tensor<'float32'>) {
   const count = Math.round(ROW_S / (seconds.get(name) ?? ROW_S))
   const found = count > 1 ? await several(Math.min(MOST_IN_A_ROW, count), call) : await second(call)
@@ -57,7 +58,7 @@ async function inARow(name: string, call: () => Tensor<'float32'>) {
   return found
 }
 
-/** The time from one result to the next, which takes over its memory; the call alone is JavaScript. */
+/** The time between two results, where the next pass reuses the memory. Only the call is counted as JavaScript. */
 async function second(call: () => Tensor<'float32'>) {
   const before = call()
   const begun = before.toArray().then(() => performance.now())
@@ -71,7 +72,7 @@ async function second(call: () => Tensor<'float32'>) {
   return { seconds: taken, javascript: javascript / 1000 }
 }
 
-/** Short ones: while the next is issued, the moment of a result is not seen, so the whole row is timed. */
+/** For short passes the whole row is timed, because a result's time is not observable while the next pass is issued. */
 async function several(count: number, call: () => Tensor<'float32'>) {
   const before = call()
   await before.toArray()
@@ -86,11 +87,11 @@ async function several(count: number, call: () => Tensor<'float32'>) {
   return { seconds: taken / count / 1000, javascript: javascript / count / 1000 }
 }
 
-/** `stepLast` steps that were made, and how many had been at the end of each question. */
+/** The number of `stepLast` steps so far, and at the end of each request. */
 let made = 0
 const madeAt: number[] = []
 
-/** Steps that `walked` has made. */
+/** The number of steps in `walked`. */
 let stepped = 0
 
 const commands: Record<string, (args: string[]) => Promise<object>> = {

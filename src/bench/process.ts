@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { TICKS } from './machine.js'
 
-/** A process that did not answer, or answered that it could not do what it was asked for. */
+/** A process did not answer, or answered with an error. */
 export class ProcessFailure extends Error {
   readonly process: BenchProcess
 
@@ -15,13 +15,13 @@ export class ProcessFailure extends Error {
 }
 
 /**
- * A process that takes part in a benchmark: it says when it is ready, answers each line with one JSON object, and waits.
+ * A process that takes part in a benchmark. It reports when it is ready and answers each request line with one JSON object.
  */
 export class BenchProcess {
   readonly name: string
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
-  /** CPU time at its last answer, and what it has used between answers and questions. */
+  /** CPU time at its last answer, and the CPU time used between answers and requests. */
   #answeredAt: number | null = null
   #idleSeconds = 0
   readonly #kill = () => this.#child.kill('SIGKILL')
@@ -29,7 +29,7 @@ export class BenchProcess {
   constructor(name: string, command: string, args: string[], env: NodeJS.ProcessEnv = process.env) {
     this.name = name
     const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
-    // A process that died, or never was, is told by its answer.
+    // Errors of a process that died or did not start are reported by `answer`.
     child.stdin.on('error', () => {})
     const lines = createInterface({ input: child.stdout })
     child.on('error', () => lines.close())
@@ -38,7 +38,7 @@ export class BenchProcess {
     process.once('exit', this.#kill)
   }
 
-  /** @throws ProcessFailure where it has no answer to give, in time. */
+  /** @throws ProcessFailure (rejects) if it does not answer in time, or answers with an error. */
   ask(question: string, seconds = 600): Promise<Answer> {
     const used = this.cpuSeconds()
     if (used !== null && this.#answeredAt !== null) this.#idleSeconds += used - this.#answeredAt
@@ -46,7 +46,7 @@ export class BenchProcess {
     return this.answer(seconds)
   }
 
-  /** The next line that it writes. */
+  /** Reads its next line. */
   async answer(seconds = 600): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
@@ -68,28 +68,28 @@ export class BenchProcess {
     }
   }
 
-  /** With which code or signal, where it was ever started. */
+  /** The exit code or signal, or that it did not start. */
   async #ending(): Promise<string> {
     const { pid, exitCode, signalCode } = this.#child
-    if (pid === undefined) return ', for it did not start'
+    if (pid === undefined) return ': it did not start'
     if (exitCode === null && signalCode === null) await once(this.#child, 'exit')
     return `, ${this.#child.signalCode ?? `exit code ${this.#child.exitCode}`}`
   }
 
-  /** CPU time that it used while it was asked nothing; a thread that spins shows here. */
+  /** CPU time that it used between requests. Spinning threads show here. */
   get idleSeconds(): number {
     return this.#idleSeconds
   }
 
-  /** The most memory that it had, as Linux counts it; null elsewhere. */
+  /** Its peak memory, as Linux counts it; null on other systems. */
   get peakBytes(): number | null {
     const found = /^VmHWM:\s+(\d+) kB/m.exec(this.#proc('status') ?? '')
     return found === null ? null : Number(found[1]) * 1024
   }
 
-  /** CPU time that it has used; null where Linux does not tell. */
+  /** CPU time that it has used; null if Linux does not provide it. */
   cpuSeconds(): number | null {
-    // After the name, which may hold spaces: state is the first field, utime and stime are the 12th and 13th.
+    // After the name, which may contain spaces: state is the first field, utime and stime are the 12th and 13th.
     const fields = this.#proc('stat')?.split(') ')[1]?.split(' ')
     return fields === undefined ? null : (Number(fields[11]) + Number(fields[12])) / TICKS
   }
@@ -102,7 +102,7 @@ export class BenchProcess {
     }
   }
 
-  /** Resolves when it has ended. */
+  /** Ends the process. Resolves when it has ended. */
   async close(): Promise<void> {
     process.off('exit', this.#kill)
     const { exitCode, signalCode, pid } = this.#child
@@ -115,7 +115,7 @@ export class BenchProcess {
   }
 }
 
-/** What a process said: fields that are checked where they are read. */
+/** A process's answer. Fields are checked when they are read. */
 export class Answer {
   readonly #who: string
   readonly value: unknown
@@ -129,7 +129,7 @@ export class Answer {
     return typeof this.value === 'object' && this.value !== null ? Reflect.get(this.value, name) : undefined
   }
 
-  /** Of its fields. */
+  /** The fields. */
   names(): string[] {
     return typeof this.value === 'object' && this.value !== null ? Object.keys(this.value) : []
   }
@@ -150,7 +150,7 @@ export class Answer {
 
   text(name: string): string {
     const value = this.optional(name)
-    if (typeof value !== 'string') throw new Error(`${this.#who}: ${name}: wanted a text, got ${value}`)
+    if (typeof value !== 'string') throw new Error(`${this.#who}: ${name}: wanted a string, got ${value}`)
     return value
   }
 }

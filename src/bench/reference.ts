@@ -1,11 +1,10 @@
 /**
- * The forward pass of a case in float64, one sequence and one step at a time: no packing, no batching, and none of the
- * package's code. There is no backward pass: a directional derivative of the loss, by central differences, checks a
- * gradient as well.
+ * The forward pass of a case in float64, one sequence and one step at a time, without packing, batching, or the package's code.
+ * There is no backward pass: gradients are checked by directional derivatives of the loss, from central differences.
  */
 import { type BenchCase, gatesOf, INPUT_SIZE } from './cases.js'
-import type { BenchPooling } from './context.js'
 import type { CellWeights } from './latency/numbers.js'
+import type { BenchPooling } from './passes.js'
 
 /** Parameters by their common names, row-major: `recurrent.weight_ih_l0_reverse`, `classifier.bias`, `embedding.weight`. */
 export type ReferenceState = ReadonlyMap<string, ArrayLike<number>>
@@ -31,7 +30,7 @@ function affine(w: ArrayLike<number>, x: Row, b: ArrayLike<number>): number[] {
   return y
 }
 
-/** From the input's and the state's part of all gates to the new h and c. */
+/** Computes the new h and c from the input's and the state's part of all gates. */
 function cellStep(cell: BenchCase['cell'], a: Row, u: Row, h: Row, c: Row): { h: number[]; c: number[] } {
   const H = h.length
   const gate = (g: number, k: number) => a[g * H + k]! + u[g * H + k]!
@@ -48,7 +47,7 @@ function cellStep(cell: BenchCase['cell'], a: Row, u: Row, h: Row, c: Row): { h:
   return { h: next, c: [...c] }
 }
 
-/** The state h of an LSTM layer after the last row, from a state of zeros. */
+/** The state h of an LSTM layer after the last row, from an initial state of zeros. */
 export function referenceStream({ wIh, wHh, bIh, bHh }: CellWeights, rows: readonly Row[]): number[] {
   let h = new Array<number>(bIh.length / 4).fill(0)
   let c = h
@@ -56,7 +55,7 @@ export function referenceStream({ wIh, wHh, bIh, bHh }: CellWeights, rows: reado
   return h
 }
 
-/** The states of the last layer, directions side by side: the last ones [D·H], and those of each token. */
+/** The states of the last layer, with directions side by side: the last states [D·H], and the states of each token. */
 function referenceStates(
   spec: BenchCase,
   state: ReferenceState,
@@ -90,7 +89,7 @@ function referenceStates(
   return { last, rows }
 }
 
-/** The last states of the last layer, directions side by side [D·H]. */
+/** The last states of the last layer, with directions side by side, [D·H]. */
 export function referenceLastHidden(
   spec: BenchCase,
   state: ReferenceState,
@@ -99,7 +98,7 @@ export function referenceLastHidden(
   return referenceStates(spec, state, ids).last
 }
 
-/** What the linear layer reads. */
+/** The input of the linear layer. */
 function pooled({ last, rows }: ReturnType<typeof referenceStates>, pooling: BenchPooling): number[] {
   if (pooling === 'final') return last
   return last.map((_, k) => rows.reduce((sum, row) => sum + row[k]!, 0) / rows.length)

@@ -19,45 +19,39 @@ import { findOneDnn } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
 import { findTorch } from './peers/torch.js'
 import { type BenchProcess, ProcessFailure } from './process.js'
-import {
-  type CaseResult,
-  compareRows,
-  multiplicationsBeside,
-  type Results,
-  ratiosOf,
-  rowsOf,
-} from './results.js'
+import type { Results } from './results.js'
+import { type CaseResult, compareRows, multiplicationsBeside, ratiosOf, rowsOf } from './rows.js'
 import { othersBetween, usage } from './usage.js'
 
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
 export type PeerName = (typeof peerNames)[number]
 
-/** Its name among the cases. */
+/** Its name in the list of cases. */
 export const LATENCY = 'latency'
 
 const CHECKED_STEPS = 3
-const COUNTED_ALIKE = 'multiplications are counted as if it left out what this checkout leaves out'
-/** Documents of a packed PyTorch step, and seconds that each way of a peer may take in a case; and those of a quick run. */
+const COUNTED_ALIKE = 'multiplications are counted as if it skipped what this checkout skips'
+/** Documents of a packed PyTorch step, and seconds per participant and case; then those of a quick run. */
 const USUAL = { few: 8, patience: 60 }
 const QUICK = { few: 2, patience: 1 }
 
 export interface BenchOptions {
   data: Documents
   cases: readonly CaseName[]
-  /** Whether one token at a time is timed too, and a few ops at a time. */
+  /** Whether to time also one token at a time and a few ops at a time. */
   latency: boolean
   peers: readonly PeerName[]
-  /** Another checkout that takes part. */
+  /** Another checkout to compare with. */
   against: Against | null
   threads: number
   rounds: number
-  /** Whoever is slow has fewer turns. */
+  /** Slow participants have fewer turns. */
   quick: boolean
   signal?: AbortSignal
   log(line: string): void
 }
 
-/** A case that could not be measured, or has a wrong result. */
+/** A case failed or has a wrong result. */
 export class CaseError extends Error {
   constructor(name: CaseName | typeof LATENCY, cause: unknown) {
     super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
@@ -67,9 +61,9 @@ export class CaseError extends Error {
 type Peers = Record<string, Peer | Missing>
 
 /**
- * Checks and times the cases, one after the other; in each, everybody in turn, in processes of their own.
+ * Checks and times the cases, one after the other. In a case all participants take turns, each in its own process.
  *
- * @throws CaseError where a result is wrong
+ * @throws CaseError (rejects) if a case fails or a result is wrong
  */
 export async function runBench(options: BenchOptions): Promise<Results> {
   const { data, threads, rounds, log, signal } = options
@@ -85,7 +79,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
     }
     const probes: Ceilings[] = []
     const found: Partial<Record<CaseName, CaseResult>> = {}
-    // The first probe makes its memory, which takes longer.
+    // The first probe allocates its memory and takes longer.
     await ceilings(device)
     for (const name of options.cases) {
       signal?.throwIfAborted()
@@ -134,7 +128,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   }
 }
 
-/** @throws CaseError where a result is wrong */
+/** @throws CaseError (rejects) if a result is wrong */
 async function latencyOf({ threads, peers, against, rounds, quick, signal, log }: BenchOptions) {
   log(LATENCY)
   const found = [ourSide(OURS, OWN_LIBRARY, threads)]
@@ -150,7 +144,7 @@ async function latencyOf({ threads, peers, against, rounds, quick, signal, log }
   }
 }
 
-/** @throws CaseError where results differ */
+/** @throws CaseError (rejects) if results differ */
 async function opsOf({ threads, peers, against, rounds, quick, signal, log }: BenchOptions) {
   log(`${LATENCY}, ops`)
   const found = [ourOps(OURS, OWN_LIBRARY, threads)]
@@ -183,14 +177,14 @@ function settingOf(name: CaseName, folder: string, { data, threads, quick }: Ben
   }
 }
 
-/** A ceiling is the most that was ever seen: other work on the machine only takes. */
+/** The maxima of all probes, because other work on the machine only lowers a probe. */
 function highest(probes: readonly Ceilings[]): Ceilings {
   const of = (key: keyof Ceilings) => Math.max(...probes.map(probe => probe[key]))
   return { flopsOfOne: of('flopsOfOne'), flopsOfAll: of('flopsOfAll'), bandwidth: of('bandwidth') }
 }
 
 interface Measuring {
-  /** Adds to the probes. */
+  /** Adds a probe. */
   probe(): Promise<void>
   probes: readonly Ceilings[]
   options: BenchOptions
@@ -211,13 +205,13 @@ async function measureCase(
     await own.answer()
     await own.ask(`parameters ${setting.parameters}`)
     const largestError = (await own.ask('check')).number('largestError')
-    log(`  off the float64 reference by ${largestError.toExponential(1)}`)
+    log(`  error against the float64 reference: ${largestError.toExponential(1)}`)
     if (cpuPrecisions().includes('bfloat16')) {
       const rounded = startOurs({ ...setting, precision: 'bfloat16' })
       all.push(ourPart(`${OURS} in bfloat16`, rounded, setting))
       await rounded.answer()
       const error = (await rounded.ask('check')).number('largestError')
-      log(`  in bfloat16 by ${error.toExponential(1)}`)
+      log(`  error in bfloat16: ${error.toExponential(1)}`)
     }
     if (options.against !== null) {
       const { who, library } = options.against
@@ -225,7 +219,7 @@ async function measureCase(
       all.push({ ...ourPart(who, other, setting), notes: { [who]: COUNTED_ALIKE } })
       await other.answer()
       const error = (await other.ask('check')).number('largestError')
-      log(`  ${who} by ${error.toExponential(1)}`)
+      log(`  error of ${who}: ${error.toExponential(1)}`)
     }
     const { joined, failed } = await joinPeers(setting, peers, own, options)
     all.push(...joined)
@@ -251,7 +245,7 @@ async function measureCase(
   }
 }
 
-/** Those that are installed and have the case, each compared with ours. */
+/** The installed peers that support the case. Their results have been compared with ours. */
 async function joinPeers(
   setting: Setting,
   peers: Peers,
@@ -268,13 +262,13 @@ async function joinPeers(
       const one = await peer.join(setting, ours)
       if (one !== null) joined.push(one)
     } catch (error) {
-      // What does not run is left out. A wrong result is none of that, and no failure of ours.
+      // Peers that do not run are skipped. A wrong result of a peer is an error.
       if (!(error instanceof ProcessFailure) || error.process === own) {
         for (const { process } of joined) await process.close()
         throw new Error(`${name}: ${error instanceof Error ? error.message : error}`, { cause: error })
       }
       failed[name] = error.message
-      log(`  ${name} is left out: ${error.message}`)
+      log(`  ${name} is skipped: ${error.message}`)
     }
   }
   return { joined, failed }

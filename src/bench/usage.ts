@@ -3,7 +3,7 @@ import type { BenchProcess } from './process.js'
 
 export interface Usage {
   wall: number
-  /** CPU time of the machine, and of the benchmark's processes. */
+  /** CPU time of the machine and of the benchmark's processes. */
   all: number | null
   own: number
 }
@@ -15,7 +15,7 @@ export function usage(participants: readonly { process: BenchProcess }[]): Usage
   return { wall: performance.now() / 1000, all: busySeconds(), own }
 }
 
-/** In cores. */
+/** The difference of the two per second, in cores. */
 export function othersBetween(before: Usage, after: Usage): number | null {
   if (before.all === null || after.all === null) return null
   return Math.max(0, (after.all - before.all - (after.own - before.own)) / (after.wall - before.wall))

@@ -1,6 +1,6 @@
 /**
- * How far packed-rnn's backward pass goes where the loss reads the last states alone: it leaves out the tokens whose gradient has
- * become exactly 0. The rows whose input has a gradient are counted, layer by layer, one direction at a time.
+ * Counts the rows that packed-rnn's backward pass processes if the loss reads only the last states. It skips tokens whose
+ * gradient is exactly 0, so the rows whose input has a gradient are counted, for each layer and direction.
  */
 import type { Device } from '../device.js'
 import type { PackedIds } from '../packed.js'
@@ -10,7 +10,7 @@ import { hashed } from './hashed.js'
 import type { BenchModel } from './model.js'
 import type { WalkedRows } from './multiplications.js'
 
-/** By layer and direction, at the model's parameters of now. Whatever gradients the model has are dropped. */
+/** The counts by layer and direction, for the model's current parameters. The model's gradients are disposed. */
 export async function walkedRows(
   spec: BenchCase,
   device: Device,
@@ -33,7 +33,7 @@ export async function walkedRows(
   for (let l = 1; l < numLayers; l++) {
     inputs.push(noGrad(() => scope(() => run(inputs[l - 1]!, l - 1).output.data)))
   }
-  /** The gradient in a layer's output [N, D·H]; null for the last layer, whose last states have one. */
+  /** The gradient of a layer's output, [N, D·H]; null for the last layer, where only the last states have one. */
   let above: Float32Array | null = null
   const found: WalkedRows[][] = []
   for (let l = numLayers - 1; l >= 0; l--) {
@@ -46,7 +46,7 @@ export async function walkedRows(
       scope(() => {
         const { output, hN } = run(x, l)
         const to = above === null ? hN : output.data
-        // As large as the gradient of a mean loss; of this direction alone.
+        // As large as the gradient of a mean loss, for this direction only.
         const gradient = above ?? hashed(sequences.batchSize * D * H, { scale: 1 / sequences.batchSize })
         const own =
           above === null ? ofBlock(gradient, d, sequences.batchSize * H) : ofColumns(gradient, d, D, H)
@@ -64,17 +64,17 @@ export async function walkedRows(
   return found
 }
 
-/** Zeros in all blocks of `size` numbers but one. */
+/** Sets all blocks of `size` numbers except one to 0. */
 function ofBlock(numbers: Float32Array, block: number, size: number): Float32Array {
   return numbers.map((v, i) => (Math.floor(i / size) === block ? v : 0))
 }
 
-/** Zeros in all columns but those of a direction. */
+/** Sets all columns except those of a direction to 0. */
 function ofColumns(numbers: Float32Array, direction: number, directions: number, size: number): Float32Array {
   return numbers.map((v, i) => (Math.floor(i / size) % directions === direction ? v : 0))
 }
 
-/** Rows with a number that is not 0; of a layer that reads words, its input's rows are distinct words. */
+/** The number of rows with a non-zero number. The input rows of the first layer are distinct words. */
 function countRows(numbers: Float32Array, width: number, words: Int32Array | null): WalkedRows {
   let rows = 0
   const distinct = new Set<number>()

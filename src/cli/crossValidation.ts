@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { writeWhole } from '../formats/stateDict.js'
+import { writeWhole } from '../files/write.js'
 import { formatFixed } from '../training/format.js'
 import { classificationMetrics } from '../training/metrics.js'
 import type { RunResults } from '../training/record.js'
 import { readRunRecords } from '../training/records.js'
 import { readVectors } from './data.js'
 import { newDirectory, openSeries } from './directory.js'
-import { articleOf, FOLDS, heldOut, readLabelledPosts } from './posts.js'
+import { articleOf, heldOut, readLabelledPosts } from './posts.js'
 import { trainSeries } from './series.js'
 import { aligned } from './table.js'
 import type { Command, PostSource } from './trainOptions.js'
@@ -31,14 +31,14 @@ export async function crossValidate(
   const { signal, say } = context
   const directory = options.out ?? (await newDirectory(category))
   await openSeries(directory, { command: 'train', args })
-  const { posts, about } = await readLabelledPosts(train, category, signal)
+  const labelled = await readLabelledPosts(train, category, signal)
+  const { posts, folds, about } = labelled
   say(about)
-  const folds = FOLDS.filter(fold => posts.some(post => post.fold === fold))
   const vectors = await readVectors(options, posts.map(articleOf), signal, say)
   const members = folds.map(fold => ({
     name: `fold-${fold}`,
     args: [...args, '--fold', String(fold)],
-    corpus: { ...heldOut(posts, fold), vectors },
+    corpus: { ...heldOut(labelled, fold), vectors },
   }))
   const directories = await trainSeries(directory, 'train', members, context)
   const summary = `${await summaryOf(directories, folds, category)}\n\n${about}\n`

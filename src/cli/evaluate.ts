@@ -57,5 +57,5 @@ async function readTest(
   signal: AbortSignal,
 ): Promise<readonly Article[]> {
   if (posts === null) return readArticles(file, { dialect, signal })
-  return heldOut((await readLabelledPosts(file, posts.category, signal)).posts, posts.fold).test
+  return heldOut(await readLabelledPosts(file, posts.category, signal), posts.fold).test
 }

@@ -1,5 +1,5 @@
 import { addAbortSignal } from 'node:stream'
-import { decodeText, readText } from '../text/file.js'
+import { decodeText, readText } from '../files/read.js'
 
 /** The text of a file, plain or .gz, piece by piece; of standard input where its name is -. */
 export function readInput(file: string, signal: AbortSignal): AsyncGenerator<string> {

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { fileFailure } from '../text/file.js'
+import { fileFailure } from '../files/failure.js'
 
 /** Writes what `--json` asks for. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
 export async function writeJson(file: string, value: unknown): Promise<void> {

@@ -1,6 +1,6 @@
 import { memorisationPage } from '../explain/page.js'
 import { POSITIONS, type Reading, readerOf, readingOf } from '../explain/reading.js'
-import { writeWhole } from '../formats/stateDict.js'
+import { writeWhole } from '../files/write.js'
 import { readArticles } from '../text/gnad.js'
 import { loadRun } from '../training/run.js'
 import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'

@@ -1,41 +1,52 @@
+import { badArgument, PackedRnnError } from '../errors.js'
 import type { Article } from '../text/gnad.js'
-import { type Post, readPosts } from '../text/omp.js'
+import { foldsOf, type Post, readPosts } from '../text/omp.js'
 import type { Texts } from './data.js'
 
-/** The folds to learn from and to test on; the corpus's tenth is in neither. */
-export const FOLDS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9]
-
-/** Posts of a category that somebody has labelled, in the folds that are used. */
+/** The labelled posts of a category. */
 export interface LabelledPosts {
+  /** The file they were read from. */
+  file: string
   posts: readonly Post[]
-  /** What the file holds and what it lacks, for a person. */
+  /** The folds that they are in, in ascending order. */
+  folds: readonly number[]
+  /** A summary of the file for the user. */
   about: string
 }
 
-/** The labelled posts of a category in folds 1 to 9. @throws PackedRnnError (rejects) as `readPosts`. */
+/**
+ * Reads the labelled posts of a category.
+ * @throws PackedRnnError (rejects) as `readPosts`; ERR_EMPTY if none is labelled.
+ */
 export async function readLabelledPosts(
   file: string,
   category: string,
   signal: AbortSignal,
 ): Promise<LabelledPosts> {
   const all = await readPosts(file, { category, signal })
-  const labelled = all.filter(({ value }) => value !== null)
-  const posts = labelled.filter(({ fold }) => FOLDS.includes(fold))
+  const posts = all.filter(({ value }) => value !== null)
+  if (posts.length === 0) {
+    throw new PackedRnnError('ERR_EMPTY', `${file}: contains no labelled posts of ${category}`)
+  }
+  const folds = foldsOf(posts)
   const positive = posts.filter(({ value }) => value === 1)
   const empty = posts.filter(post => textOf(post).trim() === '')
-  const missing = FOLDS.filter(fold => posts.every(post => post.fold !== fold))
   const about = [
-    `${category}: ${posts.length} labelled posts in folds 1 to 9, ${positive.length} of them 1`,
-    `${labelled.length - posts.length} in fold 10, not used`,
-    `${all.length - labelled.length} without a label, left out`,
+    `${category}: ${posts.length} labelled posts in folds ${folds.join(', ')}, ${positive.length} of them 1`,
+    `${all.length - posts.length} without a label, left out`,
     `${empty.length} without a text`,
-    ...(missing.length > 0 ? [`none in fold ${missing.join(', ')}`] : []),
   ]
-  return { posts, about: about.join('; ') }
+  return { file, posts, folds, about: about.join('; ') }
 }
 
-/** Fold `fold` to test on, and the others to learn from. The categories are 0 and 1. */
-export function heldOut(posts: readonly Post[], fold: number): Texts {
+/**
+ * The posts of fold `fold` as test documents, and those of the other folds as training documents. The categories are 0 and 1.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if the file has no such fold.
+ */
+export function heldOut({ file, posts, folds }: LabelledPosts, fold: number): Texts {
+  if (!folds.includes(fold)) {
+    throw badArgument(file, 'fold', `one of ${folds.join(', ')}`, fold, 'ERR_OUT_OF_RANGE')
+  }
   const articles = (held: boolean) => posts.filter(post => (post.fold === fold) === held).map(articleOf)
   return { training: articles(false), test: articles(true) }
 }

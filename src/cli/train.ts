@@ -17,9 +17,9 @@ export async function execute(commandLine: string[], signal: AbortSignal): Promi
   if (source.format !== 'omp') texts = await readTexts(source, options, signal)
   else if (source.fold === undefined) return crossValidate(source, command, context)
   else {
-    const { posts, about } = await readLabelledPosts(source.train, source.category, signal)
-    context.say(about)
-    texts = heldOut(posts, source.fold)
+    const labelled = await readLabelledPosts(source.train, source.category, signal)
+    context.say(labelled.about)
+    texts = heldOut(labelled, source.fold)
   }
   const vectors = await readVectors(options, [...texts.training, ...texts.test], signal, context.say)
   const outcome = await trainRun({ ...texts, vectors }, command, context)

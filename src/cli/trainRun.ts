@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { machineFacts } from '../bench/machine.js'
 import type { Device } from '../device.js'
-import { writeWhole } from '../formats/stateDict.js'
+import { writeWhole } from '../files/write.js'
 import { Generator } from '../random.js'
 import { writeReport } from '../reports/report.js'
 import type { LabelledDocuments } from '../text/batches.js'

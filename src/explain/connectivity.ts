@@ -8,51 +8,62 @@ import { type Matrix, tensor } from '../tensor.js'
 import { batchOrder } from '../text/order.js'
 import { argmaxRows, softmaxRows } from '../training/evaluate.js'
 
-/** A model that reads the ids of a text and predicts a class: a category, or what comes next. */
+/** A model that reads the ids of a text and predicts a class, such as a category or the next token. */
 export interface SequenceModel extends Module {
-  /** From ids to vectors. */
+  /** The embedding of the ids. */
   readonly embedding: Embedding
-  /** From the vectors of B texts to a row of logits for each, [B, C]. */
+  /** Returns the logits [B, C] of B texts from their vectors. */
   logits(vectors: PackedSequence): Matrix
 }
 
-/** What a model predicts after the last token of a text, and on which tokens that depends. */
+/** A model's prediction after the last token of a text, and how much it depends on each token. */
 export interface Connectivity {
-  /** k, the class of the largest logit; the first of equals. */
+  /** k, the class with the largest logit; the first one if logits are equal. */
   predicted: number
-  /** Of each class [C]. */
+  /** The probability of each class, [C]. */
   probabilities: Float32Array
-  /** ‖∂ logit_k / ∂ x_t‖₂ for the vector x_t of each token [T]: how far a small change of the token moves the prediction. */
+  /** ‖∂ logit_k / ∂ x_t‖₂ for the vector x_t of each token, [T]: how much a small change of the vector changes the logit. */
   strengths: Float32Array
 }
 
-/** How connectivity is computed. */
+/** Options of `connectivity` and `connectivities`. */
 export interface ConnectivityOptions {
   /**
-   * Tokens that go through the model together, default 16,384: what bounds the memory. A longer text goes alone. The bits
-   * do not depend on it.
+   * The maximum number of tokens per batch, which limits the memory; default 16,384. A longer text is a batch by itself. The
+   * result's bits do not depend on it.
    */
   maxTokens?: number
-  /** Ends the computation before its next batch; the promise then rejects with the signal's reason. */
+  /** Stops before the next batch; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
 }
 
-/** For `readingOf` too, which hands them on. */
+/** Also used by `readingOf`, which passes the options on. */
 export const optionNames: OptionNames<ConnectivityOptions> = { maxTokens: true, signal: true }
 
 const MAX_TOKENS = 16_384
 
-/** Texts that go together, at most: only of very short ones do so many have few tokens. */
+/** The maximum number of texts per batch. Only batches of very short texts reach it. */
 const BATCH_SIZE = 1024
 
 /**
- * What the prediction at a position depends on: the connectivity of Madsen, "Visualizing memorization in RNNs", Distill
- * 2019. The prediction at a position is that for the text that ends there, so that it means the same for a model that
- * predicts after each token and for one that reads whole texts, in both directions or one.
+ * Returns a model's prediction after a token, and how much it depends on each token up to there: the connectivity of Madsen,
+ * "Visualizing memorization in RNNs", Distill 2019. The prediction is computed for the text that ends at the position, so
+ * it has the same meaning for models that predict after each token and for models that read whole texts, in one direction
+ * or both.
  *
- * @param ids the text, each from 0 to V - 1
- * @param position of the token after which is predicted, from 0
- * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for a position outside the text, else as `connectivities`.
+ * @param ids the ids of the text, each from 0 to V - 1
+ * @param position the index of the token after which the model predicts, from 0
+ * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for a position outside the text; otherwise as `connectivities`.
+ * @example
+ * ```ts
+ * import { connectivity } from 'packed-rnn/explain'
+ * import { Classifier, presets } from 'packed-rnn/training'
+ *
+ * const layers = presets['lstm64-adam']
+ * const model = new Classifier({ preset: layers, vocabularySize: 20, classes: 2, embeddingDim: 8 })
+ * const { probabilities, strengths } = await connectivity(model, [4, 7, 2, 9], 2)
+ * console.log(probabilities.length, strengths.length) // 2 3
+ * ```
  */
 export async function connectivity(
   model: SequenceModel,
@@ -66,20 +77,38 @@ export async function connectivity(
   return found!
 }
 
-/** The texts that end at each position of a text: what `connectivities` takes for all of its predictions. */
+/**
+ * Returns the texts that end at each position of a text. With them, `connectivities` computes all predictions of the text.
+ * @example
+ * ```ts
+ * import { prefixes } from 'packed-rnn/explain'
+ *
+ * console.log(prefixes(Int32Array.of(4, 7, 2)).map(ids => [...ids])) // [[4], [4, 7], [4, 7, 2]]
+ * ```
+ */
 export function prefixes(ids: Int32Array): Int32Array[] {
   return Array.from(ids, (_, position) => ids.subarray(0, position + 1))
 }
 
 /**
- * `connectivity` at the end of each of many texts, in evaluation mode. Whenever something else runs, the model's mode and gradients
- * are as before.
- * Each text has the bits that it has alone.
+ * Returns the connectivity at the end of each text, in evaluation mode. The model's mode and gradients are restored before
+ * other code can run. Each text has the same bits in any batch.
  *
- * @param texts ids, each from 0 to V - 1; a text may be empty.
- * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an id of V or more, ERR_INVALID_ARGUMENT for what is no model,
- * `maxTokens` below 1 or an unknown option, ERR_MODIFIED where a step changed the model in the middle, ERR_DISPOSED, or the
- * device's failure; the signal's reason when that aborts.
+ * @param texts ids, each from 0 to V - 1; a text may be empty
+ * @returns one result per text, in order
+ * @throws PackedRnnError (rejects) ERR_OUT_OF_RANGE for an invalid id; ERR_INVALID_ARGUMENT if `model` is not a module, for
+ * `maxTokens` below 1 or an unknown option; ERR_MODIFIED if a step changed the model meanwhile; ERR_DISPOSED; or the device's
+ * error. Rejects with the signal's reason when it aborts.
+ * @example
+ * ```ts
+ * import { connectivities, prefixes } from 'packed-rnn/explain'
+ * import { Classifier, presets } from 'packed-rnn/training'
+ *
+ * const layers = presets['lstm64-adam']
+ * const model = new Classifier({ preset: layers, vocabularySize: 20, classes: 2, embeddingDim: 8 })
+ * const found = await connectivities(model, prefixes(Int32Array.of(4, 7, 2, 9)))
+ * console.log(found.map(({ strengths }) => strengths.length)) // [1, 2, 3, 4]
+ * ```
  */
 export async function connectivities(
   model: SequenceModel,
@@ -101,7 +130,7 @@ export async function connectivities(
 
 async function connectivityOfBatch(model: SequenceModel, ids: PackedIds): Promise<Connectivity[]> {
   const { sequences } = ids
-  // A row for each token, and not one for each distinct word: the gradient is wanted place by place.
+  // One row per token, not per distinct word, because each token has its own gradient.
   const vectors = noGrad(() => packedRows(model.embedding.forward(ids)))
   vectors.requiresGrad = true
   const logits = evalLogits(model, new PackedSequence(vectors, sequences))
@@ -133,7 +162,7 @@ function evalLogits(model: SequenceModel, vectors: PackedSequence): Matrix {
   }
 }
 
-/** Parameters are no part of what is asked: their gradients, which may be those of a training step, stay as they are. */
+/** Computes the gradient of the vectors only. The parameters keep their gradients, which may belong to a training step. */
 function backwardToVectors(model: Module, logits: Matrix, dLogits: Float32Array): void {
   const parameters = model.parameters().filter(({ requiresGrad }) => requiresGrad)
   const seed = tensor(dLogits, logits.shape, { device: logits.device })

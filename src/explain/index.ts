@@ -1,5 +1,5 @@
 /**
- * On which tokens of a text a prediction depends: numbers, words, and a page to look at.
+ * Shows how much a prediction depends on each token of a text: as numbers, as words, and as an HTML page.
  * @module
  */
 export {

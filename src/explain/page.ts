@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
-import { readWhole } from '../formats/stateDict.js'
+import { readWhole } from '../files/read.js'
 import { type Content, html, markup } from '../reports/html.js'
 import { page } from '../reports/page.js'
 import type { ReadingData } from './browser/data.js'
@@ -9,30 +9,41 @@ import type { Connectivity } from './connectivity.js'
 import { type DecidingWord, decidingWords, type Reading, WORDS } from './reading.js'
 import { style } from './style.js'
 
-/** Compiled by its own configuration, which knows the browser; beside the package's code, wherever that runs from. */
+/** The page's script, compiled by its own TypeScript configuration with the browser's types. */
 const SCRIPT = fileURLToPath(new URL('../../dist/explain/browser/client.js', import.meta.url))
 
-/** Classes that are shown of a prediction. */
+/** The number of classes shown for a prediction. */
 const CLASSES = 5
 
-/** What stands on the page besides the texts. */
+/** Options of `memorisationPage`. */
 export interface MemorisationPageOptions {
-  /** Default 'What a prediction remembers'. */
+  /** The title; default 'What a prediction remembers'. */
   title?: string
-  /** Words that are named as those that decided the last prediction, default 10; with 0 there is no such list. */
+  /** The number of words listed for the last prediction; default 10. 0 omits the list. */
   words?: number
 }
 
 /**
- * A page, in one file that asks for nothing, on which a text is coloured by what each prediction depends on: pointing at a
- * token, or going there by keys, shows the prediction after it and colours the tokens before by their connectivity. Two
- * or more readings stand side by side and show the same place.
+ * Returns an HTML page on which a text is coloured by the connectivity of its predictions. Selecting a token by pointer or
+ * keyboard shows the prediction after it and colours the tokens that the prediction depends on. Several readings are shown
+ * side by side at the same position of the text. The page is one file without external resources.
  *
- * @param readings of `readingOf`; at least one.
+ * @param readings results of `readingOf`; at least one
  * @returns HTML
- * @throws PackedRnnError (rejects) ERR_EMPTY for no readings; ERR_SHAPE for one whose parts do not fit; ERR_OUT_OF_RANGE where
- * `words` is no integer of at least 0; ERR_INVALID_ARGUMENT for an unknown option, or where the page's script cannot be
+ * @throws PackedRnnError (rejects) ERR_EMPTY without readings; ERR_SHAPE for an inconsistent reading; ERR_OUT_OF_RANGE if
+ * `words` is not an integer of at least 0; ERR_INVALID_ARGUMENT for an unknown option, or if the page's script cannot be
  * read.
+ * @example
+ * ```ts
+ * import { memorisationPage } from 'packed-rnn/explain'
+ *
+ * const prediction = (...strengths: number[]) =>
+ *   ({ predicted: 0, probabilities: Float32Array.of(0.7, 0.3), strengths: Float32Array.from(strengths) })
+ * const text = { name: 'small', text: 'im Tor', tokens: ['im', 'Tor'], starts: [0, 3] } // usually from readingOf
+ * const reading = { ...text, classes: ['Sport', 'Web'], predictions: [prediction(1), prediction(1, 3)] }
+ * const html = await memorisationPage([reading], { title: 'Two tokens' })
+ * console.log(html.includes('<h1>Two tokens</h1>')) // true
+ * ```
  */
 export async function memorisationPage(
   readings: readonly Reading[],
@@ -47,19 +58,19 @@ export async function memorisationPage(
   for (const [r, reading] of readings.entries()) checkReading(r, reading)
   const script = (await readWhole(SCRIPT)).toString('utf8')
   const body = html`<header><h1>${title}</h1>
-<p class="lead">Point at a token, tap it, or walk through the text with the arrow keys: the bars show what the model predicts after
-this token, and colour on which tokens that depends, as a share of the strongest. Where nothing is pointed at, it is the
-prediction after the last token; Escape goes back there.</p>
+<p class="lead">Point at a token, tap it, or move through the text with the arrow keys. The bars show the model’s prediction after that
+token. Colour shows how much the prediction depends on each token, relative to the strongest one. If no token is selected, the
+page shows the prediction after the last token; Escape returns to it.</p>
 <p class="legend"><span>not at all</span><i></i><span>most</span></p></header>
 <main class="readings">${readings.map((reading, r) => section(reading, r, words))}</main>
-<footer class="quiet"><p class="lead">How much a prediction depends on a token is the 2-norm of the gradient of the first class’s logit in the
-token’s vector: how far a small change of the token would move it (Madsen, <i>Visualizing memorization in RNNs</i>,
-Distill 2019). A prediction knows the text up to its token alone, also where the model reads in both directions.</p></footer>
+<footer class="quiet"><p class="lead">The dependence on a token is the 2-norm of the gradient of the first class’s logit with respect to the
+token’s vector: how much a small change of the vector would change the logit (Madsen, <i>Visualizing memorization in RNNs</i>,
+Distill 2019). Each prediction is computed from the text up to its token only, even if the model reads in both directions.</p></footer>
 ${data(readings)}`
   return page(title, body, { style, script })
 }
 
-/** That a reading is as `readingOf` makes it: a place and a prediction for what is shown, of as many numbers. */
+/** Checks that a reading is consistent, as `readingOf` returns it: one start per token, and predictions of matching lengths. */
 function checkReading(r: number, { tokens, starts, classes, predictions }: Reading): void {
   const fits =
     predictions.length > 0 &&
@@ -70,8 +81,8 @@ function checkReading(r: number, { tokens, starts, classes, predictions }: Readi
       return probabilities.length === classes.length && strengths.length === read
     })
   if (!fits) {
-    const wanted = 'a reading of as many places and numbers as tokens and classes'
-    throw badArgument('memorisationPage', `readings[${r}]`, wanted, 'others', 'ERR_SHAPE')
+    const wanted = 'starts, probabilities and strengths of as many numbers as tokens and classes'
+    throw badArgument('memorisationPage', `readings[${r}]`, wanted, 'other lengths', 'ERR_SHAPE')
   }
 }
 
@@ -91,22 +102,22 @@ ${words > 0 ? decided(decidingWords(tokens, last.strengths, words)) : null}
 }
 
 function partNote(positions: number): Content {
-  return html`<p class="note">The first ${positions} tokens can be pointed at. After them there is the prediction at the end alone.</p>`
+  return html`<p class="note">The first ${positions} tokens can be selected. For later tokens, the page shows the prediction at the end of the text.</p>`
 }
 
 function decided(words: readonly DecidingWord[]): Content {
   const most = words[0]?.share || 1
-  return html`<h3>What decided it in the end</h3>
+  return html`<h3>Words that decided the last prediction</h3>
 <ol class="words">${words.map(({ word, share }) => bar(word, share, share / most))}</ol>
-<p class="quiet"><small>Shares of all that the last prediction depends on; a word’s places count together.</small></p>`
+<p class="quiet"><small>Shares of the strengths of all tokens; a word’s occurrences are added.</small></p>`
 }
 
-/** A line of a list, with a bar beneath; its length is a share of the list's width. */
+/** A list item with a bar behind it. `length` is a share of the list's width. */
 function bar(name: string, share: number, length: number): Content {
   return html`<li style="--length: ${length.toFixed(4)}"><span class="name">${name}</span> <span class="value">${percent(share)}</span></li>`
 }
 
-/** The text, each of its tokens in a span that is coloured for the prediction at the end. */
+/** The text, with each token in a span that is coloured for the last prediction. */
 function spans(text: string, { tokens, starts }: Reading, { strengths }: Connectivity): Content {
   const strongest = largest(strengths)
   const last = tokens.length - 1
@@ -120,7 +131,7 @@ function spans(text: string, { tokens, starts }: Reading, { strengths }: Connect
   return [pieces, text.slice(from)]
 }
 
-/** For the script; without a `<`, so that nothing in it can end the element that it stands in. */
+/** The script's data. Every `<` is escaped, so the data cannot end its element. */
 function data(readings: readonly Reading[]): Content {
   const all = readings.map(
     (reading): ReadingData => ({
@@ -133,13 +144,13 @@ function data(readings: readonly Reading[]): Content {
   return markup(`<script type="application/json" id="readings">${json}</script>`)
 }
 
-/** The most probable classes of a prediction, the most probable first. */
+/** The most probable classes of a prediction, in descending order. */
 function topClasses({ classes }: Reading, { probabilities }: Connectivity): [string, number][] {
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b]! - probabilities[a]!)
   return order.slice(0, CLASSES).map(c => [classes[c]!, Number(probabilities[c]!.toFixed(4))])
 }
 
-/** Shares of each prediction's strongest, in 255ths, one prediction after the other. */
+/** The strengths of all predictions, one after the other, as shares of each prediction's strongest in 255ths. */
 function quantised(predictions: readonly Connectivity[]): Buffer {
   return Buffer.concat(
     predictions.map(({ strengths }) => {
@@ -149,7 +160,7 @@ function quantised(predictions: readonly Connectivity[]): Buffer {
   )
 }
 
-/** Never 0, to divide by. */
+/** The largest strength, or 1 if all are 0, as a divisor. */
 function largest(strengths: Float32Array): number {
   return strengths.reduce((most, strength) => Math.max(most, strength), 0) || 1
 }

@@ -11,21 +11,44 @@ import {
   type SequenceModel,
 } from './connectivity.js'
 
-/** A model with what turns a text into its input and its output into words. */
+/** A model, with functions that turn a text into its input, and the names of its classes. */
 export interface Reader {
-  /** What the page calls it. */
+  /** The model's name on the page. */
   name: string
   model: SequenceModel
-  /** Pieces of the text, in its order; what stands between them the model does not see. */
+  /** Splits a text into tokens: substrings in their order. The model does not see the text between them. */
   tokenize(text: string): string[]
-  /** The id of each token. */
+  /** Returns the id of each token. */
   encode(tokens: readonly string[]): Int32Array
-  /** Of each class, by number. */
+  /** The name of each class, by number. */
   classes: readonly string[]
 }
 
-/** A trained classifier as a reader. @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown tokenizer. */
-export function readerOf(name: string, { model, tokenizer, vocabulary, labels }: Run): Reader {
+/**
+ * Returns a trained classifier as a reader.
+ *
+ * @param name the model's name on the page
+ * @param run what `loadRun` returns, or its parts
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown tokenizer.
+ * @example
+ * ```ts
+ * import { readerOf } from 'packed-rnn/explain'
+ * import { LabelEncoder, Vocabulary } from 'packed-rnn/text'
+ * import { Classifier, presets } from 'packed-rnn/training'
+ *
+ * const vocabulary = Vocabulary.fromWords(['Ball', 'Tor'])
+ * const size = { vocabularySize: vocabulary.size, classes: 2, embeddingDim: 8 }
+ * const model = new Classifier({ preset: presets['lstm64-adam'], ...size })
+ * const labels = new LabelEncoder(['Sport', 'Web'])
+ * const reader = readerOf('small', { model, tokenizer: 'words', vocabulary, labels })
+ * console.log(reader.encode(reader.tokenize('Ball, Tor'))) // Int32Array(3) [1, 0, 2]
+ * ```
+ */
+export function readerOf(
+  name: string,
+  run: Pick<Run, 'model' | 'tokenizer' | 'vocabulary' | 'labels'> & Partial<Run>,
+): Reader {
+  const { model, tokenizer, vocabulary, labels } = run
   return {
     name,
     model,
@@ -35,37 +58,50 @@ export function readerOf(name: string, { model, tokenizer, vocabulary, labels }:
   }
 }
 
-/** A text as a model reads it, token by token. */
+/** A text, and a model's predictions while reading it. */
 export interface Reading {
   name: string
   text: string
   tokens: readonly string[]
-  /** Where each token begins in the text, in UTF-16 units. */
+  /** The position of each token in the text, in UTF-16 units. */
   starts: readonly number[]
   classes: readonly string[]
-  /** After the first token, the second, and so on, as far as was asked; the last of them after all tokens. */
+  /** The predictions after the first tokens, as many as requested; the last one is the prediction after all tokens. */
   predictions: readonly Connectivity[]
 }
 
-/** How a text is read. */
+/** Options of `readingOf`. */
 export interface ReadingOptions extends ConnectivityOptions {
-  /** P: a prediction after each of the first P tokens, default 500, and one after all. Time and memory grow with P². */
+  /** P: predictions after each of the first P tokens, and one after all tokens; default 500. Time and memory grow with P². */
   positions?: number
 }
 
-/** P where nothing else is said. */
+/** The default of `positions`. */
 export const POSITIONS = 500
 
-/** Words that are named where nothing else is said, on the page and by `predict`. */
+/** The default number of deciding words, on the page and in `predict`. */
 export const WORDS = 10
 
 /**
- * Reads a text with a model: the predictions on the way through it and at its end, and on which tokens each depends.
+ * Reads a text with a model. Returns the predictions after its first tokens and at its end, and how much each depends on the
+ * tokens before.
  *
- * @throws PackedRnnError (rejects) ERR_EMPTY for a text without a token; ERR_INVALID_ARGUMENT where `tokenize` gives something
- * that is no piece of the text, or for an unknown option; ERR_SHAPE for another number of ids than of tokens, or of classes
- * than the model has;
- * ERR_OUT_OF_RANGE for `positions` below 1; else as `connectivities`.
+ * @throws PackedRnnError (rejects) ERR_EMPTY for a text without tokens; ERR_INVALID_ARGUMENT if a token is not the next
+ * substring of the text, or for an unknown option; ERR_SHAPE if the number of ids is not that of the tokens, or the number of
+ * classes is not the model's; ERR_OUT_OF_RANGE for `positions` below 1; otherwise as `connectivities`.
+ * @example
+ * ```ts
+ * import { readingOf } from 'packed-rnn/explain'
+ * import { Classifier, presets } from 'packed-rnn/training'
+ *
+ * const size = { vocabularySize: 20, classes: 2, embeddingDim: 8 }
+ * const model = new Classifier({ preset: presets['lstm64-adam'], ...size })
+ * const tokenize = (text: string) => text.split(' ')
+ * const encode = (tokens: readonly string[]) => Int32Array.from(tokens, token => token.length)
+ * const reader = { name: 'by length', model, tokenize, encode, classes: ['Sport', 'Web'] }
+ * const { starts, predictions } = await readingOf(reader, 'der Ball im Tor')
+ * console.log(starts, predictions.length) // [0, 4, 9, 12] 4
+ * ```
  */
 export async function readingOf(
   reader: Reader,
@@ -102,21 +138,28 @@ function startsOf(text: string, tokens: readonly string[]): number[] {
   })
 }
 
-/** A word that a prediction depends on. */
+/** A word, and how much a prediction depends on it. */
 export interface DecidingWord {
   word: string
-  /** Of the strengths of all tokens, those of this word: all of its places together. */
+  /** The strengths of all occurrences of the word, as a share of the strengths of all tokens. */
   share: number
 }
 
 /**
- * The words that a prediction depends on most, the strongest first: where a classifier has read a whole article, those
- * that decided its category.
+ * Returns the words that a prediction depends on most, in descending order of their shares.
  *
- * @param tokens of the text [T]
- * @param strengths of each token, as in `Connectivity` [T]
- * @param count at most so many words
- * @throws PackedRnnError ERR_SHAPE for another number of strengths; ERR_OUT_OF_RANGE where `count` is no integer of at least 0.
+ * @param tokens the tokens of the text, [T]
+ * @param strengths the strength of each token, as in `Connectivity`, [T]
+ * @param count the maximum number of words
+ * @throws PackedRnnError ERR_SHAPE if there are not as many strengths as tokens; ERR_OUT_OF_RANGE if `count` is not an integer
+ * of at least 0.
+ * @example
+ * ```ts
+ * import { decidingWords } from 'packed-rnn/explain'
+ *
+ * const words = decidingWords(['Tor', 'im', 'Tor'], Float32Array.of(2, 1, 1), 1)
+ * console.log(words) // [{ word: 'Tor', share: 0.75 }]
+ * ```
  */
 export function decidingWords(
   tokens: readonly string[],

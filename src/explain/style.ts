@@ -1,4 +1,4 @@
-/** Rules of the memorisation page, besides every page's. A token's `--strength` and a bar's `--length` are shares of 1. */
+/** Additional CSS of the memorisation page. A token's `--strength` and a bar's `--length` are shares from 0 to 1. */
 export const style = `
 .legend { display: flex; align-items: center; gap: .6rem; margin-top: .8rem; font-size: .85rem; color: var(--muted) }
 .legend i { width: 8rem; height: .8rem; border-radius: 3px; background: linear-gradient(to right, transparent, var(--second-shade));

@@ -1,5 +1,5 @@
 /**
- * Files of weights: safetensors, with the names and shapes of PyTorch's state dicts.
+ * Reads and writes weights as safetensors files, with the names and shapes of PyTorch's state dicts.
  * @module
  */
 export { type HostTensor, readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js'

@@ -1,15 +1,15 @@
 import * as v from 'valibot'
 import { badFile } from '../errors.js'
 
-/** A number; JSON has no NaN and no infinity, and `JSON.stringify` writes null for them, which is read as NaN. */
+/** A number. JSON cannot represent NaN and infinities; `JSON.stringify` writes them as null, which is read as NaN. */
 export const jsonNumber = v.pipe(
   v.nullable(v.number()),
   v.transform(value => value ?? Number.NaN),
 )
 
 /**
- * JSON of a file, or of a line of it, that is what a schema says.
- * @throws PackedRnnError ERR_FILE_FORMAT naming the place, and the field that is wrong.
+ * Parses the JSON text of a file, or of one line of it, and validates it against a schema.
+ * @throws PackedRnnError ERR_FILE_FORMAT naming the file, the line if given, and the invalid field.
  */
 export function parseJson<T>(
   schema: v.GenericSchema<unknown, T>,

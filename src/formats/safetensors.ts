@@ -1,21 +1,22 @@
 import { checkWord } from '../check.js'
 import { badArgument, badFile } from '../errors.js'
 
-/** One tensor's content on the host: `data` is row-major and holds as many numbers as `shape` says. */
+/** A tensor in host memory: `data` is row-major, and its length is the product of `shape`. */
 export type HostTensor =
   | { dtype: 'float32'; shape: readonly number[]; data: Float32Array }
   | { dtype: 'int32'; shape: readonly number[]; data: Int32Array }
 
-/** What a safetensors file holds, in the order of its header. */
+/** The content of a safetensors file. */
 export interface Safetensors {
+  /** By name, in the header's order. */
   tensors: Map<string, HostTensor>
-  /** Free text. */
+  /** Arbitrary strings by name. */
   metadata: Record<string, string>
 }
 
-/** The header field that is no tensor. */
+/** The only header field that does not describe a tensor. */
 const METADATA = '__metadata__'
-/** The format's own bound, which keeps a damaged length from asking for gigabytes. */
+/** The format's limit. It prevents a corrupt length from allocating gigabytes. */
 const MAX_HEADER_BYTES = 100_000_000
 const LENGTH_BYTES = 8
 const NUMBER_BYTES = 4
@@ -23,14 +24,22 @@ const NUMBER_BYTES = 4
 const FILE_DTYPES = { float32: 'F32', int32: 'I32' } as const
 
 /**
- * Writes tensors in the safetensors format: the header's length, a JSON header, then the data back to back in the
- * given order. Bytes are in the host's order, and the format wants little-endian.
+ * Encodes tensors in the safetensors format: the header's length, a JSON header, then the data of all tensors in the given
+ * order without gaps. The data is copied in the host's byte order; the format requires little-endian.
  *
  * @param entries tensors with distinct names
- * @param metadata free text that travels with them
+ * @param metadata strings to store with them
  * @returns the file's bytes
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a repeated or reserved name, another dtype or data of the wrong class;
- *   ERR_SHAPE where shape and data disagree
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a duplicate or reserved name, an unsupported dtype, or data of the wrong
+ * class; ERR_SHAPE if the data's length is not the product of the shape
+ * @example
+ * ```ts
+ * import { writeSafetensors } from 'packed-rnn/formats'
+ *
+ * const data = Float32Array.of(1, 2, 3)
+ * const bytes = writeSafetensors([{ name: 'bias', dtype: 'float32', shape: [3], data }])
+ * console.log(bytes.length) // 84
+ * ```
  */
 export function writeSafetensors(
   entries: Iterable<HostTensor & { name: string }>,
@@ -51,7 +60,7 @@ export function writeSafetensors(
     fields.set(tensor.name, { dtype, shape: tensor.shape, data_offsets: [start, end] })
   }
 
-  // Object.fromEntries defines its keys, so that a tensor named __proto__ is a name like any other.
+  // Object.fromEntries defines keys without setters, so a tensor may be named __proto__.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(fields)))
   const headerBytes = Math.ceil(json.length / LENGTH_BYTES) * LENGTH_BYTES
   const file = new Uint8Array(LENGTH_BYTES + headerBytes + end)
@@ -79,12 +88,21 @@ function checkTensor({ name, dtype, shape, data }: HostTensor & { name: string }
 }
 
 /**
- * Reads a safetensors file whose tensors are F32 or I32.
+ * Decodes a safetensors file whose tensors are F32 or I32.
  *
  * @param bytes the whole file
  * @param file its name, for error messages
- * @returns copies: the tensors do not keep `bytes` alive
- * @throws PackedRnnError ERR_FILE_FORMAT, naming the file and what is wrong with it
+ * @returns the tensors as copies, which do not keep `bytes` alive, and the metadata
+ * @throws PackedRnnError ERR_FILE_FORMAT for an invalid or unsupported file; the message names the file and the problem
+ * @example
+ * ```ts
+ * import { readSafetensors, writeSafetensors } from 'packed-rnn/formats'
+ *
+ * const data = Float32Array.of(1, 2, 3, 4)
+ * const bytes = writeSafetensors([{ name: 'weight', dtype: 'float32', shape: [2, 2], data }])
+ * const { tensors } = readSafetensors(bytes, 'linear.safetensors')
+ * console.log(tensors.get('weight')!.shape) // [2, 2]
+ * ```
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const bad = (wanted: string, got: unknown) => badFile(file, null, wanted, got)
@@ -100,7 +118,7 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
       places.push(parsePlace(name, field, data.length, bad))
     }
   }
-  // Before anything is copied: tensors that overlap could ask for more memory than any file has.
+  // Before anything is copied: overlapping tensors could need more memory than the file's size.
   checkCoverage(places, data.length, bad)
   const tensors = new Map(places.map(place => [place.name, tensorAt(place, data)]))
   return { tensors, metadata }
@@ -108,7 +126,7 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
 
 type BadFile = (wanted: string, got: unknown) => Error
 
-/** Where a tensor's bytes are, counted from the end of the header. */
+/** The position of a tensor's bytes, counted from the end of the header. */
 interface Place {
   name: string
   dtype: HostTensor['dtype']
@@ -151,8 +169,8 @@ function parseJson(text: string, bad: BadFile): unknown {
 }
 
 /**
- * The first key that stands twice in the outermost object of a valid JSON text, where JSON.parse keeps the last in
- * silence. A loop and no regular expression, which would overflow its stack on a string of megabytes.
+ * Returns the first duplicate key of the outermost object in a valid JSON text, or null. (JSON.parse silently keeps the last
+ * value.) A regular expression would overflow its stack on a string of megabytes.
  */
 function repeatedKey(json: string): string | null {
   const seen = new Set<string>()
@@ -197,14 +215,14 @@ function parsePlace(name: string, field: unknown, dataBytes: number, bad: BadFil
 }
 
 function tensorAt({ dtype, shape, start, end }: Place, data: Uint8Array): HostTensor {
-  // Copied: a Buffer is often a window of a larger pool, and its start need not be a multiple of four.
+  // Copied, because a Buffer may be a slice of a larger pool that does not start at a multiple of four bytes.
   const { buffer } = new Uint8Array(data.subarray(start, end))
   return dtype === 'float32'
     ? { dtype, shape, data: new Float32Array(buffer) }
     : { dtype, shape, data: new Int32Array(buffer) }
 }
 
-/** The format wants every byte of the data in exactly one tensor. */
+/** The format requires that every byte of the data belongs to exactly one tensor. */
 function checkCoverage(places: Place[], dataBytes: number, bad: BadFile): void {
   let covered = 0
   for (const { name, start, end } of places.toSorted((a, b) => a.start - b.start || a.end - b.end)) {

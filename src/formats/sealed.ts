@@ -3,13 +3,13 @@ import { badFile } from '../errors.js'
 import { type HostTensor, type Safetensors, writeSafetensors } from './safetensors.js'
 
 /**
- * Safetensors with a checksum in its metadata, over all that whoever reads it is given: names, shapes, data, and the
- * other metadata. Other readers of the format find one more entry there.
+ * Safetensors with a checksum in the metadata. It covers everything `readSafetensors` returns: names, dtypes, shapes, data
+ * and the other metadata. Other readers of the format see one additional metadata entry.
  */
 
 const CHECKSUM = 'sha256'
 
-/** `writeSafetensors` with a checksum. @throws as that. */
+/** Like `writeSafetensors`, with a checksum. @throws PackedRnnError as `writeSafetensors`. */
 export function writeSealed(
   entries: readonly (HostTensor & { name: string })[],
   metadata: Record<string, string>,
@@ -17,7 +17,7 @@ export function writeSealed(
   return writeSafetensors(entries, { ...metadata, [CHECKSUM]: digest(entries, metadata) })
 }
 
-/** @throws PackedRnnError ERR_FILE_FORMAT where what was read is not what `writeSealed` wrote. */
+/** Compares the content with its checksum. @throws PackedRnnError ERR_FILE_FORMAT if they differ. */
 export function checkSeal({ tensors, metadata }: Safetensors, file: string): void {
   const { [CHECKSUM]: written = 'none', ...rest } = metadata
   const entries = [...tensors].map(([name, tensor]) => ({ name, ...tensor }))
@@ -30,7 +30,7 @@ function digest(
   metadata: Record<string, string>,
 ): string {
   const hash = createHash('sha256')
-  // Lengths come with the shapes: no two contents are one sequence of bytes.
+  // The shapes include the lengths, so different contents never hash the same bytes.
   hash.update(JSON.stringify([metadata, entries.map(({ name, dtype, shape }) => [name, dtype, shape])]))
   for (const { data } of entries) hash.update(data)
   return hash.digest('hex')

@@ -1,13 +1,12 @@
-import { mkdir, readFile } from 'node:fs/promises'
 import { checkInstance, checkOptions } from '../check.js'
 import { badFile } from '../errors.js'
+import { readWhole } from '../files/read.js'
+import { writeWhole } from '../files/write.js'
 import { type LoadOptions, type LoadResult, Module } from '../nn/module.js'
 import type { StateEntry } from '../tensor.js'
-import { fileFailure } from '../text/file.js'
-import { atomicWrite } from './files.js'
 import { type HostTensor, readSafetensors, writeSafetensors } from './safetensors.js'
 
-/** A state dict as entries of a safetensors file, with something before each name. */
+/** Returns a state dict as entries of a safetensors file. `prefix` is prepended to each name. */
 export function stateEntries(
   state: ReadonlyMap<string, StateEntry>,
   prefix = '',
@@ -15,7 +14,10 @@ export function stateEntries(
   return [...state].map(([name, { shape, data }]) => ({ name: prefix + name, dtype: 'float32', shape, data }))
 }
 
-/** The float32 tensors whose names begin with `prefix`, without it. @throws PackedRnnError ERR_FILE_FORMAT for int32. */
+/**
+ * Returns the float32 tensors whose names begin with `prefix`, under names without it.
+ * @throws PackedRnnError ERR_FILE_FORMAT if one of them is int32.
+ */
 export function stateOf(
   tensors: ReadonlyMap<string, HostTensor>,
   file: string,
@@ -30,41 +32,27 @@ export function stateOf(
   return state
 }
 
-/** The bytes of a file. @throws PackedRnnError naming it. */
-export async function readWhole(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file)
-  } catch (error) {
-    throw fileFailure(file, error)
-  }
-}
-
-/** Writes a file, whole or not at all; the one before may be kept, see `atomicWrite`. @throws PackedRnnError naming it. */
-export async function writeWhole(
-  file: string,
-  bytes: Uint8Array,
-  previous: string | null = null,
-): Promise<void> {
-  try {
-    await atomicWrite(file, bytes, previous)
-  } catch (error) {
-    throw fileFailure(file, error)
-  }
-}
-
-/** Makes a directory where there is none. @throws PackedRnnError naming it. */
-export async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true })
-  } catch (error) {
-    throw fileFailure(directory, error)
-  }
-}
-
 /**
- * Writes a module's parameters as safetensors, under PyTorch's names; the file is there whole or not at all.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for what is no module, and where the file cannot be written;
- * ERR_DISPOSED, or with the failure of an op that computed a parameter.
+ * Saves a module's parameters to a safetensors file under PyTorch's names. The write is atomic: after an error, the old
+ * file is still intact.
+ *
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if `module` is not a module or the file cannot be written;
+ * ERR_DISPOSED if a parameter is disposed. Rejects with an op's error if the op that computed a parameter failed.
+ * @example
+ * ```ts
+ * import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { nn } from 'packed-rnn'
+ * import { readSafetensors, saveStateDict } from 'packed-rnn/formats'
+ *
+ * const folder = mkdtempSync(join(tmpdir(), 'model-'))
+ * const file = join(folder, 'linear.safetensors')
+ * await saveStateDict(new nn.Linear({ inFeatures: 3, outFeatures: 2 }), file)
+ * const { tensors } = readSafetensors(readFileSync(file), file)
+ * console.log([...tensors.keys()]) // ['weight', 'bias']
+ * rmSync(folder, { recursive: true })
+ * ```
  */
 export async function saveStateDict(module: Module, file: string): Promise<void> {
   checkInstance('saveStateDict', 'module', module, Module)
@@ -72,12 +60,27 @@ export async function saveStateDict(module: Module, file: string): Promise<void>
 }
 
 /**
- * Sets a module's parameters from a safetensors file, as PyTorch's `load_state_dict`.
+ * Loads a module's parameters from a safetensors file, like PyTorch's `load_state_dict`. After an error, no parameter has
+ * changed.
  *
- * @param options `strict`: whether names must agree; default true.
- * @returns the names that the file lacked, and those that the module does not have.
- * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file, ERR_INVALID_ARGUMENT where it cannot be read, or for
- * an unknown option; ERR_INVALID_ARGUMENT, ERR_SHAPE naming the parameter; ERR_DISPOSED. Then no parameter has changed.
+ * @param options `strict`: whether the names must match exactly; default true.
+ * @returns the names that are missing in the file, and those that are unknown to the module.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file; ERR_INVALID_ARGUMENT if the file cannot be read, or for
+ * an unknown option; ERR_INVALID_ARGUMENT or ERR_SHAPE, naming the parameter; ERR_DISPOSED.
+ * @example
+ * ```ts
+ * import { mkdtempSync, rmSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { dirname, join } from 'node:path'
+ * import { nn } from 'packed-rnn'
+ * import { loadStateDict, saveStateDict } from 'packed-rnn/formats'
+ *
+ * const file = join(mkdtempSync(join(tmpdir(), 'model-')), 'linear.safetensors')
+ * await saveStateDict(new nn.Linear({ inFeatures: 3, outFeatures: 2 }), file)
+ * const model = new nn.Linear({ inFeatures: 3, outFeatures: 2 })
+ * console.log(await loadStateDict(model, file)) // { missing: [], unexpected: [] }
+ * rmSync(dirname(file), { recursive: true })
+ * ```
  */
 export async function loadStateDict(
   module: Module,

@@ -3,19 +3,19 @@ import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import { type Kinds, ONCE_STEPPED } from './state.js'
 
-/** What a group of Adagrad is stepped with. */
+/** Options of a group of Adagrad's parameters. */
 export interface AdagradOptions {
   /** Default 0.01. */
   lr: number
-  /** Default 0: the t-th step of a parameter has the rate lr / (1 + (t − 1) lrDecay). */
+  /** The rate of a parameter's t-th step is lr / (1 + (t − 1) lrDecay); default 0. */
   lrDecay: number
-  /** What every sum holds before the first step, PyTorch's initial_accumulator_value; default 0. */
+  /** The initial value of s, PyTorch's initial_accumulator_value; default 0. */
   initialAccumulator: number
   /** ε; default 1e-10. */
   eps: number
   /** λ in g + λ p; default 0. */
   weightDecay: number
-  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  /** Maximises the objective: negates the gradient before anything else; default false. */
   maximize: boolean
 }
 
@@ -28,14 +28,26 @@ const names: OptionNames<AdagradOptions> = {
   maximize: true,
 }
 
-/** What the state of a parameter is made of, by PyTorch's names. */
+/** The names of a parameter's state, as in PyTorch. */
 export type AdagradStateName = 'step' | 'sum'
 
-/** Adagrad (Duchi et al. 2011, as torch.optim.Adagrad): g += λ p; s += g²; p −= lr g / (√s + ε). */
+/**
+ * Adagrad (Duchi et al. 2011, as torch.optim.Adagrad): g += λ p; s += g²; p −= lr g / (√s + ε).
+ * @example
+ * ```ts
+ * import { mul, optim, sum, tensor } from 'packed-rnn'
+ *
+ * const p = tensor([3, -2], [2], { requiresGrad: true })
+ * using optimizer = new optim.Adagrad([p], { lr: 0.5 })
+ * sum(mul(p, p)).backward()
+ * optimizer.step()
+ * console.log(Array.from(await p.toArray(), x => x.toFixed(3))) // ['2.500', '-1.500']
+ * ```
+ */
 export class Adagrad extends Optimizer<AdagradOptions, AdagradStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for an unknown option, for no
-   * parameter or one that comes twice.
+   * parameters or a duplicate one.
    */
   constructor(parameters: Grouped<AdagradOptions>, defaults: Partial<AdagradOptions> = {}) {
     checkOptions('optim.Adagrad', defaults, names)

@@ -4,19 +4,19 @@ import { adamStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds } from './state.js'
 
-/** What a group of Adam or AdamW is stepped with. */
+/** Options of a group of Adam's or AdamW's parameters. */
 export interface AdamOptions {
   /** Default 1e-3. */
   lr: number
   /** β₁ and β₂; default [0.9, 0.999]. */
   betas: readonly [number, number]
-  /** ε; default 1e-8, added after the bias correction. */
+  /** ε, added after the bias correction; default 1e-8. */
   eps: number
-  /** λ; default 0, of AdamW 0.01. */
+  /** λ; default 0, for AdamW 0.01. */
   weightDecay: number
-  /** Divides by the root of the largest v so far (Reddi et al. 2018); default false. */
+  /** Divides by the root of the largest v of all steps so far (Reddi et al. 2018); default false. */
   amsgrad: boolean
-  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  /** Maximises the objective: negates the gradient before anything else; default false. */
   maximize: boolean
 }
 
@@ -29,7 +29,7 @@ const names: OptionNames<AdamOptions> = {
   maximize: true,
 }
 
-/** What the state of a parameter is made of, by PyTorch's names. */
+/** The names of a parameter's state, as in PyTorch. */
 export type AdamStateName = 'step' | 'exp_avg' | 'exp_avg_sq' | 'max_exp_avg_sq'
 
 const defaultOptions: AdamOptions = {
@@ -41,7 +41,7 @@ const defaultOptions: AdamOptions = {
   maximize: false,
 }
 
-/** What Adam and AdamW share. @internal */
+/** The common part of Adam and AdamW. @internal */
 abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
   readonly #decoupled: boolean
 
@@ -99,13 +99,23 @@ abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
 
 /**
  * Adam (Kingma and Ba 2015, as torch.optim.Adam): g += λ p; m += (1 − β₁)(g − m); v = β₂ v + (1 − β₂) g²;
- * p −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), where t counts a parameter's own steps. With `amsgrad` the largest v
- * so far stands for v.
+ * p −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), where t counts each parameter's steps. With `amsgrad` v in the last
+ * formula is the largest v so far.
+ * @example
+ * ```ts
+ * import { mul, optim, sum, tensor } from 'packed-rnn'
+ *
+ * const p = tensor([3, -2], [2], { requiresGrad: true })
+ * using optimizer = new optim.Adam([p], { lr: 0.5 })
+ * sum(mul(p, p)).backward()
+ * optimizer.step()
+ * console.log(Array.from(await p.toArray(), x => x.toFixed(3))) // ['2.500', '-1.500']
+ * ```
  */
 export class Adam extends AdamFamily {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon or weight decay, or a β outside [0, 1);
-   * ERR_INVALID_ARGUMENT for an unknown option, for no parameter or one that comes twice.
+   * ERR_INVALID_ARGUMENT for an unknown option, for no parameters or a duplicate one.
    */
   constructor(parameters: Grouped<AdamOptions>, defaults: Partial<AdamOptions> = {}) {
     super('optim.Adam', parameters, defaultOptions, defaults, false)
@@ -113,11 +123,21 @@ export class Adam extends AdamFamily {
 }
 
 /**
- * Adam with decoupled weight decay (Loshchilov and Hutter 2019, as torch.optim.AdamW): first p −= lr λ p, and g stays
- * the gradient of the loss alone.
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019, as torch.optim.AdamW): p −= lr λ p comes first, and g is the
+ * gradient of the loss without decay.
+ * @example
+ * ```ts
+ * import { mul, optim, sum, tensor } from 'packed-rnn'
+ *
+ * const p = tensor([3, -2], [2], { requiresGrad: true })
+ * using optimizer = new optim.AdamW([p], { lr: 0.5, weightDecay: 0.1 })
+ * sum(mul(p, p)).backward()
+ * optimizer.step()
+ * console.log(Array.from(await p.toArray(), x => x.toFixed(3))) // ['2.350', '-1.400']
+ * ```
  */
 export class AdamW extends AdamFamily {
-  /** @throws PackedRnnError as Adam does. */
+  /** @throws PackedRnnError as `Adam`. */
   constructor(parameters: Grouped<AdamOptions>, defaults: Partial<AdamOptions> = {}) {
     super('optim.AdamW', parameters, { ...defaultOptions, weightDecay: 0.01 }, defaults, true)
   }

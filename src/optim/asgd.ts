@@ -3,19 +3,19 @@ import { asgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import type { Kinds, Parameter } from './state.js'
 
-/** What a group of ASGD is stepped with. */
+/** Options of a group of ASGD's parameters. */
 export interface AsgdOptions {
   /** Default 0.01. */
   lr: number
-  /** λ, the decay that also slows the rate; default 1e-4. */
+  /** λ, the decay of the parameters and of the rate; default 1e-4. */
   lambda: number
-  /** α, the power of the rate's decline; default 0.75. */
+  /** α, the exponent of the rate's decay; default 0.75. */
   alpha: number
-  /** t₀, the steps after which averaging starts; default 1e6. */
+  /** t₀, the number of steps before averaging starts; default 1e6. */
   t0: number
   /** In g + weightDecay · p; default 0. */
   weightDecay: number
-  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  /** Maximises the objective: negates the gradient before anything else; default false. */
   maximize: boolean
 }
 
@@ -28,18 +28,28 @@ const names: OptionNames<AsgdOptions> = {
   maximize: true,
 }
 
-/** What the state of a parameter is made of, by PyTorch's names. */
+/** The names of a parameter's state, as in PyTorch. */
 export type AsgdStateName = 'step' | 'eta' | 'ax'
 
 /**
  * Averaged stochastic gradient descent (Polyak and Juditsky 1992, as torch.optim.ASGD): p = (1 − λ η) p − η g;
- * a += μ (p − a); then η = lr / (1 + λ lr t)^α and μ = 1 / max(1, t − t₀), where t counts a parameter's own steps; at
- * first η = lr and μ = 1. A new `lr` therefore acts one step later.
+ * a += μ (p − a); then η = lr / (1 + λ lr t)^α and μ = 1 / max(1, t − t₀), where t counts each parameter's steps. Initially
+ * η = lr and μ = 1. A new `lr` therefore takes effect one step later.
+ * @example
+ * ```ts
+ * import { mul, optim, sum, tensor } from 'packed-rnn'
+ *
+ * const p = tensor([3, -2], [2], { requiresGrad: true })
+ * using optimizer = new optim.ASGD([p], { lr: 0.25, lambda: 0 })
+ * sum(mul(p, p)).backward()
+ * optimizer.step()
+ * console.log(await p.toArray()) // Float32Array(2) [1.5, -1]
+ * ```
  */
 export class ASGD extends Optimizer<AsgdOptions, AsgdStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative option; ERR_INVALID_ARGUMENT for an unknown option, for no
-   * parameter or one that comes twice.
+   * parameters or a duplicate one.
    */
   constructor(parameters: Grouped<AsgdOptions>, defaults: Partial<AsgdOptions> = {}) {
     checkOptions('optim.ASGD', defaults, names)
@@ -48,8 +58,8 @@ export class ASGD extends Optimizer<AsgdOptions, AsgdStateName> {
   }
 
   /**
-   * The average of a parameter, to evaluate with; null before its first step. Later steps change it, and the optimiser
-   * disposes it.
+   * Returns a parameter's average, for evaluation; null before its first step. The optimiser owns it: later steps update it,
+   * and `dispose` disposes it.
    */
   average(parameter: Parameter): Parameter | null {
     return this.stateOf(parameter, 'ax')

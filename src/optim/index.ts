@@ -1,5 +1,5 @@
 /**
- * Optimisers and clipping by the rules of torch.optim, and schedules of learning rates.
+ * Optimisers and gradient clipping as in torch.optim, and learning rate schedules.
  * @module
  */
 

@@ -16,31 +16,31 @@ import {
   stateKey,
 } from './state.js'
 
-/** Parameters with options of their own; the optimiser's defaults are the others. */
+/** Parameters with their own options. Options that are not given have the optimiser's defaults. */
 export type ParameterGroup<Options> = Partial<Options> & { readonly parameters: readonly Parameter[] }
 
-/** What an optimiser is given to step: parameters, or groups of them. No parameter comes twice. */
+/** The parameters of an optimiser, or groups of them. Each parameter may occur only once. */
 export type Grouped<Options> = readonly Parameter[] | readonly ParameterGroup<Options>[]
 
-/** The parameters of a group that have a gradient, as one step takes them. */
+/** The parameters of a group that have a gradient, as arguments of one step. */
 export interface Slots<Options, Name> {
   options: Group<Options>
   parameters: Parameter[]
   gradients: Parameter[]
-  /** The state of each parameter; empty where the options ask for none of this name. */
+  /** The state of each parameter; empty if the options need no state of this name. */
   state(name: Name): Parameter[]
 }
 
-/** Groups of parameters on one device, their state, and the steps over those that have a gradient. */
+/** The base class of optimisers: groups of parameters on one device, their state, and steps over those with a gradient. */
 export abstract class Optimizer<Options extends { lr: number }, Name extends string> {
-  /** Options may be set between steps, as a `Scheduler` sets `lr`. */
+  /** The groups. You may change options between steps, as a `Scheduler` changes `lr`. */
   readonly groups: readonly Group<Options>[]
   readonly #op: string
-  /** Of the options of a group, its parameters among them. */
+  /** The option names of a group, including `parameters`. */
   readonly #names: OptionNames<object>
   readonly #states = new Map<Parameter, Map<string, Parameter>>()
 
-  /** @param names of all options; whoever calls has checked those of `defaults`. @internal */
+  /** @param names of all options; the caller has checked the names in `defaults`. @internal */
   constructor(op: string, given: Grouped<Options>, defaults: Options, names: OptionNames<Options>) {
     this.#op = op
     this.#names = { ...names, parameters: true }
@@ -51,14 +51,14 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     this.groups.forEach((group, i) => {
       const { parameters } = group
       const name = `${this.#at(i)}parameters`
-      // Before the parameters, which may go by another name. A parameter in a group's place has names of its own.
+      // Before the check of `parameters`, which may be misspelled. A parameter in a group's place is reported below.
       if (!(given[i] instanceof Tensor)) this.#checkNames(group, i)
       if (!Array.isArray(parameters)) throw badArgument(op, name, 'an array of parameters', parameters)
       for (const [j, parameter] of parameters.entries()) {
         const [first] = seen
         const wanted = { dtype: 'float32', ...(first && { device: first.device }) } as const
         checkTensor(op, `${name}[${j}]`, parameter, wanted)
-        if (seen.has(parameter)) throw badArgument(op, `${name}[${j}]`, 'each parameter once', 'one again')
+        if (seen.has(parameter)) throw badArgument(op, `${name}[${j}]`, 'distinct parameters', 'a duplicate')
         seen.add(parameter)
       }
     })
@@ -66,27 +66,27 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     this.#checkOptions()
   }
 
-  /** Throws ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for a bad option; `at` goes before its name. @internal */
+  /** Throws ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an invalid option; `at` precedes its name. @internal */
   protected abstract check(op: string, at: string, options: Options): void
   /** The state that a step with these options needs. @internal */
   protected abstract kinds(options: Options): Kinds<Name>
-  /** Options that a state may lack because it was saved before there were any, as they were then. @internal */
+  /** Values of options that a state may lack because an older version saved it. @internal */
   protected before(): object {
     return { maximize: false }
   }
-  /** What PyTorch's state has besides, and what follows from the rest: it is passed over. @internal */
+  /** Names in PyTorch's state that follow from the other state and are ignored. @internal */
   protected implied(): readonly string[] {
     return []
   }
-  /** Issues one op that steps them all. @internal */
+  /** Issues one op that steps all slots. @internal */
   protected abstract apply(slots: readonly Slots<Options, Name>[]): void
 
   /**
-   * One step over the parameters that have a gradient; the others, and their state, stay as they are. All groups step
-   * or none: where a gradient failed, nothing changes and the step does not count.
+   * Updates the parameters that have a gradient. The others, and their state, do not change. The step is all or nothing: if a
+   * gradient failed, no parameter changes and the step does not count.
    *
-   * @throws PackedRnnError ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an option that was set to something bad, or is
-   * unknown; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a `grad` that was set to something that does not fit.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an invalid or unknown option; ERR_SHAPE, ERR_DTYPE,
+   * ERR_DEVICE or ERR_DISPOSED for an invalid `grad`.
    */
   step(): void {
     this.#checkOptions()
@@ -104,7 +104,7 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     if (slots.length > 0) this.apply(slots)
   }
 
-  /** Drops all gradients: a parameter without one is not stepped. */
+  /** Disposes all gradients and sets them to null. `step` skips parameters without a gradient. */
   zeroGrad(): void {
     for (const parameter of this.#parameters()) {
       parameter.grad?.dispose()
@@ -113,8 +113,8 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
   }
 
   /**
-   * A copy of options and state as they are after the steps issued so far.
-   * @throws PackedRnnError (rejects) with the failure of an op that computed them.
+   * Returns a copy of the options and the state after the steps issued so far.
+   * @throws PackedRnnError (rejects) the error of an op that computed the state.
    */
   async stateDict(): Promise<OptimizerState<Options>> {
     const groups = this.groups.map(({ parameters, ...options }) => {
@@ -127,7 +127,7 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
         value: this.#state(parameter, name, kind),
       }))
     })
-    // State whose first step failed has no memory yet; an op that updates it in place gives it its zeros.
+    // State whose first step failed has no memory yet. An in-place op fills it with zeros.
     const values = state.map(({ value }) => value)
     if (values.length > 0) clipValue(values, Infinity)
     const arrays = await Promise.all(values.map(value => value.toArray()))
@@ -138,13 +138,13 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
   }
 
   /**
-   * Sets options and state to what `stateDict` returned for an optimiser of the same kind over parameters of the same
-   * shapes, or state to that of one of PyTorch. `step` may be missing where the rule does not ask for the number, and counts
-   * from 1 then: of `SGD`, of `RMSprop`, and of `Adagrad` without `lrDecay`. Options that are younger than a state are off.
-   * All or nothing: everything is checked before anything changes.
+   * Loads options and state that `stateDict` returned for an optimiser of the same class over parameters of the same shapes,
+   * or the state of a PyTorch optimiser. `step` may be missing for `SGD`, `RMSprop`, and `Adagrad` without `lrDecay`, which do
+   * not need the number; it is then 1. Options that did not exist when the state was saved are off. Everything is checked
+   * before anything changes.
    *
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for other groups, options or names, or for state that is missing, which it
-   * names; ERR_SHAPE for another shape, ERR_OUT_OF_RANGE for a bad option.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for other groups, options or names, or for missing state, naming it; ERR_SHAPE
+   * for another shape; ERR_OUT_OF_RANGE for an invalid option.
    */
   loadStateDict(state: OptimizerState<Options>): void {
     const op = `${this.#op}.loadStateDict`
@@ -165,22 +165,22 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     }
   }
 
-  /** Lets go of the state. The parameters are the caller's; a later step starts anew. */
+  /** Frees the state. The caller owns the parameters; a later step starts with new state. */
   dispose(): void {
     this.#clear()
   }
 
-  /** `dispose`, at the end of the block of a `using`. */
+  /** Calls `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 
-  /** State of a parameter, or null where it has none of this name. The optimiser keeps it and changes it. @internal */
+  /** Returns a parameter's state, or null if it has none of this name. The optimiser owns and updates it. @internal */
   protected stateOf(parameter: Parameter, name: Name): Parameter | null {
     return this.#states.get(parameter)?.get(name) ?? null
   }
 
-  /** Made without memory: it is zeros when the first step that has memory for it runs. It outlives every scope. */
+  /** Returns a parameter's state. New state has no memory yet: the first step allocates it as zeros. It outlives every scope. */
   #state(parameter: Parameter, name: Name, kind: StateKind): Parameter {
     const states = this.#states.get(parameter) ?? new Map<string, Parameter>()
     this.#states.set(parameter, states)
@@ -207,7 +207,7 @@ export abstract class Optimizer<Options extends { lr: number }, Name extends str
     })
   }
 
-  /** What goes before an option's name in a message. */
+  /** The prefix of an option's name in a message. */
   #at(group: number): string {
     return this.groups.length === 1 ? '' : `groups[${group}].`
   }

@@ -3,7 +3,7 @@ import { adagradStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import { type Kinds, ONCE_STEPPED, type StateKind } from './state.js'
 
-/** What a group of RMSprop is stepped with. */
+/** Options of a group of RMSprop's parameters. */
 export interface RmspropOptions {
   /** Default 0.01. */
   lr: number
@@ -15,9 +15,9 @@ export interface RmspropOptions {
   weightDecay: number
   /** μ; default 0. */
   momentum: number
-  /** Divides by the root of an estimate of the gradient's variance (Graves 2013) and not of its square; default false. */
+  /** Divides by the root of the gradient's estimated variance instead of its mean square (Graves 2013); default false. */
   centered: boolean
-  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  /** Maximises the objective: negates the gradient before anything else; default false. */
   maximize: boolean
 }
 
@@ -31,18 +31,28 @@ const names: OptionNames<RmspropOptions> = {
   maximize: true,
 }
 
-/** What the state of a parameter is made of, by PyTorch's names. */
+/** The names of a parameter's state, as in PyTorch. */
 export type RmspropStateName = 'step' | 'square_avg' | 'grad_avg' | 'momentum_buffer'
 
 /**
  * RMSprop (Tieleman and Hinton 2012, as torch.optim.RMSprop): g += λ p; v = α v + (1 − α) g²; p −= lr g / (√v + ε). With
- * `centered` a = α a + (1 − α) g, and v − a² stands for v; where rounding takes it below 0 it is 0, and PyTorch's step NaN.
- * With `momentum` b = μ b + g / (√v + ε) and p −= lr b.
+ * `centered` a = α a + (1 − α) g, and v − a² replaces v under the root; if rounding makes it negative, 0 is used, where
+ * PyTorch's step is NaN. With `momentum` b = μ b + g / (√v + ε) and p −= lr b.
+ * @example
+ * ```ts
+ * import { mul, optim, sum, tensor } from 'packed-rnn'
+ *
+ * const p = tensor([3, -2], [2], { requiresGrad: true })
+ * using optimizer = new optim.RMSprop([p], { lr: 0.1 })
+ * sum(mul(p, p)).backward()
+ * optimizer.step()
+ * console.log(Array.from(await p.toArray(), x => x.toFixed(3))) // ['2.000', '-1.000']
+ * ```
  */
 export class RMSprop extends Optimizer<RmspropOptions, RmspropStateName> {
   /**
    * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, epsilon, weight decay or momentum, or an α outside [0, 1];
-   * ERR_INVALID_ARGUMENT for an unknown option, for no parameter or one that comes twice.
+   * ERR_INVALID_ARGUMENT for an unknown option, for no parameters or a duplicate one.
    */
   constructor(parameters: Grouped<RmspropOptions>, defaults: Partial<RmspropOptions> = {}) {
     checkOptions('optim.RMSprop', defaults, names)

@@ -2,17 +2,27 @@ import { checkInteger, checkNumber } from '../check.js'
 import { badArgument } from '../errors.js'
 import type { Schedule } from './schedules.js'
 
-/** What a scheduler has to remember; JSON can hold it. */
+/** A scheduler's state, serialisable as JSON. */
 export interface SchedulerState {
   /** Steps taken. */
   step: number
-  /** The own rate of each group, which the schedule starts from. */
+  /** The initial rate of each group. */
   rates: number[]
 }
 
 /**
- * Sets the learning rates of an optimiser's groups: when it is made, the rate of step 0, and after every `step()` that
- * of the next. Call `step()` after the optimiser's.
+ * Sets the learning rates of an optimiser's groups: the constructor sets the rate of step 0, and each `step()` sets that of
+ * the next step. Call `step()` after the optimiser's.
+ * @example
+ * ```ts
+ * import { optim, tensor } from 'packed-rnn'
+ *
+ * using optimizer = new optim.SGD([tensor([1], [1], { requiresGrad: true })], { lr: 0.5 })
+ * const scheduler = new optim.Scheduler(optimizer, optim.stepDecay({ stepSize: 1, gamma: 0.5 }))
+ * optimizer.step()
+ * scheduler.step()
+ * console.log(optimizer.groups[0]!.lr) // 0.25
+ * ```
  */
 export class Scheduler {
   readonly #groups: readonly { lr: number }[]
@@ -21,8 +31,8 @@ export class Scheduler {
   #step = 0
 
   /**
-   * @param optimizer whose groups' rates, as they are now, the schedule starts from.
-   * @param schedule for all groups, or one for each.
+   * @param optimizer the current rates of its groups are the initial rates.
+   * @param schedule one for all groups, or one for each group.
    * @throws PackedRnnError ERR_INVALID_ARGUMENT for another number of schedules than groups.
    */
   constructor(optimizer: { groups: readonly { lr: number }[] }, schedule: Schedule | readonly Schedule[]) {
@@ -42,20 +52,20 @@ export class Scheduler {
     this.#set()
   }
 
-  /** The rates of the groups are those of the next step. */
+  /** Sets the rates of the groups to those of the next step. */
   step(): void {
     this.#step++
     this.#set()
   }
 
-  /** A copy of what `loadStateDict` takes. */
+  /** Returns a copy of the state, for `loadStateDict`. */
   stateDict(): SchedulerState {
     return { step: this.#step, rates: [...this.#rates] }
   }
 
   /**
-   * Goes on where the state was taken, and sets the rates.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for another number of groups, ERR_OUT_OF_RANGE for a bad step or rate.
+   * Loads the state, and sets the rates of its step.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for another number of groups; ERR_OUT_OF_RANGE for an invalid step or rate.
    */
   loadStateDict({ step, rates }: SchedulerState): void {
     const op = 'optim.Scheduler.loadStateDict'

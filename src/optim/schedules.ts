@@ -2,16 +2,23 @@ import { checkInteger, checkNumber, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 
 /**
- * The learning rate of a step: a pure function of the number of steps taken before it, from 0, and of the group's own
- * rate, the one that it had when the `Scheduler` was made. A step is whatever the caller counts: updates or epochs.
+ * Returns the learning rate of a step. A pure function of the number of earlier steps and of the group's initial rate, which
+ * is its rate when the `Scheduler` is created. The caller decides whether it counts updates or epochs.
  */
 export type Schedule = (step: number, rate: number) => number
 
 /**
- * rate · γ^⌊step / stepSize⌋ (torch.optim.lr_scheduler.StepLR).
+ * Step decay: rate · γ^⌊step / stepSize⌋ (torch.optim.lr_scheduler.StepLR).
  *
- * @param options `stepSize`: steps between drops; `gamma`: default 0.1.
- * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
+ * @param options `stepSize`: steps between drops, at least 1; `gamma`: γ, at least 0, default 0.1.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an invalid number; ERR_INVALID_ARGUMENT for an unknown option.
+ * @example
+ * ```ts
+ * import { optim } from 'packed-rnn'
+ *
+ * const schedule = optim.stepDecay({ stepSize: 2 })
+ * console.log([0, 1, 2, 3, 4].map(step => schedule(step, 1).toFixed(3))) // ['1.000', '1.000', '0.100', '0.100', '0.010']
+ * ```
  */
 export function stepDecay(options: { stepSize: number; gamma?: number }): Schedule {
   checkOptions('stepDecay', options, { stepSize: true, gamma: true })
@@ -22,11 +29,18 @@ export function stepDecay(options: { stepSize: number; gamma?: number }): Schedu
 }
 
 /**
- * minimum + (rate − minimum) (1 + cos(π step / steps)) / 2 (Loshchilov and Hutter 2017, without restarts;
- * torch.optim.lr_scheduler.CosineAnnealingLR). After `steps` it rises again, as it does there.
+ * Cosine annealing: minimum + (rate − minimum) (1 + cos(π step / steps)) / 2 (Loshchilov and Hutter 2017, without restarts;
+ * torch.optim.lr_scheduler.CosineAnnealingLR). After `steps` steps the rate rises again, as in PyTorch.
  *
- * @param options `steps`: PyTorch's T_max; `minimum`: its eta_min, a rate, default 0.
- * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
+ * @param options `steps`: PyTorch's T_max, at least 1; `minimum`: the lowest rate, PyTorch's eta_min, default 0.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an invalid number; ERR_INVALID_ARGUMENT for an unknown option.
+ * @example
+ * ```ts
+ * import { optim } from 'packed-rnn'
+ *
+ * const schedule = optim.cosineAnnealing({ steps: 4 })
+ * console.log([0, 1, 2, 3, 4].map(step => schedule(step, 1).toFixed(3))) // ['1.000', '0.854', '0.500', '0.146', '0.000']
+ * ```
  */
 export function cosineAnnealing(options: { steps: number; minimum?: number }): Schedule {
   checkOptions('cosineAnnealing', options, { steps: true, minimum: true })
@@ -37,13 +51,20 @@ export function cosineAnnealing(options: { steps: number; minimum?: number }): S
 }
 
 /**
- * One cycle (Smith and Topin 2018 in fastai's two phases; torch.optim.lr_scheduler.OneCycleLR with cosine annealing):
- * from rate / divFactor to `rate` in the first pctStart · steps − 1 steps, then to rate / (divFactor finalDivFactor) at
- * the last, steps − 1. Each phase is a half cosine. Later steps keep the last rate; PyTorch refuses them.
+ * One cycle (Smith and Topin 2018, in fastai's two phases; torch.optim.lr_scheduler.OneCycleLR with cosine annealing): from
+ * rate / divFactor to `rate` in the first pctStart · steps − 1 steps, then to rate / (divFactor finalDivFactor) at the last
+ * step, steps − 1. Each phase is a half cosine. Later steps keep the last rate; PyTorch throws for them.
  *
- * @param options `steps`: of the whole cycle; `pctStart`: default 0.3; `divFactor`: default 25; `finalDivFactor`:
- * default 1e4.
- * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
+ * @param options `steps`: steps of the whole cycle, at least 1; `pctStart`: from 0 to 1, default 0.3; `divFactor`: above 0,
+ * default 25; `finalDivFactor`: above 0, default 1e4.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an invalid number; ERR_INVALID_ARGUMENT for an unknown option.
+ * @example
+ * ```ts
+ * import { optim } from 'packed-rnn'
+ *
+ * const schedule = optim.oneCycle({ steps: 5, pctStart: 0.6 })
+ * console.log([0, 1, 2, 3, 4].map(step => schedule(step, 1).toFixed(3))) // ['0.040', '0.520', '1.000', '0.500', '0.000']
+ * ```
  */
 export function oneCycle(options: {
   steps: number
@@ -62,7 +83,7 @@ export function oneCycle(options: {
   return (step, rate) => {
     const first = rate / divFactor
     const at = Math.min(step, last)
-    // With pctStart 1 the first phase is the whole cycle, and ends at the peak.
+    // With pctStart 1 the first phase is the whole cycle and ends at the peak.
     if (peak > 0 && at <= peak) return at < peak ? anneal(first, rate, at / peak) : rate
     return at < last
       ? anneal(rate, first / finalDivFactor, (at - peak) / (last - peak))
@@ -75,9 +96,16 @@ export function oneCycle(options: {
  * p = step / cut before the cut, else 1 − (step − cut) / (cut (1 / cutFraction − 1)), rate (1 + p (ratio − 1)) / ratio.
  * Later steps keep rate / ratio.
  *
- * @param options `steps`: of the whole training, at least 1 / cutFraction; `cutFraction`: default 0.1; `ratio`: of the
- * highest rate to the lowest, default 32.
- * @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for an unknown option.
+ * @param options `steps`: steps of the whole training, at least 1 / cutFraction; `cutFraction`: above 0 and below 1, default
+ * 0.1; `ratio`: the highest rate divided by the lowest, at least 1, default 32.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an invalid number; ERR_INVALID_ARGUMENT for an unknown option.
+ * @example
+ * ```ts
+ * import { optim } from 'packed-rnn'
+ *
+ * const schedule = optim.slantedTriangular({ steps: 4, cutFraction: 0.5 })
+ * console.log([0, 1, 2, 3, 4].map(step => schedule(step, 1).toFixed(3))) // ['0.031', '0.516', '1.000', '0.516', '0.031']
+ * ```
  */
 export function slantedTriangular(options: {
   steps: number
@@ -99,7 +127,7 @@ export function slantedTriangular(options: {
   }
 }
 
-/** From `start` to `end` along half a cosine, while `part` goes from 0 to 1. */
+/** Interpolates from `start` to `end` along a half cosine for `part` from 0 to 1. */
 function anneal(start: number, end: number, part: number): number {
   return end + ((start - end) * (1 + Math.cos(Math.PI * part))) / 2
 }

@@ -4,19 +4,19 @@ import { sgdStep } from '../ops/optimizer.js'
 import { type Grouped, Optimizer, type Slots } from './optimizer.js'
 import { type Kinds, ONCE_STEPPED } from './state.js'
 
-/** What a group of SGD is stepped with. */
+/** Options of a group of SGD's parameters. */
 export interface SgdOptions {
-  /** The learning rate, which has no default. */
+  /** The learning rate. Required. */
   lr: number
   /** μ; default 0. */
   momentum: number
   /** τ; default 0. */
   dampening: number
-  /** Default false; wants momentum and no dampening. */
+  /** Default false. Requires momentum above 0 and dampening 0. */
   nesterov: boolean
   /** λ in g + λ p; default 0. */
   weightDecay: number
-  /** Makes the objective large instead of small: the gradient's sign is turned before anything else; default false. */
+  /** Maximises the objective: negates the gradient before anything else; default false. */
   maximize: boolean
 }
 
@@ -29,17 +29,27 @@ const names: OptionNames<SgdOptions> = {
   maximize: true,
 }
 
-/** What the state of a parameter is made of, by PyTorch's names. */
+/** The names of a parameter's state, as in PyTorch. */
 export type SgdStateName = 'step' | 'momentum_buffer'
 
 /**
- * Stochastic gradient descent (torch.optim.SGD): g += λ p; b = μ b + (1 − τ) g, the first time b = g; p −= lr b. With
- * Nesterov's momentum (as in Sutskever et al. 2013) p −= lr (g + μ b), without momentum p −= lr g.
+ * Stochastic gradient descent (torch.optim.SGD): g += λ p; b = μ b + (1 − τ) g, in the first step b = g; p −= lr b. With
+ * Nesterov's momentum (Sutskever et al. 2013) p −= lr (g + μ b), without momentum p −= lr g.
+ * @example
+ * ```ts
+ * import { mul, optim, sum, tensor } from 'packed-rnn'
+ *
+ * const p = tensor([3, -2], [2], { requiresGrad: true })
+ * using optimizer = new optim.SGD([p], { lr: 0.25 })
+ * sum(mul(p, p)).backward()
+ * optimizer.step()
+ * console.log(await p.toArray()) // Float32Array(2) [1.5, -1]
+ * ```
  */
 export class SGD extends Optimizer<SgdOptions, SgdStateName> {
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, momentum or weight decay, ERR_INVALID_ARGUMENT for
-   * `nesterov` without momentum or with dampening, for an unknown option, for no parameter or one that comes twice.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for a negative rate, momentum or weight decay; ERR_INVALID_ARGUMENT for
+   * `nesterov` without momentum or with dampening, for an unknown option, for no parameters or a duplicate one.
    */
   constructor(parameters: Grouped<SgdOptions>, defaults: Pick<SgdOptions, 'lr'> & Partial<SgdOptions>) {
     checkOptions('optim.SGD', defaults, names)
@@ -64,7 +74,7 @@ export class SGD extends Optimizer<SgdOptions, SgdStateName> {
   protected override kinds({ momentum }: SgdOptions): Kinds<SgdStateName> {
     if (momentum === 0) return []
     return [
-      // PyTorch has no counter: who has a buffer took a step.
+      // PyTorch has no counter: a parameter with a buffer has taken a step.
       ['step', 'scalar', ONCE_STEPPED],
       ['momentum_buffer', 'parameter'],
     ]

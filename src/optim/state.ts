@@ -1,33 +1,33 @@
 import { badArgument } from '../errors.js'
 import { checkEntry, type StateEntry, type Tensor } from '../tensor.js'
 
-/** What an optimiser steps: a tensor that `backward()` leaves a gradient in. */
+/** A tensor that an optimiser updates; `backward()` sets its gradient. */
 export type Parameter = Tensor<'float32'>
 
-/** Parameters that are stepped with the same options; each option may be set between steps. */
+/** Parameters that share options. You may change options between steps. */
 export type Group<Options> = Options & { readonly parameters: readonly Parameter[] }
 
-/** What an optimiser has to remember for a run to continue with the same bits. */
+/** The state that an optimiser needs to continue a run with the same bits. */
 export interface OptimizerState<Options> {
-  /** The options of each group, which JSON can hold, and how many parameters it has. */
+  /** The options of each group, serialisable as JSON, and its number of parameters. */
   groups: { options: Omit<Group<Options>, 'parameters'>; parameters: number }[]
   /**
-   * By `<place>.<name>`, as in `0.exp_avg`: the place of the parameter, counted through all groups, and PyTorch's name
-   * of the state. `0.step` counts the steps that a parameter has taken, up to 2²⁴. One that never had a gradient has no
-   * state.
+   * State by `<place>.<name>`, such as `0.exp_avg`: the parameter's index, counted through all groups, and PyTorch's name of
+   * the state. `0.step` is the number of steps that the parameter has taken, up to 2²⁴. A parameter that never had a gradient
+   * has no state.
    */
   tensors: Map<string, StateEntry>
 }
 
-/** State has its parameter's shape, or is one number. */
+/** The shape of state: its parameter's shape, or a scalar. */
 export type StateKind = 'parameter' | 'scalar'
-/** Name, shape, and for one number what it is where a saved state lacks it: without that it must be there. */
+/** The state's name and shape, and the value of a scalar that a saved state may lack. Without a value it is required. */
 export type Kinds<Name> = readonly (readonly [name: Name, kind: StateKind, missing?: number])[]
 
-/** `step` of a parameter that has state, where the rule asks only whether it is the first. */
+/** The `step` of a parameter with state, for rules that only distinguish the first step from later ones. */
 export const ONCE_STEPPED = 1
 
-/** A parameter at its place, and the state that it has once it was stepped. */
+/** A parameter, and the state that it has after a step. */
 export interface Place<Name> {
   parameter: Parameter
   kinds: Kinds<Name>
@@ -41,7 +41,7 @@ export function stateKey(place: number, name: string): string {
   return `${place}.${name}`
 }
 
-/** `groups` with the options that were saved, after those of `before`. Throws where it has other groups or options. */
+/** Returns `groups` with the saved options, and those of `before` where none were saved. Throws for other groups or options. */
 export function savedGroups<Options>(
   op: string,
   groups: readonly Group<Options>[],
@@ -67,8 +67,8 @@ export function savedGroups<Options>(
 }
 
 /**
- * The saved state of each parameter that has any, by name, with what it may lack. Throws for a name that no parameter has,
- * one that is missing beside others, and another shape.
+ * Returns the saved state of each parameter that has any, by name, completed with the values that it may lack. Throws for an
+ * unknown name, for incomplete state and for another shape.
  */
 export function savedStates<Name extends string>(
   op: string,
@@ -97,8 +97,7 @@ export function savedStates<Name extends string>(
     states.set(parameter, found)
   })
   for (const key of tensors.keys()) {
-    if (!known.has(key))
-      throw badArgument(op, 'tensors', 'state of the parameters and options of this optimiser', key)
+    if (!known.has(key)) throw badArgument(op, 'tensors', "only names of this optimiser's state", key)
   }
   return states
 }

@@ -4,15 +4,15 @@ import { draw, short } from './draw.js'
 import type { NotebookTable } from './notebookTables.js'
 
 const WIDTH = 400
-/** The most that a row or a column of a few classes takes, in pixels. */
+/** The maximum size of a row or column, in pixels. */
 const LARGEST_CELL = 56
 
-/** Room for the longest name at the left, in pixels. */
+/** The width of the longest name at the left, in pixels. */
 function roomFor(names: readonly string[]): number {
   return 16 + 6.9 * Math.max(...names.map(name => short(name).length))
 }
 
-/** An axis of classes, by their numbers: two may begin alike, or be called alike. */
+/** An axis of classes by number, because shortened names may be equal. */
 function axisOf(names: readonly string[]) {
   return {
     domain: names.map((_, i) => i),
@@ -21,10 +21,10 @@ function axisOf(names: readonly string[]) {
 }
 
 /**
- * Counts of pairs of classes: a row is a true class, a column a predicted one. A row's right ones are blue, its mistakes
- * orange, and stronger the larger their share of the row is.
+ * Draws a confusion matrix. Rows are true classes, columns are predicted classes. Correct counts are blue and mistakes orange;
+ * the colour is stronger for a larger share of the row.
  *
- * @param matrix [classes][classes]; rows are the true classes
+ * @param matrix counts, [classes][classes]; rows are the true classes
  */
 export function confusionPlot(matrix: readonly (readonly number[])[], classes: readonly string[]): string {
   const cells = matrix.flatMap((row, truth) => {
@@ -36,10 +36,10 @@ export function confusionPlot(matrix: readonly (readonly number[])[], classes: r
   })
   const right = cells.filter(({ truth, predicted }) => truth === predicted)
   const wrong = cells.filter(({ truth, predicted }) => truth !== predicted)
-  // Mistakes are few in a row: their shade is that of the largest share of any.
+  // Mistakes are usually few, so their colours are relative to the largest share of any mistake.
   const most = Math.max(...wrong.map(({ share }) => share), Number.MIN_VALUE)
   const room = roomFor(classes)
-  // Above the columns long names stand at an angle of 60 degrees, and the last one leans over to the right.
+  // Long column names are rotated by 60 degrees, and the last one extends to the right.
   const leans = room > (WIDTH - room) / classes.length || room > LARGEST_CELL
   const [height, overhang] = leans ? [0.87 * room, Math.max(0.5 * room - 14, 8)] : [14, 8]
   const cell = Math.min((WIDTH - room - overhang) / classes.length, LARGEST_CELL)
@@ -47,27 +47,30 @@ export function confusionPlot(matrix: readonly (readonly number[])[], classes: r
   const where = { x: 'predicted', y: 'truth', title: 'title', inset: 0.75, rx: 2 }
   const hits = right.reduce((sum, { count }) => sum + count, 0)
   const total = cells.reduce((sum, { count }) => sum + count, 0)
-  return draw(`Confusion matrix of ${classes.length} classes: ${hits} of ${total} documents are right`, {
-    ...{ width: WIDTH, marginLeft: room, marginTop: height + 8, marginBottom: 8 },
-    ...{ marginRight: WIDTH - room - cell * classes.length },
-    height: height + 16 + cell * classes.length,
-    ...{ padding: 0, opacity: { domain: [0, 1], range: [0, 1] } },
-    x: { ...names, axis: 'top', tickRotate: leans ? -60 : 0 },
-    y: names,
-    marks: [
-      Plot.cell(cells, { ...where, title: null, fill: 'currentColor', fillOpacity: 0.05 }),
-      Plot.cell(right, { ...where, fill: 'var(--first-shade)', fillOpacity: 'share' }),
-      Plot.cell(wrong, {
-        ...where,
-        fill: 'var(--second-shade)',
-        fillOpacity: ({ share }: { share: number }) => share / most,
-      }),
-      Plot.text(
-        cells.filter(({ count }) => count > 0),
-        { x: 'predicted', y: 'truth', text: ({ count }) => String(count), pointerEvents: 'none' },
-      ),
-    ],
-  })
+  return draw(
+    `Confusion matrix of ${classes.length} classes: ${hits} of ${total} documents are classified correctly`,
+    {
+      ...{ width: WIDTH, marginLeft: room, marginTop: height + 8, marginBottom: 8 },
+      ...{ marginRight: WIDTH - room - cell * classes.length },
+      height: height + 16 + cell * classes.length,
+      ...{ padding: 0, opacity: { domain: [0, 1], range: [0, 1] } },
+      x: { ...names, axis: 'top', tickRotate: leans ? -60 : 0 },
+      y: names,
+      marks: [
+        Plot.cell(cells, { ...where, title: null, fill: 'currentColor', fillOpacity: 0.05 }),
+        Plot.cell(right, { ...where, fill: 'var(--first-shade)', fillOpacity: 'share' }),
+        Plot.cell(wrong, {
+          ...where,
+          fill: 'var(--second-shade)',
+          fillOpacity: ({ share }: { share: number }) => share / most,
+        }),
+        Plot.text(
+          cells.filter(({ count }) => count > 0),
+          { x: 'predicted', y: 'truth', text: ({ count }) => String(count), pointerEvents: 'none' },
+        ),
+      ],
+    },
+  )
 }
 
 const SCORES = [
@@ -76,7 +79,7 @@ const SCORES = [
   { key: 'f1', name: 'F1' },
 ] as const
 
-/** Precision, recall and F1 of each class as bars, with a line at the notebook's figure where there is one. */
+/** Draws precision, recall and F1 of each class as bars, with a line at the notebook's figure if there is one. */
 export function classBars(perClass: readonly ClassScores[], notebook: NotebookTable | null): string {
   const names = perClass.map(({ name }) => name)
   const bars = perClass.flatMap((scores, i) =>
@@ -93,7 +96,7 @@ export function classBars(perClass: readonly ClassScores[], notebook: NotebookTa
     }),
   )
   const where = { fx: 'score', x: 'value', y: 'class', title: 'title' }
-  return draw(`Precision, recall and F1 of ${names.length} classes; the table tells the numbers`, {
+  return draw(`Precision, recall and F1 of ${names.length} classes; the table has the numbers`, {
     ...{ width: WIDTH, height: 46 + 26 * names.length, marginLeft: roomFor(names), marginRight: 10 },
     ...{ marginTop: 22, marginBottom: 24 },
     x: { domain: [0, 1], ticks: [0.5, 1], tickFormat: '~g', label: null, grid: true, tickSize: 0 },

@@ -10,7 +10,7 @@ import { minutes, score } from './numbers.js'
 import { figure, page, table } from './page.js'
 import { scoreTable } from './scoreTable.js'
 
-/** The page of some runs, side by side. */
+/** Returns the page of some runs, side by side. */
 export function comparePage(runs: readonly FinishedRun[]): string {
   const names = namesOf(runs)
   const beside = (plot: (run: FinishedRun) => Content) => html`<div class="plots">${runs.map(plot)}</div>`
@@ -18,7 +18,7 @@ export function comparePage(runs: readonly FinishedRun[]): string {
   const heading = runs.length === 1 ? 'One run' : `${runs.length} runs side by side`
   return page(`${heading}: ${names.join(', ')}`, [
     html`<header><h1>${heading}</h1>
-<p class="lead quiet">Axes are the same for all. The notebook’s figures stand in grey beside those of a run whose articles are the notebook’s.</p></header>`,
+<p class="lead quiet">Each measure has the same axes for all runs. The notebook’s figures are in grey, beside runs on the notebook’s articles.</p></header>`,
     html`<main>`,
     glance(runs, names),
     html`<h2>Training</h2>${measurePlots(runs, names)}`,
@@ -42,13 +42,13 @@ export function comparePage(runs: readonly FinishedRun[]): string {
   ])
 }
 
-/** What the runs are called: their directories' names, or the whole paths where two have the same. */
+/** The runs' names: those of their directories, or the full paths if two are equal. */
 function namesOf(runs: readonly FinishedRun[]): string[] {
   const names = runs.map(({ directory }) => basename(resolve(directory)))
   return new Set(names).size === names.length ? names : runs.map(({ directory }) => directory)
 }
 
-/** A row a run, and why some do not compare with the notebook. */
+/** A table with one row per run, and the reasons why runs are not comparable with the notebook. */
 function glance(runs: readonly FinishedRun[], names: readonly string[]): Content {
   const head = ['run', 'accuracy', 'macro F1', 'weighted F1', 'minutes for 100 epochs']
   const notes = [...new Set(runs.flatMap(({ notComparable }) => notComparable ?? []))]
@@ -81,7 +81,7 @@ function glance(runs: readonly FinishedRun[], names: readonly string[]): Content
 function measurePlots(runs: readonly FinishedRun[], names: readonly string[]): Content {
   const epochs = runs.map(run => run.epochs)
   const lastEpoch = Math.max(...epochs.map(({ length }) => length))
-  // The presets clip alike.
+  // All presets have the same clipping norm.
   const { clip } = presets[runs[0]!.results.preset]
   return measures.map(measure => {
     const axis = axisOf(measure, epochs, clip)

@@ -3,17 +3,17 @@ import type { EpochRecord } from '../training/record.js'
 import { draw } from './draw.js'
 import type { Axis, Curve, Measure } from './measures.js'
 
-/** More epochs than this are drawn as a line alone; their dots are there for the mouse. */
+/** With more epochs than this, the dots are invisible and only show their titles. */
 const DOTS = 25
 
-/** What the plots of some runs share. */
+/** The common properties of the plots of some runs. */
 export interface Frame {
   axis: Axis
-  /** The most that the norm of gradients may be. */
+  /** The maximum norm of the gradients. */
   clip: number
-  /** Where the horizontal axis ends. */
+  /** The end of the horizontal axis. */
   lastEpoch: number
-  /** In pixels; a page may scale it. */
+  /** The width in pixels. Pages scale plots. */
   width: number
 }
 
@@ -23,7 +23,7 @@ interface Point {
   title: string
 }
 
-/** The numbers of a curve that were measured, not finite ones among them. */
+/** The measured numbers of a curve, including NaN and infinities. */
 function pointsOf(epochs: readonly EpochRecord[], { name, value }: Curve): Point[] {
   return epochs.flatMap(record => {
     const found = value(record)
@@ -33,8 +33,8 @@ function pointsOf(epochs: readonly EpochRecord[], { name, value }: Curve): Point
 }
 
 /**
- * A measure by epoch. Each number is told exactly by the title of its dot; where one is not finite the line has a gap, and a
- * cross stands at the upper edge.
+ * Draws a measure by epoch. The title of each dot has the exact number. A number that is not finite is a gap in the line and a
+ * cross at the upper edge.
  */
 export function curvePlot(
   epochs: readonly EpochRecord[],
@@ -78,7 +78,7 @@ export function curvePlot(
   })
 }
 
-/** Where there may be two curves, the names of those that there are, in their colours and above them. */
+/** The names of the drawn curves above the plot, in the curves' colours, if the measure has two curves. */
 function keys(epochs: readonly EpochRecord[], { curves }: Measure): Plot.Markish[] {
   if (curves.length === 1) return []
   const drawn = curves.map(({ value }) => epochs.some(epoch => value(epoch) !== null))
@@ -90,14 +90,14 @@ function keys(epochs: readonly EpochRecord[], { curves }: Measure): Plot.Markish
   ]
 }
 
-/** At most six whole numbers, the first and steps of 1, 2, 5, 10, … */
+/** Ticks: 1, and multiples of a step of 1, 2, 5, 10, …, about six in all. */
 function epochTicks(last: number): number[] {
   const step = [1, 2, 5, 10, 20, 50].find(size => last / size <= 6) ?? 10 ** Math.ceil(Math.log10(last / 6))
   const whole = Array.from({ length: Math.floor(last / step) }, (_, i) => (i + 1) * step)
   return [...new Set([1, ...whole])]
 }
 
-/** 12000 as 12k and 0.25 as it is. */
+/** Formats 12000 as 12k and 0.25 as 0.25. */
 function compact(value: number): string {
   const large = [
     { from: 1e6, letter: 'M' },
@@ -108,7 +108,7 @@ function compact(value: number): string {
     : `${Number((value / large.from).toPrecision(4))}${large.letter}`
 }
 
-/** The first and the last number of each curve, for who does not see them. */
+/** The first and the last number of each curve, for screen readers. */
 function spoken(epochs: readonly EpochRecord[], { curves }: Measure): string {
   return curves
     .flatMap(({ name, value }) => {

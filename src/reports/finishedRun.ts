@@ -4,20 +4,20 @@ import type { EpochRecord, RunResults } from '../training/record.js'
 import { readRunRecords } from '../training/records.js'
 import { hasNotebookClasses, type NotebookTable, notComparable, notebookTables } from './notebookTables.js'
 
-/** A run that is over, with what follows from its records. */
+/** A finished run: its records, and values computed from them. */
 export interface FinishedRun {
   directory: string
   epochs: EpochRecord[]
   results: RunResults
-  /** On the test documents. */
+  /** Metrics on the test documents. */
   metrics: ClassificationMetrics
-  /** Of its preset; null where the categories are others than the notebook's. */
+  /** The notebook's table for the preset; null if the categories are not the notebook's. */
   notebook: NotebookTable | null
-  /** Why the two do not compare, a sentence; null where they do. */
+  /** A sentence that says why the run is not comparable with the notebook; null if it is. */
   notComparable: string | null
 }
 
-/** @throws PackedRnnError (rejects) as `readRunRecords`; ERR_OUT_OF_RANGE for the number of a category that is none. */
+/** Reads a finished run. @throws PackedRnnError (rejects) as `readRunRecords`; ERR_OUT_OF_RANGE for an invalid class number. */
 export async function finishedRun(directory: string): Promise<FinishedRun> {
   const { epochs, results } = await readRunRecords(directory)
   const { truth, predicted } = results.test
@@ -29,12 +29,12 @@ export async function finishedRun(directory: string): Promise<FinishedRun> {
   }
 }
 
-/** The notebook's table, where a run's figures compare with it. */
+/** The notebook's table if the run is comparable with it, else null. */
 export function comparable({ notebook, notComparable }: FinishedRun): FinishedRun['notebook'] {
   return notComparable === null ? notebook : null
 }
 
-/** Of training the median epoch, 100 times over; NaN without an epoch. */
+/** Minutes of training for 100 epochs, from the median epoch; NaN without epochs. */
 export function minutesFor100(epochs: readonly EpochRecord[]): number {
   return (median(epochs.map(({ seconds }) => seconds)) * 100) / 60
 }

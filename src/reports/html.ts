@@ -1,4 +1,4 @@
-/** Text that is HTML already. Only `html` and `markup` make it. */
+/** Text that is already HTML. Only `html` and `markup` create it. */
 export class Html {
   readonly text: string
 
@@ -7,15 +7,15 @@ export class Html {
   }
 }
 
-/** What may stand in a page: HTML as it is, lists one after the other, nothing for null, and all else as text. */
+/** Content of a page: HTML is inserted unchanged, lists are concatenated, null is empty, everything else is escaped text. */
 export type Content = Html | string | number | null | readonly Content[]
 
-/** A piece of a page. Whatever is put in is text, unless `html` made it: a `<` comes out as `&lt;`. */
+/** A template tag for HTML. Inserted values are escaped unless they are `Html`: `<` becomes `&lt;`. */
 export function html(strings: TemplateStringsArray, ...contents: Content[]): Html {
   return new Html(strings.map((part, i) => (i === 0 ? '' : render(contents[i - 1]!)) + part).join(''))
 }
 
-/** HTML that a library wrote, which has escaped what came from elsewhere. */
+/** Marks text as HTML. Use it only for a library's output that is already escaped. */
 export function markup(text: string): Html {
   return new Html(text)
 }

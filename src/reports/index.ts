@@ -1,5 +1,5 @@
 /**
- * Pages about runs that are over: one run's, and some side by side.
+ * HTML pages about finished runs: one run, or several side by side.
  * @module
  */
 export { writeComparison } from './compare.js'

@@ -3,7 +3,7 @@ import { draw } from './draw.js'
 
 const BINS = 36
 
-/** The shares of documents by their length, in bins of equal width: the training documents as bars, the test ones as a line. */
+/** Draws the distribution of document lengths in bins of equal width: training documents as bars, test documents as a line. */
 export function lengthPlot({
   training,
   test,
@@ -45,7 +45,7 @@ export function lengthPlot({
           strokeDasharray: '5 3',
         }),
         Plot.ruleY([0], { strokeOpacity: 0.4 }),
-        // Unseen, from top to bottom: where the mouse is asked for the title.
+        // Invisible and as high as the plot: they show the titles.
         Plot.rectX(bins, { x1: 'from', x2: 'to', title: 'title', fill: 'none', pointerEvents: 'all' }),
         Plot.text(['■ training'], { ...above, fill: 'var(--first)' }),
         Plot.text(['- - test'], { ...above, dx: 72, fill: 'var(--second)' }),
@@ -54,7 +54,7 @@ export function lengthPlot({
   )
 }
 
-/** Of whole numbers from 0: bin i holds i width, …, (i + 1) width - 1. */
+/** Counts per bin. Bin i contains the integers from i · width to (i + 1) · width - 1. */
 function countsOf(lengths: readonly number[], width: number): number[] {
   const counts = new Array<number>(BINS).fill(0)
   for (const length of lengths) counts[Math.floor(length / width)]!++

@@ -1,26 +1,26 @@
 import type { EpochRecord } from '../training/record.js'
 
-/** One line of a plot: a number for each epoch, or null where it was not measured. */
+/** One line of a plot: a number for each epoch, or null if it was not measured. */
 export interface Curve {
   name: string
   value(epoch: EpochRecord): number | null
 }
 
-/** What is known of each epoch and drawn as one plot of at most two curves. */
+/** A plot of one or two curves over the epochs. */
 export interface Measure {
   title: string
   about: string
-  /** The first is solid and blue, the second dashed and orange. */
+  /** The first curve is solid and blue, the second dashed and orange. */
   curves: readonly [Curve] | readonly [Curve, Curve]
-  /** Of the vertical axis where it does not depend on the numbers. */
+  /** The vertical axis's range, if it is fixed. */
   domain?: readonly [number, number]
-  /** Whether numbers that lie far apart ask for a logarithmic axis. */
+  /** Whether the axis is logarithmic for numbers that are far apart. */
   mayBeLogarithmic: boolean
-  /** Whether a line goes across at the most that the norm of gradients may be. */
+  /** Whether a line marks the clipping norm. */
   showsClip?: boolean
 }
 
-/** In the order in which pages show them. */
+/** The plots in the order of the pages. */
 export const measures: readonly Measure[] = [
   {
     title: 'Loss',
@@ -33,7 +33,7 @@ export const measures: readonly Measure[] = [
   },
   {
     title: 'Accuracy',
-    about: 'share of documents that are right',
+    about: 'share of documents classified correctly',
     curves: [
       { name: 'training', value: epoch => epoch.accuracy },
       { name: 'test', value: epoch => epoch.test?.accuracy ?? null },
@@ -53,7 +53,7 @@ export const measures: readonly Measure[] = [
   },
   {
     title: 'Learning rate',
-    about: 'of each epoch’s last step',
+    about: 'at the last step of each epoch',
     curves: [{ name: 'learning rate', value: epoch => epoch.learningRate }],
     mayBeLogarithmic: false,
   },
@@ -71,10 +71,10 @@ export interface Axis {
   domain: readonly [number, number]
 }
 
-/** Above this ratio of the largest number to the least an axis is logarithmic. */
+/** An axis is logarithmic if the largest number divided by the smallest is greater. */
 const FAR_APART = 100
 
-/** One axis for all epochs of some runs, so that their plots compare at a glance. */
+/** The common axis of some runs' plots. */
 export function axisOf(measure: Measure, runs: readonly (readonly EpochRecord[])[], clip: number): Axis {
   if (measure.domain) return { type: 'linear', domain: measure.domain }
   const drawn = runs.flat().flatMap(epoch => measure.curves.map(curve => curve.value(epoch)))
@@ -89,7 +89,7 @@ export function axisOf(measure: Measure, runs: readonly (readonly EpochRecord[])
     : { type: 'linear', domain: [Math.min(0, least), largest] }
 }
 
-/** What a plot shows, in a few words: the axis and marks that are not always there too. */
+/** A plot's caption, including the axis and marks that not every plot has. */
 export function aboutPlot(
   { about, curves, showsClip }: Measure,
   { type }: Axis,

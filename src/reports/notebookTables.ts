@@ -2,12 +2,12 @@ import type { ClassificationMetrics } from '../training/metrics.js'
 import type { PresetName } from '../training/presets.js'
 import type { RunResults } from '../training/record.js'
 
-/** Precision, recall and F1, as the notebook prints them. */
+/** Precision, recall and F1 as the notebook prints them. */
 export type PrintedScores = readonly [precision: number, recall: number, f1: number]
 
-/** What the course notebook prints of one of its four experiments: one run each. */
+/** The course notebook's figures of one of its four experiments. Each experiment is one run. */
 export interface NotebookTable {
-  /** Of 100 epochs, about, on its author's GPU. */
+  /** Approximate minutes for 100 epochs on the author's GPU. */
   minutes: number
   accuracy: number
   macro: PrintedScores
@@ -15,7 +15,7 @@ export interface NotebookTable {
   perClass: Readonly<Record<string, PrintedScores>>
 }
 
-/** The tables under "Results" in the course notebook on recurrent networks, by the preset that repeats the experiment. */
+/** The tables under "Results" in the course notebook on recurrent networks, by the preset that reproduces the experiment. */
 export const notebookTables: Readonly<Record<PresetName, NotebookTable>> = {
   'lstm64-sgd': {
     minutes: 25,
@@ -87,7 +87,7 @@ export const notebookTables: Readonly<Record<PresetName, NotebookTable>> = {
   },
 }
 
-/** The articles of 10kGNAD's official train.csv, and those of its test.csv by category. */
+/** Numbers of articles in 10kGNAD's official train.csv, and in its test.csv by category. */
 const OFFICIAL_TRAINING = 9245
 const OFFICIAL_TEST: Readonly<Record<string, number>> = {
   Etat: 67,
@@ -102,8 +102,8 @@ const OFFICIAL_TEST: Readonly<Record<string, number>> = {
 }
 
 /**
- * Why a run's figures do not compare with the notebook's, as a sentence; null where they do. They do where the articles are as
- * many as the official ones, the test articles in each category too.
+ * Returns a sentence that says why a run is not comparable with the notebook; null if it is. A run is comparable if the
+ * number of training articles, and the number of test articles in each category, are those of the official files.
  */
 export function notComparable(
   { classes, lengths }: Pick<RunResults, 'classes' | 'lengths'>,
@@ -111,7 +111,7 @@ export function notComparable(
 ): string | null {
   const official = '10kGNAD’s official 9,245 training and 1,028 test articles'
   if (!hasNotebookClasses(classes)) {
-    return `Not comparable with the notebook: its nine categories are those of ${official}, and these are others.`
+    return `Not comparable with the notebook: it uses the nine categories of ${official}, and this run has other categories.`
   }
   const { training, test } = lengths
   const same =
@@ -119,7 +119,7 @@ export function notComparable(
     perClass.every(({ name, support }) => OFFICIAL_TEST[name] === support)
   if (same) return null
   const counts = `${count(training.length)} training and ${count(test.length)} test articles`
-  return `Not comparable with the notebook: it has ${official}, and this run ${counts}.`
+  return `Not comparable with the notebook: it uses ${official}, and this run ${counts}.`
 }
 
 /** Whether the categories are the notebook's nine. */

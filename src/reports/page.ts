@@ -3,9 +3,10 @@ import { type Content, html, markup } from './html.js'
 import { pageStyle } from './style.js'
 
 /**
- * A page that is one file: it asks for nothing and runs no script but the one given, and its policy tells the browser so.
+ * Returns a page in one file without external resources. Its content security policy forbids loading anything and running any
+ * script other than the given one.
  *
- * @param extra `style`: rules besides every page's; `script`: a module that imports nothing and holds no `</script`.
+ * @param extra `style`: additional CSS; `script`: a module without imports and without the text `</script`.
  */
 export function page(title: string, body: Content, extra: { style?: string; script?: string } = {}): string {
   const { style = '', script } = extra
@@ -31,14 +32,14 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('base64')
 }
 
-/** A plot with what it shows above it. */
+/** A plot with its caption above it. */
 export function figure(title: string, about: Content, plot: string): Content {
   return html`<figure><figcaption><b>${title}</b>${about}</figcaption>${markup(plot)}</figure>`
 }
 
-/** A table whose first column names its rows. Cells with `quiet` set are of less weight. */
+/** A table whose first column has the names of its rows. Cells with `quiet` are grey. */
 export interface Table {
-  /** What it shows, for who does not see it. */
+  /** A description for screen readers. */
   label: string
   head: Content
   rows: { name: string; cells: (string | { quiet: string })[] }[]

@@ -1,21 +1,37 @@
 import { join } from 'node:path'
-import { writeWhole } from '../formats/stateDict.js'
+import { writeWhole } from '../files/write.js'
 import { finishedRun } from './finishedRun.js'
 
-/** The file that `writeReport` writes into a run's directory. */
+/** The name of the page that `writeReport` writes. */
 export const REPORT_PAGE = 'report.html'
 
 /**
- * Writes report.html into the directory of a run that is over: one file that asks for nothing, with plots of the epochs, the
- * scores beside the course notebook's, lengths, the most confident mistakes, settings and machine. It is made of
- * metrics.jsonl and results.json alone, so it can be made again.
+ * Writes report.html into the directory of a finished run: one file without external resources, with plots of the epochs, the
+ * scores beside the course notebook's, document lengths, the most confident mistakes, settings and machine. It is generated
+ * from metrics.jsonl and results.json only, so you can regenerate it.
  *
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where one of these cannot be read or the page cannot be written,
- * ERR_FILE_FORMAT and ERR_OUT_OF_RANGE for what is wrong in them.
+ * @param directory the directory of a finished run
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if one of the two files cannot be read or the page cannot be written;
+ * ERR_FILE_FORMAT and ERR_OUT_OF_RANGE for invalid content of a file.
+ * @example
+ * ```ts
+ * import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+ * import { writeReport } from 'packed-rnn/reports'
+ *
+ * const run = mkdtempSync('run-') // usually a directory that `train` wrote
+ * const results = { format: 'packed-rnn results 1', preset: 'lstm64-adam', settings: {}, machine: {}, seconds: 2 }
+ * const data = { classes: ['Sport', 'Web'], vocabularySize: 90, lengths: { training: [310, 250], test: [290] } }
+ * const found = { test: { loss: 0.4, truth: [1], predicted: [1] }, mistakes: [] }
+ * writeFileSync(`${run}/results.json`, JSON.stringify({ ...results, ...data, ...found }))
+ * writeFileSync(`${run}/metrics.jsonl`, '')
+ * await writeReport(run)
+ * console.log(existsSync(`${run}/report.html`)) // true
+ * rmSync(run, { recursive: true })
+ * ```
  */
 export async function writeReport(directory: string): Promise<void> {
   const run = await finishedRun(directory)
-  // Here, so that who imports the package does not wait for the libraries that draw.
+  // Imported here, so that importing the package does not load the plotting libraries.
   const { reportPage } = await import('./reportPage.js')
   await writeWhole(join(directory, REPORT_PAGE), Buffer.from(reportPage(run)))
 }

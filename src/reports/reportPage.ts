@@ -12,7 +12,7 @@ import { duration, minutes, rough, score } from './numbers.js'
 import { figure, page, table } from './page.js'
 import { scoreTable } from './scoreTable.js'
 
-/** The page of one run. */
+/** Returns the page of one run. */
 export function reportPage(run: FinishedRun): string {
   const { epochs, results, metrics } = run
   const preset: Preset = presets[results.preset]
@@ -22,12 +22,12 @@ export function reportPage(run: FinishedRun): string {
     html`<h2>Training</h2>${trainingPlots(run, preset.clip)}${epochTable(epochs)}`,
     html`<h2>Test documents</h2>${note(run.notComparable)}${classes(run)}`,
     html`<h2>The most confident mistakes</h2>${mistakes(results.mistakes)}`,
-    html`<h2>How it was run</h2><div class="facts">${facts('Settings', results.settings)}${facts('Machine', results.machine)}</div>`,
+    html`<h2>Settings and machine</h2><div class="facts">${facts('Settings', results.settings)}${facts('Machine', results.machine)}</div>`,
     html`</main>`,
   ])
 }
 
-/** What the model is, and what it was trained on. */
+/** A sentence about the model and its data. */
 function lead({ results, epochs }: FinishedRun): string {
   const { hiddenSize, numLayers, bidirectional }: Preset = presets[results.preset]
   const layers = `${numLayers === 1 ? 'one layer' : `${numLayers} layers`} of ${hiddenSize} units`
@@ -104,14 +104,14 @@ function classes(run: FinishedRun): Content {
   const { results, metrics, notebook } = run
   const { truth, predicted } = results.test
   const matrix = confusionMatrix(truth, predicted, results.classes.length)
-  // The note above says how the other documents differ.
+  // The note above the tables says how the documents differ.
   const whose = `the notebook’s${run.notComparable === null ? '' : ', of other documents'}`
-  const bars = notebook === null ? 'of this run' : `of this run; the lines: ${whose}`
-  const report = notebook === null ? 'on the test documents' : `of this run; in grey: ${whose}`
+  const bars = notebook === null ? 'of this run' : `bars: this run; lines: ${whose}`
+  const report = notebook === null ? 'on the test documents' : `this run; in grey: ${whose}`
   return html`<div class="plots test">${[
     figure(
       'Confusion matrix',
-      'rows: the category; columns: as predicted',
+      'rows: true category; columns: predicted category',
       confusionPlot(matrix, results.classes),
     ),
     figure('Scores by category', bars, classBars(metrics.perClass, notebook)),
@@ -119,14 +119,14 @@ function classes(run: FinishedRun): Content {
   ]}</div>`
 }
 
-/** Letters of a document that are shown at once. */
+/** Characters of a document that are shown initially. */
 const EXCERPT = 320
 
 function mistakes(found: readonly Mistake[]): Content {
-  if (found.length === 0) return html`<p>None: every test document is right.</p>`
+  if (found.length === 0) return html`<p>None: every test document is classified correctly.</p>`
   return html`<ol class="mistakes">${found.map(
     ({ document, text, truth, predicted, probability }) =>
-      html`<li><b>${predicted}</b> with ${percent(probability)}, but it is <b>${truth}</b> <span class="quiet">· test document ${document + 1}</span>
+      html`<li><b>${predicted}</b> with ${percent(probability)}, correct: <b>${truth}</b> <span class="quiet">· test document ${document + 1}</span>
 <blockquote>${excerpt(text)}</blockquote></li>`,
   )}</ol>`
 }
@@ -138,10 +138,10 @@ function excerpt(text: string): Content {
     .slice(0, EXCERPT)
     .join('')
     .replace(/\s\S*$/, '')
-  return html`${cut}\u00a0…<details><summary>the whole text</summary>${text}</details>`
+  return html`${cut}\u00a0…<details><summary>full text</summary>${text}</details>`
 }
 
-/** A share below one that rounds to it is told apart. */
+/** Formats a share; shares that would round up to 100.0 % are shown as more than 99.9 %. */
 function percent(share: number): string {
   return share < 1 && share >= 0.9995 ? 'more than 99.9 %' : `${(100 * share).toFixed(1)} %`
 }

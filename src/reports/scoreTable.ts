@@ -5,17 +5,17 @@ import type { NotebookTable, PrintedScores } from './notebookTables.js'
 import { minutes, score } from './numbers.js'
 import { table } from './page.js'
 
-/** A line of the notebook's table. What it does not print for a line is null. */
+/** A row of the classification report. Scores that the report does not have for a row are null. */
 export interface ScoreRow {
   name: string
   /** Precision, recall, F1. */
   scores: readonly (number | null)[]
-  /** The notebook's, alike; null where there are none. */
+  /** The notebook's precision, recall, F1; null if there are none. */
   notebook: readonly (number | null)[] | null
   support: number
 }
 
-/** The rows of scikit-learn's report: the classes, accuracy, macro and weighted averages. */
+/** The rows of scikit-learn's report: classes, accuracy, macro and weighted averages. */
 export function scoreRows({ metrics }: FinishedRun, notebook: NotebookTable | null): ScoreRow[] {
   const { perClass, accuracy, macro, weighted } = metrics
   const support = perClass.reduce((total, scores) => total + scores.support, 0)
@@ -36,10 +36,10 @@ export function scoreRows({ metrics }: FinishedRun, notebook: NotebookTable | nu
   ]
 }
 
-// With a hyphen at which no line ends.
+// With a non-breaking hyphen.
 const COLUMNS = ['precision', 'recall', 'f1‑score']
 
-/** The notebook's table of a run, each figure with the notebook's own beside it where that is given. */
+/** A run's classification report, with the notebook's figures beside it if they are given. */
 export function scoreTable(run: FinishedRun, notebook: NotebookTable | null): Content {
   const show = (value: number | null | undefined) =>
     value === null || value === undefined ? '' : score(value)

@@ -1,6 +1,6 @@
 /**
- * The colours of pages and plots. Blue and orange (Okabe and Ito's, darker by day) can be told apart without seeing red or
- * green; as text they have a contrast of 4.5 and more, and `--ink` has it upon both shades.
+ * The colours of pages and plots. Blue and orange (Okabe and Ito's, darker in the light scheme) are distinguishable for
+ * red-green colour-blind readers. As text they have a contrast of at least 4.5; so does `--ink` on both shades.
  */
 export const colours = `
 :root { color-scheme: light dark;
@@ -11,13 +11,13 @@ export const colours = `
   --first: #6fbcf0; --second: #f0a04b; --first-shade: #1d5c93; --second-shade: #8a4a10 } }
 @media print { :root { color-scheme: light } }`
 
-/** Of a plot, in a page and by itself. */
+/** The rules of a plot, in a page or on its own. */
 export const plotStyle = `
 .plot { color: var(--ink); font: 11px system-ui, sans-serif; overflow: visible }
 .plot text { white-space: pre }
 .plot .quiet { color: var(--muted) }`
 
-/** Of a page. */
+/** The rules of a page. */
 export const pageStyle = `${colours}${plotStyle}
 * { box-sizing: border-box }
 html { -webkit-text-size-adjust: 100% }

@@ -6,12 +6,12 @@ import { isBroken, type VectorTable } from './vectorTable.js'
 const NEWLINE = 0x0a
 const SPACE = 0x20
 const LONGEST_WORD = 1 << 16
-/** Of the numbers of the first row: two or three tell, but some vectors have a single one. */
+/** Numbers of the first row that detection reads, at most. Two or three are enough, but a row may have only one. */
 const MOST_LOOKED_AT = 1024
 
 /**
  * Reads rows of word2vec's binary format: the bytes of a word, a space, and its numbers as little-endian float32. The C
- * program ends a row with a newline and gensim does not, so one before a word is none of it.
+ * program writes a newline after each row and gensim does not, so a newline before a word is skipped.
  */
 export async function readBinaryRows(
   source: ByteSource,
@@ -29,10 +29,10 @@ export async function readBinaryRows(
   }
   if (limit < promised) return
   if (source.bytes[source.at] === NEWLINE) source.at++
-  if (await source.drain()) warn(`${file}: passed over what follows the ${promised} rows promised`)
+  if (await source.drain()) warn(`${file}: ignored the bytes after the ${promised} rows of the header`)
 }
 
-/** Reads on until the next row is there as a whole; where its word's space is, or -1 if the file ends before. */
+/** Reads until the next row is complete. Returns the position of the space after its word, or -1 at the end of the file. */
 async function wholeRow(source: ByteSource, dim: number, file: string): Promise<number> {
   for (;;) {
     const space = source.bytes.indexOf(SPACE, source.at)
@@ -56,7 +56,7 @@ function takeRow(
   if (!table.wants(word)) return
   if (isBroken(word, bytes.subarray(start, space))) throw badFile(place, null, 'a word in UTF-8', `'${word}'`)
   if (table.has(word)) {
-    warn(`${place}: passed over, '${word}' has a vector already`)
+    warn(`${place}: skipped, '${word}' already has a vector`)
     return
   }
   const offset = table.add(word)
@@ -67,19 +67,19 @@ function takeRow(
   }
 }
 
-/** Binary, if among the numbers of the first row stands a byte that text has not there. */
+/** Returns `'binary'` if the numbers of the first row contain a byte that cannot occur there in the text format. */
 export async function detectFormat(
   source: ByteSource,
   dim: number,
   file: string,
 ): Promise<'text' | 'binary'> {
   const looked = Math.min(dim, MOST_LOOKED_AT)
-  await wholeRow(source, looked, file) // or as much of it as there is, so that a cut file is named what it is
+  await wholeRow(source, looked, file) // or up to the end, so that a truncated file is detected too
   const space = source.bytes.indexOf(SPACE, source.at)
   if (space < 0) return 'text'
   const numbers = source.bytes.subarray(space + 1, space + 1 + 4 * looked)
   const newline = numbers.indexOf(NEWLINE)
-  // A short row of text may end in here, and the next word be no ASCII; after anything but numbers it is a byte of one.
+  // A short text row may end here, and the next word may be non-ASCII. A newline after anything else is part of a number.
   const isRow = newline >= 0 && /^[-+.0-9eE \r]+$/.test(numbers.toString('latin1', 0, newline))
   const end = isRow ? newline : numbers.length
   const strange = numbers.some((byte, i) => {

@@ -1,6 +1,6 @@
-import { readBytes } from './file.js'
+import { readBytes } from '../files/read.js'
 
-/** The bytes of a file that are read and not yet used: `bytes` from `at` on. */
+/** Reads a file incrementally. `bytes` from `at` on have been read and not yet consumed. */
 export class ByteSource {
   bytes: Buffer = Buffer.alloc(0)
   at = 0
@@ -10,7 +10,7 @@ export class ByteSource {
     this.#chunks = readBytes(file, signal)
   }
 
-  /** Reads on; what is not used yet then begins at 0. False at the end of the file. */
+  /** Reads another chunk and moves the unconsumed bytes to position 0. Returns false at the end of the file. */
   async more(): Promise<boolean> {
     const chunk = await this.#chunks.next()
     if (chunk.done) return false
@@ -19,7 +19,9 @@ export class ByteSource {
     return true
   }
 
-  /** Reads until the end, for the sake of a damaged .gz, which shows there only. Whether there was more. */
+  /**
+   * Reads to the end, where a damaged `.gz` is detected. Returns whether any bytes were left.
+   */
   async drain(): Promise<boolean> {
     let left = false
     do {

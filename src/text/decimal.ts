@@ -4,16 +4,16 @@ const POINT = 0x2e
 const ZERO = 0x30
 const QUICK_LENGTH = 15
 
-/** Powers of ten that a double holds exactly. */
+/** Powers of ten that are exact as doubles. */
 const powers = Array.from({ length: QUICK_LENGTH + 1 }, (_, i) => 10 ** i)
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
 /**
- * The decimal number in `bytes[start, end)`, rounded as `Number()` rounds it; NaN if that is no number.
+ * Parses the decimal number in `bytes[start, end)`, rounded as `Number()` rounds it. Returns NaN if it is not a number.
  *
- * Nearly every number in a file of word vectors is a few digits around a point: an integer below 2^53 over a power
- * of ten. Both are exact doubles, so one division rounds as it should. The rest is left to `Number()`.
+ * Almost every number in a file of word vectors has few digits: an integer below 2^53 divided by a power of ten. Both are
+ * exact doubles, so one division gives the correctly rounded result. `Number()` parses the others.
  */
 export function parseDecimal(bytes: Buffer, start: number, end: number): number {
   const sign = bytes[start]

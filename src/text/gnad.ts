@@ -1,90 +1,103 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { CsvError, type Options, parse } from 'csv-parse'
 import { checkOptions, checkWord } from '../check.js'
 import { badArgument, badFile, PackedRnnError } from '../errors.js'
-import { fileFailure, LONGEST_RECORD, readText } from './file.js'
+import { fileFailure } from '../files/failure.js'
+import { type CsvFormat, readRows } from './csv.js'
 
-/** One document and its class. */
+/** A document and its category. */
 export interface Article {
   category: string
   text: string
 }
 
 /**
- * How rows are read. `'csv'` as the format is meant. `'notebook'` as the course's loader did: each line is cut at its
- * first `;`, quotes stay in the text, and so does the line end.
+ * How rows are parsed. `'csv'`: as CSV with quotes. `'notebook'`: as the course's loader does; each line is split at its
+ * first `;`, and the text keeps its quotes and its line end.
  */
 export type Dialect = 'csv' | 'notebook'
+/** All dialects. */
 export const dialects = ['csv', 'notebook'] as const satisfies readonly Dialect[]
 
-/** How articles are read. */
+/** Options of `readArticles`. */
 export interface ReadArticlesOptions {
-  /** `'csv'` unless given. */
+  /** Default `'csv'`. */
   dialect?: Dialect
-  /** Stops the reading; the promise then rejects with `signal.reason`. */
+  /** Stops reading; the promise then rejects with `signal.reason`. */
   signal?: AbortSignal
 }
 
-// A field count is checked here and not by csv-parse, so that every complaint is worded alike.
-const csv: Options = {
-  delimiter: ';',
-  quote: "'",
-  escape: "'",
-  record_delimiter: ['\r\n', '\n'],
-  relax_column_count: true,
-  max_record_size: LONGEST_RECORD,
+const formats: Readonly<Record<Dialect, CsvFormat>> = {
+  csv: { delimiter: ';', quote: "'" },
+  notebook: { delimiter: ';', quote: null },
 }
-const notebook: Options = { ...csv, quote: false, escape: null }
 
 /**
- * Reads articles in 10kGNAD's format: UTF-8 rows `category;text`, quoted with `'` where needed, no header, line
- * ends CRLF or LF, the whole file gzipped if its name ends in `.gz`.
+ * Reads articles in 10kGNAD's format: UTF-8 rows `category;text` without a header. Fields are quoted with `'` if necessary,
+ * and lines end in CRLF or LF. The file is decompressed if its name ends in `.gz`.
  *
- * @throws PackedRnnError (rejects) ERR_FILE_FORMAT (file and line) for a row that is not two fields, a misplaced quote or
- * an empty category, a damaged `.gz` or bytes that are no UTF-8; ERR_EMPTY for a file without rows;
- * ERR_INVALID_ARGUMENT for an unknown dialect or option, and where it cannot be read. The signal's reason when that aborts.
+ * @returns the articles in the file's order
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT (file and line) for a row without exactly two fields, a misplaced quote or
+ * an empty category; ERR_FILE_FORMAT for a damaged `.gz` or invalid UTF-8; ERR_EMPTY for a file without rows;
+ * ERR_INVALID_ARGUMENT for an unknown dialect or option, or if the file cannot be read. Rejects with the signal's reason
+ * when it aborts.
+ * @example
+ * ```ts
+ * import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { readArticles } from 'packed-rnn/text'
+ *
+ * const folder = mkdtempSync(join(tmpdir(), 'articles-'))
+ * writeFileSync(join(folder, 'train.csv'), "Sport;Der Ball war im Tor.\nWeb;'Neu; schnell'\n")
+ * const articles = await readArticles(join(folder, 'train.csv'))
+ * console.log(articles.length, articles[1]!.text) // 2 Neu; schnell
+ * rmSync(folder, { recursive: true })
+ * ```
  */
 export async function readArticles(file: string, options: ReadArticlesOptions = {}): Promise<Article[]> {
   checkOptions('readArticles', options, { dialect: true, signal: true })
   const { dialect = 'csv', signal } = options
   checkWord('readArticles', 'dialect', dialect, dialects)
-  // A quoted field may span lines and the parser tells the last one; a complaint names the row's first.
-  let line = 1
   const articles: Article[] = []
-  const parser = parse({
-    ...(dialect === 'csv' ? csv : notebook),
-    on_record: ([category = '', ...fields], { lines }) => {
-      if (category === '') throw badFile(file, line, 'a category', 'an empty field')
-      if (fields.length === 0 || (dialect === 'csv' && fields.length > 1)) {
-        throw badFile(file, line, 'two fields', fields.length + 1)
-      }
-      articles.push({ category, text: fields.join(';') + (dialect === 'csv' ? '' : '\n') })
-      line = lines + 1
-      return null // nothing to pass on
-    },
-  })
-  try {
-    await pipeline(readText(file, signal), parser.resume())
-  } catch (error) {
-    if (error instanceof CsvError) throw badFile(file, line, 'a well-formed row', error.message)
-    throw error
+  const take = ([category = '', ...fields]: string[], line: number) => {
+    if (category === '') throw badFile(file, line, 'a category', 'an empty field')
+    if (fields.length === 0 || (dialect === 'csv' && fields.length > 1)) {
+      throw badFile(file, line, 'two fields', fields.length + 1)
+    }
+    articles.push({ category, text: fields.join(';') + (dialect === 'csv' ? '' : '\n') })
   }
-  if (articles.length === 0) throw new PackedRnnError('ERR_EMPTY', `${file}: holds no articles`)
+  await readRows(file, formats[dialect], take, signal)
+  if (articles.length === 0) throw new PackedRnnError('ERR_EMPTY', `${file}: contains no articles`)
   return articles
 }
 
-/** How articles are written. */
+/** Options of `writeArticles`. */
 export interface WriteArticlesOptions {
-  /** CRLF, as the official files, unless told otherwise. */
+  /** Default CRLF, as in the official files. */
   lineEnd?: '\r\n' | '\n'
 }
 
 /**
- * Writes articles in 10kGNAD's format, so that reading and writing a file gives its bytes back.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category, an unknown line end or option, and where the
+ * Writes articles in 10kGNAD's format, gzipped if the name ends in `.gz`. Reading an official file and writing it again
+ * reproduces its bytes.
+ *
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for an empty category, an unknown line end or option, or if the
  * file cannot be written.
+ * @example
+ * ```ts
+ * import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { writeArticles } from 'packed-rnn/text'
+ *
+ * const folder = mkdtempSync(join(tmpdir(), 'articles-'))
+ * const file = join(folder, 'train.csv')
+ * await writeArticles(file, [{ category: 'Web', text: 'Neu; schnell' }])
+ * console.log(readFileSync(file, 'utf8').trim()) // Web;'Neu; schnell'
+ * rmSync(folder, { recursive: true })
+ * ```
  */
 export async function writeArticles(
   file: string,
@@ -110,7 +123,7 @@ export async function writeArticles(
   }
 }
 
-/** Quotes where Python's csv writer does under QUOTE_MINIMAL, and nowhere else. */
+/** Quotes a field where Python's csv writer does under QUOTE_MINIMAL. */
 function quoted(field: string): string {
   return /[;'\r\n]/.test(field) ? `'${field.replaceAll("'", "''")}'` : field
 }

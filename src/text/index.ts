@@ -1,5 +1,5 @@
 /**
- * From files to ids: articles, word vectors, tokenizers, vocabularies, labels, batches.
+ * Reads corpora and word vectors, and turns texts into ids: tokenizers, vocabularies, labels, batches.
  * @module
  */
 export { type Batch, Batches, type BatchesOptions, type Epoch, type LabelledDocuments } from './batches.js'

@@ -3,20 +3,20 @@ import { Generator } from '../random.js'
 import type { Article } from './gnad.js'
 import { type Lexicon, makeLexicon } from './lexicon.js'
 
-/** Which way round a sentence names the two parties that every sentence has. */
+/** The order of the two parties in each sentence. */
 type Order = 'agent first' | 'patient first' | 'either'
 
 interface Genre {
   category: string
-  /** Its articles in 10kGNAD's official test file, of 1,028. */
+  /** Number of its articles among the 1,028 of 10kGNAD's official test file. */
   weight: number
-  /** Which topic's words it uses. */
+  /** The topic whose words it uses. */
   topic: number
   order: Order
 }
 
-// Two pairs share a topic, so that only the order of the words tells which of the two an article is: counting words
-// answers .70 of all articles at best.
+// Two pairs of categories share a topic, so only word order separates the two. A classifier that counts words reaches an
+// accuracy of .70 at best.
 const genres: readonly Genre[] = [
   { category: 'Etat', weight: 67, topic: 0, order: 'either' },
   { category: 'Inland', weight: 102, topic: 1, order: 'either' },
@@ -33,20 +33,30 @@ const TOPICS = 7
 const SHORTEST = 7
 const LONGEST = 4800
 const MEDIAN = 298
-/** Of the logarithm of the length: with the median it puts the mean at 368. */
+/** Standard deviation of the length's logarithm. With the median it gives a mean of 368. */
 const SPREAD = 0.65
 
-/** At once: more would not fit in the memory of a process. */
+/** Per call: more would not fit in a process's memory. */
 const MOST_ARTICLES = 1e6
 
 /**
- * Articles in 10kGNAD's format, categories and lengths (7 to 4,800 tokens between spaces, half of them under 298),
- * made of invented words: a classification task that may be shipped. Two pairs of categories differ in the order of
- * their words alone; the other five have topic words of their own. The commonest category has a share of .16.
+ * Generates articles of invented words with 10kGNAD's categories and lengths (7 to 4,800 tokens separated by spaces, median
+ * 298): a classification task that may be
+ * redistributed. Two pairs of categories differ only in word order; each of the other five
+ * has its own topic words. The most common category has a share of .16.
  *
- * All seeds speak one language, so that articles of another seed can be a test set. Same count and seed, same text.
+ * All seeds use the same language, so articles from another seed can serve as a test set. The same count and seed give the
+ * same articles.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a count that is no integer from 1 to 1,000,000, or a bad seed.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if `count` is not an integer from 1 to 1,000,000, or for an invalid seed.
+ * @example
+ * ```ts
+ * import { inventArticles } from 'packed-rnn/text'
+ *
+ * const articles = inventArticles(500, 1)
+ * const sport = articles.filter(({ category }) => category === 'Sport')
+ * console.log(articles.length, sport.length) // 500 58
+ * ```
  */
 export function inventArticles(count: number, seed: number): Article[] {
   if (!Number.isInteger(count) || count < 1 || count > MOST_ARTICLES) {
@@ -61,7 +71,7 @@ export function inventArticles(count: number, seed: number): Article[] {
   })
 }
 
-/** Genres in the proportion of their weights: the j-th of `count` is where its share of the total weight falls. */
+/** Returns `count` genres in proportion to their weights: cumulative weights are scaled to `count` and rounded. */
 function spread(count: number): Genre[] {
   const total = genres.reduce((sum, { weight }) => sum + weight, 0)
   let sum = 0
@@ -77,15 +87,15 @@ function article(length: number, genre: Genre, lexicon: Lexicon, generator: Gene
   while (tokens.length < length) {
     const left = length - tokens.length
     const size = SHORTEST + generator.below(8)
-    // What would be left for the next sentence must be enough for one.
+    // The rest must be long enough for another sentence.
     tokens.push(...sentence(left < size + SHORTEST ? left : size, genre, lexicon, generator))
   }
   return tokens.join(' ')
 }
 
 /**
- * An opening word, then the middle with `agent verb patient` or `patient verb agent` somewhere in it, then a participle
- * that ends the sentence. Only the order depends on which of a pair of genres it is; every word is drawn alike.
+ * An opening word, a middle with `agent verb patient` or `patient verb agent` at a random place, and a final participle. Two
+ * genres of a pair differ only in that order; their words are drawn from the same distributions.
  */
 function sentence(size: number, genre: Genre, lexicon: Lexicon, generator: Generator): string[] {
   const agent = pick(lexicon.agents, generator)
@@ -107,7 +117,7 @@ function middleWord(genre: Genre, lexicon: Lexicon, generator: Generator): strin
   const kind = generator.uniform()
   if (kind < 0.35) return pick(lexicon.functionWords, generator)
   if (kind < 0.7) {
-    // A tenth from any topic, as articles do mention other things.
+    // A tenth is drawn from any topic, because articles mention other things too.
     const topic = generator.below(10) === 0 ? generator.below(TOPICS) : genre.topic
     return pick(lexicon.topics[topic]!, generator)
   }
@@ -118,7 +128,7 @@ function middleWord(genre: Genre, lexicon: Lexicon, generator: Generator): strin
   return dress < 0.0735 ? `'${word}'` : word
 }
 
-/** A semicolon or an apostrophe stands in about every twelfth article, so that CSV quoting is needed as in 10kGNAD. */
+/** About every twelfth article contains a semicolon or an apostrophe, so CSV quoting is needed as in 10kGNAD. */
 function stop(generator: Generator): string {
   const kind = generator.uniform()
   if (kind < 0.0015) return ';'
@@ -127,7 +137,7 @@ function stop(generator: Generator): string {
   return kind < 0.05 ? '!' : '.'
 }
 
-/** Early words more often than late ones, as in any language. */
+/** Draws a word; words early in the list are more frequent, as in natural languages. */
 function pick(words: readonly string[], generator: Generator): string {
   return words[Math.floor(words.length * generator.uniform() ** 2)]!
 }

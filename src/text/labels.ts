@@ -1,14 +1,25 @@
 import { badArgument, PackedRnnError } from '../errors.js'
 
-/** Class names and their numbers, as scikit-learn's `LabelEncoder` gives them: sorted by code point. Immutable. */
+/**
+ * Maps class names to numbers like scikit-learn's `LabelEncoder`: names are sorted by code point. Immutable.
+ * @example
+ * ```ts
+ * import { LabelEncoder } from 'packed-rnn/text'
+ *
+ * const labels = LabelEncoder.fit(['Web', 'Sport', 'Web'])
+ * console.log(labels.classes) // ['Sport', 'Web']
+ * console.log(labels.transform(['Web', 'Sport'])) // Int32Array(2) [1, 0]
+ * console.log(labels.inverse([1])) // ['Web']
+ * ```
+ */
 export class LabelEncoder {
   /** `classes[i]` has number `i`. */
   readonly classes: readonly string[]
   readonly #numbers: ReadonlyMap<string, number>
 
   /**
-   * For classes in an order already settled, a checkpoint's say.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a class that comes twice.
+   * Takes the classes in a fixed order, such as a checkpoint's.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a duplicate class.
    */
   constructor(classes: readonly string[]) {
     this.classes = [...classes]
@@ -18,17 +29,17 @@ export class LabelEncoder {
     }
   }
 
-  /** Learns the classes of these labels. @throws PackedRnnError ERR_EMPTY if there are none. */
+  /** Returns an encoder for the distinct classes of `labels`. @throws PackedRnnError ERR_EMPTY without labels. */
   static fit(labels: Iterable<string>): LabelEncoder {
     const classes = [...new Set(labels)].sort(byCodePoint)
     if (classes.length === 0)
-      throw new PackedRnnError('ERR_EMPTY', 'LabelEncoder.fit: labels: wanted some, got none')
+      throw new PackedRnnError('ERR_EMPTY', 'LabelEncoder.fit: labels: wanted at least one label, got none')
     return new LabelEncoder(classes)
   }
 
   /**
-   * One class number a label.
-   * @throws PackedRnnError ERR_UNKNOWN_LABEL, with all unknown and known ones, if a label is no class.
+   * Returns the class number of each label.
+   * @throws PackedRnnError ERR_UNKNOWN_LABEL if a label is not a class; the message lists all unknown labels and all classes.
    */
   transform(labels: readonly string[]): Int32Array {
     const unknown = new Set(labels.filter(label => !this.#numbers.has(label)))
@@ -45,7 +56,7 @@ export class LabelEncoder {
     return Int32Array.from(labels, label => this.#numbers.get(label)!)
   }
 
-  /** The class of each number. @throws PackedRnnError ERR_OUT_OF_RANGE if one has no class. */
+  /** Returns the class of each number. @throws PackedRnnError ERR_OUT_OF_RANGE if a number has no class. */
   inverse(numbers: ArrayLike<number>): string[] {
     return Array.from(numbers, number => {
       const label = this.classes[number]
@@ -58,7 +69,7 @@ export class LabelEncoder {
   }
 }
 
-/** JavaScript sorts by UTF-16 unit, which puts U+1F600 before U+FFFD; the order of UTF-8 bytes is by code point. */
+/** UTF-8 bytes sort by code point. JavaScript sorts strings by UTF-16 unit, which puts U+1F600 before U+FFFD. */
 function byCodePoint(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

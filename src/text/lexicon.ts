@@ -1,6 +1,6 @@
 import { Generator } from '../random.js'
 
-/** The words of the invented language by their place in a sentence; no word stands in two of the lists. */
+/** The words of the invented language by their role in a sentence. No word is in two lists. */
 export interface Lexicon {
   openings: readonly string[]
   functionWords: readonly string[]
@@ -8,9 +8,9 @@ export interface Lexicon {
   patients: readonly string[]
   verbs: readonly string[]
   participles: readonly string[]
-  /** Nouns and adjectives that say nothing about the topic. */
+  /** Nouns and adjectives that are independent of the topic. */
   general: readonly string[]
-  /** Nouns, a list a topic. */
+  /** Nouns, one list per topic. */
   topics: readonly (readonly string[])[]
 }
 
@@ -41,12 +41,12 @@ const codas = 'ck ft l ld lm m n nd ng nk r rb rg rk rt s sch st t'.split(' ')
 const nounEndings = ['e', 'el', 'er', 'ling', 'ung']
 const adjectiveEndings = ['bar', 'haft', 'ig', 'isch', 'lich']
 
-/** Makes the language: always the same words for the same number of topics. */
+/** Generates the language. The same number of topics gives the same words. */
 export function makeLexicon(topics: number): Lexicon {
   const generator = new Generator(0)
   const taken = new Set([...openings, ...functionWords])
   const one = (items: readonly string[]): string => items[generator.below(items.length)]!
-  // Two syllables and an ending, so that hardly a word comes out that somebody uses.
+  // Two syllables and an ending, so that few words are real ones.
   const stem = (): string =>
     one(onsets) + one(vowels) + one(lightCodas) + one(onsets) + one(vowels) + one(codas)
   const noun = (): string => capitalised(stem() + one(nounEndings))

@@ -1,6 +1,6 @@
 /**
- * The lines of a text that comes in pieces, each without its end, which is LF or CRLF. Nothing else ends a line: not a CR
- * alone, nor U+2028, which stand within articles. The last line may go without.
+ * Splits a text that arrives in pieces into lines without their ends. Only LF and CRLF end a line; a single CR or U+2028 does
+ * not, because articles contain them. The last line needs no end.
  */
 export async function* lines(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = ''

@@ -3,20 +3,28 @@ import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
 import type { Article } from './gnad.js'
 
-/** How articles are divided. */
+/** Options of `stratifiedSplit`. */
 export interface SplitOptions {
-  /** The share of articles to put aside, above 0 and below 1. */
+  /** The share of test articles, above 0 and below 1. */
   test: number
-  /** Chooses which: the same seed and articles give the same parts. */
+  /** Seed of the random choice. The same seed and articles give the same parts. */
   seed: number
 }
 
 /**
- * Divides articles into two parts in which every category has the same share, as nearly as whole articles allow.
- * Both parts keep the articles' order. A category of two or more stands on both sides, a single article goes to
- * `train`; apart from that, `test` has `test * articles.length` articles, rounded.
+ * Splits articles into training and test articles at random, with the same share of each category in both parts, as exactly
+ * as whole articles allow. Both parts keep the articles' order. A category of two or more articles is in both parts; a
+ * category's only article goes to `train`. Within these limits `test` has `test * articles.length` articles, rounded.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a share outside, a bad seed or an unknown option, ERR_EMPTY without articles.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a share outside (0, 1), an invalid seed or an unknown option; ERR_EMPTY
+ * without articles.
+ * @example
+ * ```ts
+ * import { inventArticles, stratifiedSplit } from 'packed-rnn/text'
+ *
+ * const { train, test } = stratifiedSplit(inventArticles(500, 1), { test: 0.2, seed: 1 })
+ * console.log(train.length, test.length) // 400 100
+ * ```
  */
 export function stratifiedSplit(
   articles: readonly Article[],
@@ -28,7 +36,7 @@ export function stratifiedSplit(
     throw badArgument('stratifiedSplit', 'test', 'a share above 0 and below 1', share)
   }
   if (articles.length === 0)
-    throw new PackedRnnError('ERR_EMPTY', 'stratifiedSplit: articles: wanted some, got none')
+    throw new PackedRnnError('ERR_EMPTY', 'stratifiedSplit: articles: wanted at least one article, got none')
 
   const generator = new Generator(seed)
   const byCategory = new Map<string, number[]>()
@@ -49,7 +57,7 @@ export function stratifiedSplit(
   }
 }
 
-/** How many of each category to put aside: largest remainders, inside the bounds that both sides set. */
+/** The number of test articles of each category: largest remainders, within the bounds of both parts. */
 function allot(sizes: number[], share: number): number[] {
   const wanted = Math.round(share * sizes.reduce((sum, size) => sum + size, 0))
   const parts = sizes.map(size => {

@@ -4,7 +4,7 @@ import type { Article } from './gnad.js'
 import { batchOrder } from './order.js'
 import { type Tokenizer, tokenizers } from './tokenize.js'
 
-/** Order statistics of numbers; between two of them a quantile is interpolated, as numpy does. */
+/** Order statistics of numbers. Quantiles between two numbers are interpolated linearly, as numpy does. */
 export interface Quantiles {
   min: number
   median: number
@@ -16,7 +16,7 @@ export interface Quantiles {
 
 /** @throws PackedRnnError ERR_EMPTY without numbers. */
 export function quantiles(numbers: readonly number[]): Quantiles {
-  if (numbers.length === 0) throw badArgument('quantiles', 'numbers', 'some', 'none', 'ERR_EMPTY')
+  if (numbers.length === 0) throw badArgument('quantiles', 'numbers', 'at least one', 'none', 'ERR_EMPTY')
   const sorted = numbers.toSorted((a, b) => a - b)
   const quantile = (q: number) => {
     const place = q * (sorted.length - 1)
@@ -34,11 +34,22 @@ export function quantiles(numbers: readonly number[]): Quantiles {
 }
 
 /**
- * The share of real tokens in batches that are padded to their longest document. Without a batch size all documents are
- * one batch. Where there are no tokens at all nothing is padded: 1.
+ * Returns the share of real tokens in batches that are padded to their longest document.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a batch size that is no positive integer, or an unknown option;
- * ERR_OUT_OF_RANGE for a length that is no integer of at least 0.
+ * @param lengths tokens of each document
+ * @param options `batchSize`: by default all documents are one batch; `bucketByLength`: whether documents of similar length
+ * share a batch, default false.
+ * @returns a share above 0 and up to 1; 1 if no document has tokens
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if the batch size is not a positive integer, or for an unknown option;
+ * ERR_OUT_OF_RANGE if a length is not an integer of at least 0.
+ * @example
+ * ```ts
+ * import { paddingEfficiency } from 'packed-rnn/text'
+ *
+ * const lengths = [3, 9, 4, 8]
+ * console.log(paddingEfficiency(lengths, { batchSize: 2 })) // 0.7058823529411765
+ * console.log(paddingEfficiency(lengths, { batchSize: 2, bucketByLength: true })) // 0.9230769230769231
+ * ```
  */
 export function paddingEfficiency(
   lengths: readonly number[],
@@ -53,35 +64,35 @@ export function paddingEfficiency(
   return total(padded) === 0 ? 1 : total(lengths) / total(padded)
 }
 
-/** What a tokenizer makes of articles. */
+/** Statistics of articles for one tokenizer. */
 export interface TokenStatistics {
   tokenizer: keyof typeof tokenizers
   tokens: number
-  /** Different ones. */
+  /** Distinct tokens. */
   distinct: number
-  /** Tokens of an article. */
+  /** Tokens per article. */
   lengths: Quantiles
-  /** The shares that have no vector, of the tokens and of the distinct ones; null where no vectors are given. */
+  /** The shares of tokens, and of distinct tokens, that have no vector; null without `known`. */
   unknown: { tokens: number; distinct: number } | null
-  /** Real tokens to padded ones, in batches of the file's order, in batches of similar length, and in a single batch. */
+  /** `paddingEfficiency` of batches in the file's order, of batches of similar lengths, and of a single batch. */
   padding: { batches: { batchSize: number; inOrder: number; byLength: number }[]; all: number }
 }
 
-/** What `inspectArticles` finds. */
+/** The result of `inspectArticles`. */
 export interface ArticleStatistics {
   articles: number
-  /** The commonest first. */
+  /** In descending order of their counts. */
   categories: { name: string; count: number }[]
-  /** Articles of more than `above` tokens between white space, and the text of one of them. */
+  /** The articles of more than `above` tokens by the `whitespace` tokenizer, and the text of the nth; null if there is none. */
   long: { above: number; count: number; share: number; nth: number; text: string | null }
   tokenizers: TokenStatistics[]
 }
 
-/** What to look for. */
+/** Options of `inspectArticles`. */
 export interface InspectOptions {
-  /** An article is long above so many tokens; 100 unless given, as in the course notebook. */
+  /** An article with more tokens is long. Default 100, as in the course notebook. */
   long?: number
-  /** Which of the long articles to show, from 0; 13 unless given. */
+  /** The index of the long article whose text is returned; default 13. */
   nth?: number
   /** The words that have a vector. */
   known?: ReadonlySet<string>
@@ -90,9 +101,17 @@ export interface InspectOptions {
 const BATCH_SIZES = [32, 64, 256]
 
 /**
- * Counts, lengths, unknown words and the cost of padding.
- * @throws PackedRnnError ERR_EMPTY without articles; ERR_OUT_OF_RANGE where `long` or `nth` is no integer of at least 0;
+ * Returns counts, lengths, unknown words and the cost of padding.
+ * @throws PackedRnnError ERR_EMPTY without articles; ERR_OUT_OF_RANGE if `long` or `nth` is not an integer of at least 0;
  * ERR_INVALID_ARGUMENT for an unknown option.
+ * @example
+ * ```ts
+ * import { inspectArticles, inventArticles } from 'packed-rnn/text'
+ *
+ * const { categories, tokenizers } = inspectArticles(inventArticles(500, 1))
+ * console.log(categories[0]) // { name: 'Web', count: 82 }
+ * console.log(tokenizers[0]!.lengths.median) // 310
+ * ```
  */
 export function inspectArticles(
   articles: readonly Article[],
@@ -102,7 +121,8 @@ export function inspectArticles(
   const { long = 100, nth = 13, known } = options
   checkInteger('inspectArticles', 'long', long, 0)
   checkInteger('inspectArticles', 'nth', nth, 0)
-  if (articles.length === 0) throw badArgument('inspectArticles', 'articles', 'some', 'none', 'ERR_EMPTY')
+  if (articles.length === 0)
+    throw badArgument('inspectArticles', 'articles', 'at least one', 'none', 'ERR_EMPTY')
   const counts = new Map<string, number>()
   for (const { category } of articles) counts.set(category, (counts.get(category) ?? 0) + 1)
   const categories = [...counts].map(([name, count]) => ({ name, count }))

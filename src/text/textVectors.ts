@@ -7,25 +7,25 @@ const NEWLINE = 0x0a
 const SPACE = 0x20
 const LONGEST_LINE = 1 << 24
 
-/** A line without its end and the white space before that: `bytes[start, end)` until the source reads on. */
+/** A line without its end and trailing white space: `bytes[start, end)`, valid until the source reads more. */
 export interface Line {
   bytes: Buffer
   start: number
   end: number
 }
 
-/** What the readers of both formats are told. */
+/** Arguments of the readers of both formats. */
 export interface VectorReading {
   file: string
   /** Lines before the first row. */
   headerLines: number
-  /** Rows that the header promises; infinite without one. */
+  /** The header's number of rows; infinite without a header. */
   promised: number
   limit: number
   warn: (message: string) => void
 }
 
-/** The next line of a source, used up; null at the end of the file. */
+/** Consumes and returns the next line of a source; null at the end of the file. */
 export async function nextLine(source: ByteSource, file: string): Promise<Line | null> {
   let newline = source.bytes.indexOf(NEWLINE, source.at)
   while (newline < 0) {
@@ -43,7 +43,7 @@ export async function nextLine(source: ByteSource, file: string): Promise<Line |
   return { bytes: source.bytes, start, end: rightStripped(source.bytes, start, source.at) }
 }
 
-/** Reads rows of text, a word and its numbers with single spaces between. */
+/** Reads text rows: a word and its numbers, separated by single spaces. */
 export async function readTextRows(
   source: ByteSource,
   table: VectorTable,
@@ -55,7 +55,7 @@ export async function readTextRows(
     const line = await nextLine(source, file)
     if (line === null) break
     if (row === promised) {
-      warn(`${file}:${headerLines + row + 1}: passed over, after the ${promised} rows promised`)
+      warn(`${file}:${headerLines + row + 1}: ignored the rows after the ${promised} of the header`)
       await source.drain()
       return
     }
@@ -82,7 +82,7 @@ function takeRow(
   if (isBroken(word, bytes.subarray(start, space)))
     throw badFile(file, number, 'a word in UTF-8', `'${word}'`)
   if (table.has(word)) {
-    warn(`${file}:${number}: passed over, '${word}' has a vector already`)
+    warn(`${file}:${number}: skipped, '${word}' already has a vector`)
     return
   }
   const offset = table.add(word)
@@ -94,7 +94,10 @@ function takeRow(
     : badFile(file, number, `${table.dim + 1} parts`, parts.length)
 }
 
-/** Writes the numbers into a row; returns how many were good, the row's length if all of them and no more. */
+/**
+ * Writes the numbers into `row`. Returns how many were valid before the first invalid one; `row.length` if the line has
+ * exactly that many valid numbers.
+ */
 function parseRow(bytes: Buffer, start: number, end: number, row: Float32Array): number {
   let from = start
   for (let column = 0; column < row.length; column++) {
@@ -108,7 +111,7 @@ function parseRow(bytes: Buffer, start: number, end: number, row: Float32Array):
   return from > end ? row.length : row.length + 1
 }
 
-/** Where a line ends without its ASCII white space. Bytes, because a word may be NBSP or U+3000. */
+/** Returns the line's end without trailing ASCII white space. Other white space is kept, because a word may be NBSP or U+3000. */
 function rightStripped(bytes: Buffer, start: number, end: number): number {
   let at = end
   while (at > start && (bytes[at - 1] === SPACE || (bytes[at - 1]! >= 0x09 && bytes[at - 1]! <= 0x0d))) at--

@@ -2,25 +2,27 @@ import { isUtf8 } from 'node:buffer'
 import { badFile } from '../errors.js'
 
 const FIRST_ROWS = 1024
-/** In a row: 16 MB of float32, as much as a line may have. */
+/** Numbers per row, at most: 16 MB of float32, the limit of a line. */
 export const MOST_NUMBERS = 1 << 22
 
-/** Words and their vectors: row `i` of `data`, `[words.length, dim]`, belongs to `words[i]`. */
+/** Words and their vectors. */
 export interface WordVectors {
   words: string[]
+  /** Numbers per vector. */
   dim: number
+  /** [words.length, dim], row-major; row `i` is the vector of `words[i]`. */
   data: Float32Array
 }
 
 export interface VectorTableOptions {
   file: string
   dim: number
-  /** Rows that there can be at most; infinite where the file does not tell. */
+  /** The maximum number of rows; infinite if it is unknown. */
   bound: number
   keep: ReadonlySet<string> | undefined
 }
 
-/** The rows taken so far from a file of word vectors. */
+/** Collects the rows of a file of word vectors. */
 export class VectorTable {
   readonly dim: number
   data: Float32Array
@@ -35,22 +37,22 @@ export class VectorTable {
     this.#file = file
     this.#keep = keep
     this.#bound = Math.min(bound, keep?.size ?? bound)
-    // All at once where every row is wanted; growing would need twice the memory for a moment.
+    // Allocated at once if every row is kept. Growing temporarily needs twice the memory.
     const exact = keep === undefined && Number.isFinite(bound)
     this.data = this.#allocate(exact ? bound : Math.min(FIRST_ROWS, this.#bound))
   }
 
-  /** Whether a word is asked for; the rows of the others are not looked at. */
+  /** Whether a word is to be kept. Rows of other words are not checked. */
   wants(word: string): boolean {
     return this.#keep === undefined || this.#keep.has(word)
   }
 
-  /** Whether a word has its row. Of two rows the first counts. */
+  /** Whether a word already has a row. The first row of a word counts. */
   has(word: string): boolean {
     return this.#words.has(word)
   }
 
-  /** Makes room for the row of a new word; where in `data` it begins. */
+  /** Allocates the row of a new word. Returns its offset in `data`. */
   add(word: string): number {
     const offset = this.#words.size * this.dim
     if (offset === this.data.length) {
@@ -77,7 +79,7 @@ export class VectorTable {
   }
 }
 
-/** Whether a word came from bytes that are not UTF-8: they decode to U+FFFD, but so does U+FFFD itself. */
+/** Whether a word was decoded from invalid UTF-8. Invalid bytes decode to U+FFFD, but so does a valid U+FFFD. */
 export function isBroken(word: string, bytes: Buffer): boolean {
   return word.includes('\ufffd') && !isUtf8(bytes)
 }

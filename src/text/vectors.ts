@@ -6,22 +6,22 @@ import { ByteSource } from './byteSource.js'
 import { type Line, nextLine, readTextRows } from './textVectors.js'
 import { MOST_NUMBERS, VectorTable, type WordVectors } from './vectorTable.js'
 
-/** What a byte of gzip unpacks to at most. */
+/** The maximum number of bytes that a byte of gzip decompresses to. */
 const MOST_UNPACKED = 1032
 
-/** What is read of a file of word vectors. */
+/** Options of `readWordVectors`. */
 export interface ReadWordVectorsOptions {
-  /** Take these words only. The other rows are passed over unchecked, and take no memory. */
+  /** Keeps only these words. Other rows are skipped without checks and take no memory. By default all words are kept. */
   keep?: ReadonlySet<string>
-  /** Look at the first so many rows of the file only. */
+  /** Reads only this many rows of the file, from its first. By default all rows are read. */
   limit?: number
-  /** Word2vec's text or its binary format; unless given, the first row tells. */
+  /** word2vec's text or binary format. By default the format is detected from the first row. */
   format?: 'text' | 'binary'
-  /** The file, text then, begins with its first row, as GloVe's do. */
+  /** Whether the file is text without a header line, like GloVe's files. Default false. */
   noHeader?: boolean
   /** Stops the reading; the promise then rejects with `signal.reason`. */
   signal?: AbortSignal
-  /** Told of what the reader passes over: the later rows of a word, rows beyond the number promised. */
+  /** Called for each thing that is skipped: repeated rows of a word, and rows beyond the header's number. */
   onWarning?: (message: string) => void
 }
 
@@ -35,16 +35,29 @@ const optionNames: OptionNames<ReadWordVectorsOptions> = {
 }
 
 /**
- * Reads word vectors in word2vec's and fastText's text format (a header `rows dim`, then a word and `dim` numbers a line,
- * single spaces between), in the same without a header, or in word2vec's binary format; gzipped if the name ends in
- * `.gz`. Streams, so that memory is what is kept.
+ * Reads word vectors in one of three formats: word2vec's and fastText's text format (a header `rows dim`, then lines with a
+ * word and `dim` numbers, separated by single spaces), the same without a header, or word2vec's binary format. The file is
+ * decompressed if its name ends in `.gz`. It is streamed, so only the kept rows take memory.
  *
- * Of a word that comes twice the first row counts.
+ * If a word occurs more than once, its first row counts.
  *
- * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file and where possible the line or row, for a bad header,
- * a row that is not `dim + 1` parts, a number that is not finite in float32, a word that is not UTF-8, fewer rows than
- * promised, or a damaged `.gz`; ERR_INVALID_ARGUMENT for a bad or unknown option, and where the file cannot be read. The signal's
- * reason when that aborts.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file and if possible the line or row, for an invalid header,
+ * a row without exactly `dim + 1` parts, a number that is not finite in float32, a word that is not UTF-8, fewer rows than
+ * the header's number, or a damaged `.gz`; ERR_INVALID_ARGUMENT for an invalid or unknown option, or if the file cannot be
+ * read. Rejects with the signal's reason when it aborts.
+ * @example
+ * ```ts
+ * import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { readWordVectors } from 'packed-rnn/text'
+ *
+ * const folder = mkdtempSync(join(tmpdir(), 'vectors-'))
+ * writeFileSync(join(folder, 'words.vec'), '3 2\nder 0.5 1\nTor 2 -1\nBall 3 0\n')
+ * const vectors = await readWordVectors(join(folder, 'words.vec'), { keep: new Set(['Tor', 'Ball']) })
+ * console.log(vectors.words, vectors.data) // ['Tor', 'Ball'] Float32Array(4) [2, -1, 3, 0]
+ * rmSync(folder, { recursive: true })
+ * ```
  */
 export async function readWordVectors(
   file: string,
@@ -79,7 +92,10 @@ export async function readWordVectors(
   }
 }
 
-/** The rows that a file has room for, two bytes or more a number: memory is not made for a promise that it cannot keep. */
+/**
+ * The maximum number of rows for the file's size, at two bytes or more per number. It limits the memory that is allocated for
+ * a wrong header.
+ */
 async function mostRows(file: string, dim: number): Promise<number> {
   const found = await stat(file)
   if (!found.isFile()) return Number.POSITIVE_INFINITY
@@ -98,7 +114,7 @@ function readHeader(file: string, line: Line): Shape {
   return { rows: Number(match[1]), dim: Number(match[2]) }
 }
 
-/** Without a header the first row tells the dimension, and nobody how many rows there are. */
+/** Without a header, the first row determines the dimension, and the number of rows is unknown. */
 function shapeOfRow(file: string, { bytes, start, end }: Line): Shape {
   const dim = bytes.toString('latin1', start, end).split(' ').length - 1
   if (dim === 0) throw badFile(file, 1, 'a word and numbers', '1 part')

@@ -3,35 +3,47 @@ import { badArgument, PackedRnnError } from '../errors.js'
 import { Generator } from '../random.js'
 import { MOST_NUMBERS, type WordVectors } from './vectorTable.js'
 
-/** The id of every word that a vocabulary does not hold. */
+/** The id of every word that is not in a vocabulary. */
 export const UNK = 0
 
 /**
- * Which id stands for padding where somebody pads a batch. `'shared'`: UNK, as in the course notebook, so that padding
- * and unknown words are one row of the embedding. `'own'`: 1, with a row that no word has; words begin at 2.
+ * The id for padding, for programs that pad batches. `'shared'`: UNK, as in the course notebook, so padding and unknown words
+ * share a row of the embedding. `'own'`: 1, a row that no word uses; words then begin at 2.
  *
- * Packed batches are never padded. So the choice changes no result, and a row of its own is neither read nor trained: it
- * stays as it began, zeros in `embeddingTable`. It is there for other programs, in which the state's `embedding.weight`
- * then fits an embedding with `padding_idx=1`.
+ * Packed batches are never padded, so the choice does not change any result. A separate padding row is neither read nor
+ * trained and keeps its initial value, zeros in `embeddingTable`. Use it if another program is to load the saved
+ * `embedding.weight` into an embedding with `padding_idx=1`.
  */
 export type Padding = 'shared' | 'own'
 
-/** Which ids a vocabulary has besides its words'. */
+/** Options of a vocabulary. */
 export interface VocabularyOptions {
-  /** `'shared'` unless given. */
+  /** Default `'shared'`. */
   padding?: Padding
 }
 
-/** What `decode` answers for the ids before the first word's. */
+/** The results of `decode` for the ids before the first word's. */
 const SPECIAL_WORDS = ['<unk>', '<pad>']
 
-/** Words and their ids: UNK is 0, a padding of its own 1, and the words follow in their order. Immutable. */
+/**
+ * Words and their ids: 0 is UNK, 1 is padding if `padding` is `'own'`, and the words follow in order. Immutable.
+ * @example
+ * ```ts
+ * import { tokenizers, Vocabulary } from 'packed-rnn/text'
+ *
+ * const documents = ['der Ball im Tor', 'der Ring'].map(tokenizers.whitespace)
+ * const vocabulary = Vocabulary.fromDocuments(documents)
+ * console.log(vocabulary.size) // 6
+ * console.log(vocabulary.encode(['der', 'Ring', 'Wien'])) // Int32Array(3) [1, 5, 0]
+ * console.log(vocabulary.decode(5)) // Ring
+ * ```
+ */
 export class Vocabulary {
-  /** Without UNK and padding, in the order of their ids. */
+  /** The words in the order of their ids, without UNK and padding. */
   readonly words: readonly string[]
-  /** Whether padding has an id of its own. */
+  /** Whether padding shares the id of UNK or has its own. */
   readonly padding: Padding
-  /** The id of the first word: 1, or 2 after a padding of its own. */
+  /** The id of the first word: 1, or 2 if `padding` is `'own'`. */
   readonly firstId: number
   readonly #ids: ReadonlyMap<string, number>
 
@@ -45,9 +57,9 @@ export class Vocabulary {
   }
 
   /**
-   * Ids in the order given, so that row `i` of word vectors belongs to id `firstId + i`.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a word that comes twice: dropping it would shift every row after it; for
-   * an unknown `padding` or option.
+   * Returns a vocabulary of these words, with ids in their order: row `i` of word vectors belongs to id `firstId + i`.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a duplicate word (dropping it would shift all later rows), or for an
+   * unknown `padding` or option.
    */
   static fromWords(words: Iterable<string>, options: VocabularyOptions = {}): Vocabulary {
     checkOptions('Vocabulary.fromWords', options, { padding: true })
@@ -62,8 +74,10 @@ export class Vocabulary {
   }
 
   /**
-   * The words that come at least `minCount` times (1 unless given), in the order of their first use.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for a `minCount` that is no positive integer, or an unknown `padding` or option.
+   * Returns a vocabulary of the words that occur at least `minCount` times (default 1), in the order of their first
+   * occurrence.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT if `minCount` is not a positive integer, or for an unknown `padding` or
+   * option.
    */
   static fromDocuments(
     documents: Iterable<readonly string[]>,
@@ -82,27 +96,30 @@ export class Vocabulary {
     return new Vocabulary(words, options)
   }
 
-  /** How many ids there are, those of UNK and padding among them: the rows of an embedding. */
+  /** The number of ids, including UNK and padding: the rows of an embedding. */
   get size(): number {
     return this.firstId + this.words.length
   }
 
-  /** The id to pad with: UNK if that is shared, else 1. */
+  /** The id to pad with: UNK if `padding` is `'shared'`, else 1. */
   get paddingId(): number {
     return this.firstId - 1
   }
 
-  /** Whether a word has an id of its own. */
+  /** Whether a word is in the vocabulary. */
   has(word: string): boolean {
     return this.#ids.has(word)
   }
 
-  /** One id a token, UNK where the word is not known. */
+  /** Returns the id of each token, UNK for unknown words. */
   encode(tokens: readonly string[]): Int32Array {
     return Int32Array.from(tokens, token => this.#ids.get(token) ?? UNK)
   }
 
-  /** The word of an id, `<unk>` for UNK and `<pad>` for a padding of its own. ERR_OUT_OF_RANGE if no word has it. */
+  /**
+   * Returns the word of an id; `<unk>` for UNK, and `<pad>` for a separate padding id.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for an invalid id.
+   */
   decode(id: number): string {
     const word = id >= 0 && id < this.firstId ? SPECIAL_WORDS[id] : this.words[id - this.firstId]
     if (word === undefined) {
@@ -113,26 +130,35 @@ export class Vocabulary {
 }
 
 /**
- * What stands in the row of UNK, and of any word without a vector. `'uniform'`: draws from [0, 1) as in the course
- * notebook, which is some ten times as long as a trained vector; `'zero'`; `'mean'`: the mean of all the vectors.
+ * The content of the row of UNK, and of the row of each word without a vector. `'uniform'`: numbers drawn from [0, 1), as in
+ * the course notebook; such a row is about ten times as long as a trained vector. `'zero'`: zeros. `'mean'`: the mean of all
+ * vectors.
  */
 export type UnknownRows = 'uniform' | 'zero' | 'mean'
 
-/** What stands where no vector does. */
+/** Options of `embeddingTable`. */
 export interface EmbeddingTableOptions {
-  /** `'uniform'` unless given. */
+  /** Default `'uniform'`. */
   unk?: UnknownRows
-  /** For `'uniform'`; 0 unless given. */
+  /** The seed for `'uniform'`; default 0. */
   seed?: number
 }
 
 /**
- * The weights `[vocabulary.size, vectors.dim]` of an embedding, row major: row `id` is the vector of that id. A padding
- * of its own is a row of zeros.
+ * Returns the weights of an embedding: row `id` is the vector of that id. The row of a separate padding id is zeros.
  *
- * @throws PackedRnnError ERR_SHAPE where `vectors.data` is not as long as words and `dim` say; ERR_OUT_OF_RANGE for a `dim` outside 0 to
- * 4,194,304, or a table of 2^31 numbers and more; ERR_EMPTY for the mean of no vectors; ERR_INVALID_ARGUMENT for a bad seed or an
- * unknown `unk` or option.
+ * @returns [vocabulary.size, vectors.dim], row-major
+ * @throws PackedRnnError ERR_SHAPE if the length of `vectors.data` is not `words.length * dim`; ERR_OUT_OF_RANGE for a `dim`
+ * outside 0 to 4,194,304, or a table of 2^31 numbers or more; ERR_EMPTY for the mean of no vectors; ERR_INVALID_ARGUMENT for
+ * an invalid seed, or an unknown `unk` or option.
+ * @example
+ * ```ts
+ * import { embeddingTable, Vocabulary } from 'packed-rnn/text'
+ *
+ * const vectors = { words: ['Ball', 'Tor'], dim: 2, data: Float32Array.of(3, 0, 2, -1) }
+ * const vocabulary = Vocabulary.fromWords(vectors.words)
+ * console.log(embeddingTable(vocabulary, vectors, { unk: 'zero' })) // Float32Array(6) [0, 0, 3, 0, 2, -1]
+ * ```
  */
 export function embeddingTable(
   vocabulary: Vocabulary,
@@ -168,7 +194,7 @@ export function embeddingTable(
   return table
 }
 
-/** Makes the rows that no vector fills. */
+/** Returns a function that makes the rows without a vector. */
 function rowMaker(unk: UnknownRows, vectors: WordVectors, seed: number): () => Float64Array {
   const row = new Float64Array(vectors.dim)
   switch (unk) {

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { badArgument, badFile, PackedRnnError } from '../errors.js'
+import { readWhole } from '../files/read.js'
+import { makeDirectory, writeWhole } from '../files/write.js'
 import { jsonNumber as number, parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
 import { checkSeal, writeSealed } from '../formats/sealed.js'
-import { makeDirectory, readWhole, stateEntries, stateOf, writeWhole } from '../formats/stateDict.js'
+import { stateEntries, stateOf } from '../formats/stateDict.js'
 import { epochSchema } from './records.js'
 import type { TrainerPosition, TrainerState } from './trainerState.js'
 

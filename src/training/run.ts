@@ -3,12 +3,13 @@ import * as v from 'valibot'
 import { checkInstance, checkInteger, checkOptions, checkWord } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument, badFile, ofFile } from '../errors.js'
+import { readWhole } from '../files/read.js'
+import { makeDirectory, writeWhole } from '../files/write.js'
 import { parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
-import { makeDirectory, readWhole, saveStateDict, stateOf, writeWhole } from '../formats/stateDict.js'
+import { saveStateDict, stateOf } from '../formats/stateDict.js'
 import { type Dialect, dialects } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
-import { MOST_FOLDS } from '../text/omp.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
 import { Vocabulary } from '../text/vocabulary.js'
 import { Classifier } from './classifier.js'
@@ -104,7 +105,7 @@ function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model
   checkWord('saveRun', 'run.tokenizer', tokenizer, Object.keys(tokenizers))
   checkWord('saveRun', 'run.dialect', dialect, dialects)
   if (posts === null) return
-  checkInteger('saveRun', 'run.posts.fold', posts.fold, 1, MOST_FOLDS)
+  checkInteger('saveRun', 'run.posts.fold', posts.fold, 1)
   if (typeof posts.category !== 'string') {
     throw badArgument('saveRun', 'run.posts.category', 'a category', posts.category)
   }

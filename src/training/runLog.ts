@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { removeTemporaries } from '../formats/files.js'
-import { makeDirectory } from '../formats/stateDict.js'
+import { makeDirectory, removeTemporaries } from '../files/write.js'
 import { saveCheckpoint } from './checkpoint.js'
 import { appendEpoch, RESULTS, writeEpochs } from './records.js'
 import type { Trainer } from './trainer.js'

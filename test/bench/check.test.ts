@@ -17,9 +17,9 @@ import {
   stateOf,
 } from '../../src/bench/check.js'
 import { checkLosses } from '../../src/bench/close.js'
-import type { BenchPooling } from '../../src/bench/context.js'
 import { inventDocuments, renumbered } from '../../src/bench/documents.js'
 import { makeModel } from '../../src/bench/model.js'
+import type { BenchPooling } from '../../src/bench/passes.js'
 import { type ReferenceState, referenceLastHidden } from '../../src/bench/reference.js'
 import * as library from '../../src/compat.js'
 import { device } from '../../src/device.js'

@@ -187,7 +187,7 @@ describe('findings', () => {
     expect(text).toContain('# cuda:0 (NVIDIA Nothing, tf32), 2026-11-29\n')
     expect(text).toContain('| 64 | 8 | 32 | 2.25 + 202 | 3.5 + 402 |')
     expect(text).toContain('packed-rnn: not run: the time was over (H·B·T): 512·64·1024.')
-    expect(text).toContain('| steps | the run ended in it | of 40 |')
+    expect(text).toContain('| steps | the run ended during this part | of 40 |')
     expect(text).toContain('| A | packed-rnn | 2 | median of 1 |')
     expect(pointTable([...measured, late]).shapes).toHaveLength(9)
   })
@@ -250,7 +250,7 @@ test('a Python that is not there is a reason', async () => {
   vi.stubEnv('PYTHON', '/nowhere/python3')
   const torch = new Torch({ kind: 'cpu', precision: 'float32' })
   vi.unstubAllEnvs()
-  const reason = 'PyTorch: its process ended, for it did not start'
+  const reason = 'PyTorch: its process ended: it did not start'
   expect(await torch.ready(10)).toEqual({ finding: 'torch', versions: null, reason })
   await torch.close()
 })

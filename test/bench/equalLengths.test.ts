@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BenchCase, cases, INPUT_SIZE } from '../../src/bench/cases.js'
 import { stateOf } from '../../src/bench/check.js'
-import type { Ours, Pass, Setting } from '../../src/bench/context.js'
+import type { Ours, Setting } from '../../src/bench/context.js'
 import {
   computeEqualLengths,
   type EqualLengths,
@@ -14,6 +14,7 @@ import {
 } from '../../src/bench/equalLengths.js'
 import { hashed } from '../../src/bench/hashed.js'
 import { makeModel, parametersOf } from '../../src/bench/model.js'
+import type { Pass } from '../../src/bench/passes.js'
 import { findOneDnn } from '../../src/bench/peers/onednn.js'
 import { referenceLastHidden } from '../../src/bench/reference.js'
 import * as library from '../../src/compat.js'

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type BenchCase, cases, flopsOf } from '../../src/bench/cases.js'
-import type { Participant, Pass, Turn } from '../../src/bench/context.js'
+import type { Participant, Turn } from '../../src/bench/context.js'
 import { makeModel } from '../../src/bench/model.js'
 import { multiplicationsByPass, multiplicationsOf } from '../../src/bench/multiplications.js'
+import type { Pass } from '../../src/bench/passes.js'
 import { BenchProcess } from '../../src/bench/process.js'
 import {
   type CaseResult,
@@ -10,7 +11,7 @@ import {
   multiplicationsBeside,
   ratiosOf,
   rowsOf,
-} from '../../src/bench/results.js'
+} from '../../src/bench/rows.js'
 import { walkedRows } from '../../src/bench/walked.js'
 import * as library from '../../src/compat.js'
 import { device } from '../../src/device.js'

@@ -71,7 +71,7 @@ test('an article of a file, from standard input, a part of it to be pointed at',
   const fromFile = await cli([...args, at('all.csv'), '--article', '5'])
   const part = await readFile(at('part.html'), 'utf8')
   expect(fromFile.stdout).toContain(': 25 tokens, ')
-  expect(part).toContain('The first 7 tokens can be pointed at')
+  expect(part).toContain('The first 7 tokens can be selected')
   const piped = await cli([...args, '-'], { input: articles[5]!.text })
   expect(piped).toMatchObject({ code: 0, stdout: fromFile.stdout })
   expect(await readFile(at('part.html'), 'utf8')).toBe(part)

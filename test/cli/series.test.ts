@@ -24,7 +24,7 @@ const articles: Article[] = inventArticles(60, 8).map(({ category, text }) => ({
 }))
 const words = [...new Set(articles.flatMap(article => tokenizers.whitespace(article.text)))].slice(0, 200)
 
-/** Four posts in each fold but the ninth, two of them 1; posts of the tenth, of another category, and without a label. */
+/** Four posts in each fold from 1 to 10 except fold 9, two of them 1; others of another category, unlabelled or without a text. */
 const posts = [1, 2, 3, 4, 5, 6, 7, 8, 10].flatMap(fold =>
   [0, 1, 0, 1].map(
     (value, i) => `Stories,${value},${fold},${words[fold]},"${words[value]} ${words[20 + i]}, ""x"""\n`,
@@ -166,8 +166,9 @@ describe('train --format omp', () => {
     ...['--vectors', at('vectors.vec'), '--tokenizer', 'words', '--epochs', '6', '--batch-size', '8'],
   ]
   const about =
-    'Stories: 33 labelled posts in folds 1 to 9, 16 of them 1; 4 in fold 10, not used; ' +
-    '1 without a label, left out; 1 without a text; none in fold 9'
+    'Stories: 37 labelled posts in folds 1, 2, 3, 4, 5, 6, 7, 8, 10, 18 of them 1; ' +
+    '1 without a label, left out; 1 without a text'
+  const folds = [1, 2, 3, 4, 5, 6, 7, 8, 10]
 
   test('--fold trains on the others, and evaluate reads the fold that was held out', async () => {
     const trained = await cli([...options(), '--fold', '4', '--out', at('fold')])
@@ -176,7 +177,7 @@ describe('train --format omp', () => {
     const { results } = await readRunRecords(at('fold'))
     expect(results.settings).toMatchObject({ format: 'omp', category: 'Stories', fold: 4, dialect: null })
     expect(results).toMatchObject({ classes: ['0', '1'], test: { truth: [0, 1, 0, 1, 0] } })
-    expect(results.lengths.training).toHaveLength(28)
+    expect(results.lengths.training).toHaveLength(32)
     // A headline, a word, another, a comma, two quotes and an x.
     expect(results.lengths.test).toEqual([7, 7, 7, 7, 0])
     const evaluated = await cli(['evaluate', at('fold'), '--test', at('posts.csv.gz')])
@@ -196,13 +197,13 @@ describe('train --format omp', () => {
     expect(await outcome(at('folds/fold-4'))).toEqual(await outcome(at('fold')))
 
     const runs = await Promise.all(
-      [1, 2, 3, 4, 5, 6, 7, 8].map(async fold => (await readRunRecords(at('folds', `fold-${fold}`))).results),
+      folds.map(async fold => (await readRunRecords(at('folds', `fold-${fold}`))).results),
     )
     const f1 = runs.map(({ test, classes }) => {
       return classificationMetrics(test.truth, test.predicted, classes).perClass[1]!.f1
     })
-    const mean = f1.reduce((a, b) => a + b) / 8
-    expect(whole.stdout).toMatch(/^ +fold +training +test +precision +recall +F1\n {2}1 +29 +4 /)
+    const mean = f1.reduce((a, b) => a + b) / folds.length
+    expect(whole.stdout).toMatch(/^ +fold +training +test +precision +recall +F1\n {2}1 +33 +4 /)
     expect(whole.stdout).toMatch(new RegExp(`\\n {2}mean .* ${mean.toFixed(3)}\n`))
     const tests = runs.map(({ test }) => test)
     const [truth, predicted] = [tests.flatMap(test => test.truth), tests.flatMap(test => test.predicted)]
@@ -212,6 +213,22 @@ describe('train --format omp', () => {
     expect((await cli(['train', '--resume', at('folds')])).stdout).toBe(whole.stdout)
   })
 
+  test('a fold that the file does not have is an error that lists those it has', async () => {
+    const { code, stderr } = await cli([...options(), '--fold', '9', '--out', at('none')])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/posts\.csv\.gz: fold: wanted one of 1, 2, 3, 4, 5, 6, 7, 8, 10, got 9\n/)
+  })
+
+  test('without a label no post can be learned from', async () => {
+    await writeFile(at('unlabelled.csv'), 'category,value,fold,headline,body\nStories,,1,,a\n')
+    const { code, stderr } = await cli([
+      ...['train', '--format', 'omp', '--category', 'Stories', '--train', at('unlabelled.csv')],
+      ...['--out', at('unlabelled')],
+    ])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/unlabelled\.csv: contains no labelled posts of Stories\n/)
+  })
+
   test.each([
     [['--format', 'omp', '--train', 'x'], /--format omp: wanted --train and --category too/],
     [
@@ -219,8 +236,8 @@ describe('train --format omp', () => {
       /--test: wanted none with --format omp/,
     ],
     [
-      ['--format', 'omp', '--train', 'x', '--category', 'y', '--fold', '10'],
-      /--fold: wanted a fold from 1 to 9, got 10/,
+      ['--format', 'omp', '--train', 'x', '--category', 'y', '--fold', '0'],
+      /--fold: wanted a number of at least 1, got 0/,
     ],
     [['--format', 'omp', '--train', 'x', '--category', 'y', '--json', 'z'], /--json: wanted --fold too/],
     [

@@ -23,12 +23,12 @@ refuses('the parameters of an optimiser', [
   ],
   [
     'ERR_INVALID_ARGUMENT',
-    'optim.SGD: parameters[1]: wanted each parameter once, got one again',
+    'optim.SGD: parameters[1]: wanted distinct parameters, got a duplicate',
     () => new SGD([p, p], { lr: 1 }),
   ],
   [
     'ERR_INVALID_ARGUMENT',
-    'optim.SGD: groups[1].parameters[1]: wanted each parameter once, got one again',
+    'optim.SGD: groups[1].parameters[1]: wanted distinct parameters, got a duplicate',
     () => new SGD([{ parameters: [p] }, { parameters: [q, p] }], { lr: 1 }),
   ],
   [

@@ -47,10 +47,10 @@ test('a text that has predictions for a part says so, and the list of words can 
   const reading = readingOfTokens(['a', 'b', 'a', 'b'])
   const part = { ...reading, predictions: [reading.predictions[0]!, reading.predictions[3]!] }
   const html = await memorisationPage([part])
-  expect(html).toContain('The first 1 tokens can be pointed at.')
+  expect(html).toContain('The first 1 tokens can be selected.')
   expect(Buffer.from(dataOf(html)[0].strengths, 'base64')).toHaveLength(1 + 4)
   const plain = await memorisationPage([reading], { words: 0, title: 'Two <letters>' })
-  expect(plain).not.toMatch(/can be pointed at|What decided it/)
+  expect(plain).not.toMatch(/can be selected|Words that decided/)
   expect(plain).toContain('<h1>Two &lt;letters&gt;</h1>')
 })
 

@@ -220,7 +220,7 @@ describe('bench/gpu.js', () => {
     for (const { forward, backward } of points) expect(Math.min(forward!, backward!)).toBeGreaterThan(0)
     const text = readFileSync(join(out, 'results.md'), 'utf8')
     expect(text).toContain('| memcheck | it is for CUDA |')
-    expect(text).toContain('| PyTorch | PyTorch: its process ended, for it did not start |')
+    expect(text).toContain('| PyTorch | PyTorch: its process ended: it did not start |')
     expect(readFileSync(join(out, 'results.html'), 'utf8')).toContain('Seconds of an epoch')
   })
 
@@ -247,7 +247,9 @@ describe('bench/gpu.js', () => {
       const earlier = parts.slice(0, parts.indexOf(part)).filter(name => name !== 'driver')
       for (const name of earlier) expect(['ended', 'cut off'], name).toContain(state(name))
       execFileSync(process.execPath, ['bench/gpu.js', '--report', out], { cwd: root })
-      expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(`| ${part} | the run ended in it |`)
+      expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(
+        `| ${part} | the run ended during this part |`,
+      )
     },
   )
 })

@@ -287,7 +287,7 @@ describe('what a run left', () => {
     [{ vocabulary: Vocabulary.fromWords(['a']) }, `saveRun: run.vocabulary: wanted ${vocabulary.size} ids`],
     [
       { posts: { category: 'a', fold: Number.NaN } },
-      'saveRun: run.posts.fold: wanted an integer from 1 to 10',
+      'saveRun: run.posts.fold: wanted an integer from 1 to 2147483647',
     ],
     [{ posts: { fold: 1 } }, 'saveRun: run.posts.category: wanted a category, got undefined'],
     [{ dialect: 'tsv' }, 'saveRun: run.dialect: wanted one of csv, notebook, got tsv'],

@@ -193,7 +193,7 @@ describe('what a prediction depends on', () => {
     'is no page with %o',
     async part => {
       const reading = readingOfTokens(['a', 'b'], part)
-      const message = 'memorisationPage: readings[0]: wanted a reading of as many places'
+      const message = 'memorisationPage: readings[0]: wanted starts, probabilities and strengths of as many'
       await expect(memorisationPage([reading])).rejects.toThrow(message)
       await expect(memorisationPage([readingOfTokens(['a'])], { words: -1 })).rejects.toThrow('words: wanted')
     },

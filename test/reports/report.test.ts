@@ -103,7 +103,7 @@ describe('the report of a run', () => {
     [
       'with one article less to train on',
       { ...official, training: 9244, epochs: 2 },
-      /it has 10kGNAD’s official 9,245 training and 1,028 test articles, and this run 9,244 training and 1,028 test articles/,
+      /it uses 10kGNAD’s official 9,245 training and 1,028 test articles, and this run 9,244 training and 1,028 test articles/,
     ],
     [
       'with other test articles',
@@ -113,7 +113,7 @@ describe('the report of a run', () => {
     [
       'of other categories',
       { test: { '0': 8, '1': 4 } },
-      /its nine categories are those of .*, and these are others/,
+      /it uses the nine categories of .*, and this run has other categories/,
     ],
   ])('a run %s: whether it compares with the notebook', async (name, invention, wanted) => {
     const page = await report(name.replaceAll(/\W/g, ''), inventRun({ preset: 'lstm64-sgd', ...invention }))

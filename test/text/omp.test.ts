@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { readPosts } from '../../src/text/omp.js'
+import { foldsOf, readPosts } from '../../src/text/omp.js'
 import { dataFolder } from '../data.js'
 import { temporaryFolder } from './folder.js'
 
@@ -27,8 +27,8 @@ test('fields with line ends, quotes and commas; empty headlines, bodies and valu
 
 test.each([
   ['another value', 'S,0,1,,a\nS,2,1,,b\n', /posts\.csv:3: wanted the value 0 or 1, got 2/],
-  ['fold 0', 'S,0,0,,a\n', /posts\.csv:2: wanted a fold from 1 to 10, got 0/],
-  ['no fold', 'S,0,,,a\n', /posts\.csv:2: wanted a fold from 1 to 10, got $/],
+  ['fold 0', 'S,0,0,,a\n', /posts\.csv:2: wanted a positive integer as the fold, got 0/],
+  ['no fold', 'S,0,,,a\n', /posts\.csv:2: wanted a positive integer as the fold, got $/],
   [
     'four fields, after a row of two lines',
     'S,0,1,,"a\nb"\nS,0,1,a\n',
@@ -36,16 +36,22 @@ test.each([
   ],
   ['no category', ',0,1,,a\n', /posts\.csv:2: wanted a category, got an empty field/],
   ['an open quote', 'S,0,1,,"a\n', /posts\.csv:2: wanted a well-formed row/],
-])('%s is told with its line', async (_, rows, message) => {
+])('%s is an error that names the line', async (_, rows, message) => {
   await expect(read(rows)).rejects.toThrow(message)
   await expect(read(rows)).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' })
+})
+
+test('folds are those of the file', async () => {
+  const posts = await read('S,0,12,,a\nS,1,3,,b\nS,1,12,,c\n')
+  expect(foldsOf(posts)).toEqual([3, 12])
+  expect(foldsOf([])).toEqual([])
 })
 
 test('another header, no posts, none of the category, no file', async () => {
   await writeFile(at('other.csv'), 'category;text\nWeb;a\n')
   await expect(readPosts(at('other.csv'))).rejects.toThrow(/other\.csv:1: wanted category,value,/)
-  await expect(read('')).rejects.toThrow(/posts\.csv: holds no posts$/)
-  await expect(read('S,0,1,,a\n', { category: 'T' })).rejects.toThrow(/holds no posts of T, only of S/)
+  await expect(read('')).rejects.toThrow(/posts\.csv: contains no posts$/)
+  await expect(read('S,0,1,,a\n', { category: 'T' })).rejects.toThrow(/contains no posts of T, only of S/)
   await expect(readPosts(at('none.csv'))).rejects.toThrow(/none\.csv: ENOENT/)
 })
 
@@ -61,6 +67,6 @@ test.skipIf(data === null)('the corpus (skipped without its file): 33,271 rows, 
   const stories = posts.filter(({ category }) => category === 'PersonalStories')
   expect(stories).toHaveLength(8400)
   expect(stories.filter(({ value }) => value === 1)).toHaveLength(1463)
-  expect(new Set(stories.map(({ fold }) => fold))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8, 9]))
+  expect(foldsOf(stories)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
   expect(posts.every(({ value, headline, body }) => value !== null && (headline || body))).toBe(true)
 })

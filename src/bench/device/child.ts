@@ -4,17 +4,17 @@ import { spawn } from 'node:child_process'
 export interface Ending {
   code: number | null
   signal: NodeJS.Signals | null
-  /** It was killed because its time was over. */
+  /** Whether it was killed because its time was over. */
   late: boolean
-  /** Why it did not start. */
+  /** The error if it did not start. */
   error: string | null
 }
 
 /**
- * Runs a program in a process group of its own, which is killed when its time is over, when `signal` says so, when this process's parent
- * is gone, and when the program has ended: nothing of it runs on.
+ * Runs a program in its own process group. The group is killed when the time is over, when `signal` aborts, when this process's
+ * parent has ended, and when the program has ended, so none of its processes keeps running.
  *
- * @param output a file descriptor for what it writes; default this process's.
+ * @param output a file descriptor for its output; default this process's.
  */
 export function runChild(
   [program, ...args]: readonly string[],
@@ -33,7 +33,7 @@ export function runChild(
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
       } catch {
-        // All of it has ended.
+        // The whole group has ended.
       }
     }
     const timer = setTimeout(() => {

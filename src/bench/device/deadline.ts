@@ -1,4 +1,4 @@
-/** Why something was left out that the time did not suffice for. */
+/** The reason if there was not enough time. */
 export const TIME_OVER = 'not run: the time was over'
 
 export class Deadline {

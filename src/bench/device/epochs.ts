@@ -18,14 +18,14 @@ import {
   writeWorkload,
 } from './workload.js'
 
-/** Seconds of an epoch of a workload: the losses of the first steps are compared before anything is timed. */
+/** Times epochs of a workload. The losses of the first steps are compared before. */
 
 const CHECKED_STEPS = 3
 const ROUNDS = 3
-/** Losses that are not awaited yet, as in `Trainer.fit`. */
+/** The number of losses that are not awaited yet, as in `Trainer.fit`. */
 const STEPS_AHEAD = 3
 
-/** Of a whole epoch, or of what there was time for. */
+/** The result of a whole epoch, or of the steps that there was time for. */
 interface Epoch {
   steps: number
   of: number
@@ -37,7 +37,7 @@ interface Epoch {
 interface Runner {
   who: string
   otherFunction: boolean
-  /** @throws Error where it computes something else than it should */
+  /** @throws Error (rejects) if its results are wrong */
   prepare(): Promise<void>
   epoch(number: number, seconds: number): Promise<Epoch>
   dispose(): void
@@ -65,7 +65,7 @@ export async function measureEpochs(
   const setting: Setting = { ...run, name, on, data, folder }
   const own = [ours(setting, 'shuffled'), ours(setting, 'bucketed')]
   try {
-    // PyTorch gets ready while ours is compared, and is waited for before anything is timed.
+    // PyTorch starts while ours is compared. Timing begins when it is ready.
     const failed = await prepare(own, setting)
     const peers = (await isReady(setting)) ? await peersOf(setting) : []
     for (const [runner, reason] of await prepare(peers, setting)) failed.set(runner, reason)
@@ -88,12 +88,12 @@ async function peersOf(setting: Setting): Promise<Runner[]> {
   if (torch === null) return []
   await writeDocuments(folder, data)
   await writeWorkload(folder, name, on, data, ROUNDS + 1)
-  // On a CPU its packed backward pass takes minutes.
+  // On a CPU PyTorch's packed backward pass takes minutes.
   const modes = on.kind === 'cpu' ? ['padded'] : ['packed', 'padded']
   return modes.map(mode => theirs({ ...setting, torch }, mode))
 }
 
-/** Those that compute something else than they should, and why. */
+/** The runners with wrong results, with the reason. */
 async function prepare(runners: readonly Runner[], { deadline }: Setting): Promise<Map<Runner, string>> {
   const failed = new Map<Runner, string>()
   for (const runner of runners) {
@@ -128,7 +128,7 @@ function ours(setting: Setting, order: Order): Runner {
     who: order === 'bucketed' ? 'packed-rnn bucketed' : 'packed-rnn',
     otherFunction: false,
     async prepare() {
-      // In buckets it is the same code on other batches: one comparison will do.
+      // Buckets use the same code on other batches, so one comparison is enough.
       if (on.kind !== 'cpu' && order === 'shuffled') {
         const cpu = device('cpu')
         const [wanted, found] = [await firstLosses(setting, cpu, 2), await firstLosses(setting, on, 2)]
@@ -137,7 +137,7 @@ function ours(setting: Setting, order: Order): Runner {
       }
       trainer = makeTrainer(name, on, data)
     },
-    /** Batches are packed when their turn comes, as a user's are. */
+    /** Batches are packed when they are used, as in a user's program. */
     async epoch(number, seconds) {
       const epoch = batches.epoch(number)
       const iterator = epoch[Symbol.iterator]()
@@ -162,7 +162,7 @@ function ours(setting: Setting, order: Order): Runner {
       }
       while (issueNext()) {
         if (pending.length > STEPS_AHEAD) await pending.shift()
-        // Those that are issued are made.
+        // Waits for the issued steps.
         const done = steps - pending.length
         if (
           done === 0
@@ -184,7 +184,7 @@ function theirs({ torch, ...setting }: Setting & { torch: Torch }, mode: string)
   const { name, on, data, folder, findings, deadline } = setting
   const ask = (command: object) => torch.ask({ mode, ...command }, Math.max(1, deadline.seconds))
   const workload = workloads[name]
-  // A padded batch's second direction begins in the padding: bench/peers/cuda_torch.py.
+  // The second direction of a padded batch begins in the padding, see bench/peers/cuda_torch.py.
   const otherFunction = mode !== 'packed' && workload.bidirectional
   return {
     who: `PyTorch ${mode}`,
@@ -214,7 +214,7 @@ function check(workload: string, against: string) {
   return { finding: 'check', what: `${workload}: first losses`, against, error: null, reason: null } as const
 }
 
-/** Some steps that warm, and then an epoch that counts, of each in turn; ours begins, so that nobody who hangs costs it its first. */
+/** Runs warm-up steps and then a timed epoch of each runner in turn. Ours is first, so a hanging peer cannot prevent its first epoch. */
 async function interleave(
   runners: readonly Runner[],
   failed: ReadonlyMap<Runner, string>,

@@ -4,7 +4,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { basename } from 'node:path'
 import { packageVersion } from '../machine.js'
 
-/** Which code a run is of. The commit is known where `npm run build:gpu` wrote it down. */
+/** The code of a run. The commit is known if `npm run build:gpu` has recorded it. */
 export interface CodeFacts {
   version: string
   commit: string | null
@@ -22,16 +22,16 @@ export function codeFacts(): CodeFacts {
   }
 }
 
-/** The machine around a device. */
+/** The machine of a device. */
 export interface HostFacts {
   cpu: string
   cores: number
   memoryGiB: number
   kernel: string
   node: string
-  /** The file that PACKED_RNN_CUDA_LIBRARY names: a stand-in perhaps, and then times say nothing of a GPU. */
+  /** The file in PACKED_RNN_CUDA_LIBRARY. It may be a stand-in, whose times are meaningless for a GPU. */
   cudaLibrary: string | null
-  /** A card a line, by nvidia-smi; null where there is none. */
+  /** nvidia-smi's output, a line per card; null without nvidia-smi. */
   cards: string[] | null
 }
 

@@ -7,18 +7,18 @@ import { checkClose, toleranceOf } from '../close.js'
 import { hashed } from '../hashed.js'
 import { type ReferenceLayer, referenceLayer } from './reference.js'
 
-/** One LSTM layer, one direction, with as many inputs as units, over sequences: made, checked, timed. */
+/** One LSTM layer of one direction with as many inputs as units: created, checked and timed. */
 
-/** By the names that `referenceLayer` gives them. */
+/** Arrays by the names of `referenceLayer`. */
 type Numbers = Record<string, ArrayLike<number>>
 
-/** Seconds of a pass. */
+/** Seconds per pass. */
 export interface Passes {
   forward: number
   backward: number
 }
 
-/** Numbers by `hashed`, as bench/peers/cuda_torch.py takes them: rows uniform on ±1, weights on ±1/√H. */
+/** Numbers by `hashed`, as in bench/peers/cuda_torch.py: rows uniform on ±1, weights on ±1/√H. */
 export class Layer {
   readonly #device: Device
   readonly #hiddenSize: number
@@ -39,7 +39,7 @@ export class Layer {
     return lstmForward(this.#x, [this.#weights], { hiddenSize: this.#hiddenSize })
   }
 
-  /** Everything that one forward and one backward pass give, on the host. */
+  /** All results of a forward and a backward pass, on the host. */
   numbers(): Promise<Record<string, Float32Array>> {
     return scope(async () => {
       const { output, hN, cN, saved } = this.#forward()
@@ -52,7 +52,7 @@ export class Layer {
     })
   }
 
-  /** By the device's own clock, each of `calls` that were issued one after the other, to a device that is busy. */
+  /** Seconds per call by the device's clock, for `calls` passes in a row on a busy device. */
   round(calls: number): Promise<Passes> {
     return scope(async () => {
       this.#forward()
@@ -72,7 +72,7 @@ export class Layer {
   }
 }
 
-/** Where the numbers of the rows, and of their gradient, begin. */
+/** The indices of the first hashed number of the rows and of their gradient. */
 const X = 0
 const D_OUTPUT = 1 << 20
 
@@ -114,9 +114,9 @@ export async function numbersOn(device: Device, H: number, lengths: readonly num
 }
 
 /**
- * Two short sequences against the float64 reference.
+ * Compares two short sequences with the float64 reference.
  * @returns the largest relative error
- * @throws Error where one is above the tolerance
+ * @throws Error (rejects) if an error is above the tolerance
  */
 export async function checkAgainstReference(device: Device, H: number): Promise<number> {
   const lengths = H > 256 ? [3, 1] : [12, 5]
@@ -128,13 +128,13 @@ export async function checkAgainstReference(device: Device, H: number): Promise<
   return checkClose(found, expected, toleranceOf(device.precision), `H ${H}, float64 reference`)
 }
 
-/** What the CPU may have to compute for a check. */
+/** The maximum work of the CPU for a check. */
 const CHECKED_FLOPS = 1e10
 
 /**
- * A point against another device, over as many steps as that can be asked for; and the bits of two runs.
+ * Compares a point with another device, over as many steps as that can compute in reasonable time, and the bits of two runs.
  * @returns the largest relative error
- * @throws Error where one is above the tolerance, or bits differ
+ * @throws Error (rejects) if an error is above the tolerance, or if bits differ
  */
 export async function checkAgainst(
   device: Device,

@@ -11,7 +11,7 @@ import {
   whatRan,
 } from './summary.js'
 
-/** Findings as Markdown: what was measured, and of the rest why not. */
+/** Findings as Markdown: the measurements, and the reasons for missing ones. */
 export function markdown(findings: readonly Finding[]): string {
   const sections = [head, wrongText, partTable, suiteText, checkTable, epochTable, stepTable, toolText]
   return `${sections
@@ -22,7 +22,7 @@ export function markdown(findings: readonly Finding[]): string {
 
 function head(findings: readonly Finding[]): string {
   const [run] = pick(findings, 'run')
-  if (run === undefined) return '# A run that wrote nothing'
+  if (run === undefined) return '# A run without records'
   const { started, code, host, seconds, device } = run
   const found = pick(findings, 'device').at(-1)
   const torch = pick(findings, 'torch').at(-1)
@@ -38,7 +38,7 @@ function head(findings: readonly Finding[]): string {
       '**library**',
       host.cudaLibrary === null
         ? null
-        : `**${host.cudaLibrary}, by PACKED_RNN_CUDA_LIBRARY: times say nothing where it is a stand-in**`,
+        : `**${host.cudaLibrary}, from PACKED_RNN_CUDA_LIBRARY: times are meaningless if it is a stand-in**`,
     ],
     ['host', `${host.cpu}, ${host.cores} cores, ${host.memoryGiB} GiB, Node ${host.node}`],
     ['code', `packed-rnn ${code.version}${commit}`],
@@ -68,11 +68,11 @@ function wrongText(findings: readonly Finding[]): string {
 function partTable(findings: readonly Finding[]): string {
   const parts = pick(findings, 'part')
   const rows = parts.flatMap(({ part, state, seconds, reason }, i) => {
-    // Without another one it was cut off with the run.
+    // Without an end, the part was cut off with the run.
     if (state === 'begun') {
       return parts.slice(i + 1).some(other => other.part === part)
         ? []
-        : [[part, 'the run ended in it', `of ${seconds.toFixed(0)}`]]
+        : [[part, 'the run ended during this part', `of ${seconds.toFixed(0)}`]]
     }
     return [[part, reason ?? state, state === 'left out' ? '' : seconds.toFixed(1)]]
   })
@@ -87,7 +87,7 @@ function suiteText(findings: readonly Finding[]): string {
   const failures = pick(findings, 'test')
   const text = `${sum('passed')} passed, ${failures.length} failed, ${sum('skipped')} skipped, ${sum('notRun')} not run, in ${shards.length} shards and ${sum('processes')} processes.`
   const cut = shards.flatMap(({ cutOff }) => cutOff ?? [])
-  const late = cut.map(name => `\n\nThe time was over in: ${name}.`)
+  const late = cut.map(name => `\n\nThe time was over during: ${name}.`)
   const blocks = failures.map(({ name, reason }) => `\n\n\`\`\`\n${name}\n${reason}\n\`\`\``)
   return `## The device suite\n\n${text}${late.join('')}${blocks.join('')}`
 }
@@ -98,7 +98,7 @@ function checkTable(findings: readonly Finding[]): string {
     reason ?? (error === null ? 'agrees' : error.toExponential(1)),
   ])
   if (rows.length === 0) return ''
-  const text = 'The largest difference of any result, relative to the largest number of its array.'
+  const text = 'The largest difference of all results, relative to the largest number of the array.'
   return `## Checked before it was timed\n\n${text}\n\n${table(['', 'against', 'error'], rows)}`
 }
 

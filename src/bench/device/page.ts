@@ -17,7 +17,7 @@ import {
 
 const WIDTH = 420
 
-/** Findings as a page in one file: microseconds of a layer-step over T and over B, epochs beside the peers', and all numbers. */
+/** Findings as an HTML page in one file: microseconds of a layer-step over T and over B, epochs beside the peers', and all numbers. */
 export function devicePage(findings: readonly Finding[]): string {
   const [run] = pick(findings, 'run')
   const name = pick(findings, 'device').at(-1)?.name ?? run?.device ?? 'no device'
@@ -28,7 +28,7 @@ export function devicePage(findings: readonly Finding[]): string {
     ...(run?.host.cudaLibrary === null
       ? []
       : [
-          'The CUDA library is the one that PACKED_RNN_CUDA_LIBRARY names: times say nothing where it is a stand-in.',
+          'The CUDA library is the file in PACKED_RNN_CUDA_LIBRARY. Times are meaningless if it is a stand-in.',
         ]),
   ]
   const wrong = faults(findings)
@@ -89,7 +89,7 @@ function epochPlot(rows: readonly EpochSummary[]): string {
   })
 }
 
-/** A curve: microseconds of a layer-step, forward and backward, of somebody at one H, over T or B. */
+/** A point of a curve: a participant's microseconds of a layer-step, forward and backward, at one H, over T or B. */
 interface Dot {
   at: number
   microseconds: number
@@ -106,7 +106,7 @@ function stepSection(findings: readonly Finding[]): Content {
       const ofH = points.filter(point => point.H === H)
       const shapesAt = (value: number) =>
         new Set(ofH.filter(point => point[fixed] === value).map(point => point[over])).size
-      // Where the other has one value, that with most shapes, and of those the largest.
+      // The other size is fixed at the value with the most shapes, and the largest of those.
       const most = [...new Set(ofH.map(point => point[fixed]))]
         .toSorted((a, b) => b - a)
         .reduce((best, each) => (shapesAt(each) > shapesAt(best) ? each : best))

@@ -1,4 +1,4 @@
-// A part of a run on a device, in a process of its own: node part.js NAME '{"device": "cuda", …}'
+// A part of a run on a device, in its own process: node part.js NAME '{"device": "cuda", …}'
 import { type Device, type DeviceOptions, device } from '../../device.js'
 import { Deadline } from './deadline.js'
 import { measureEpochs } from './epochs.js'
@@ -12,10 +12,10 @@ import { workloadNames } from './workload.js'
 const [name, json] = process.argv.slice(2)
 const options: PartOptions = JSON.parse(json!)
 const findings = new Findings(options.findings)
-/** Time for what ends the process: its limit is the parent's. */
+/** Seconds for ending the process. The parent enforces its limit. */
 const deadline = new Deadline(0.9 * options.seconds)
 
-// Whoever killed the parent wants no child that goes on.
+// If the parent is killed, this process ends too.
 const parent = process.ppid
 setInterval(() => process.ppid !== parent && process.exit(1), 250).unref()
 
@@ -32,11 +32,11 @@ else if (name === 'steps') {
   const workload = workloadNames.find(each => name === `epochs ${each}`)!
   const run = (torch: Torch | null) =>
     measureEpochs(workload, on, { documents: options.documents, findings, torch, deadline })
-  // On a CPU its padded batch takes a minute and its packed one an hour: npm run bench compares there.
+  // On a CPU PyTorch's padded batch takes a minute and its packed one an hour. npm run bench compares there.
   if (on.kind === 'cpu' && options.documents > 64) await run(null)
   else await beside(run)
 }
-// The queue of a device that was lost would wait for ever.
+// The queue of a lost device would wait for ever.
 process.exit(0)
 
 function open(): Device {
@@ -54,7 +54,7 @@ function open(): Device {
   }
 }
 
-/** Both paths through a layer, against the float64 reference. */
+/** Compares both paths through a layer with the float64 reference. */
 async function checkDevice(found: Device): Promise<void> {
   const paths = [found]
   if (found.kind === 'cuda') {

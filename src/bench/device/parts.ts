@@ -4,21 +4,21 @@ import type { Findings } from './records.js'
 import type { Part } from './runner.js'
 import { workloadNames } from './workload.js'
 
-/** What a process of part.ts is told. */
+/** The arguments of a process of part.ts. */
 export interface PartOptions {
   device: string
   precision: Precision | null
-  /** The file. */
+  /** The file of the findings. */
   findings: string
   seconds: number
   documents: number
   points: 'eight' | 'grid'
 }
 
-/** Seconds of the parts that need no compiler and no test. */
+/** Seconds of the parts that need neither a compiler nor the tests. */
 const SECONDS = { device: 15, epochs: { A: 25, B: 60, C: 55 }, steps: 40 }
 
-/** The device with its checks; epochs of the workloads; layer-steps. */
+/** The parts: the device with its checks; epochs of the workloads; layer-steps. */
 export function deviceParts(
   findings: Findings,
   options: Omit<PartOptions, 'findings' | 'seconds'>,

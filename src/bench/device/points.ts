@@ -15,7 +15,7 @@ export interface Point {
   T: number
 }
 
-/** Those of a long text, what is asked most often first. */
+/** The points of the short run, the most important first. */
 export const eightPoints: readonly Point[] = [
   [64, 256],
   [128, 256],
@@ -27,20 +27,20 @@ export const eightPoints: readonly Point[] = [
   [256, 256],
 ].map(([H, B]) => ({ H: H!, B: B!, T: 1024 }))
 
-/** Those of curves over T and B. */
+/** The points of the curves over T and B. */
 export const gridPoints: readonly Point[] = [256, 1024, 32].flatMap(T =>
   [64, 128].flatMap(H => [256, 64, 8, 1].map(B => ({ H, B, T }))),
 )
 
 const ROUNDS = 5
-/** Passes that are issued one after the other take about this long, and hold about so many bytes of the device. */
+/** Approximate seconds of a row of passes, and the bytes that they hold on the device. */
 const ROUND_SECONDS = 0.05
 const ROUND_BYTES = { cpu: 1e9, cuda: 16e9 }
 const MOST_CALLS = 64
-/** Operations of a point that a CPU is asked for. */
+/** The maximum operations of a point on a CPU. */
 const MOST_CPU_FLOPS = 3e11
 
-/** Checks and then times each point, as long as there is time. */
+/** Checks and then times each point while there is time. */
 export async function measurePoints(
   on: Device,
   points: readonly Point[],
@@ -62,7 +62,7 @@ export async function measurePoints(
   }
 }
 
-/** Against the float64 reference, and a GPU against the CPU. */
+/** Compares with the float64 reference, and a GPU with the CPU. */
 async function check(on: Device, point: Point, checked: Set<number>, findings: Findings): Promise<boolean> {
   const { H, B, T } = point
   let right = true
@@ -102,7 +102,7 @@ async function time(
   try {
     const runners: Runner[] = [{ who: 'packed-rnn', round: calls => layer.round(calls) }]
     const own = torch === null ? {} : await layer.numbers()
-    // On a CPU its packed backward pass takes seconds.
+    // On a CPU PyTorch's packed backward pass takes seconds.
     for (const mode of on.kind === 'cpu' ? ['padded'] : ['padded', 'packed']) {
       if (torch === null) break
       const who = `PyTorch ${mode}`
@@ -127,7 +127,7 @@ async function peerRound(ask: Ask, calls: number): Promise<Passes> {
   return { forward: answer.number('forward'), backward: answer.number('backward') }
 }
 
-/** The ends of its results with ours. Both round their operands, each in its own order. */
+/** Compares the ends of its results with ours. Both round their operands, in different orders. */
 async function comparePeer(
   on: Device,
   { H, B, T }: Point,
@@ -148,7 +148,7 @@ async function comparePeer(
   checkClose(own, sample, 2 * toleranceOf(on.precision), `H ${H}, B ${B}, T ${T}, ${who}`)
 }
 
-/** Rounds of everybody in turn. Whoever is slow makes fewer calls in a round, but no fewer rounds. */
+/** Runs rounds of all participants in turn. A slow participant makes fewer calls per round, but all rounds. */
 async function interleave(
   runners: readonly Runner[],
   point: Point,
@@ -163,7 +163,7 @@ async function interleave(
       if (one.reason !== '') continue
       try {
         if (round === 0) {
-          // The first call of all warms, the second one tells how many make a round, whose memory is there after another one.
+          // The first call is the warm-up. The second one determines the calls per round; a third round allocates their memory.
           await one.round(1)
           const { forward, backward } = await one.round(1)
           const wanted = Math.floor(ROUND_SECONDS / (forward + backward))

@@ -2,8 +2,8 @@ import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writ
 import type { CodeFacts, HostFacts } from './facts.js'
 
 /**
- * What a run on a device finds, a JSON object a line. Every process of the run appends, and what it appended is on the disk before it
- * goes on: a run that is cut off leaves all that it had measured.
+ * The findings of a run on a device, one JSON object per line. Every process of the run appends lines and syncs them to the disk, so
+ * an interrupted run keeps all its measurements.
  */
 export type Finding =
   | RunFinding
@@ -27,23 +27,23 @@ export interface RunFinding {
   started: string
   device: string
   precision: string | null
-  /** The limit of the whole run. */
+  /** The time limit of the whole run. */
   seconds: number
   parts: string[]
   code: CodeFacts
   host: HostFacts
 }
 
-/** The end of a part, or its beginning: without another one, it was cut off with the run. */
+/** The beginning or the end of a part. Without an end, the part was cut off with the run. */
 export interface PartFinding {
   finding: 'part'
   part: string
   state: 'begun' | 'ended' | 'failed' | 'cut off' | 'left out'
-  /** Its limit where it has begun, and else what it took. */
+  /** Its time limit at the beginning, and the time that it took at the end. */
   seconds: number
-  /** Why it failed or was left out. */
+  /** The reason why it failed or was left out. */
   reason: string | null
-  /** The end of what it wrote, where it failed. */
+  /** The end of its output, if it failed. */
   output: string | null
 }
 
@@ -51,25 +51,25 @@ export interface DeviceFinding {
   finding: 'device'
   name: string | null
   instructions: string | null
-  /** Why it does not open. */
+  /** The reason why it does not open. */
   reason: string | null
 }
 
 export interface TorchFinding {
   finding: 'torch'
-  /** Of PyTorch, CUDA and cuDNN. */
+  /** Versions of PyTorch, CUDA and cuDNN. */
   versions: Record<string, string> | null
   reason: string | null
 }
 
-/** Results compared with somebody else's, before anything was timed. */
+/** A comparison of results before timing. */
 export interface CheckFinding {
   finding: 'check'
   what: string
   against: string
   /** The largest difference, relative to the largest number of an array. */
   error: number | null
-  /** Why it is wrong. */
+  /** The reason why it is wrong. */
   reason: string | null
 }
 
@@ -84,11 +84,11 @@ export interface PointFinding {
   forward: number | null
   backward: number | null
   rounds: number
-  /** Why there are none. */
+  /** The reason why there are no times. */
   reason: string | null
 }
 
-/** What epochs are of. */
+/** The data of the epochs. */
 export interface DataFinding {
   finding: 'data'
   documents: number
@@ -97,19 +97,19 @@ export interface DataFinding {
   about: string
 }
 
-/** An epoch, or as many of its steps as there was time for. */
+/** An epoch, or the steps that there was time for. */
 export interface EpochFinding {
   finding: 'epoch'
   workload: string
   who: string
   steps: number
   of: number
-  /** Of these steps. */
+  /** Tokens of these steps. */
   tokens: number
   seconds: number | null
   /** The share of the time that JavaScript spent issuing ops. */
   javascript: number | null
-  /** It computes something else than ours. */
+  /** Whether it computes a different function than ours. */
   otherFunction: boolean
   reason: string | null
 }
@@ -121,20 +121,20 @@ export interface SuiteFinding {
   passed: number
   skipped: number
   notRun: number
-  /** Processes that it took: one more for each device that was lost. */
+  /** The number of processes: one, and one more for each lost device. */
   processes: number
-  /** The test that ran when the time was over: perhaps it hangs. */
+  /** The test that was running when the time was over; it may hang. */
   cutOff: string | null
 }
 
-/** A test of the suite that failed. */
+/** A failed test of the suite. */
 export interface TestFinding {
   finding: 'test'
   name: string
   reason: string
 }
 
-/** What a profiler or a sanitizer said. */
+/** The result of a profiler or a sanitizer. */
 export interface ToolFinding {
   finding: 'tool'
   tool: string
@@ -154,7 +154,7 @@ export class Findings {
   add(finding: Finding): void {
     const file = openSync(this.file, 'a+')
     try {
-      // A process that was killed may have left half a line.
+      // A killed process may have left an incomplete line.
       const { size } = fstatSync(file)
       const last = Buffer.alloc(1, '\n')
       if (size > 0) readSync(file, last, 0, 1, size - 1)
@@ -165,7 +165,7 @@ export class Findings {
     }
   }
 
-  /** All that are there. A line that was cut off is none. */
+  /** Reads all findings. Incomplete lines are skipped. */
   read(): Finding[] {
     return readFileSync(this.file, 'utf8')
       .split('\n')

@@ -1,6 +1,6 @@
 /**
- * An LSTM layer of one direction in float64, one sequence and one step at a time, with its backward pass: no packing, no batching, and
- * none of the package's code.
+ * An LSTM layer of one direction in float64 with its backward pass, one sequence and one step at a time, without packing, batching, or
+ * the package's code.
  */
 export interface ReferenceLayer {
   /** [4H, I], [4H, H], [4H], [4H]; gates i, f, g, o */
@@ -22,7 +22,7 @@ export interface ReferenceResult {
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))
 
-/** As many inputs as units. @param x, dOutput rows of the sequences, back to back [N, H] */
+/** The layer has as many inputs as units. @param x, dOutput rows of all sequences, one after the other, [N, H] */
 export function referenceLayer(
   { wIh, wHh, bIh, bHh }: ReferenceLayer,
   H: number,

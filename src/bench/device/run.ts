@@ -8,14 +8,14 @@ import { markdown } from './markdown.js'
 import { type Finding, Findings, FORMAT } from './records.js'
 import { type Part, runParts } from './runner.js'
 
-/** What a run writes. */
+/** The files of a run. */
 export const FILES = {
-  /** As it goes. */
+  /** Written during the run. */
   findings: 'results.jsonl',
   json: 'results.json',
   markdown: 'results.md',
   page: 'results.html',
-  /** What the parts print. */
+  /** The output of the parts. */
   log: 'parts.log',
 } as const
 
@@ -23,16 +23,16 @@ export interface DeviceRun {
   out: string
   device: string
   precision: Precision | null
-  /** Of all parts together. */
+  /** Seconds of all parts together. */
   seconds: number
   parts: (findings: Findings) => readonly Part[]
-  /** Whether the page is drawn, for which some packages must be there; default true. */
+  /** Whether to draw the page, which needs the plotting packages; default true. */
   page?: boolean
   log: (line: string) => void
   signal: AbortSignal
 }
 
-/** Runs the parts and writes what they found. The folder is made, and files of an earlier run in it are replaced. */
+/** Runs the parts and writes their findings. Creates the folder, and replaces the files of an earlier run. */
 export async function runOnDevice(run: DeviceRun): Promise<Finding[]> {
   const { out, device, precision, seconds, log, signal } = run
   const deadline = new Deadline(seconds)
@@ -48,7 +48,7 @@ export async function runOnDevice(run: DeviceRun): Promise<Finding[]> {
   return await writeResults(out, run.page)
 }
 
-/** Makes the other files of what was found: also of a run that was cut off, and on another machine. */
+/** Writes the other files from the findings. Also works for an interrupted run, and on another machine. */
 export async function writeResults(out: string, withPage = true): Promise<Finding[]> {
   const file = join(out, FILES.findings)
   const findings = existsSync(file) ? new Findings(file).read() : []

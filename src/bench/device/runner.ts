@@ -6,27 +6,27 @@ import { markdown } from './markdown.js'
 import type { Findings } from './records.js'
 import { inShort } from './summary.js'
 
-/** A part of a run: a process of its own, which appends what it finds. */
+/** A part of a run: a process that appends its findings. */
 export interface Part {
   name: string
-  /** Its share of the time, in seconds of the default. */
+  /** Its share of the time, as seconds of the default time limit. */
   seconds: number
-  /** The program and its arguments for so many seconds; or why it is left out. */
+  /** The program and its arguments for a time limit in seconds, or the reason why the part is left out. */
   command: ((seconds: number) => string[]) | { missing: string }
-  /** It is left out where the device does not open. */
+  /** Whether it is left out if the device does not open. */
   needsDevice: boolean
-  /** Reads what the part has written. Returns why it refused to run, or null. */
+  /** Reads the part's output. Returns the reason why it refused to run, or null. */
   after?: (output: string) => string | null
 }
 
-/** What is kept of the output of a part that failed. */
+/** Characters that are kept of a failed part's output. */
 const TOLD = 4000
 
 /**
- * Runs parts one after the other. Each has its share of the time that is left and is killed at its end, so that one that hangs costs the
- * others nothing. What they write is in one log, and the Markdown is made anew after each part.
+ * Runs parts one after the other. Each part has its share of the remaining time and is killed when it is over, so a hanging part does
+ * not cost the others time. All output goes to one log. The Markdown is rewritten after each part.
  *
- * @param out the folder, which is there.
+ * @param out the existing folder.
  */
 export async function runParts(
   parts: readonly Part[],

@@ -1,7 +1,7 @@
 import { median } from '../../median.js'
 import type { EpochFinding, Finding, PointFinding } from './records.js'
 
-/** What findings come to: the tables and curves of every form that they are shown in. */
+/** Summaries of findings for the tables and curves of all output formats. */
 
 export function pick<K extends Finding['finding']>(
   findings: readonly Finding[],
@@ -10,14 +10,14 @@ export function pick<K extends Finding['finding']>(
   return findings.filter((each): each is Extract<Finding, { finding: K }> => each.finding === kind)
 }
 
-/** The figures of an epoch, of everybody who took part. */
+/** A participant's figures of an epoch. */
 export interface EpochSummary {
   workload: string
   who: string
-  /** The median of whole epochs; null where none ran whole. */
+  /** The median of whole epochs; null if no epoch was complete. */
   seconds: number | null
   epochs: number
-  /** What there was time for otherwise. */
+  /** The steps that there was time for otherwise. */
   part: { steps: number; of: number; tokens: number; seconds: number } | null
   javascript: number | null
   otherFunction: boolean
@@ -54,7 +54,7 @@ export function epochSummaries(findings: readonly Finding[]): EpochSummary[] {
   })
 }
 
-/** A row a shape, a column for everybody who was timed; and what was not, by its reason. */
+/** A row per shape, a column per timed participant, and the untimed points by reason. */
 export function pointTable(findings: readonly Finding[]) {
   const points = pick(findings, 'point')
   const timed = points.filter(({ forward }) => forward !== null)
@@ -73,7 +73,7 @@ export function pointTable(findings: readonly Finding[]) {
   return { names, shapes: [...shapes.values()], reasons }
 }
 
-/** What is wrong, a line each. What PyTorch cannot do is no fault of ours, and what there was no time for is none. */
+/** The errors, a line each. Failures of PyTorch and missing time are not errors. */
 export function faults(findings: readonly Finding[]): string[] {
   return findings.flatMap(each => {
     switch (each.finding) {
@@ -97,7 +97,7 @@ export function faults(findings: readonly Finding[]): string[] {
   })
 }
 
-/** A finding as a line, for whoever watches; null where it is none of theirs. */
+/** A finding as a line of the log; null if it is not logged. */
 export function inShort(finding: Finding): string | null {
   switch (finding.finding) {
     case 'device':
@@ -128,7 +128,7 @@ export function inShort(finding: Finding): string | null {
   }
 }
 
-/** What ran of an epoch. */
+/** The part of an epoch that ran. */
 export function whatRan({ reason, part, epochs }: EpochSummary): string {
   if (reason !== null) return reason
   if (part === null) return `median of ${epochs}`
@@ -136,7 +136,7 @@ export function whatRan({ reason, part, epochs }: EpochSummary): string {
   return `${steps} of ${of} steps, ${tokens} tokens, in ${figure(seconds)} s`
 }
 
-/** Three digits that count. */
+/** Formats a number with three significant digits. */
 export function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
 }
@@ -146,9 +146,9 @@ export function percent(share: number): string {
 }
 
 export const STEP_TEXT = `Microseconds of a layer-step, forward + backward, by the device's own clock: one LSTM layer, one direction, H inputs and H units,
-B sequences of T rows; the time of the whole layer (input projection, recurrence, all gradients) divided by T. Medians of interleaved rounds, checked
-before they were timed.`
+B sequences of T rows; the time of the whole layer (input projection, recurrence, all gradients) divided by T. Medians of interleaved rounds. Results
+were checked before timing.`
 
 export const EPOCH_TEXT = `Seconds of an epoch, the median of whole ones: batches of 256, optimiser and clipping as in the presets, no dropout. A: LSTM 300→64, frozen vectors; B: 300→128,
-two layers, two directions, tuned vectors; C: 300→64, four layers, two directions, tuned vectors. Our batches are packed inside the time, PyTorch's are padded
-and on the device before it. Bucketed: batches of documents of similar length; no peer has these. The first losses were compared before anything was timed. ¹ computes something else: the second direction begins in the padding.`
+two layers, two directions, tuned vectors; C: 300→64, four layers, two directions, tuned vectors. Our times include packing the batches; PyTorch's batches are padded
+and copied to the device before timing. Bucketed: batches of documents of similar length; no peer has these. The first losses were compared before timing. ¹ computes a different function: the second direction begins in the padding.`

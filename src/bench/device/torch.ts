@@ -5,19 +5,19 @@ import type { TorchFinding } from './records.js'
 
 const SCRIPT = fileURLToPath(new URL('../../../bench/peers/cuda_torch.py', import.meta.url))
 
-/** PyTorch in a process of its own, asked one thing at a time. It begins at once, and is ready some seconds later. */
+/** PyTorch in its own process, with one request at a time. It starts immediately and is ready some seconds later. */
 export class Torch {
   readonly #process: BenchProcess
 
-  /** PYTHON names the Python that has it, default python3. */
+  /** The environment variable PYTHON is the Python to use; default python3. */
   constructor({ kind, precision }: Pick<Device, 'kind' | 'precision'>) {
-    // On a CPU its threads spin: with a busy neighbour two of them take minutes.
+    // On a CPU its threads spin: beside other load, two threads take minutes.
     const env = kind === 'cpu' ? { ...process.env, OMP_NUM_THREADS: '1' } : process.env
     const config = JSON.stringify({ device: kind, precision })
     this.#process = new BenchProcess('PyTorch', process.env.PYTHON ?? 'python3', [SCRIPT, config], env)
   }
 
-  /** What it is, or why there is none, when that is known. */
+  /** Resolves with its versions, or with the reason why it is missing. */
   async ready(seconds: number): Promise<TorchFinding> {
     try {
       const answer = await this.#process.answer(seconds)
@@ -36,7 +36,7 @@ export class Torch {
     }
   }
 
-  /** @throws Error where it has no answer to give, in time. */
+  /** @throws Error (rejects) if it does not answer in time, or answers with an error. */
   ask(command: object, seconds: number): Promise<Answer> {
     return this.#process.ask(JSON.stringify(command), seconds)
   }

@@ -10,11 +10,11 @@ import { INPUT_SIZE } from '../cases.js'
 import { type Documents, inventDocuments } from '../documents.js'
 import { hashed } from '../hashed.js'
 
-/** Articles of 10kGNAD's train.csv. */
+/** The number of articles in 10kGNAD's train.csv. */
 export const DOCUMENTS = 9245
 const SEED = 1
 
-// Without dropout, so that losses can be compared: what is random is not the same elsewhere.
+// Without dropout, because the random masks of peers differ and losses could not be compared.
 export const workloads = {
   A: { ...presets['lstm64-adam'], dropout: 0 },
   B: { ...presets['bilstm128x2-adam'], dropout: 0 },
@@ -24,7 +24,7 @@ export const workloads = {
 export type WorkloadName = keyof typeof workloads
 export const workloadNames = ['A', 'B', 'C'] as const satisfies readonly WorkloadName[]
 
-/** So many documents of random words, always the same ones. A few of them only try the code, and need no table of 240 MB. */
+/** Returns `count` documents of random words, the same in every call. A few documents only test the code, without a table of 240 MB. */
 export function makeDocuments(count: number): Documents {
   return inventDocuments(count, count < 1000 ? 5000 : 200_000)
 }
@@ -42,7 +42,7 @@ export function batchesOf(
 
 let vectors: Float32Array = new Float32Array()
 
-/** At its initial parameters, which are the same on every device. */
+/** The model with its initial parameters, which are the same on every device. */
 export function makeTrainer(name: WorkloadName, device: Device, { words, classes }: Documents): Trainer {
   const numbers = words * INPUT_SIZE
   if (vectors.length !== numbers) vectors = hashed(numbers)
@@ -53,7 +53,7 @@ export function makeTrainer(name: WorkloadName, device: Device, { words, classes
   return new Trainer(model, workloads[name])
 }
 
-/** For PyTorch: the parameters besides the vectors, and its batches of so many epochs as indices. */
+/** Writes the input of PyTorch: the parameters except the vectors, and the batches of some epochs as indices. */
 export async function writeWorkload(
   folder: string,
   name: WorkloadName,

@@ -1,16 +1,16 @@
-/** One LSTM layer of H inputs and H units that reads a token at a time: its numbers, which are the same for everybody. */
+/** The numbers of one LSTM layer of H inputs and H units that reads one token at a time, the same for all participants. */
 import { hashed } from '../hashed.js'
 
-/** H, and B: sequences that are read side by side. */
+/** H, and B: the number of sequences in a batch. */
 export const HIDDEN_SIZES = [64, 128, 256, 512, 1024] as const
 export const BATCH_SIZES = [1, 8, 64] as const
 
-/** Tokens whose inputs differ; then they come again. */
+/** The number of different inputs; then they repeat. */
 export const INPUTS = 4
-/** Tokens of the check: more than there are inputs. */
+/** Tokens of the check: more than there are different inputs. */
 export const CHECKED_TOKENS = 5
 
-/** As PyTorch has them: gates i, f, g, o. */
+/** Weights in PyTorch's layout: gates i, f, g, o. */
 export interface CellWeights {
   wIh: Float32Array
   wHh: Float32Array
@@ -29,7 +29,7 @@ export function cellWeights(H: number): CellWeights {
   }
 }
 
-/** [B, H] of each of the tokens that differ. */
+/** The inputs [B, H] of the different tokens. */
 export function cellInputs(H: number, B: number): Float32Array[] {
   return Array.from({ length: INPUTS }, (_, t) => hashed(B * H, { scale: 2, first: t * B * H }))
 }

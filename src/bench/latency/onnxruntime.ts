@@ -1,11 +1,11 @@
-// onnxruntime-node: a session of one LSTM operator. Its calls are asynchronous, and the next one needs the states of the one
-// before, so each token is waited for. See process.ts.
+// onnxruntime-node: a session of one LSTM operator. Its calls are asynchronous and each needs the previous call's states, so
+// each token is awaited. See process.ts.
 import { createRequire } from 'node:module'
 import { onnxCell } from '../peers/onnx.js'
 import { cellInputs, cellWeights } from './numbers.js'
 import { answerStreams } from './process.js'
 
-/** As much of the package as is used here. */
+/** The part of the package that is used here. */
 interface Tensor {
   data: Float32Array
 }

@@ -1,17 +1,17 @@
-// What a process answers that reads tokens, one after the other, each with the state of the one before:
+// Requests to a process that reads tokens one after the other, each with the previous token's state:
 //
-//   check WAY H B N    the state h after N tokens of the first and the last sequence: {"h"}, [2, H]
-//   stream WAY H B N   reads N tokens and waits for the last state: {"seconds"}
-//   await WAY H B N    waits for the state of each token: {"seconds"}
+//   check WAY H B N    the state h of the first and the last sequence after N tokens: {"h"}, [2, H]
+//   stream WAY H B N   reads N tokens and awaits the last state: {"seconds"}
+//   await WAY H B N    reads N tokens and awaits the state of each: {"seconds"}
 import { createInterface } from 'node:readline'
 
-/** A layer that is loaded, of one H and B. */
+/** A loaded layer of one H and B. */
 export interface Stream {
-  /** Reads so many tokens from a state of zeros. @returns h of all sequences [B, H], and the time without what comes before */
+  /** Reads `count` tokens from a state of zeros. @returns h of all sequences, [B, H], and the time without preparation */
   read(tokens: number, awaited: boolean): Promise<{ h: Float32Array; seconds: number }>
 }
 
-/** Answers each line, by its words, until the input ends; what an answer throws becomes the answer. */
+/** Answers each request line until the input ends. An error becomes the answer. */
 export async function answerLines(answerTo: (...words: string[]) => Promise<object>): Promise<void> {
   const answer = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`)
   answer({ ready: true })
@@ -24,7 +24,7 @@ export async function answerLines(answerTo: (...words: string[]) => Promise<obje
   }
 }
 
-/** Answers until the input ends. */
+/** Answers requests until the input ends. */
 export async function answerStreams(open: (H: number, B: number) => Promise<Stream>): Promise<void> {
   const streams = new Map<string, Stream>()
   await answerLines(async (command, _way, H, B, tokens) => {

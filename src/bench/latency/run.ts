@@ -1,38 +1,38 @@
 import { median } from '../../median.js'
 import { checkClose, toleranceOf } from '../close.js'
 import type { Missing } from '../context.js'
+import type { Sample } from '../interleave.js'
 import { interleave } from '../interleave.js'
 import { referenceStream } from '../reference.js'
-import type { Sample } from '../results.js'
 import { othersBetween, usage } from '../usage.js'
 import { BATCH_SIZES, CHECKED_TOKENS, cellInputs, cellWeights, HIDDEN_SIZES, INPUTS } from './numbers.js'
 import type { Side } from './sides.js'
 import { QUICK, type Timed, those, timesOf, USUAL } from './turns.js'
 
-/** What one H and B took: microseconds a token. */
+/** The result of one H and B, in microseconds per token. */
 export interface LatencyCell {
-  /** Tokens are issued one after the other, and the last state is waited for. */
+  /** Tokens are issued one after the other, and only the last state is awaited. */
   ours: number
-  /** Each token's state is waited for. */
+  /** Each token's state is awaited. */
   awaited: number
-  /** The fastest peer, which waits for each token anyway; null without one. */
+  /** The fastest peer; peers always wait for each token. Null without a peer. */
   best: number | null
   peer: string | null
   /** best / ours, and best / awaited */
   ratio: number | null
   awaitedRatio: number | null
-  /** From the float64 reference. */
+  /** The largest error against the float64 reference. */
   largestError: number
-  /** Everybody; `streamed` is null of those that wait for each token. */
+  /** All participants; `streamed` is null for those that wait for each token. */
   sides: Record<string, { ours: boolean; streamed: Timed | null; awaited: Timed }>
 }
 
 export interface LatencyResults {
   /** By H, then by B. */
   cells: Record<string, Record<string, LatencyCell>>
-  /** Cores that processes other than the benchmark's used meanwhile. */
+  /** Cores used by other processes meanwhile. */
   othersCores: number | null
-  /** Peers that are installed and failed, and why. */
+  /** Installed peers that failed, with the reason. */
   failed: Record<string, string>
 }
 
@@ -54,10 +54,10 @@ interface LatencyTurn {
 }
 
 /**
- * Times one LSTM layer that reads a token at a time. The first side is ours. Everybody's results are checked with the float64
- * reference before they are timed. Closes the sides' processes.
+ * Times one LSTM layer that reads one token at a time. The first side is ours. All results are compared with the float64
+ * reference before timing. Closes the sides' processes.
  *
- * @throws Error where a result is wrong
+ * @throws Error (rejects) if a result is wrong
  */
 export async function measureLatency(
   sides: readonly Side[],
@@ -173,7 +173,7 @@ function cellOf(
   }
 }
 
-/** The sides that are there. */
+/** The available sides. */
 export function present<S extends object>(sides: readonly (S | Missing)[]): S[] {
   return sides.filter((side): side is S => !('missing' in side))
 }

@@ -1,15 +1,15 @@
-/** Who reads tokens: processes that answer what process.ts says. */
+/** The participants: processes that answer the requests of process.ts. */
 import { fileURLToPath } from 'node:url'
 import type { Missing } from '../context.js'
 import { findPackage } from '../peers/onnxruntime.js'
 import { environment, findTorch, PYTHON } from '../peers/torch.js'
 import { BenchProcess } from '../process.js'
 
-/** One process, and the ways that it has through a token. */
+/** A process, and its ways of reading a token. */
 export interface Side {
   process: BenchProcess
   ways: { who: string; way: string }[]
-  /** Whether it can issue a token before the one before is there: then both are timed. */
+  /** Whether it can issue a token before the previous one is computed. If so, both modes are timed. */
   streams: boolean
   ours: boolean
 }

@@ -1,10 +1,10 @@
-/** What those who time small work have in common: how long a turn is, and who takes part. */
+/** Common functions for timing small workloads: the length of a turn, and the participants. */
 import { type BenchProcess, ProcessFailure } from '../process.js'
 
-/** Seconds that a turn takes about, and that somebody's turns may take in a cell; and those of a quick run. */
+/** Approximate seconds of a turn, and seconds of a participant's turns per cell; then those of a quick run. */
 export const USUAL = { turn: 0.05, patience: 10 }
 export const QUICK = { turn: 0.01, patience: 1 }
-/** Turns that are not timed, and how often the first does its work. Each says how often the next does. */
+/** Warm-up turns, and the repetitions of the first. Each turn determines the repetitions of the next. */
 const WARM_TURNS = 4
 const FIRST_TIMES = 8
 const LEAST_TIMES = 4
@@ -17,13 +17,13 @@ export interface Timed {
 }
 
 /**
- * Asks some turns that do not count.
+ * Runs the warm-up turns.
  *
- * @param ask a question that lacks how often
- * @returns how often a turn of so many seconds does its work
+ * @param ask a request without the number of repetitions
+ * @returns the number of repetitions for a turn of the given seconds
  */
 export async function timesOf(process: BenchProcess, ask: string, seconds: number): Promise<number> {
-  // From the second on these are turns as they will be timed: by then compilers and caches are warm.
+  // From the second turn on, compilers and caches are warm, as in timed turns.
   let times = FIRST_TIMES
   for (let turn = 0; turn < WARM_TURNS; turn++) {
     const took = (await process.ask(`${ask} ${times}`)).number('seconds')
@@ -33,7 +33,7 @@ export async function timesOf(process: BenchProcess, ask: string, seconds: numbe
   return times
 }
 
-/** Those sides that f works for; one that fails is left out, and told, unless it is needed. */
+/** The sides for which f succeeds. A side that fails is skipped and reported, unless it is needed. */
 export async function those<S extends { process: BenchProcess }>(
   sides: readonly S[],
   f: (side: S) => Promise<unknown>,

@@ -6,10 +6,11 @@ import { promisify } from 'node:util'
 import { type HostTensor, readSafetensors } from '../../formats/safetensors.js'
 import { type BenchCase, cases, inputsOf } from '../cases.js'
 import { checkClose, toleranceOf } from '../close.js'
-import { type Missing, type Ours, type Pass, type Peer, passes, type Setting, type Turn } from '../context.js'
+import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
 import { splitEqualLengths } from '../equalLengths.js'
 import { multiplicationsByPass } from '../multiplications.js'
 import { readNumbers } from '../numbers.js'
+import { type Pass, passes } from '../passes.js'
 import { BenchProcess } from '../process.js'
 
 const SOURCE = fileURLToPath(new URL('../../../bench/peers/onednn_lstm.cpp', import.meta.url))
@@ -24,7 +25,7 @@ export async function findOneDnn(folder: string): Promise<Peer | Missing> {
     const { stdout } = await run(program, ['version'])
     return { version: `oneDNN ${stdout.trim()}`, join: (setting, ours) => join(program, setting, ours) }
   } catch {
-    return { missing: 'g++ does not build bench/peers/onednn_lstm.cpp: apt-get install g++ libdnnl-dev' }
+    return { missing: 'g++ cannot build bench/peers/onednn_lstm.cpp: apt-get install g++ libdnnl-dev' }
   }
 }
 
@@ -71,7 +72,7 @@ async function join(program: string, setting: Setting, ours: Ours) {
   }
 }
 
-/** In the order that the program reads. Of both biases it takes the sum. */
+/** The weights in the order that the program reads. It takes the sum of both biases. */
 function weightsOf(
   { numLayers, bidirectional }: BenchCase,
   parameters: ReadonlyMap<string, HostTensor>,

@@ -1,15 +1,15 @@
-/** Recurrent layers as ONNX models, written by hand: of protocol buffers it takes three kinds of fields. */
+/** Encodes recurrent layers as ONNX models. Three kinds of protocol buffer fields are enough. */
 import type { HostTensor } from '../../formats/safetensors.js'
 import { type BenchCase, gatesOf, INPUT_SIZE } from '../cases.js'
 import type { CellWeights } from '../latency/numbers.js'
 
-/** ONNX's order of the gates, by PyTorch's: i, o, f, g of i, f, g, o; z, r, n of r, z, n. */
+/** ONNX's order of gates as indices of PyTorch's: i, o, f, g of i, f, g, o; z, r, n of r, z, n. */
 const GATES = { lstm: [0, 3, 1, 2], gru: [1, 0, 2], rnn: [0] } as const
 const OPS = { lstm: 'LSTM', gru: 'GRU', rnn: 'RNN' } as const
 const OPSET = 14
 const IR_VERSION = 8
 
-/** Numbers of onnx.proto: types of a tensor's elements, and of an attribute. */
+/** Constants of onnx.proto: types of a tensor's elements, and of an attribute. */
 const FLOAT = 1
 const INT32 = 6
 const INT64 = 7
@@ -17,7 +17,7 @@ const ATTRIBUTE_INT = 2
 const ATTRIBUTE_STRING = 3
 const ATTRIBUTE_INTS = 7
 
-/** A field's bytes: its number and kind, then its value. Of a list, as often as it has entries. */
+/** Encodes a field: its number and kind, then its value. A list is encoded as repeated fields. */
 function varint(value: number): Uint8Array {
   const bytes: number[] = []
   let rest = BigInt.asUintN(64, BigInt(value))
@@ -71,7 +71,7 @@ function value(field: number, name: string, type: number, shape: (number | strin
 }
 
 /**
- * Inputs x [T, B, 300] and lengths [B] (int32), output states [D, B, H], of the last layer.
+ * Returns a model with inputs x [T, B, 300] and lengths [B] (int32), and the output states [D, B, H] of the last layer.
  *
  * @param parameters by their common names
  */
@@ -79,7 +79,7 @@ export function onnxModel(spec: BenchCase, parameters: ReadonlyMap<string, HostT
   const { cell, hiddenSize: H, numLayers, bidirectional } = spec
   const D = bidirectional ? 2 : 1
   const G = gatesOf[cell]
-  /** A parameter in ONNX's order of gates. */
+  /** Returns a parameter in ONNX's order of gates. */
   const gates = (name: string): Float32Array[] => {
     const found = parameters.get(`recurrent.${name}`)
     if (found?.dtype !== 'float32') throw new Error(`no parameter recurrent.${name}`)
@@ -106,7 +106,7 @@ export function onnxModel(spec: BenchCase, parameters: ReadonlyMap<string, HostT
     const outputs = last ? ['', 'states'] : [`y${l}`]
     graph.push(node(OPS[cell], [x, `w${l}`, `r${l}`, `b${l}`, 'lengths'], outputs, attributes))
     if (last) break
-    // [T, D, B, H] to the next layer's [T, B, D·H]; a 0 leaves a dimension as it is
+    // [T, D, B, H] to the next layer's [T, B, D·H]; 0 keeps a dimension
     graph.push(node('Transpose', [`y${l}`], [`t${l}`], { perm: [0, 2, 1, 3] }))
     const shape = new BigInt64Array([0n, 0n, -1n])
     graph.push(initializer(`s${l}`, [3], INT64, new Uint8Array(shape.buffer)))
@@ -124,7 +124,7 @@ export function onnxModel(spec: BenchCase, parameters: ReadonlyMap<string, HostT
 }
 
 /**
- * One LSTM layer that reads a token: inputs x [1, B, H], h and c [1, B, H], outputs hN and cN [1, B, H].
+ * Returns a model of one LSTM layer that reads a token: inputs x, h and c [1, B, H], outputs hN and cN [1, B, H].
  *
  * @param weights in PyTorch's order of gates
  */

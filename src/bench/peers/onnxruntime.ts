@@ -13,10 +13,10 @@ import { onnxModel } from './onnx.js'
 
 const PACKAGE = 'onnxruntime-node'
 const SCRIPT = fileURLToPath(new URL('./onnxruntimeProcess.js', import.meta.url))
-/** Documents in a batch; which is faster depends on the layers. */
+/** Documents per batch. Which one is faster depends on the layers. */
 const BATCHES = [4, 8]
 
-/** Looked for from the working directory, from this package, and in NODE_PATH. */
+/** Searched from the working directory, from this package, and in NODE_PATH. */
 export async function findPackage(): Promise<{ version: string; file: string } | Missing> {
   const require = createRequire(import.meta.url)
   try {

@@ -1,7 +1,7 @@
-// The speed peer of the npm registry: onnxruntime-node, in batches of documents of like length. Answers
+// The peer onnxruntime-node, in batches of documents of similar length. Requests:
 //
-//   run SIZE          all documents in batches of SIZE: {"seconds"}
-//   rows SIZE         {"rows"} of these batches, padding included
+//   run SIZE          runs all documents in batches of SIZE: {"seconds"}
+//   rows SIZE         the rows of these batches, including padding: {"rows"}
 //   states SIZE FILE  writes the last hidden states, [B, D·H] float32 in the order of the documents
 import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -11,7 +11,7 @@ import type { Setting } from '../context.js'
 import { loadDocuments } from '../documents.js'
 import { hashed } from '../hashed.js'
 
-/** As much of the package as is used here. */
+/** The part of the package that is used here. */
 interface Tensor {
   data: Float32Array
 }
@@ -52,7 +52,7 @@ function partsOf(size: number): Part[] {
   )
 }
 
-/** x [T, B, 300], the longest document first, zeros behind the others' ends. */
+/** x [T, B, 300], the longest document first, padded with zeros. */
 function part(places: number[]): Part {
   const [T, B] = [documents[places[0]!]!.length, places.length]
   const x = new Float32Array(T * B * INPUT_SIZE)

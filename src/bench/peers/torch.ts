@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { instructionSets } from '../../device.js'
 import { cases } from '../cases.js'
 import { checkLosses, toleranceOf } from '../close.js'
-import { type Missing, type Pass, type Peer, passes, poolingOf, type Setting, type Turn } from '../context.js'
+import type { Missing, Peer, Setting, Turn } from '../context.js'
 import { multiplicationsByPass } from '../multiplications.js'
+import { type Pass, passes, poolingOf } from '../passes.js'
 import { BenchProcess } from '../process.js'
 
 export const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
@@ -19,7 +20,7 @@ export function findTorch(): Peer | Missing {
   return { version: `PyTorch ${stdout.trim()}`, join }
 }
 
-/** The fastest set-up that we found; bench/peers/torch_step.py says why. */
+/** The fastest set-up found; bench/peers/torch_step.py has the reasons. */
 export function environment(threads: number): NodeJS.ProcessEnv {
   const { OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE, ...rest } = process.env
   return {
@@ -77,8 +78,8 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
       ...(paths.includes('segmented') ? all('PyTorch segmented', 'segmented') : []),
     ],
     notes: {
-      [packed]: `its steps are of the first ${few.documents} articles: longer ones make it quadratic`,
-      ...(bidirectional && { [padded]: 'its second direction begins in the padding: another result' }),
+      [packed]: `its steps use the first ${few.documents} articles, because the time of its backward pass is quadratic`,
+      ...(bidirectional && { [padded]: 'its second direction begins in the padding, so its results differ' }),
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { ReadingData } from './data.js'
 
-/** The page's script: which token is looked at, and what is shown of its prediction. */
+/** The page's script: it tracks the selected token and shows the prediction after it. */
 
 interface View {
   data: ReadingData
@@ -14,7 +14,7 @@ interface View {
 
 const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0 })
 
-/** Of a prediction these are told to who does not see the colours. */
+/** The number of tokens that screen readers read for a prediction. */
 const NAMED = 3
 
 const readings: ReadingData[] = JSON.parse(document.getElementById('readings')!.textContent!)
@@ -32,14 +32,14 @@ const views = readings.map((data, r): View => {
   }
 })
 
-/** The place in the text that is shown while nobody points at another: where the token begins. */
+/** The position that is shown while no other token is pointed at: the start of a token. */
 let pinned = Number.POSITIVE_INFINITY
 let shownPlace = pinned
 
 for (const view of views) listen(view)
 follow()
 
-/** The place where the token begins that an event is about; null where it is about none. */
+/** The start of an event's token; null if the event is not on a token. */
 function placeOf({ target }: Event): number | null {
   const token = target instanceof Element ? target.closest<HTMLElement>('.token') : null
   if (token === null) return null
@@ -48,8 +48,8 @@ function placeOf({ target }: Event): number | null {
 }
 
 /**
- * Shows where the pointer moves. Events of a pointer that rests are left out: a page that scrolls, after a key for example,
- * moves another token beneath it.
+ * Shows the token under the pointer. Events without movement are ignored: they occur when the page scrolls, for example after a
+ * key, and another token comes under the pointer.
  */
 function follow(): void {
   let x = Number.NaN
@@ -59,7 +59,7 @@ function follow(): void {
     x = event.clientX
     y = event.clientY
     const place = placeOf(event)
-    // Between two tokens the last one stays.
+    // Between two tokens, the last one stays selected.
     if (place !== null) showAll(place, false)
     else if (!(event.target instanceof Element && event.target.matches('.text'))) showAll(pinned, false)
   })
@@ -88,19 +88,19 @@ function listen({ text, tokens, data }: View): void {
   })
 }
 
-/** Shows the same place in every reading, though their tokens may differ. `speaks`: to who listens, too. */
+/** Shows the same position in every reading; their tokens may differ. `speaks`: whether screen readers read it. */
 function showAll(place: number, speaks: boolean): void {
   if (place === shownPlace && !speaks) return
   shownPlace = place
   for (const view of views) show(view, predictionAt(view.data, place), speaks)
 }
 
-/** The token that prediction p comes after. */
+/** The index of the token before prediction p. */
 function positionOf({ starts, predictions }: ReadingData, p: number): number {
   return p < predictions.length - 1 ? p : starts.length - 1
 }
 
-/** The prediction after the last token that begins at `place` or before; the one at the end where that one has none. */
+/** The prediction after the last token that begins at or before `place`; the last prediction if that token has none. */
 function predictionAt({ starts, predictions }: ReadingData, place: number): number {
   const position = Math.max(
     0,

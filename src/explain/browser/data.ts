@@ -1,15 +1,15 @@
-/** What the page's script reads of a reading: it stands in the page as JSON. */
+/** The data of a reading for the page's script, embedded as JSON. */
 export interface ReadingData {
-  /** Where each token begins in the text. */
+  /** The position of each token in the text. */
   starts: readonly number[]
   /**
-   * After the first token, the second, …, the last of them after all: the most probable classes, as [name, probability].
-   * The first is the one that connectivity is of.
+   * The predictions after the first, second, … token; the last one is the prediction after all tokens. Each has the most
+   * probable classes as [name, probability]; the strengths are those of its first class.
    */
   predictions: readonly (readonly (readonly [string, number])[])[]
   /**
-   * Connectivity as shares of the strongest, from 0 to 255, in base64: a number for each token that a prediction has seen, of
-   * one prediction after the other.
+   * The strengths in base64, as shares of each prediction's strongest from 0 to 255: a byte per token that the prediction has
+   * seen, one prediction after the other.
    */
   strengths: string
 }

@@ -44,15 +44,15 @@ function hasRank<R extends number>(x: Float, rank: R): x is Tensor<'float32', R>
   return x.shape.length === rank
 }
 
-/** The same tensor, of a rank that its type tells. */
+/** The same tensor with its rank in the type. */
 function ranked<R extends number>(x: Float, rank: R): Tensor<'float32', R> {
   if (!hasRank(x, rank)) throw new Error(`wanted ${rank} dimensions, got [${x.shape.join(', ')}]`)
   return x
 }
 
 /**
- * A step of a decoder, of ops alone: additive attention with the state h (Bahdanau et al. 2015), then a GRU cell that reads
- * the input beside the context.
+ * A decoder's step composed of ops: additive attention with the state h (Bahdanau et al. 2015), then a GRU cell that reads the
+ * input and the context.
  *
  * @param h [B, H]
  * @returns the next h

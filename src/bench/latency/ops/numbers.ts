@@ -1,15 +1,15 @@
-/** What single ops are timed with: works of a few ops, and their numbers, which are the same for everybody. */
+/** Workloads of a few ops, and their numbers, which are the same for all participants. */
 import type { Shape } from '../../../tensor.js'
 
-/** What is timed, in the order of the table. */
+/** The workloads in the order of the table. */
 export const workNames = ['addIssued', 'add', 'chain', 'decode', 'decodeBackward'] as const
 export type WorkName = (typeof workNames)[number]
 
-/** Calls of an op between two waits for the results. */
+/** Calls of an op between two awaited results. */
 const BATCH = 1000
-/** Ops of the chain; every other one is an addition. */
+/** Ops of the chain. Every second one is an addition. */
 const CHAIN = 20
-/** Sequences of a decoder's step, keys that each attends to, and units. */
+/** The decoder's sequences, keys per sequence, and units. */
 const [B, T, H] = [64, 20, 256]
 
 export const sizes = { batch: BATCH, chain: CHAIN, hidden: H }
@@ -26,11 +26,11 @@ export const works: Record<WorkName, { about: string; calls: number }> = {
 export interface Numbers<R extends number> {
   shape: Shape<R>
   scale: number
-  /** The first one's index. */
+  /** The index of the first number. */
   first: number
 }
 
-/** Each array has a million of the hash's numbers for itself. */
+/** Each array uses its own range of a million hashed numbers. */
 function numbers<const S extends Shape>(shape: S, scale: number, place: number): Numbers<S['length']> {
   return { shape, scale, first: 1e6 * place }
 }
@@ -40,7 +40,7 @@ export const squares = { x: numbers([64, 64], 2, 0), b: numbers([64, 64], 2, 1) 
 
 const scale = 2 / Math.sqrt(H)
 
-/** Of the attention, and of a GRU cell as PyTorch has them: gates r, z, n. */
+/** Weights of the attention, and of a GRU cell in PyTorch's layout: gates r, z, n. */
 export const decoderWeights = {
   wQuery: numbers([H, H], scale, 0),
   v: numbers([H], 4 * scale, 1),
@@ -50,7 +50,7 @@ export const decoderWeights = {
   bHh: numbers([3 * H], scale, 5),
 }
 
-/** A step's input, the state before it, keys and values. */
+/** A step's input, previous state, keys and values. */
 export const decoderInputs = {
   x: numbers([B, H], 2, 6),
   h: numbers([B, H], 2, 7),
@@ -60,16 +60,16 @@ export const decoderInputs = {
 
 /** Steps of the check without gradients. */
 export const CHECKED_STEPS = 3
-/** Numbers of an array that are compared: a prime, so that they are of all columns. */
+/** How many numbers of an array are compared: a prime, so all columns are covered. */
 const COMPARED = 509
 
-/** Some of an array's numbers, evenly spread. */
+/** Evenly spaced numbers of an array. */
 export function spread(values: Float32Array): number[] {
   const count = Math.min(COMPARED, values.length)
   return Array.from({ length: count }, (_, i) => values[Math.floor((i * values.length) / count)]!)
 }
 
-/** All of this for a process that is no JavaScript. */
+/** All of this as JSON for processes in other languages. */
 export const described = {
   ...{ ...sizes, checkedSteps: CHECKED_STEPS, compared: COMPARED },
   ...{ vectors, squares, weights: decoderWeights, inputs: decoderInputs },

@@ -1,7 +1,7 @@
-// The package's own part in single ops. Answers, in a process of its own:
+// The package's own part of timing a few ops, in its own process. Requests:
 //
-//   check WORK     what it computes: {NAME: numbers, …}, of each array some
-//   time WORK N    does it N times, and waits for the last result: {"seconds"}; of addIssued those of the calls alone
+//   check WORK     some numbers of each array of its results: {NAME: numbers, …}
+//   time WORK N    repeats it N times and awaits the last result: {"seconds"}; for addIssued the seconds of the calls only
 
 import type { Tensor } from '../../../tensor.js'
 import { hashed } from '../../hashed.js'
@@ -41,7 +41,7 @@ function made<R extends number>({ shape, scale, first }: Numbers<R>, requiresGra
 
 const seconds = (start: number) => (performance.now() - start) / 1000
 
-/** Calls of one op: those of a batch are issued in a row. */
+/** Repeats one op. The calls of a batch are issued in a row. */
 function additions(issuedOnly: boolean): Work {
   const [a, b] = [made(vectors.a), made(vectors.b)]
   return {
@@ -62,7 +62,7 @@ function additions(issuedOnly: boolean): Work {
   }
 }
 
-/** Something that is done again and again, each time without what was there before. */
+/** Repeats work, and frees the previous results each time. */
 function repeated(again: () => void, check: Work['check']): Work {
   return {
     check,
@@ -129,7 +129,7 @@ function decoder(backward: boolean): Work {
       return gradients(weights)
     })
   }
-  // Each step has the state of the one before.
+  // Each step continues from the previous step's state.
   const step = () => {
     const before = h
     h = scope(() => noGrad(() => decoderStep(library, weights, inputs, before)))

@@ -6,7 +6,7 @@ import { QUICK, type Timed, those, timesOf, USUAL } from '../turns.js'
 import { type WorkName, workNames, works } from './numbers.js'
 import type { OpsSide } from './sides.js'
 
-/** What one work took: microseconds a call of the op, or for all its ops. */
+/** The result of one workload: microseconds per call of the op, or for all its ops. */
 export interface OpsRow {
   about: string
   ours: number
@@ -15,17 +15,17 @@ export interface OpsRow {
   peer: string | null
   /** best / ours */
   ratio: number | null
-  /** The others' results from ours; null where ours is alone. */
+  /** The largest difference of a peer's results from ours; null without peers. */
   largestError: number | null
-  /** Everybody. */
+  /** All participants. */
   sides: Record<string, Timed & { ours: boolean }>
 }
 
 export interface OpsResults {
   rows: Partial<Record<WorkName, OpsRow>>
-  /** Cores that processes other than the benchmark's used meanwhile. */
+  /** Cores used by other processes meanwhile. */
   othersCores: number | null
-  /** Sides that failed, at which work where they had begun, and why. */
+  /** Sides that failed, with the workload if they had started, and the reason. */
   failed: Record<string, string>
 }
 
@@ -45,10 +45,10 @@ interface OpsTurn {
 }
 
 /**
- * Times works of a few ops. The first side is ours; everybody's results are compared with its before they are timed. Closes the
- * sides' processes.
+ * Times workloads of a few ops. The first side is ours. All results are compared with its before timing. Closes the sides'
+ * processes.
  *
- * @throws Error where results differ
+ * @throws Error (rejects) if results differ
  */
 export async function measureOps(sides: readonly OpsSide[], options: OpsOptions): Promise<OpsResults> {
   const { names = workNames, log } = options

@@ -1,4 +1,4 @@
-/** Who does a few ops at a time: processes that answer what ours.ts says. */
+/** The participants: processes that answer the requests of ours.ts. */
 import { fileURLToPath } from 'node:url'
 import type { Missing } from '../../context.js'
 import { environment, findTorch, PYTHON } from '../../peers/torch.js'
@@ -8,7 +8,7 @@ import { described } from './numbers.js'
 export interface OpsSide {
   process: BenchProcess
   who: string
-  /** Whether it is no peer but this package. */
+  /** Whether it is this package and not a peer. */
   ours: boolean
 }
 

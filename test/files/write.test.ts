@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { atomicWrite } from '../../src/formats/files.js'
+import { atomicWrite } from '../../src/files/write.js'
 
 let directory = ''
 
