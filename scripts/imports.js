@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * The rooms, lowest first. A room is a folder of src; `core` is the files directly in src and the generated src/contract;
- * `index` is src/index.ts. A file may import from its own room and from the rows above its own in this list. The list may
+ * `index` and `compat` are files of src. A file may import from its own room and from the rows above its own in this list. The list may
  * contain rooms that do not exist yet.
  */
 const rows = [
@@ -23,6 +23,7 @@ const rows = [
   ['reports'],
   ['explain'],
   ['index'],
+  ['compat'],
   ['bench'],
   ['cli'],
 ]
@@ -90,7 +91,7 @@ export async function graphOf(folder) {
 }
 
 export function roomOf(file) {
-  if (file === 'index.ts') return 'index'
+  if (file === 'index.ts' || file === 'compat.ts') return file.slice(0, -3)
   const [folder, ...rest] = file.split('/')
   return rest.length === 0 || folder === 'contract' ? 'core' : folder
 }

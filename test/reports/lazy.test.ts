@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
@@ -44,7 +44,7 @@ function packagesOf(program: string): string[] {
 
 test('the sources import neither the CSV parser nor the plotting libraries statically', () => {
   const src = (name: string) => join(root, 'src', name)
-  const found = broughtBy(src('index.ts'))
+  const found = broughtBy(src('compat.ts'))
   expect(found).toContain(src('reports/report.ts'))
   expect(found).toContain(src('text/csv.ts'))
   expect([...found].filter(name => libraries.test(name) || /Page\.ts$/.test(name))).toEqual([])
@@ -53,7 +53,15 @@ test('the sources import neither the CSV parser nor the plotting libraries stati
   )
 })
 
-test.each(['', '/text', '/training', '/formats', '/reports', '/explain'])(
+test('packed-rnn itself loads tensors, ops, nn and optim, and no other room', () => {
+  const rooms = [...broughtBy(join(root, 'src', 'index.ts'))].flatMap(file => {
+    const [folder, ...rest] = relative(join(root, 'src'), file).split(sep)
+    return rest.length === 0 || folder === '..' ? [] : [folder]
+  })
+  expect([...new Set(rooms)].sort()).toEqual(['contract', 'nn', 'ops', 'optim'])
+})
+
+test.each(['', '/compat', '/text', '/training', '/formats', '/reports', '/explain'])(
   'import of packed-rnn%s loads none of them',
   entry => {
     expect(packagesOf(`await import('packed-rnn${entry}')`).filter(name => libraries.test(name))).toEqual([])
