@@ -34,7 +34,7 @@ export class Sequences {
     isSequences = value => typeof value === 'object' && value !== null && #offsets in value
   }
 
-  /** @param lengths the tokens of each sequence; fewer than 2^31 in total. */
+  /** Takes the tokens of each sequence: integers of at least 0, fewer than 2^31 in total. */
   constructor(lengths: ArrayLike<number>, op = 'Sequences') {
     this.#offsets = new Int32Array(lengths.length + 1)
     let total = 0
@@ -94,7 +94,7 @@ export function checkSequences(op: string, value: Sequences): void {
 export interface RowIndex {
   /** [N], each from 0 to U - 1. */
   readonly index: Tensor<'int32', 1>
-  /** [U + 1]: distinct row u is used at rows order[starts[u]] to order[starts[u + 1]], ascending. */
+  /** [U + 1]. Distinct row u is used at rows order[starts[u]] to order[starts[u + 1]], ascending. */
   readonly starts: Tensor<'int32', 1>
   /** [N] */
   readonly order: Tensor<'int32', 1>
@@ -117,7 +117,7 @@ export class PackedIds {
   /** [N] */
   readonly ids: Int32Array
 
-  /** @param documents the token ids of each document: integers from 0 to 2³¹ − 1. */
+  /** Packs the token ids of documents: integers from 0 to 2³¹ − 1. */
   constructor(documents: readonly ArrayLike<number>[]) {
     this.sequences = new Sequences(
       documents.map(document => document.length),

@@ -65,6 +65,8 @@ export class Generator {
   #used = 4
 
   /**
+   * Starts a stream of random numbers.
+   *
    * @param seed an integer from 0 to 2^53 - 1.
    * @param stream separates generators with the same seed.
    */
