@@ -10,16 +10,21 @@ const page = join(root, 'docs', 'ops.md')
 /** The page's families, by the file in which an op is defined. */
 const FAMILIES = {
   elementwise: 'Functions of single elements',
+  unary: 'Functions of single elements',
+  binary: 'Functions of single elements',
   reduce: 'Reductions',
+  order: 'Reductions',
   softmax: 'Reductions',
   cumulative: 'Reductions',
   products: 'Products',
   linear: 'Products',
   shape: 'Shapes',
+  join: 'Shapes',
   columns: 'Shapes',
   indexing: 'Indices',
   embedding: 'Indices',
   sequences: 'Sequences',
+  segments: 'Sequences',
   pooling: 'Sequences',
   packing: 'Sequences',
   rows: 'Sequences',
@@ -27,6 +32,7 @@ const FAMILIES = {
   random: 'Random numbers and sampling',
   dropout: 'Random numbers and sampling',
   loss: 'Losses',
+  elementLoss: 'Losses',
   recurrent: 'Recurrent layers',
   customGrad: 'Gradients',
 }
@@ -64,6 +70,8 @@ const SAME = new Set([
   'Shapes',
   'Random numbers and sampling',
 ])
+/** Ops without a tensor to differentiate by. */
+const NEW = new Set(['arange', 'rand', 'randn', 'zerosLike'])
 
 const program = ts.createProgram([join(root, 'src', 'index.ts')], {
   target: ts.ScriptTarget.ES2022,
@@ -89,6 +97,13 @@ function firstSentence(text) {
   return (end === null ? text : text.slice(0, end.index)).replaceAll('|', '\\|')
 }
 
+/** What an op returns, in a cell of the table. */
+function shortened(text) {
+  const what = firstSentence(text).replace(/^Returns /, '')
+  // A formula keeps its small letters.
+  return /^(?:an?|[a-z]{2,}) [a-z0-9]{2,}/.test(what) ? what[0].toUpperCase() + what.slice(1) : what
+}
+
 const families = new Map()
 for (const exported of checker.getExportsOfModule(index)) {
   const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
@@ -105,11 +120,12 @@ for (const exported of checker.getExportsOfModule(index)) {
   const explicit = /without a tape|without a record|backward pass of|^The gradients? in|gradients of `/i.test(
     text,
   )
-  const none = /no gradient\b(?! in)/i.test(text)
-  const gradient = family === 'Gradients' ? '' : explicit ? 'by hand' : none ? 'no' : 'yes'
+  const none = /no gradient\b(?! for)/i.test(text)
+  const gradient =
+    family === 'Gradients' || NEW.has(exported.name) ? '' : explicit ? 'by hand' : none ? 'no' : 'yes'
   const same = SAME.has(family) && gradient !== 'by hand'
   const named = torch ?? (same ? `torch.${exported.name}` : '')
-  const row = { name: exported.name, what: firstSentence(text), gradient, torch: named }
+  const row = { name: exported.name, what: shortened(text), gradient, torch: named }
   families.set(family, [...(families.get(family) ?? []), row])
 }
 
@@ -138,12 +154,13 @@ function nativeOps() {
 const lines = [
   '# Ops',
   '',
-  'Made by `npm run docs:ops` from the sources. Every op runs on the CPU and on CUDA, and the same suite tests it on both. Under',
-  '*Gradient*, `yes` is an op on the tape, `by hand` one of the passes that the caller combines, and `no` one without a gradient.',
+  'Generated from the sources by `npm run docs:ops`. Every op runs on the CPU and on CUDA, and the same suite tests it on both.',
+  'In the column *gradient*, `yes` marks ops on the tape, `by hand` the forward and backward passes that you combine yourself, and',
+  '`no` ops without a gradient.',
   '',
 ]
 for (const [family, rows] of [...families].sort(([a], [b]) => order(a) - order(b))) {
-  lines.push(`## ${family}`, '', '| op | what it is | gradient | PyTorch |', '|---|---|---|---|')
+  lines.push(`## ${family}`, '', '| op | result | gradient | PyTorch |', '|---|---|---|---|')
   for (const { name, what, gradient, torch } of rows.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     lines.push(`| \`${name}\` | ${what} | ${gradient} | ${torch && `\`${torch}\``} |`)
   }
@@ -152,7 +169,7 @@ for (const [family, rows] of [...families].sort(([a], [b]) => order(a) - order(b
 lines.push(
   '## Native ops',
   '',
-  'What the devices compute, each described once in `native/ops`. A backend without one of them does not link.',
+  'The ops of the native backends. Each is described once, in `native/ops`. A backend that lacks one of them does not link.',
   '',
   '| op | family | devices | results |',
   '|---|---|---|---|',

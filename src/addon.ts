@@ -8,14 +8,14 @@ const require = createRequire(import.meta.url)
 const packageFolder = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 
-/** What makes the addon where there is none that works. */
+/** How to get an addon that works. */
 const REMEDY = 'compile it with `npx packed-rnn build`, which needs a C++20 compiler and cmake'
 
 /**
- * The file of the native addon, in `build/Release` or else in `prebuilds`: for `native.ts` to load, and for
- * `packed-rnn doctor` to name also where it does not load.
+ * Returns the path of the native addon, in `build/Release` or else in `prebuilds`. `native.ts` loads it;
+ * `packed-rnn doctor` names it even if it doesn't load.
  *
- * @throws PackedRnnError ERR_DEVICE_UNAVAILABLE where there is neither.
+ * @throws PackedRnnError ERR_DEVICE_UNAVAILABLE if there is neither.
  */
 export function addonFile(): string {
   const { path }: { path(directory: string): string } = require('node-gyp-build')
@@ -28,7 +28,7 @@ export function addonFile(): string {
   }
 }
 
-/** Why the addon does not load, and what to do. */
+/** Returns the error for an addon that doesn't load: the reason and the remedy. */
 export function loadFailure(cause: unknown): PackedRnnError {
   // The loader's message may list every path it tried; its first line is the reason.
   const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
@@ -36,13 +36,13 @@ export function loadFailure(cause: unknown): PackedRnnError {
   return new PackedRnnError('ERR_DEVICE_UNAVAILABLE', message, { cause })
 }
 
-/** A folder in which the addon is looked for, and the addons in it; null where it is not looked at. */
+/** A folder that is searched for the addon, and the addons in it; `files` is null if the folder is skipped. */
 export interface AddonPlace {
   folder: string
   files: string[] | null
 }
 
-/** Where node-gyp-build looks, in its order. The first that is for this platform is taken. */
+/** Returns the folders that node-gyp-build searches, in its order. It takes the first addon for this platform. */
 export function addonPlaces(): AddonPlace[] {
   const home = process.env.PACKED_RNN_PREBUILD || packageFolder
   const prebuilds = join('prebuilds', platform)
@@ -64,7 +64,7 @@ function addonsIn(folder: string): string[] {
   }
 }
 
-/** The version of glibc that runs here, null where it is another libc, or where Node does not tell. */
+/** Returns the version of glibc in use; null for another libc, or if Node doesn't report it. */
 export function glibcVersion(): string | null {
   const report: unknown = process.report.getReport()
   if (typeof report !== 'object' || report === null || !('header' in report)) return null

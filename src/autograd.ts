@@ -6,20 +6,34 @@ import { outlive } from './scope.js'
 import type { Storage } from './storage.js'
 import type { DType, Float, TapeNode, Tensor } from './tensor.js'
 
-/** A gradient for each of several tensors, null where there is none. */
+/** A gradient for each of several tensors; null where there is none. */
 export type Gradients = readonly (Float | null)[]
 
 const recording = new AsyncLocalStorage<boolean>()
 
 /**
- * Runs `fn` without a tape: nothing is kept for a backward pass, as in PyTorch's `torch.no_grad`. `fn` may be async.
- * @returns what `fn` does.
+ * Runs `fn` without recording on the tape, so nothing is kept for a backward pass, as in PyTorch's
+ * `torch.no_grad`. `fn` may be async.
+ * @returns the result of `fn`.
+ * @example
+ * ```ts
+ * import { mul, noGrad, PackedRnnError, tensor } from 'packed-rnn'
+ *
+ * const weight = tensor([2], [1], { requiresGrad: true })
+ * const y = noGrad(() => mul(weight, 3))
+ * console.log(await y.item()) // 6
+ * try {
+ *   y.backward()
+ * } catch (error) {
+ *   console.log(error instanceof PackedRnnError && error.code) // ERR_NO_GRADIENT
+ * }
+ * ```
  */
 export function noGrad<T>(fn: () => T): T {
   return recording.run(false, fn)
 }
 
-/** Whether a computation from these tensors goes on the tape. @internal */
+/** Whether an op on these inputs is recorded on the tape. @internal */
 export function isRecorded(inputs: Gradients): boolean {
   return recording.getStore() !== false && inputs.some(wantsGradient)
 }
@@ -29,21 +43,25 @@ function wantsGradient(input: Float | null): boolean {
 }
 
 /**
- * The gradient in each input, given that in each output (null: none). `wanted[i]` says whether input i needs one. The
- * tape owns what comes back and disposes what it gave: to pass a gradient on, return an alias of it.
+ * Returns the gradient of each input, given the gradient of each output (null: none). `wanted[i]` says
+ * whether input i needs one. The tape owns and disposes the gradients on both sides: to pass one on
+ * unchanged, return an alias of it.
  * @internal
  */
 export type Backward = (gradients: Gradients, wanted: readonly boolean[]) => Gradients
 
 /** What an op may keep for its backward pass. @internal */
 export interface Keeper {
-  /** The same tensor in a handle of the tape's: it outlives `dispose`, and the tape knows if its values change. */
+  /**
+   * Returns another handle of the tensor, owned by the tape. It stays valid after the caller's `dispose`, and
+   * the tape detects changes of its values.
+   */
   hold<D extends DType, R extends number>(tensor: Tensor<D, R>): Tensor<D, R>
-  /** Disposed when the backward pass has run. */
+  /** Keeps `thing` and disposes it after the backward pass. */
   own<T extends { dispose(): void }>(thing: T): T
 }
 
-/** Puts a computation on the tape if one of its inputs wants a gradient; only then is `keep` called. @internal */
+/** Records an op on the tape if one of its inputs needs a gradient; otherwise `keep` is not called. @internal */
 export function record(
   op: string,
   inputs: Gradients,
@@ -58,10 +76,10 @@ export function record(
 let recorded = 0
 
 class Node implements TapeNode {
-  /** Rises with every node: the inputs of a node were recorded before it. */
+  /** Increases with every node, so a node's inputs have lower numbers. */
   readonly order = recorded++
   readonly op: string
-  /** Inputs and outputs are empty once the node has run, so that a kept loss does not keep the other tensors. */
+  /** Inputs and outputs are emptied after the node has run, so that keeping a loss doesn't keep all other tensors. */
   inputs: Gradients
   outputs: readonly object[]
   #held: { storage: Storage; version: number; shape: readonly number[] }[] = []
@@ -90,12 +108,12 @@ class Node implements TapeNode {
   /** @throws PackedRnnError ERR_GRAPH_FREED, ERR_MODIFIED. */
   check(): void {
     if (this.#backward === null) {
-      const message = `backward: ${this.op}: wanted a graph, got one that an earlier backward freed`
+      const message = `backward: ${this.op}: the graph was freed by an earlier backward pass`
       throw new PackedRnnError('ERR_GRAPH_FREED', message)
     }
     for (const { storage, version, shape } of this.#held) {
       if (storage.version === version) continue
-      const message = `backward: ${this.op}: wanted the tensor [${shape.join(', ')}] as it was in the forward pass, got one changed since`
+      const message = `backward: ${this.op}: a tensor [${shape.join(', ')}] that it needs has changed since the forward pass`
       throw new PackedRnnError('ERR_MODIFIED', message)
     }
   }
@@ -124,10 +142,10 @@ class Node implements TapeNode {
 }
 
 /**
- * Runs the tape back from tensors on it, given the gradients in them. Gradients are added up in `grad`, or where there are
- * places of their own, in those alone: one for each tensor, which keeps null where no gradient comes.
- * @throws PackedRnnError ERR_GRAPH_FREED, ERR_MODIFIED; ERR_NO_GRADIENT for a place that nothing was computed from, which
- * `unused` allows. @internal
+ * Runs the tape backwards from `from`, tensors with their gradients. Without `places`, gradients are added up
+ * in `grad`. With `places`, they are added up there alone; a place stays null if no gradient reaches it.
+ * @throws PackedRnnError ERR_GRAPH_FREED, ERR_MODIFIED; what `unused` throws for a place that nothing was
+ * computed from. @internal
  */
 export function backpropagate(
   from: readonly { node: TapeNode | null; output: object; gradient: Float }[],
@@ -135,7 +153,7 @@ export function backpropagate(
   unused: (place: Float) => void = () => {},
 ): void {
   const nodes = reachable(from.flatMap(({ node }) => (node instanceof Node ? [node] : [])))
-  // All are checked before the first runs, so that a refusal leaves every gradient as it was.
+  // All nodes are checked before the first runs, so that an error leaves every gradient unchanged.
   for (const node of nodes) node.check()
   if (places === undefined) {
     for (const { inputs } of nodes) for (const input of inputs) if (input?.grad) checkGrad(input, input.grad)
@@ -150,13 +168,13 @@ export function backpropagate(
     }
     for (const node of nodes) runNode(node, pending, places)
   } catch (error) {
-    // A gradient of one's own may throw.
+    // The backward function of a customGrad may throw.
     for (const gradients of pending.values()) for (const one of gradients) one?.dispose()
     throw error
   }
 }
 
-/** That a gradient is there to be added to: anybody may have put it there. */
+/** Checks that `grad`, which callers can set, fits its tensor. */
 function checkGrad(leaf: Float, grad: Float): void {
   if (grad.disposed || !leaf.requiresGrad || leaf.node !== null) return
   const { shape, device } = leaf
@@ -185,7 +203,7 @@ function runNode(
   })
 }
 
-/** All nodes that these were computed from, the latest first. */
+/** Returns these nodes and all that they were computed from, the latest first. */
 function reachable(last: readonly Node[]): Node[] {
   const found = new Set(last)
   for (const node of found) {
@@ -212,7 +230,7 @@ function plus(sum: Float | null, gradient: Float): Float {
   return total
 }
 
-/** Adds to `grad`, in memory that is this tensor's alone: clipping changes gradients in place. */
+/** Adds to `grad`, in memory that no other tensor shares: clipping changes gradients in place. */
 function accumulate(leaf: Float, gradient: Float): void {
   let total = plus(leaf.grad?.disposed ? null : leaf.grad, gradient)
   if (total.storage.shared) {

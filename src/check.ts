@@ -3,11 +3,11 @@ import { badArgument, PackedRnnError } from './errors.js'
 import type { DType, Tensor } from './tensor.js'
 
 /**
- * The checks at the door of every op. Each names the op, the argument, what was wanted and what came; behind them
- * nothing is checked again.
+ * The checks that every op makes of its arguments. An error names the op, the argument, what was wanted and
+ * what was passed. Nothing is checked again after that.
  */
 
-/** A dimension that may be any number. */
+/** In a wanted shape: a dimension of any size. */
 export const anySize = -1
 
 interface WantedTensor<D extends DType> {
@@ -24,12 +24,15 @@ function hasShape(shape: readonly number[], wanted: readonly number[]): boolean 
   return true
 }
 
-// No `instanceof`: who checks numbers alone needs no addon, which tensors load.
+// No `instanceof`: importing the class would load the addon, which checks of numbers don't need.
 function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && 'dtype' in value
 }
 
-/** Whether `checkTensor` would let it pass: for who has no name for it yet. */
+/**
+ * Whether `checkTensor` would accept the value; for hot paths that don't build the argument's name unless it
+ * fails.
+ */
 export function isTensorOf(value: unknown, wanted: WantedTensor<DType>): boolean {
   return (
     isTensor(value) &&
@@ -67,13 +70,13 @@ export function checkInteger(op: string, name: string, value: number, low: numbe
   throw badArgument(op, name, `an integer from ${low} to ${high}`, value, 'ERR_OUT_OF_RANGE')
 }
 
-/** A finite number in [low, high]. */
+/** Checks for a finite number in [low, high]. */
 export function checkNumber(op: string, name: string, value: number, low: number, high = Infinity): void {
   if (Number.isFinite(value) && value >= low && value <= high) return
   throw badArgument(op, name, `a number from ${low} to ${high}`, value, 'ERR_OUT_OF_RANGE')
 }
 
-/** Every value of `values` is an integer in [0, high). */
+/** Checks that every value is an integer in [0, high). */
 export function checkIndices(op: string, name: string, values: ArrayLike<number>, high: number): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!
@@ -83,29 +86,29 @@ export function checkIndices(op: string, name: string, values: ArrayLike<number>
   }
 }
 
-/** A list of something: JavaScript may pass anything. */
+/** Checks for an array: JavaScript may pass anything. */
 export function checkList(op: string, name: string, value: unknown, of: string): void {
   if (!Array.isArray(value)) throw badArgument(op, name, `an array of ${of}`, value)
 }
 
-/** Integers of the host, or a tensor, which is to be checked as one. */
+/** Checks for integers on the host, or a tensor, which the caller has to check further. */
 export function checkIntegers(op: string, name: string, value: unknown): void {
   if (isTensor(value) || Array.isArray(value)) return
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return
   throw badArgument(op, name, 'integers', value)
 }
 
-/** A function: JavaScript may pass anything. */
+/** Checks for a function: JavaScript may pass anything. */
 export function checkFunction(op: string, name: string, value: unknown): void {
   if (typeof value !== 'function') throw badArgument(op, name, 'a function', value)
 }
 
-/** One of some words: JavaScript may pass another. */
+/** Checks for one of several strings: JavaScript may pass another. */
 export function checkWord(op: string, name: string, value: string, words: readonly string[]): void {
   if (!words.includes(value)) throw badArgument(op, name, `one of ${words.join(', ')}`, value)
 }
 
-/** Of a class: JavaScript may pass anything. */
+/** Checks for an instance of a class: JavaScript may pass anything. */
 export function checkInstance(
   op: string,
   name: string,
@@ -115,15 +118,15 @@ export function checkInstance(
   if (!(value instanceof wanted)) throw badArgument(op, name, `a ${wanted.name}`, value)
 }
 
-/** The options of T by their names: the compiler takes neither one too few nor one too many. */
+/** The names of the options T. The compiler rejects a list with a missing or an extra name. */
 export type OptionNames<T> = Readonly<Record<keyof T, true>>
 
 /**
- * The options of a call have no name but the known ones: whoever writes `weight_decay` shall not go on without any.
- * `name` is where the options stand in the call. Takes less than 0.1 µs for as many options as an op has.
+ * Checks that all options of a call have known names, so that a misspelt `weight_decay` is an error rather
+ * than ignored. `name` is the argument's name. Takes less than 0.1 µs for as many options as an op has.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown option, also one that is undefined, naming the nearest known
- * one; for options that are no object.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown option, even if its value is undefined, with the
+ * nearest known name; for options that are not an object.
  */
 export function checkOptions<T>(
   op: string,
@@ -136,14 +139,17 @@ export function checkOptions<T>(
   }
   const names: Readonly<Record<string, true>> = known
   for (const option of Object.keys(options)) {
-    // What every object has, as `constructor`, is not `true`.
+    // Compared with `true`, because every object inherits names such as `constructor`.
     if (names[option] === true) continue
     const wanted = `a known option, ${likeliest(option, Object.keys(known))}`
     throw badArgument(op, `${name}.${option}`, wanted, option)
   }
 }
 
-/** The known name that was probably meant, at most two letters in five different; where there is none, all of them. */
+/**
+ * Returns the known name that was probably meant, if at most two letters in five differ; otherwise all of
+ * them.
+ */
 function likeliest(given: string, known: readonly string[]): string {
   const plain = (name: string) => name.replaceAll('_', '').toLowerCase()
   let nearest = ''
@@ -153,10 +159,13 @@ function likeliest(given: string, known: readonly string[]): string {
     const part = distance(a, b) / Math.max(a.length, b.length)
     if (part < least) [nearest, least] = [name, part]
   }
-  return least <= 0.4 ? `as ${nearest}` : `one of ${known.join(', ')}`
+  return least <= 0.4 ? `perhaps ${nearest}` : `one of ${known.join(', ')}`
 }
 
-/** How many letters must be put in, left out or changed to make one word the other (Levenshtein 1966). */
+/**
+ * Returns the number of letters to insert, delete or change to turn one word into the other (Levenshtein
+ * 1966).
+ */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 0; i < a.length; i++) {

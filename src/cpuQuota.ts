@@ -3,22 +3,26 @@ import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 
 /**
- * How many threads work at once in this process: one for each core, and no more than the CPU quota of its container,
- * rounded up. A thread beyond the quota would make the kernel stop all of them for a part of each period.
+ * Returns how many threads of this process can run at once: one for each core, and at most the CPU quota of
+ * its container, rounded up. With more threads than the quota, the kernel would stop all of them for a part
+ * of each period.
  *
- * @param root the folder where `/` is, for tests.
- * @param cores those that the process may run on.
+ * @param root the folder to use as `/`, for tests.
+ * @param cores the number of cores that the process may use.
  */
 export function usableCores(root = '/', cores = availableParallelism()): number {
   return Math.max(1, Math.min(cores, Math.ceil(cpuQuota(root))))
 }
 
-/** CPUs that the control groups of this process allow, which may be a fraction; Infinity if there is no quota. */
+/**
+ * Returns the CPUs that the control groups of this process allow, which may be a fraction; Infinity without a
+ * quota.
+ */
 export function cpuQuota(root = '/'): number {
   const mounts = cgroupMounts(root)
   let quota = Infinity
   for (const line of lines(root, 'proc/self/cgroup')) {
-    // hierarchy:controllers:path, where version 2 has no controllers
+    // hierarchy:controllers:path; version 2 has no controllers
     const [, controllers, ...rest] = line.split(':')
     const version = controllers === '' ? 2 : 1
     if (version === 1 && controllers?.split(',').includes('cpu') !== true) continue
@@ -33,12 +37,12 @@ export function cpuQuota(root = '/'): number {
 
 interface Mount {
   version: 1 | 2
-  /** The group that the mount point shows: in a container this is often not the root of all groups. */
+  /** The group at the mount point: in a container this is often not the root of all groups. */
   group: string
   point: string
 }
 
-/** Where groups that may have a CPU quota are mounted. */
+/** Returns the mounts of groups that can have a CPU quota. */
 function cgroupMounts(root: string): Mount[] {
   return lines(root, 'proc/self/mountinfo').flatMap((line): Mount[] => {
     const [fields = '', system = ''] = line.split(' - ')
@@ -50,11 +54,11 @@ function cgroupMounts(root: string): Mount[] {
   })
 }
 
-/** The folder of a group and those above it, up to the mount point: each of them may have a quota. */
+/** Returns the folder of a group and those above it, up to the mount point: each can have a quota. */
 function foldersUp({ group, point }: Mount, path: string): string[] {
   const shown = group === '/' ? path : path.slice(group.length)
   const isInside = group === '/' || path === group || path.startsWith(`${group}/`)
-  // A path with .. is outside of what this process sees.
+  // A path with .. is outside of what this process can see.
   const names = isInside ? shown.split('/').filter(name => name !== '') : []
   let folder = names.includes('..') ? point : join(point, ...names)
   const folders = [folder]
@@ -71,11 +75,11 @@ function quotaOf(version: 1 | 2, folder: string): number {
       ? (lines(folder, 'cpu.max')[0] ?? '').split(' ')
       : ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map(name => lines(folder, name)[0])
   const cpus = Number(quota) / Number(period)
-  // `max`, -1 and a file that is missing are no quota.
+  // `max`, -1 and a missing file mean no quota.
   return Number.isFinite(cpus) && cpus > 0 ? cpus : Infinity
 }
 
-/** The lines of a file; none if it cannot be read. */
+/** Returns the lines of a file; no lines if it cannot be read. */
 function lines(folder: string, name: string): string[] {
   try {
     return readFileSync(join(folder, name), 'utf8').split('\n')

@@ -5,30 +5,36 @@ import { checkFloat } from './ops/dims.js'
 import { outlive, scope } from './scope.js'
 import { type Float, filled, Tensor } from './tensor.js'
 
-/** Gradients of one's own, and gradients asked for. */
+/** Functions with a gradient written by hand, and gradients on request. */
 
-/** What a forward pass of one's own gives: one result or several, and what its backward pass needs. */
+/** The result of a forward function: one output or several, and what its backward function needs. */
 export interface CustomResult<Output, Saved> {
   output: Output
   saved: Saved
 }
 
 /**
- * A function on the tape whose gradient is given by hand, as torch.autograd.Function.
+ * Returns a function on the tape whose gradient is written by hand, as torch.autograd.Function.
  *
- * @param forward of tensors; runs without a tape. What it leaves in `saved`, tensors and other things with `dispose` in
- * arrays and objects, is kept until the backward pass has run.
- * @param backward of `saved` and the gradients in the outputs, null where there is none: a gradient for each input, of its
- * shape, or null. Runs once and without a tape.
- * @returns the function of the inputs, which gives `output`.
- * @throws PackedRnnError what forward throws; ERR_INVALID_ARGUMENT for an output that is no tensor; where it is called back
- * ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a gradient that does not fit its input.
+ * @param forward computes the outputs from the inputs. It runs without a tape. Tensors and other things with
+ * `dispose` in `saved`, also inside arrays and objects, are kept until the backward pass has run.
+ * @param backward returns a gradient for each input, of its shape, or null. It takes `saved` and the
+ * gradients of the outputs, null where there is none. It runs once and without a tape.
+ * @returns the function of the inputs; it returns `output`.
+ * @throws what `forward` throws, from the returned function. `backward()` throws if a gradient doesn't fit
+ * its input.
  * @example
  * ```ts
+ * import { customGrad, mul, type Tensor, tensor } from 'packed-rnn'
+ *
  * const square = customGrad(
  *   (x: Tensor<'float32'>) => ({ output: mul(x, x), saved: x }),
- *   (x, [dY]) => [dY && mul(mul(x, 2), dY)],
+ *   (x, [dY]) => [dY ? mul(mul(x, 2), dY) : null],
  * )
+ * const x = tensor([3], [1], { requiresGrad: true })
+ * const y = square(x)
+ * y.backward()
+ * console.log(await y.item(), await x.grad?.item()) // 9 6
  * ```
  */
 export function customGrad<
@@ -44,7 +50,7 @@ export function customGrad<
   checkFunction(op, 'backward', backward)
   return (...inputs) => {
     for (const [i, input] of inputs.entries()) checkFloat(op, `inputs[${i}]`, input)
-    // What is refused goes with the scope.
+    // If a check throws, the scope disposes the outputs.
     const result = scope(() => {
       const made = noGrad(() => forward(...inputs))
       checkOutputs(made, inputs)
@@ -53,7 +59,7 @@ export function customGrad<
     const outputs = listed<Float>(result.output)
     const kept = new Set<Disposable>()
     if (!isRecorded(inputs)) {
-      // Nobody will ask for it.
+      // Without a tape there is no backward pass that needs it.
       collect(result.saved, kept)
       for (const thing of kept) if (!mine(thing, inputs, outputs)) thing.dispose()
       return result.output
@@ -80,7 +86,7 @@ export function customGrad<
         })
         return found.map((gradient: Float | null, i) => {
           if (gradient == null) return null
-          // One that was given, or comes twice, comes back as another handle.
+          // A gradient that was passed in, or is returned twice, needs its own handle.
           const other = gradients.includes(gradient) || found.indexOf(gradient) < i
           return other ? gradient.alias() : outlive(gradient)
         })
@@ -97,7 +103,7 @@ function listed<T>(given: T | readonly T[]): readonly T[] {
   return isList(given) ? given : [given]
 }
 
-/** JavaScript may give anything. */
+/** Checks the result of `forward`: JavaScript may return anything. */
 function checkOutputs(made: unknown, inputs: readonly Float[]): void {
   const op = 'customGrad'
   if (typeof made !== 'object' || made === null || !('output' in made)) {
@@ -105,12 +111,12 @@ function checkOutputs(made: unknown, inputs: readonly Float[]): void {
   }
   const { output } = made
   if (!(output instanceof Tensor) && !Array.isArray(output)) {
-    throw badArgument(op, 'output', 'a tensor, or several', output)
+    throw badArgument(op, 'output', 'a tensor or an array of tensors', output)
   }
   listed(output).forEach((each: Float, i) => {
     checkFloat(op, `output[${i}]`, each)
     const own = !inputs.includes(each) && !each.requiresGrad && each.node === null
-    if (!own) throw badArgument(op, `output[${i}]`, 'a tensor of its own', 'an input, or one on the tape')
+    if (!own) throw badArgument(op, `output[${i}]`, 'a new tensor', 'an input, or a tensor on the tape')
   })
 }
 
@@ -134,7 +140,7 @@ function isPlain(value: object): boolean {
   return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** The same structure of arrays and objects, with what has `dispose` exchanged. */
+/** Returns the same structure of arrays and objects, with everything that has `dispose` replaced. */
 function replaced<T>(value: T, exchange: (thing: Disposable) => Disposable): T
 function replaced(value: unknown, exchange: (thing: Disposable) => Disposable): unknown {
   if (typeof value !== 'object' || value === null) return value
@@ -144,22 +150,37 @@ function replaced(value: unknown, exchange: (thing: Disposable) => Disposable): 
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, replaced(part, exchange)]))
 }
 
-/** What is asked of `grad`. */
+/** Options of `grad`. */
 export interface GradOptions {
-  /** Gradients of something in the outputs; wanted where an output has several elements, and else 1. */
+  /**
+   * The gradients of the outputs. Required for an output with several elements; the default for one element
+   * is 1.
+   */
   gradOutputs?: readonly Float[]
-  /** Whether an input that no output was computed from has the gradient null, or else is an error; default false. */
+  /**
+   * Whether the gradient of an input that no output was computed from is null, rather than an error; default
+   * false.
+   */
   allowUnused?: boolean
 }
 const gradNames: OptionNames<GradOptions> = { gradOutputs: true, allowUnused: true }
 
 /**
- * The gradients of outputs in inputs, as torch.autograd.grad: `grad` of the tensors stays as it is, and the tape is freed on
- * the way. There are no second derivatives: `createGraph` is refused like every unknown option.
+ * Returns the gradients of outputs with respect to inputs, as torch.autograd.grad. `grad` of the tensors
+ * doesn't change; the tape is freed. Second derivatives are not supported: there is no option `createGraph`.
  *
  * @returns a gradient for each input, of its shape.
- * @throws PackedRnnError ERR_NO_GRADIENT for an input that is not on the tape of the outputs; ERR_GRAPH_FREED, ERR_MODIFIED as
- * `backward`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an unknown option.
+ * @throws PackedRnnError ERR_NO_GRADIENT if no output was computed from an input, unless `allowUnused` is
+ * true.
+ * @example
+ * ```ts
+ * import { grad, mul, tensor } from 'packed-rnn'
+ *
+ * const a = tensor([3], [1], { requiresGrad: true })
+ * const b = tensor([5], [1], { requiresGrad: true })
+ * const [dA, dB] = grad(mul(mul(a, a), b), [a, b])
+ * console.log(await dA?.item(), await dB?.item(), a.grad) // 30 9 null
+ * ```
  */
 export function grad(
   outputs: Float | readonly Float[],
@@ -177,7 +198,7 @@ export function grad(
   all.forEach((output, i) => {
     checkFloat(op, `outputs[${i}]`, output)
     if (output.node === null) {
-      const message = `grad: outputs[${i}]: nothing that it was computed from requires a gradient`
+      const message = `grad: outputs[${i}]: not computed from any tensor that requires a gradient`
       throw new PackedRnnError('ERR_NO_GRADIENT', message)
     }
     const { shape, device } = output
@@ -218,8 +239,15 @@ export function grad(
 }
 
 /**
- * The same values without their history, as `Tensor.detach`.
- * @throws PackedRnnError ERR_DISPOSED, ERR_DTYPE, ERR_INVALID_ARGUMENT.
+ * Returns the same values without their history, as `Tensor.detach`: gradients stop here.
+ * @example
+ * ```ts
+ * import { detach, mul, sum, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2, 3], [3], { requiresGrad: true })
+ * sum(mul(x, detach(x))).backward()
+ * console.log(await x.grad?.toArray()) // Float32Array(3) [1, 2, 3]
+ * ```
  */
 export function detach<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
   checkFloat('detach', 'x', x)

@@ -5,31 +5,34 @@ import { Mark } from './mark.js'
 import { type Ceilings, fromNative, type NativeDevice, native, precisions } from './native.js'
 
 /**
- * What products of matrices compute with: float32, or operands rounded to tf32's 11 or bfloat16's 8 bits. Sums, and all
- * that is no product, are float32.
+ * The precision of matrix products: float32, or operands rounded to tf32's 11 or bfloat16's 8 bits. Sums, and
+ * everything that is not a product, are float32.
  */
 export type Precision = 'float32' | 'tf32' | 'bfloat16'
 
-/** What a device is opened with; the same options give the same device. */
+/** Options of `device()`. The same options return the same device. */
 export interface DeviceOptions {
   /**
-   * Worker threads of the CPU. The default is one for each core that the process may use, and on Linux no more than the
-   * CPU quota of its container (cgroup v1 or v2), rounded up. The bits of a result do not depend on it.
+   * Worker threads of the CPU. The default is one for each core that the process may use; on Linux it is at
+   * most the CPU quota of the container (cgroup v1 or v2), rounded up. The number doesn't change the bits of
+   * a result.
    */
   threads?: number
   /**
-   * The CPU's default is `'float32'`; it has `'bfloat16'` where its instructions have (AVX512-BF16). Whether that is faster
-   * depends on the CPU: `packed-rnn doctor` measures it. CUDA's default is
-   * `'tf32'`, as in PyTorch's recurrent layers; a device of compute capability 7.5 computes in float32 where it is asked
-   * for tf32.
+   * The CPU's default is `'float32'`; it supports `'bfloat16'` if it has AVX512-BF16 instructions. Whether
+   * that is faster depends on the CPU: `packed-rnn doctor` measures it. CUDA's default is `'tf32'`, as in
+   * PyTorch's recurrent layers; a device of compute capability 7.5 computes in float32 instead of tf32.
    */
   precision?: Precision
   /**
-   * `'stepwise'` makes CUDA's recurrent ops take their second path, which serves every size, also where the first one
-   * would: for comparisons. The default is `'auto'`.
+   * `'stepwise'` makes CUDA's recurrent ops take their second path, which serves every size, even where the
+   * first one would work: for comparisons. The default is `'auto'`.
    */
   path?: 'auto' | 'stepwise'
-  /** Bytes that tensors may hold at once; beyond it an op fails with ERR_OUT_OF_MEMORY. The default is no limit. */
+  /**
+   * Bytes that tensors may hold at once. An op that exceeds the limit fails with ERR_OUT_OF_MEMORY. The
+   * default is no limit.
+   */
   memoryLimit?: number
 }
 
@@ -40,38 +43,52 @@ const optionNames: OptionNames<DeviceOptions> = {
   memoryLimit: true,
 }
 
-/** Where a device is; the CPU's ordinal is 0. */
+/** The kind of a device and its number; the CPU's ordinal is 0. */
 interface Place {
   kind: 'cpu' | 'cuda'
   ordinal: number
 }
 
-/** Options with their defaults, as the place has them. */
+/** The options with the defaults of the device's kind. */
 type Options = Required<Omit<DeviceOptions, 'threads'>> & { threads: number | null }
 
 /**
- * A device is an ordered queue. Ops return at once and run in the order in which they were issued, on the device's own
- * thread; the event loop stays free. While 4 GiB of results and of ops themselves are waiting, a call blocks until there is room.
+ * A device: the CPU, or a CUDA GPU. It is an ordered queue. Calls return immediately, and each device runs
+ * its ops in order on its own thread, so the event loop stays free. A call blocks only while 4 GiB of results
+ * and of the ops themselves are waiting.
  *
- * Shapes and types are checked by the call. An op that fails later marks its outputs failed, ops that read those fail
- * with the same error, and the `await` of a value rejects with it.
+ * The call checks shapes and types. An op that fails later marks its outputs as failed. Ops that read those
+ * outputs fail with the same error, and so does the `await` of a value.
+ *
+ * Open one with `device()`.
+ *
+ * @example
+ * ```ts
+ * import { device, tensor } from 'packed-rnn'
+ *
+ * const cpu = device('cpu', { threads: 1 })
+ * console.log(cpu.kind, cpu.precision, cpu.name) // cpu float32 cpu (1 thread)
+ * const x = tensor([1, 2, 3], [3], { device: cpu })
+ * await cpu.synchronize()
+ * console.log(x.device === cpu, cpu.memory().held > 0) // true true
+ * ```
  */
 export class Device {
   /** @internal */
   readonly queue: NativeDevice
-  /** What it is. */
+  /** The kind of device. */
   readonly kind: 'cpu' | 'cuda'
-  /** Which of its kind; the CPU's is 0. */
+  /** The number of a CUDA device; the CPU's is 0. */
   readonly ordinal: number
-  /** What products of matrices compute with. */
+  /** The precision of matrix products. */
   readonly precision: Precision
-  /** For people: `cpu (2 threads)`, `cuda:0 (NVIDIA H100 80GB HBM3, tf32)`. */
+  /** A name for people: `cpu (2 threads)`, `cuda:0 (NVIDIA H100 80GB HBM3, tf32)`. */
   readonly name: string
-  /** Worker threads of the CPU; null where the device has none. */
+  /** Worker threads of the CPU; null for a CUDA device. */
   readonly threads: number | null
   /**
-   * The CPU's instruction set in use, avx512, avx2 or portable, of which PACKED_RNN_CPU forces one; of a CUDA device its
-   * architecture, as `sm_90`.
+   * The CPU's instruction set in use: avx512, avx2 or portable; the environment variable PACKED_RNN_CPU
+   * forces one. For a CUDA device its architecture, such as `sm_90`.
    */
   readonly instructions: string
 
@@ -103,9 +120,9 @@ export class Device {
   }
 
   /**
-   * Resolves when all that was issued has run.
-   * @throws PackedRnnError (rejects) with the first failure of this thread's ops that no `await` has shown yet:
-   * ERR_OUT_OF_MEMORY, ERR_OP_FAILED, ERR_OUT_OF_RANGE, ERR_NON_FINITE, ERR_DEVICE_LOST.
+   * Resolves when everything issued so far has run.
+   * @throws PackedRnnError (rejects) with the first failure of an op issued by this thread that no `await`
+   * has reported yet.
    */
   async synchronize(): Promise<void> {
     try {
@@ -115,12 +132,15 @@ export class Device {
     }
   }
 
-  /** A point behind all that was issued, for times of the device itself: a call returns long before its work is done. */
+  /**
+   * Returns a point after everything issued so far, to measure the time that the device itself takes: calls
+   * return long before their work is done.
+   */
   mark(): Mark {
     return new Mark(this)
   }
 
-  /** Bytes that tensors and queued ops hold, and bytes kept for the next ones. */
+  /** Returns the bytes that tensors and queued ops hold, and the bytes cached for the next ones. */
   memory(): { held: number; cached: number } {
     return native.deviceMemory(this.queue)
   }
@@ -128,19 +148,27 @@ export class Device {
 
 const opened = new Map<string, Device>()
 
-/** The place that was the best when it was first asked for: what is made without a device goes on fitting together. */
+/** The best device when it was first looked up, so that tensors made without a device always fit together. */
 let best: Place | undefined
 
 /**
- * Opens a device: `'cpu'`, `'cuda'`, which is `'cuda:0'`, or another `'cuda:N'`. Without a kind PACKED_RNN_DEVICE says
- * which, or else it is the best there is: the first CUDA device that opens, or the CPU, as it also is where `threads` are
- * given. The same kind and options give the same device and queue; tensors of different devices do not mix.
+ * Opens a device: `'cpu'`, `'cuda'` (the same as `'cuda:0'`) or `'cuda:N'`. Without a kind, the environment
+ * variable PACKED_RNN_DEVICE names it. Without that, it is the CPU if `threads` is set, and otherwise the
+ * first CUDA device that opens, or the CPU.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown kind or option, or one that the kind lacks; ERR_OUT_OF_RANGE for
- * a number of threads outside 1 to 256, and an N that no CUDA device has; ERR_DEVICE_UNAVAILABLE where PACKED_RNN_CPU
- * names an instruction set that this CPU lacks, or it has no bfloat16; where CUDA does not open, ERR_CUDA_NO_LIBRARY, ERR_CUDA_WRONG_STAMP,
- * ERR_CUDA_NO_DRIVER, ERR_CUDA_DRIVER_TOO_OLD, ERR_CUDA_NO_DEVICE, ERR_CUDA_DEVICE_TOO_OLD or ERR_CUDA_DEVICE_UNSUPPORTED, with the reason in a
- * sentence.
+ * The same kind and options return the same device and queue. An op cannot combine tensors of different
+ * devices.
+ *
+ * @throws PackedRnnError ERR_DEVICE_UNAVAILABLE if the CPU lacks bfloat16 or the instruction set named by
+ * PACKED_RNN_CPU; one of the ERR_CUDA codes if CUDA doesn't open, with the reason in a sentence.
+ * @example
+ * ```ts
+ * import { device } from 'packed-rnn'
+ *
+ * const one = device('cpu', { threads: 1 })
+ * console.log(one.name, one.threads, one.precision) // cpu (1 thread) 1 float32
+ * console.log(one === device('cpu', { threads: 1 })) // true
+ * ```
  */
 export function device(kind?: string, options: DeviceOptions = {}): Device {
   checkOptions('device', options, optionNames)
@@ -154,10 +182,14 @@ export function device(kind?: string, options: DeviceOptions = {}): Device {
   return openOnce(best, options)
 }
 
-/** The device that was given, or the best. @throws PackedRnnError ERR_DEVICE for what is none, as its name. @internal */
+/**
+ * Returns the given device, or the default one. @throws PackedRnnError ERR_DEVICE if it is not a `Device`.
+ * @internal
+ */
 export function deviceOr(given: Device | undefined, op: string): Device {
   const found = given ?? device()
-  if (!(found instanceof Device)) throw badArgument(op, 'device', 'what device() gives', found, 'ERR_DEVICE')
+  if (!(found instanceof Device))
+    throw badArgument(op, 'device', 'a device from device()', found, 'ERR_DEVICE')
   return found
 }
 
@@ -170,7 +202,7 @@ function placeOf(argument: string, name: string): Place {
   return { kind: 'cuda', ordinal: Number(cuda[1] ?? 0) }
 }
 
-/** The first CUDA device that opens, or the CPU. What keeps one from opening is told by `devices()`. */
+/** Returns the first CUDA device that opens, or the CPU. `devices()` lists why the others don't open. */
 function findBest(options: DeviceOptions): Place {
   for (const { ordinal, code } of cudaListings()) {
     if (ordinal === null || code !== null) continue
@@ -200,7 +232,7 @@ function openOnce(place: Place, given: DeviceOptions): Device {
 
 let cores: number | undefined
 
-/** Asked once: with a quota that has changed, the same options would be another device. */
+/** Looked up once: if the quota changed in between, the same options would open another device. */
 function defaultThreads(): number {
   cores ??= Math.min(usableCores(), 256)
   return cores
@@ -216,43 +248,51 @@ function checkedOptions({ kind }: Place, options: DeviceOptions): Options {
   }
   oneOf('precision', precision, cpu ? ['float32', 'bfloat16'] : Object.keys(precisions))
   oneOf('path', path, cpu ? ['auto'] : ['auto', 'stepwise'])
-  if (!cpu && threads !== null) throw badArgument('device', 'threads', 'none on cuda', threads)
+  if (!cpu && threads !== null) throw badArgument('device', 'threads', 'no threads on cuda', threads)
   if (threads !== null) checkInteger('device', 'threads', threads, 1, 256)
   checkInteger('device', 'memoryLimit', memoryLimit, 0, Number.MAX_SAFE_INTEGER)
   return { precision, path, threads, memoryLimit }
 }
 
-/** Why a device cannot be opened, in a sentence, and the code of the error that says so; both null where it can. */
+/** Why a device cannot be opened, in a sentence, and the code of that error; both are null if it can. */
 export interface Obstacle {
   code: ErrorCode | null
   reason: string | null
 }
 
-/** The CPU, as `devices()` tells of it; its facts are null where it does not open. */
+/** The CPU, as listed by `devices()`. `threads` and `instructions` are null if it doesn't open. */
 export interface CpuListing extends Obstacle {
   kind: 'cpu'
   threads: number | null
   instructions: string | null
-  /** What `precision` may be here. */
+  /** The values of `precision` that it supports. */
   precisions: Precision[]
 }
 
 /**
- * A CUDA device, as `devices()` tells of it. Its facts are null where they are not known; so is the ordinal where there is
- * no such device at all.
+ * A CUDA device, as listed by `devices()`. Unknown facts are null; `ordinal` is null in the one entry that
+ * says why there is no CUDA device.
  */
 export interface CudaListing extends Obstacle {
   kind: 'cuda'
   ordinal: number | null
   name: string | null
-  /** As `'9.0'`. */
+  /** Such as `'9.0'`. */
   computeCapability: string | null
   memoryBytes: number | null
 }
 
 /**
- * The devices of this machine, the best first; those that cannot be opened come last, with the reason. Where there is no
- * CUDA device one entry says why.
+ * Lists the devices of this machine, the best first. Devices that cannot be opened come last, with the
+ * reason. If there is no CUDA device, one entry says why.
+ * @example
+ * ```ts
+ * import { devices } from 'packed-rnn'
+ *
+ * const cpu = devices().find(({ kind }) => kind === 'cpu')
+ * console.log(cpu?.code, cpu?.reason) // null null
+ * for (const { kind, reason } of devices()) console.log(kind, reason ?? 'works')
+ * ```
  */
 export function devices(): (CpuListing | CudaListing)[] {
   const all = [...cudaListings(), cpuListing()]
@@ -283,33 +323,33 @@ function cudaListings(): CudaListing[] {
   }
 }
 
-/** What keeps a device from opening; an error that is none of this package's stays one. */
+/** Returns why a device doesn't open; rethrows an error that is not a PackedRnnError. */
 function obstacle(error: unknown): Obstacle {
   const ours = fromNative(error)
   if (!(ours instanceof PackedRnnError)) throw ours
   return { code: ours.code, reason: ours.message }
 }
 
-/** What `precision` of the CPU may be here. @internal */
+/** Returns the values of `precision` that the CPU supports. @internal */
 export function cpuPrecisions(): Precision[] {
   const open = native.cpuPrecisions()
   const names: Precision[] = ['float32', 'tf32', 'bfloat16']
   return names.filter(name => open.includes(precisions[name]))
 }
 
-/** The instruction sets that the CPU backend has code for and this CPU supports, the best first. */
+/** Returns the instruction sets that this CPU supports and the CPU backend has code for, the best first. */
 export function instructionSets(): string[] {
   return native.instructionSets()
 }
 
-/** The file of the CUDA backend's library, also where there is none. */
+/** Returns the path of the CUDA backend's library, whether or not the file exists. */
 export function cudaLibraryFile(): string {
   return native.cudaLibraryFile()
 }
 
 /**
- * What arithmetic and memory give when the CPU's queue comes to it, by its kernels' own instructions and threads. Takes
- * about 50 ms and 192 MiB.
+ * Measures the arithmetic and memory throughput of the CPU, when its queue gets there, with the instructions
+ * and threads of its kernels. Takes about 50 ms and 192 MiB.
  * @internal
  */
 export async function ceilings(of: Device): Promise<Ceilings> {

@@ -2,23 +2,23 @@ import { badArgument } from './errors.js'
 import { functions, type NativeBuffer, native } from './native.js'
 import { checkShape, empty, type Float, sizeOf, type Tensor } from './tensor.js'
 
-/** Functions of single elements with broadcasting, without a record. */
+/** Elementwise functions with broadcasting, without recording on the tape. */
 
-/** A tensor, or a number that stands for a tensor of it. */
+/** A tensor, or a number that is used for every element. */
 export type Operand = Float | number
 
-/** Of a flat walk: the same element everywhere, or one after the other. */
+/** Strides that stay on one element, and strides that go through all elements in order. */
 const NOTHING: readonly number[] = [0, 0, 0, 0]
 const LAST: readonly number[] = [0, 0, 0, 1]
-/** The shape of no elements. */
+/** A shape without elements. */
 const NONE: readonly number[] = [1, 1, 1, 0]
-/** Dimensions that the kernels walk through; more are fine where some of them lie in line. */
+/** The dimensions that the kernels support, after those that are contiguous in every operand are joined. */
 const MOST_DIMENSIONS = 4
 
-/** How the elements of an op's operands lie, in the fewest dimensions. @internal */
+/** The shape and the strides of an op's operands, in the fewest dimensions. @internal */
 export interface Walk {
   shape: readonly number[]
-  /** Of each operand, in elements; 0 repeats. */
+  /** For each operand, in elements; 0 repeats an element. */
   strides: readonly (readonly number[])[]
 }
 
@@ -30,8 +30,9 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /**
- * The shape that both broadcast to, as NumPy's: aligned at the last dimension, a 1 is repeated.
- * @throws PackedRnnError ERR_SHAPE, naming `name`, where they do not. @internal
+ * Returns the shape that a and b broadcast to, as in NumPy: aligned at the last dimension, sizes of 1 are
+ * repeated.
+ * @throws PackedRnnError ERR_SHAPE, naming `name`, if they don't broadcast. @internal
  */
 export function broadcastShape(
   op: string,
@@ -53,7 +54,7 @@ export function broadcastShape(
   return shape
 }
 
-/** The strides of a contiguous tensor in a shape that it broadcasts to. @internal */
+/** Returns the strides of a contiguous tensor in a shape that it broadcasts to. @internal */
 export function broadcastStrides(from: readonly number[], to: readonly number[]): number[] {
   const strides = new Array<number>(to.length).fill(0)
   let next = 1
@@ -65,7 +66,7 @@ export function broadcastStrides(from: readonly number[], to: readonly number[])
   return strides
 }
 
-/** Joins neighbouring dimensions that lie in line in every operand. @internal */
+/** Joins neighbouring dimensions that are contiguous in every operand. @internal */
 export function walkOf(op: string, shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
   if (shape.includes(0)) return { shape: NONE, strides: strides.map(() => NOTHING) }
   const walk = { shape: [] as number[], strides: strides.map(() => [] as number[]) }
@@ -84,10 +85,10 @@ export function walkOf(op: string, shape: readonly number[], strides: readonly (
     }
   }
   if (walk.shape.length > MOST_DIMENSIONS) {
-    const wanted = `at most ${MOST_DIMENSIONS} dimensions that do not lie in line`
+    const wanted = `at most ${MOST_DIMENSIONS} dimensions that are not contiguous`
     throw badArgument(op, 'shape', wanted, shape, 'ERR_SHAPE')
   }
-  // The last ones are the kernel's innermost.
+  // The kernels' innermost dimensions come last.
   while (walk.shape.length < MOST_DIMENSIONS) {
     walk.shape.unshift(1)
     for (const of of walk.strides) of.unshift(0)
@@ -100,7 +101,8 @@ function bufferOf(operand: Operand): NativeBuffer | null {
 }
 
 /**
- * f(a, b, c) in `shape`, which the operands broadcast to; of a function of fewer operands the others are 0.
+ * Returns f(a, b, c) in `shape`, which the operands broadcast to. For a function of fewer operands the others
+ * are 0.
  * @internal
  */
 export function applyFunction<R extends number>(
@@ -112,7 +114,7 @@ export function applyFunction<R extends number>(
   c: Operand = 0,
 ): Tensor<'float32', R> {
   const size = sizeOf(shape)
-  // Of nothing there is nothing to read.
+  // A result without elements reads nothing.
   if (size === 0) [a, b, c] = [0, 0, 0]
   const flat = (operand: Operand) =>
     typeof operand === 'number' || operand.size === 1 || sameShape(operand.shape, shape)
@@ -150,7 +152,12 @@ export function applyFunction<R extends number>(
   return out
 }
 
-/** In another memory. @internal */
+/** Returns a copy in other memory. @internal */
 export function copyOf<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
   return applyFunction<R>('copy', x.device, x.shape, x)
+}
+
+/** Returns f(a, b, c) in the shape of dY, on its device. @internal */
+export function like(dY: Float, name: keyof typeof functions, a: Operand, b?: Operand, c?: Operand): Float {
+  return applyFunction<number>(name, dY.device, dY.shape, a, b, c)
 }

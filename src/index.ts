@@ -137,11 +137,10 @@ export type {
   LstmOptions,
   LstmWeights,
   RecurrentOptions,
-  RecurrentSaved,
   RecurrentWeights,
   RnnOptions,
   States,
-} from './ops/recurrentInput.js'
+} from './ops/recurrentOptions.js'
 export type {
   LstmGradients,
   LstmOutputGradients,
@@ -151,6 +150,7 @@ export type {
   RecurrentResult,
   SavedIf,
 } from './ops/recurrentResult.js'
+export type { RecurrentSaved } from './ops/recurrentSaved.js'
 export {
   type AlongOptions,
   amax,

@@ -3,7 +3,21 @@ import type { Device } from './device.js'
 import { badArgument } from './errors.js'
 import { fromNative, type NativeMark, native } from './native.js'
 
-/** A point in the order of a device's ops: `device.mark()`. On a GPU it is an event in its stream. */
+/**
+ * A point in the order of a device's ops, made by `device.mark()`. On a GPU it is an event in its stream.
+ *
+ * @example
+ * ```ts
+ * import { device, sum, tensor } from 'packed-rnn'
+ *
+ * const cpu = device('cpu')
+ * const x = tensor([1, 2, 3], [3], { device: cpu })
+ * const start = cpu.mark()
+ * const total = sum(x)
+ * const seconds = await start.secondsUntil(cpu.mark())
+ * console.log(await total.item(), seconds >= 0) // 6 true
+ * ```
+ */
 export class Mark {
   readonly #device: Device
   readonly #native: NativeMark
@@ -15,10 +29,10 @@ export class Mark {
   }
 
   /**
-   * Resolves, when the device has reached both, with the seconds that it took from this mark to a later one, by its own clock: on a GPU
-   * within half a microsecond. Negative where `later` is the earlier one.
+   * Resolves, when the device has reached both marks, with the seconds from this mark to a later one, by the
+   * device's clock: on a GPU within half a microsecond. Negative if `later` is the earlier one.
    *
-   * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT for what is no mark, ERR_DEVICE for another device's; ERR_DEVICE_LOST.
+   * @throws PackedRnnError (rejects) ERR_DEVICE for another device's mark; ERR_DEVICE_LOST.
    */
   async secondsUntil(later: Mark): Promise<number> {
     checkInstance('secondsUntil', 'later', later, Mark)

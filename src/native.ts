@@ -18,7 +18,7 @@ export { cells } from './contract/recurrent.js'
 export { reductions } from './contract/reductions.js'
 export * from './nativeAddon.js'
 
-/** The addon's functions and every native op: `native/ops` says what each computes. */
+/** The addon's functions and every native op: `native/ops` describes what each computes. */
 export const native = {
   ...addon,
   ...clip,
@@ -37,7 +37,10 @@ export const native = {
 /** `kMostMissedSteps` in native/backend.h. */
 export const mostMissedSteps = 256
 
-/** The 32-bit words of `MissedSteps` for a table of so many rows: scalars of steps, their count, a place for each row. */
+/**
+ * Returns the size of `MissedSteps` for a table, in 32-bit words: the scalars of the steps, their count, and
+ * a position for each row.
+ */
 export function missedStepsWords(tableRows: number): number {
   return 13 * mostMissedSteps + 1 + tableRows
 }

@@ -4,13 +4,16 @@ import { contractNumber, type OpName } from './contract/identity.js'
 import { type ErrorCode, PackedRnnError } from './errors.js'
 
 /**
- * The native addon: devices, memory, and the ops as `src/contract` calls them. Buffers are float32 unless their name
- * says otherwise; a buffer that is absent is `null`. A call returns before its op has run.
+ * The native addon: devices, memory, and the ops that `src/contract` calls. Buffers are float32 unless their
+ * name says otherwise; an absent buffer is `null`. Calls return before their op has run.
  */
 
 declare const handle: unique symbol
 
-/** Device memory, freed when released or collected, and not before the last op that holds it has run. */
+/**
+ * Device memory. It is freed after it is released or garbage-collected, and after the last op that holds it
+ * has run.
+ */
 export interface NativeBuffer {
   readonly [handle]: 'buffer'
 }
@@ -28,19 +31,19 @@ export interface NativeDevice {
 /** A buffer for each direction of a layer. */
 export type PerDirection = readonly (NativeBuffer | null)[]
 
-/** What a machine gives at a moment. */
+/** The throughput of a CPU, as measured. */
 export interface Ceilings {
-  /** Operations a second of one thread, a fused multiply-add being two; and of all threads. */
+  /** Operations a second of one thread, and of all threads; a fused multiply-add counts as two. */
   flopsOfOne: number
   flopsOfAll: number
-  /** Bytes a second, of all threads through a = b + s c. */
+  /** Bytes a second of all threads, computing a = b + s c. */
   bandwidth: number
 }
 
 /** `enum class Precision` in native/backend.h. */
 export const precisions = { float32: 0, tf32: 1, bfloat16: 2 } as const
 
-/** What a queue is opened with; of options that a kind lacks, threads are 0 and the path is not stepwise. */
+/** The options of a queue. For a kind without an option, `threads` is 0 and `stepwise` false. */
 export interface NativeDeviceOptions {
   kind: 'cpu' | 'cuda'
   ordinal: number
@@ -50,12 +53,12 @@ export interface NativeDeviceOptions {
   memoryLimit: number
 }
 
-/** A CUDA device, or why it cannot be opened. */
+/** A CUDA device, or the reason why it cannot be opened. */
 export type NativeCudaDevice =
   | { name: string; computeCapability: string; memoryBytes: number; code?: undefined }
   | { code: ErrorCode; reason: string }
 
-/** A batch's ids, once each, and where they stand; see `RowIndex`. */
+/** The distinct ids of a batch and their positions; see `RowIndex`. */
 export interface DistinctIds {
   /** [U], ascending */
   ids: Int32Array
@@ -66,34 +69,37 @@ export interface DistinctIds {
 
 export interface Native {
   openDevice(options: NativeDeviceOptions): NativeDevice
-  /** The file that is, or would be, opened as the CUDA backend's library. */
+  /** Returns the path of the CUDA backend's library, whether or not the file exists. */
   cudaLibraryFile(): string
-  /** In the order of their ordinals. Throws where there is no library, no driver or no device. */
+  /** Lists devices in the order of their ordinals. Throws if there is no library, driver or device. */
   cudaDevices(): NativeCudaDevice[]
-  /** Those that this CPU supports, the best first. */
+  /** Returns the instruction sets that this CPU supports, the best first. */
   instructionSets(): string[]
-  /** Those of `precisions` that the CPU can be opened with. */
+  /** Returns the `precisions` that the CPU can be opened with. */
   cpuPrecisions(): number[]
   /** `hardware` is empty for the CPU. */
   deviceInfo(device: NativeDevice): { instructions: string; hardware: string }
-  /** Of a CPU's device, when its turn comes. */
+  /** Measures a CPU device, when its queue gets there. */
   ceilings(device: NativeDevice): Promise<Ceilings>
   deviceMemory(device: NativeDevice): { held: number; cached: number }
   synchronize(device: NativeDevice): Promise<void>
   mark(device: NativeDevice): NativeMark
-  /** @throws TypeError for what is no mark; the caller checks that both are of this device. */
+  /** @throws TypeError if an argument is not a mark. The caller checks that both marks are of this device. */
   secondsBetween(device: NativeDevice, start: NativeMark, end: NativeMark): Promise<number>
-  /** Memory that ops update; zeros at first. */
+  /** Allocates memory that ops update; initially zeros. */
   allocate(device: NativeDevice, bytes: number): NativeBuffer
-  /** For memory that comes about with the op that writes it; a released buffer serves, too. */
+  /** Returns a handle for memory that the op writing it allocates; a released buffer can be reused instead. */
   handle(): NativeBuffer
   upload(device: NativeDevice, data: Float32Array | Int32Array): NativeBuffer
   download(device: NativeDevice, buffer: NativeBuffer, integers: false): Promise<Float32Array>
   download(device: NativeDevice, buffer: NativeBuffer, integers: true): Promise<Int32Array>
   release(buffer: NativeBuffer): void
-  /** The ids of a batch, once each, and where they stand; or the place of the first that is not in [0, below). */
+  /**
+   * Returns the distinct ids of a batch and their positions, or the position of the first id outside [0,
+   * below).
+   */
   distinctIds(ids: Int32Array, below: number): DistinctIds | number
-  /** Numbers that a layer's forward pass saves. */
+  /** Returns how many numbers a layer's forward pass saves. */
   recurrentSavedCount(
     device: NativeDevice,
     cell: number,
@@ -102,11 +108,11 @@ export interface Native {
     directions: number,
     rows: number,
   ): number
-  /** The ops, which `src/contract` calls. */
+  /** The ops, called by `src/contract`. */
   raw: Readonly<Record<OpName, (device: NativeDevice, ...args: readonly unknown[]) => void>>
-  /** Where an op finds its numbers when it is called. */
+  /** Where an op reads its numbers when it is called. */
   numbers: Float64Array
-  /** Of the descriptions that the addon was built from. */
+  /** A number that identifies the op descriptions the addon was built from. */
   contract: number
 }
 
@@ -118,9 +124,9 @@ function load(): Native {
   } catch (cause) {
     throw loadFailure(cause)
   }
-  // It would read the arguments of ops in another order.
+  // An addon built from other descriptions would misread the arguments of ops.
   if (loaded.contract !== contractNumber) {
-    throw loadFailure(new Error(`${file} was built from other sources than this package's TypeScript`))
+    throw loadFailure(new Error(`${file} was built from different sources than this package's TypeScript`))
   }
   return loaded
 }
@@ -129,7 +135,7 @@ export const addon = load()
 export const { numbers } = addon
 export const { raw } = addon
 
-/** An error of the addon as this package's error. */
+/** Converts an error of the addon to a PackedRnnError; returns any other value unchanged. */
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error
   if (!isErrorCode(error.code)) return error

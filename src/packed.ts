@@ -3,15 +3,27 @@ import { type Device, deviceOr } from './device.js'
 import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
 
-/** The offsets [B + 1] for the kernels, which read memory by them without a check: nobody else gets this array. */
+/**
+ * Returns the offsets [B + 1] for the kernels, which read memory by them without a check. This array must not
+ * be handed out.
+ */
 let kernelOffsets: (sequences: Sequences) => Int32Array
 let isSequences: (value: unknown) => boolean
 
 export { kernelOffsets }
 
 /**
- * Sequences back to back: sequence b is rows `offsets[b]` to `offsets[b + 1]`. No padding, no sorting; a sequence may
- * be empty. They never change.
+ * The sequences of a batch, stored back to back: sequence b is rows `offsets[b]` to `offsets[b + 1]`. There
+ * is no padding and no sorting, and a sequence may be empty. Immutable.
+ *
+ * @example
+ * ```ts
+ * import { Sequences } from 'packed-rnn'
+ *
+ * const sequences = new Sequences([2, 0, 3])
+ * console.log(sequences.offsets, sequences.batchSize, sequences.rows) // [0, 2, 2, 5] 3 5
+ * console.log(sequences.length(2), sequences.longest()) // 3 3
+ * ```
  */
 export class Sequences {
   readonly #offsets: Int32Array
@@ -22,7 +34,7 @@ export class Sequences {
     isSequences = value => typeof value === 'object' && value !== null && #offsets in value
   }
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a length that is no integer of at least 0, or 2^31 rows and more. */
+  /** Takes the tokens of each sequence: integers of at least 0, fewer than 2^31 in total. */
   constructor(lengths: ArrayLike<number>, op = 'Sequences') {
     this.#offsets = new Int32Array(lengths.length + 1)
     let total = 0
@@ -42,27 +54,27 @@ export class Sequences {
     return this.#shown
   }
 
-  /** B */
+  /** B, the number of sequences. */
   get batchSize(): number {
     return this.#offsets.length - 1
   }
 
-  /** N: tokens of all sequences. */
+  /** N, the tokens of all sequences. */
   get rows(): number {
     return this.#offsets[this.batchSize]!
   }
 
-  /** Tokens of sequence b. */
+  /** Returns the tokens of sequence b. */
   length(b: number): number {
     return this.#offsets[b + 1]! - this.#offsets[b]!
   }
 
-  /** Tokens of each sequence [B], in a new array. */
+  /** Returns the tokens of each sequence [B], in a new array. */
   lengths(): Int32Array {
     return Int32Array.from({ length: this.batchSize }, (_, b) => this.length(b))
   }
 
-  /** T: tokens of the longest sequence, 0 where there is none. */
+  /** Returns T, the tokens of the longest sequence; 0 without sequences. */
   longest(): number {
     let longest = 0
     for (let b = 0; b < this.batchSize; b++) longest = Math.max(longest, this.length(b))
@@ -70,27 +82,42 @@ export class Sequences {
   }
 }
 
-/** @throws PackedRnnError ERR_INVALID_ARGUMENT unless the constructor of `Sequences` made it. */
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT unless the value is an instance of `Sequences`. */
 export function checkSequences(op: string, value: Sequences): void {
   if (!isSequences(value)) throw badArgument(op, 'sequences', 'Sequences', value)
 }
 
-/** Which of U distinct rows each of N rows is, and, the other way, where each distinct row stands. All on one device. */
+/**
+ * Which of U distinct rows each of N rows is, and where each distinct row is used. All tensors are on one
+ * device.
+ */
 export interface RowIndex {
-  /** [N], from 0 to U - 1 */
+  /** [N], each from 0 to U - 1. */
   readonly index: Tensor<'int32', 1>
-  /** [U + 1] and [N]: distinct row u stands at rows order[starts[u]] to order[starts[u + 1]], ascending. */
+  /** [U + 1]. Distinct row u is used at rows order[starts[u]] to order[starts[u + 1]], ascending. */
   readonly starts: Tensor<'int32', 1>
+  /** [N] */
   readonly order: Tensor<'int32', 1>
 }
 
-/** The host's part of a batch of ids, packed: documents as token ids, with nothing on a device yet. */
+/**
+ * A packed batch of token ids, on the host. Made by `packSequence` and by batches of documents; `embedding`
+ * takes it.
+ *
+ * @example
+ * ```ts
+ * import { PackedIds } from 'packed-rnn'
+ *
+ * const ids = new PackedIds([[4, 2], [], [2, 2, 7]])
+ * console.log(ids.ids, ids.sequences.offsets) // Int32Array(5) [4, 2, 2, 2, 7] [0, 2, 2, 5]
+ * ```
+ */
 export class PackedIds {
   readonly sequences: Sequences
   /** [N] */
   readonly ids: Int32Array
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE where an id is no integer from 0 to 2³¹ − 1. */
+  /** Packs the token ids of documents: integers from 0 to 2³¹ − 1. */
   constructor(documents: readonly ArrayLike<number>[]) {
     this.sequences = new Sequences(
       documents.map(document => document.length),
@@ -113,20 +140,29 @@ export class PackedIds {
 }
 
 /**
- * Rows of a batch of sequences: `data` [N, I], or, indexed, the distinct rows [U, I] and `index`, which of them each of
- * the N rows is. `embedding` of ids gives the latter.
+ * A packed batch: `data` has a row for each token [N, I]. Or, indexed, `data` has the distinct rows [U, I],
+ * and `index` says which of them each of the N tokens is; `embedding` returns this form.
+ *
+ * @example
+ * ```ts
+ * import { PackedSequence, Sequences, tensor } from 'packed-rnn'
+ *
+ * const rows = tensor([1, 2, 3, 4, 5, 6], [3, 2])
+ * const x = new PackedSequence(rows, new Sequences([1, 2]))
+ * console.log(x.width, x.data.shape, x.sequences.offsets, x.index) // 2 [3, 2] [0, 1, 3] null
+ * ```
  */
 export class PackedSequence {
-  /** [N, I], or [U, I] where `index` is not null. */
+  /** [N, I], or [U, I] if `index` is not null. */
   readonly data: Tensor<'float32', 2>
   /** Where each sequence begins and ends. */
   readonly sequences: Sequences
-  /** Null where `data` has a row for each token; `packedRows` makes them. */
+  /** Null if `data` has a row for each token. `packedRows` returns such rows for any packed sequence. */
   readonly index: RowIndex | null
 
   /**
-   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit; ERR_OUT_OF_RANGE
-   * for an index whose two sides disagree; ERR_INVALID_ARGUMENT for `sequences` that are none.
+   * @throws PackedRnnError ERR_SHAPE if the rows and the sequences disagree; ERR_OUT_OF_RANGE if the two
+   * directions of an index disagree.
    */
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
     checkSequences('PackedSequence', sequences)
@@ -157,12 +193,12 @@ export class PackedSequence {
     Object.freeze(this)
   }
 
-  /** I: numbers in a row. */
+  /** I, the numbers in a row. */
   get width(): number {
     return this.data.shape[1]
   }
 
-  /** Lets go of the rows and their index. */
+  /** Releases the rows and their index. */
   dispose(): void {
     this.data.dispose()
     this.index?.index.dispose()
@@ -170,17 +206,17 @@ export class PackedSequence {
     this.index?.order.dispose()
   }
 
-  /** `dispose`, at the end of the block of a `using`. */
+  /** Calls `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 }
 
-/** That an index says the same both ways: the ops read memory by it without looking again. */
+/** Checks that the two directions of an index agree: the ops read memory by it without a check. */
 function checkIndex(given: RowIndex): void {
   const [index, starts, order] = [given.index.host, given.starts.host, given.order.host]
   if (index === null || starts === null || order === null) {
-    throw badArgument('PackedSequence', 'index', 'integers given by the host', 'results of ops')
+    throw badArgument('PackedSequence', 'index', 'integers from the host', 'results of ops')
   }
   let at = 0
   for (let u = 0; u + 1 < starts.length; u++) {
@@ -190,7 +226,7 @@ function checkIndex(given: RowIndex): void {
       throw badArgument(
         'PackedSequence',
         `index.order[${at}]`,
-        `the next row of ${u}`,
+        `the next row that uses distinct row ${u}`,
         row,
         'ERR_OUT_OF_RANGE',
       )
@@ -211,16 +247,23 @@ function checkIndex(given: RowIndex): void {
 }
 
 /**
- * Packs a batch.
+ * Packs a batch of sequences, in the given order. The input is copied.
  *
- * @param sequences ids of documents (integers: arrays, Int32Arrays), for an embedding; or rows of numbers: for each
- * sequence a Float32Array of length · inputSize, row-major.
- * @param options `inputSize`: I, numbers in a row, wanted with rows of numbers; `device`: where they go, default
- * `device()`. Ids stay on the host.
- * @returns rows [N, I] on the device, or for ids `PackedIds` [N]; copied, in the given order.
- * @throws PackedRnnError ERR_SHAPE where a Float32Array is no whole number of rows; ERR_DTYPE where rows are no
- * Float32Array; ERR_OUT_OF_RANGE for an id that is no non-negative integer, or an `inputSize` below 1;
- * ERR_DEVICE for a `device` that is none; ERR_INVALID_ARGUMENT for an unknown option.
+ * @param sequences rows of numbers: for each sequence a Float32Array of length · inputSize, row-major; or
+ * token ids for an embedding: arrays or Int32Arrays of integers.
+ * @param options `inputSize` I, the numbers in a row, is required for rows of numbers; `device` is where they
+ * go, default `device()`. Ids stay on the host.
+ * @returns rows [N, I] on the device; for ids, `PackedIds` [N].
+ * @throws PackedRnnError ERR_SHAPE if a Float32Array is not a whole number of rows.
+ * @example
+ * ```ts
+ * import { packSequence } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6)], { inputSize: 2 })
+ * console.log(x.data.shape, x.sequences.offsets) // [3, 2] [0, 2, 3]
+ * const ids = packSequence([[5, 3], [3]])
+ * console.log(ids.ids, ids.sequences.offsets) // Int32Array(3) [5, 3, 3] [0, 2, 3]
+ * ```
  */
 export function packSequence(
   sequences: readonly Float32Array[],

@@ -2,8 +2,9 @@ import { checkInstance } from './check.js'
 import { badArgument } from './errors.js'
 
 /**
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the same counter-based
- * generator as `native/philox.h`, so that a seed gives the same bits on the host and on every device.
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the same
+ * counter-based generator as `native/philox.h`, so that a seed gives the same bits on the host and on every
+ * device.
  */
 export function philox(
   key: readonly [number, number],
@@ -26,7 +27,10 @@ export function philox(
   return [c0, c1, c2, c3]
 }
 
-/** High 32 bits of an unsigned 32 × 32 bit product, in halves that a double holds exactly. */
+/**
+ * Returns the high 32 bits of an unsigned 32 × 32 bit product, computed in halves that a double holds
+ * exactly.
+ */
 function mulHigh(a: number, b: number): number {
   const aHigh = a >>> 16
   const aLow = a & 0xffff
@@ -38,22 +42,33 @@ function mulHigh(a: number, b: number): number {
 }
 
 /**
- * A stream of random numbers on the host, by Philox4x32-10 (Salmon et al. 2011): seeded, splittable, its state two
- * integers.
+ * A stream of random numbers on the host, by Philox4x32-10 (Salmon et al. 2011). `seed` and `position` are
+ * its whole state.
+ *
+ * @example
+ * ```ts
+ * import { Generator } from 'packed-rnn'
+ *
+ * const one = new Generator(7)
+ * const two = new Generator(7)
+ * console.log(one.uniform() === two.uniform(), one.below(6) < 6) // true true
+ * console.log(one.shuffle([1, 2, 3]).length, one.position === two.position) // 3 false
+ * ```
  */
 export class Generator {
   /** The key of its numbers. */
   readonly seed: number
-  /** Blocks of four numbers drawn so far. With `seed`, the whole state. */
+  /** The blocks of four numbers drawn so far. */
   position = 0
   readonly #stream: number
   #block: [number, number, number, number] = [0, 0, 0, 0]
   #used = 4
 
   /**
-   * @param seed a non-negative integer below 2^53.
-   * @param stream separates generators that share a seed.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT for another seed.
+   * Starts a stream of random numbers.
+   *
+   * @param seed an integer from 0 to 2^53 - 1.
+   * @param stream separates generators with the same seed.
    */
   constructor(seed: number, stream = 0) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
@@ -63,7 +78,7 @@ export class Generator {
     this.#stream = stream
   }
 
-  /** 32 random bits, as an unsigned integer. */
+  /** Returns 32 random bits, as an unsigned integer. */
   bits(): number {
     if (this.#used === 4) {
       const high = Math.floor(this.position / 2 ** 32)
@@ -75,19 +90,19 @@ export class Generator {
     return this.#block[this.#used++]!
   }
 
-  /** Uniform on [low, high), with 53 random bits. */
+  /** Returns a uniform number in [low, high), with 53 random bits. */
   uniform(low = 0, high = 1): number {
     const bits = (this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)
     return low + (high - low) * (bits / 2 ** 53)
   }
 
-  /** Standard normal, by the Box-Muller transform. */
+  /** Returns a standard normal number, by the Box-Muller transform. */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()))
     return radius * Math.cos(2 * Math.PI * this.uniform())
   }
 
-  /** A uniform integer on [0, n), unbiased. */
+  /** Returns a uniform integer in [0, n), unbiased; n is at most 2^32. */
   below(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > 2 ** 32) {
       throw badArgument('Generator.below', 'n', 'an integer from 1 to 2^32', n)
@@ -99,7 +114,7 @@ export class Generator {
     }
   }
 
-  /** Shuffles in place (Fisher-Yates) and returns its argument. */
+  /** Shuffles an array in place (Fisher-Yates) and returns it. */
   shuffle<T>(items: T[]): T[] {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1)
@@ -114,8 +129,19 @@ export class Generator {
 let shared = new Generator(0)
 
 /**
- * Seeds the generator that modules draw from where they are given none.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a seed that is no integer from 0 to 2^53 - 1.
+ * Seeds the default generator, which modules and random ops use unless they get another one.
+ *
+ * @param seed an integer from 0 to 2^53 - 1.
+ * @example
+ * ```ts
+ * import { manualSeed, rand } from 'packed-rnn'
+ *
+ * manualSeed(1)
+ * const first = await rand([2]).toArray()
+ * manualSeed(1)
+ * const again = await rand([2]).toArray()
+ * console.log(first[0] === again[0], first[1] === again[1]) // true true
+ * ```
  */
 export function manualSeed(seed: number): void {
   shared = new Generator(seed)
@@ -126,7 +152,7 @@ export function defaultGenerator(): Generator {
   return shared
 }
 
-/** That a generator is one, where one was given. @internal */
+/** Checks that a generator, if there is one, is a `Generator`. @internal */
 export function checkGenerator(op: string, generator: Generator | undefined): void {
   if (generator !== undefined) checkInstance(op, 'generator', generator, Generator)
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** What is made inside a scope and disposed at its end. */
+/** Something that the scope it is made in disposes at its end. */
 export abstract class Scoped {
   constructor() {
     scopes.getStore()?.add(this)
@@ -11,17 +11,31 @@ export abstract class Scoped {
 
 const scopes = new AsyncLocalStorage<Set<{ dispose(): void }>>()
 
-/** Keeps something beyond the scope it was made in: gradients, parameters, optimiser state. @internal */
+/** Keeps something beyond the scope it was made in: gradients, parameters, the state of optimisers. @internal */
 export function outlive<T extends { dispose(): void }>(kept: T): T {
   scopes.getStore()?.delete(kept)
   return kept
 }
 
 /**
- * Runs `fn` and disposes the tensors made inside it, also when it is async or throws. What it returns is kept: a
- * tensor, or an array or object with tensors in it, which then belongs to the scope outside. Gradients (`grad`) and
- * the state of optimisers are kept too, and so is what a tape holds for a backward pass that never comes: that goes when
- * it is garbage. `noGrad` keeps no tape.
+ * Runs `fn` and disposes the tensors made inside it, also if `fn` is async or throws. It keeps:
+ *
+ * - the result: a tensor, or an array or object that contains tensors. They then belong to the outer scope.
+ * - gradients (`grad`) and the state of optimisers.
+ * - what the tape holds for a backward pass, until that has run or is garbage. Use `noGrad` if there won't be
+ *   one.
+ *
+ * @example
+ * ```ts
+ * import { memory, mul, scope, sum, tensor } from 'packed-rnn'
+ *
+ * const before = memory().tensors
+ * const total = scope(() => {
+ *   const x = tensor([1, 2, 3])
+ *   return sum(mul(x, x))
+ * })
+ * console.log(await total.item(), memory().tensors - before) // 14 1
+ * ```
  */
 export function scope<T>(fn: () => Promise<T>): Promise<T>
 export function scope<T>(fn: () => T): T

@@ -1,34 +1,35 @@
 import { PackedRnnError } from './errors.js'
 import { type NativeBuffer, type NativeDevice, native } from './native.js'
 
-/** Released buffers, to be used again. */
+/** Released buffers, kept for reuse. */
 const released: NativeBuffer[] = []
 const MOST_RELEASED = 1024
 
-/** Memory that the op brings about which writes it. @internal */
+/** Returns a buffer whose memory is allocated by the op that writes it. @internal */
 export function unborn(): NativeBuffer {
   return released.pop() ?? native.handle()
 }
 
-/** What has to be done to memory before it is read, and may be put off until then. @internal */
+/** An update of memory that is put off until the memory is read. @internal */
 export interface Deferred {
-  /** Issues it: for all of the memory, or for the rows of it with these `count` ids, each once. */
+  /** Issues the update: for all of the memory, or for the `count` rows with these ids, each once. */
   settle(ids?: NativeBuffer, count?: number): void
-  /** Issues all of it, and puts off nothing any more. */
+  /** Issues the whole update and stops putting off further ones. */
   end(): void
 }
 
 /**
- * Device memory, counted by those who may still read it: tensors, and the tape. `version` counts changes in place, so
- * that a backward pass can tell that what it saved is no longer there.
+ * Device memory, reference-counted by its readers: tensors and the tape. `version` counts changes in place,
+ * so that a backward pass detects that a saved tensor changed.
  *
- * Who reads or changes memory asks for `buffer`, which first does what was put off: so nobody sees that it was.
+ * Code that reads or changes the memory asks for `buffer`, which issues a deferred update first, so no reader
+ * sees old values.
  * @internal
  */
 export class Storage {
   version = 0
   deferred: Deferred | null = null
-  /** Null once released: the buffer may be somebody else's then. */
+  /** Null once released: another tensor may reuse the buffer. */
   #memory: NativeBuffer | RowGradient | null
   #holders = 1
 
@@ -45,20 +46,23 @@ export class Storage {
     return dense
   }
 
-  /** The memory for who reads no other rows than these, each once. */
+  /** Returns the memory for an op that reads these rows only, each once. */
   bufferOfRows(ids: Storage, count: number): NativeBuffer {
     if (this.deferred === null) return this.buffer
     this.deferred.settle(ids.buffer, count)
     return this.unsettled
   }
 
-  /** The memory for who knows what was put off; of a gradient in rows these rows. */
+  /**
+   * The memory for code that handles the deferred update itself; for a gradient in rows, the memory of the
+   * rows.
+   */
   get unsettled(): NativeBuffer {
     const memory = this.#held()
     return memory instanceof RowGradient ? memory.parts.values.buffer : memory
   }
 
-  /** The rows of a gradient that nobody has asked for as a whole yet; null for all other memory. */
+  /** The rows of a gradient that has not been read as a whole yet; null for all other memory. */
   get rows(): Readonly<GradientParts> | null {
     return this.#memory instanceof RowGradient ? this.#memory.parts : null
   }
@@ -86,30 +90,31 @@ export class Storage {
   }
 
   #held(): NativeBuffer | RowGradient {
-    if (this.#memory === null)
-      throw new PackedRnnError('ERR_DISPOSED', 'wanted memory, got what was released')
+    if (this.#memory === null) throw new PackedRnnError('ERR_DISPOSED', 'wanted memory, got released memory')
     return this.#memory
   }
 }
 
-/** The parts of a gradient in rows; each storage is a reference that goes with them. @internal */
+/** The parts of a gradient in rows. Each storage is a reference that `RowGradient` owns. @internal */
 export interface GradientParts {
-  /** U, the rows that are held, I and V */
+  /** U, the rows that are held. */
   rows: number
+  /** I */
   columns: number
+  /** V */
   tableRows: number
-  /** int32 [U], ascending, each once */
+  /** int32 [U], ascending, each once. */
   ids: Storage
-  /** [U, I], nobody else's: clipping changes them in place. */
+  /** [U, I], not shared: clipping changes them in place. */
   values: Storage
   /**
-   * One number, which is every element in the other rows: 0. Clipping by a norm that is not a number makes all of a
-   * gradient NaN, and so this.
+   * The value of every element in the other rows: 0. Clipping by a norm that is NaN makes the whole gradient
+   * NaN, this value included.
    */
   rest: Storage
 }
 
-/** The gradient of a table [V, I], as the rows of it that a batch has reached. @internal */
+/** The gradient of a table [V, I], stored as the rows that a batch has reached. @internal */
 export class RowGradient {
   readonly parts: Readonly<GradientParts>
   readonly #queue: NativeDevice
@@ -119,7 +124,7 @@ export class RowGradient {
     this.parts = parts
   }
 
-  /** [V, I], in exchange for the parts. */
+  /** Returns the gradient as [V, I], and releases the parts. */
   toDense(): NativeBuffer {
     const { rows, columns, tableRows, ids, values, rest } = this.parts
     const count = tableRows * columns

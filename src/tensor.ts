@@ -1,88 +1,72 @@
-import { checkList, checkNumber, checkOptions, checkTensor, type OptionNames } from './check.js'
+import { checkNumber, checkOptions, checkTensor, type OptionNames } from './check.js'
 import { type Device, deviceOr } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { fromNative, type NativeBuffer, native } from './native.js'
 import { outlive, Scoped } from './scope.js'
+import { checkShape, type Shape, sizeOf } from './shapes.js'
 import { Storage, unborn } from './storage.js'
 
-/** The type of a tensor's elements: numbers, or ids and labels. */
+export { checkEntry, checkShape, type Ranks, type Shape, type StateEntry, sizeOf } from './shapes.js'
+
+/** The type of a tensor's elements: float32 for numbers, int32 for ids, labels and indices. */
 export type DType = 'float32' | 'int32'
 /** The array that holds a tensor's values on the host. */
 export type ArrayOf<D extends DType> = D extends 'float32' ? Float32Array : Int32Array
 
-/** A shape of known rank: `Shape<2>` is `readonly [number, number]`. */
-export type Shape<R extends number = number> = readonly number[] & Ranks[R]
-// An index rather than a condition: so a Tensor<D, 2> is a Tensor<D> also where the rank is a type parameter.
-/** How long a shape of each rank is; a rank that is not known says nothing. */
-export interface Ranks {
-  [rank: number]: unknown
-  0: readonly []
-  1: readonly [number]
-  2: readonly [number, number]
-  3: readonly [number, number, number]
-  4: readonly [number, number, number, number]
-}
-
-/** A float32 tensor's values on the host, row-major, as state dicts hold them: as many numbers as `shape` says. */
-export interface StateEntry {
-  shape: readonly number[]
-  data: Float32Array
-}
-
-/** That values may become those of a tensor of this shape. @internal */
-export function checkEntry(
-  op: string,
-  name: string,
-  { shape, data }: StateEntry,
-  wanted: readonly number[],
-): void {
-  if (!(data instanceof Float32Array)) throw badArgument(op, name, 'a Float32Array', data, 'ERR_DTYPE')
-  const same = shape.length === wanted.length && shape.every((n, i) => n === wanted[i])
-  if (!same || data.length !== sizeOf(wanted)) {
-    throw badArgument(op, name, `shape [${wanted.join(', ')}]`, shape, 'ERR_SHAPE')
-  }
-}
-
 /**
- * How a tensor came about, as far as a gradient needs it; made by `record` in autograd.ts.
+ * The op that computed a tensor, as recorded on the tape; made by `record` in autograd.ts.
  * @internal
  */
 export interface TapeNode {
-  /** Runs the tape back from one output of this node: gradients are added up in `grad`. */
+  /** Runs the tape backwards from one output of this node, adding up gradients in `grad`. */
   backpropagate(output: object, gradient: Tensor<'float32'>): void
-  /** Lets go of what is held for a way back that nobody will go. */
+  /** Releases what is kept for a backward pass that won't run. */
   discard(): void
 }
 
 let live = 0
 
-/** Numbers of any rank. */
+/** A float32 tensor of any rank. */
 export type Float = Tensor<'float32'>
-/** A number. */
+/** A single float32 number: no dimensions. */
 export type Scalar = Tensor<'float32', 0>
-/** A row of numbers. */
+/** A row of float32 numbers: one dimension. */
 export type Vector = Tensor<'float32', 1>
-/** Rows of numbers. */
+/** Rows of float32 numbers: two dimensions. */
 export type Matrix = Tensor<'float32', 2>
 
 /**
  * An n-dimensional array on a device, row-major. `Tensor<'float32', 2>` has two dimensions.
  *
- * A tensor holds device memory until it is disposed: by `dispose()`, by `using`, by the `scope` it was made in, or at
- * the latest when it is garbage. Ops that were issued before may still read it.
+ * A tensor holds device memory until it is disposed: by `dispose()`, by `using`, by the `scope` it was made
+ * in, or at the latest by garbage collection. Ops issued before that may still read it. Make tensors with
+ * `tensor`, `zeros`, `full` or an op.
+ *
+ * @example
+ * ```ts
+ * import { Tensor, tensor } from 'packed-rnn'
+ *
+ * using x = tensor([1, 2, 3, 4], [2, 2], { requiresGrad: true })
+ * console.log(x instanceof Tensor, x.dtype, x.shape, x.size) // true float32 [2, 2] 4
+ * console.log(await x.toArray()) // Float32Array(4) [1, 2, 3, 4]
+ * console.log(x.requiresGrad, x.grad, x.disposed) // true null false
+ * ```
  */
 export class Tensor<D extends DType = DType, R extends number = number> extends Scoped {
   readonly dtype: D
   readonly shape: Shape<R>
-  /** Number of elements: the product of the shape, 1 of no dimensions. */
+  /** Number of elements: the product of the shape, 1 for no dimensions. */
   readonly size: number
-  /** Whether `backward()` leaves a gradient in `grad`. True for the parameters of modules. */
+  /** Whether `backward()` adds a gradient to `grad`. True for the parameters of modules. */
   requiresGrad = false
-  /** The gradient that `backward()` added up, of this tensor's shape. Nothing else disposes it. */
+  /** The gradient added up by `backward()`, of this tensor's shape. Disposing this tensor doesn't dispose it. */
   grad: Tensor<'float32'> | null = null
   /** @internal */
   node: TapeNode | null = null
-  /** The values as they were given, for tensors of integers: ids and labels are checked on the host. @internal */
+  /**
+   * The values given to `tensor`, for integers: ids and labels are checked on the host. Null for results of
+   * ops. @internal
+   */
   readonly host: ArrayOf<D> | null
   #device: Device
   #storage: Storage | null
@@ -104,7 +88,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     return this.#device
   }
 
-  /** Whether the memory was let go: every op refuses this tensor with ERR_DISPOSED. */
+  /** Whether the memory was released. Every op throws ERR_DISPOSED for such a tensor. */
   get disposed(): boolean {
     return this.#storage === null
   }
@@ -121,7 +105,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     return this.storage.buffer
   }
 
-  /** Other values, in memory of their own: a tape that holds the old ones keeps them. @internal */
+  /** Replaces the values, in new memory: a tape that holds the old memory keeps it. @internal */
   assign(values: ArrayOf<D>): void {
     const storage = new Storage(native.upload(this.device.queue, values))
     this.storage.release()
@@ -137,39 +121,41 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
   }
 
   /**
-   * The same values without their history: a gradient stops here. Shares the memory; to be disposed like any other.
-   * @throws PackedRnnError ERR_DISPOSED.
+   * Returns the same values without their history: gradients stop here. The result shares the memory and has
+   * to be disposed, too.
    */
   detach(): Tensor<D, R> {
     return this.alias()
   }
 
-  /** Another handle on the same memory, in a shape of as many elements, with no history. @internal */
+  /** Returns another handle on the same memory, without history, in a shape with as many elements. @internal */
   as<Q extends number>(shape: Shape<Q>): Tensor<D, Q> {
     return new Tensor(this.device, this.dtype, shape, this.storage.retain(), this.host)
   }
 
-  /** Takes the memory of another tensor of its shape for its own: a tape that holds the old one keeps that. @internal */
+  /**
+   * Takes over the memory of another tensor of the same shape: a tape that holds the old memory keeps it.
+   * @internal
+   */
   become(other: Tensor<D>): void {
     const storage = other.storage.retain()
     this.storage.release()
     this.#storage = storage
   }
 
-  /** Another handle on the same memory, with no history. @internal */
+  /** Returns another handle on the same memory, without history. @internal */
   alias(): Tensor<D, R> {
     return new Tensor(this.device, this.dtype, this.shape, this.storage.retain(), this.host)
   }
 
   /**
-   * The values, row-major, when all that computes them has run.
+   * Resolves with the values, row-major, once everything that computes them has run.
    * @returns a new array of `size` numbers.
-   * @throws PackedRnnError (rejects) ERR_DISPOSED; or with the error of the op that failed to compute them:
-   * ERR_OUT_OF_MEMORY, ERR_OP_FAILED, ERR_OUT_OF_RANGE, ERR_NON_FINITE, ERR_DEVICE_LOST.
+   * @throws (rejects) the error of the op that failed to compute them.
    */
   async toArray(): Promise<ArrayOf<D>> {
     checkTensor('toArray', 'tensor', this, this)
-    // Asked for before the first await, so that disposing right after the call is safe.
+    // The download is issued before the first await, so that disposing right after the call is safe.
     const values = readValues(this.device, this.buffer, this.dtype)
     try {
       return await values
@@ -179,8 +165,8 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
   }
 
   /**
-   * The value of a tensor with one element.
-   * @throws PackedRnnError (rejects) ERR_SHAPE for any other; else as `toArray`.
+   * Resolves with the value of a tensor with one element.
+   * @throws PackedRnnError (rejects) ERR_SHAPE for any other size; otherwise as `toArray`.
    */
   async item(): Promise<number> {
     if (this.size !== 1) throw badArgument('item', 'tensor', 'one element', this.shape, 'ERR_SHAPE')
@@ -189,19 +175,19 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
   }
 
   /**
-   * Adds the gradient of this tensor to `grad` of every tensor that requires one and that this one was computed from.
-   * The tape is freed on the way.
+   * Adds the gradient of this tensor to `grad` of every tensor that it was computed from and that requires a
+   * gradient. Frees the tape.
    *
-   * @param gradient of something in this tensor, same shape; for a single element the default is 1.
-   * @throws PackedRnnError ERR_GRAPH_FREED the second time, ERR_MODIFIED where a parameter was changed in between,
-   * ERR_NO_GRADIENT where nothing that it was computed from requires a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE and
-   * ERR_DISPOSED for another `gradient`, or a `grad` that was put there. A refusal leaves tape and gradients as they were.
+   * @param gradient the gradient of this tensor, of the same shape; the default for a single element is 1.
+   * @throws PackedRnnError ERR_GRAPH_FREED if the tape was freed before; ERR_MODIFIED if a parameter changed
+   * since the forward pass; ERR_NO_GRADIENT if this tensor was not computed from one that requires a
+   * gradient. These errors leave the tape and all gradients unchanged.
    */
   backward(gradient?: Tensor<'float32'>): void {
     if (this.node === null) {
       throw new PackedRnnError(
         'ERR_NO_GRADIENT',
-        'backward: nothing that this tensor was computed from requires a gradient',
+        'backward: this tensor was not computed from any tensor that requires a gradient',
       )
     }
     const { shape, device } = this
@@ -219,7 +205,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     }
   }
 
-  /** Lets go of the device memory. Harmless twice. */
+  /** Releases the device memory. A second call does nothing. */
   override dispose(): void {
     if (this.#storage === null) return
     this.#storage.release()
@@ -228,7 +214,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     outlive(this)
   }
 
-  /** `dispose`, at the end of the block of a `using`. */
+  /** Calls `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
@@ -241,32 +227,11 @@ function readValues(device: Device, buffer: NativeBuffer, dtype: DType): Promise
     : native.download(device.queue, buffer, false)
 }
 
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, n) => product * n, 1)
-}
-
-/** @internal */
-export function checkShape(op: string, shape: readonly number[]): void {
-  checkList(op, 'shape', shape, 'sizes')
-  let [size, wide] = [1, 1]
-  let whole = true
-  for (const n of shape) {
-    whole &&= Number.isInteger(n) && n >= 0
-    size *= n
-    wide *= n === 0 ? 1 : n
-  }
-  if (!whole) throw badArgument(op, 'shape', 'non-negative integers', shape, 'ERR_SHAPE')
-  // Also of nothing, parts of the shape are counted.
-  if (size >= 2 ** 40 || wide >= 2 ** 53) {
-    throw badArgument(op, 'shape', 'fewer than 2^40 elements', shape, 'ERR_SHAPE')
-  }
-}
-
-/** Where a new tensor is, and whether it is a leaf that gradients are wanted for. */
+/** Where a new tensor is, and whether it requires a gradient. */
 export interface FloatOptions {
-  /** Default `device()`. */
+  /** The device; default `device()`. */
   device?: Device
-  /** Default false. */
+  /** Whether `backward()` adds a gradient to `grad`; default false. */
   requiresGrad?: boolean
 }
 
@@ -274,12 +239,20 @@ export interface FloatOptions {
 export const floatNames: OptionNames<FloatOptions> = { device: true, requiresGrad: true }
 
 /**
- * A tensor of given values, copied before the call returns.
+ * Returns a tensor of the given values, which are copied before the call returns.
  *
- * @param data a Float32Array (float32), an Int32Array (int32) or numbers (float32), row-major.
+ * @param data a Float32Array or numbers (float32), or an Int32Array (int32), row-major.
  * @param shape the default is one dimension.
- * @throws PackedRnnError ERR_SHAPE where the number of values is not the product of the shape, or the shape is not one;
- * ERR_DEVICE for a `device` that is none; ERR_INVALID_ARGUMENT for an unknown option.
+ * @throws PackedRnnError ERR_SHAPE if the number of values is not the product of the shape.
+ * @example
+ * ```ts
+ * import { tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2, 3, 4, 5, 6], [2, 3])
+ * const ids = tensor(Int32Array.of(7, 8))
+ * console.log(x.dtype, x.shape, ids.dtype, ids.shape) // float32 [2, 3] int32 [2]
+ * console.log(await ids.toArray()) // Int32Array(2) [7, 8]
+ * ```
  */
 export function tensor<const S extends Shape = readonly [number]>(
   data: Int32Array,
@@ -337,24 +310,24 @@ function hasRank<D extends DType, R extends number>(x: Tensor<D>, rank: R): x is
   return x.shape.length === rank
 }
 
-/** The same tensor with its rank in its type. @internal */
+/** Returns the same tensor with its rank in its type. @internal */
 export function ranked<D extends DType, R extends number>(x: Tensor<D>, rank: R): Tensor<D, R> {
   if (!hasRank(x, rank)) throw badArgument('ranked', 'tensor', `${rank} dimensions`, x.shape, 'ERR_SHAPE')
   return x
 }
 
-/** Memory for an op's result: it holds anything until the op has run. @internal */
+/** Allocates memory for the result of an op. The contents are undefined until the op has run. @internal */
 export function empty<R extends number>(device: Device, shape: Shape<R>): Tensor<'float32', R> {
   checkShape('empty', shape)
   return new Tensor(device, 'float32', shape, new Storage(unborn()))
 }
 
-/** Memory for what ops update in place, zeros the first time. @internal */
+/** Allocates memory that ops update in place: zeros the first time. @internal */
 export function unset(device: Device, shape: Shape): Tensor<'float32'> {
   return new Tensor(device, 'float32', shape, new Storage(native.allocate(device.queue, 4 * sizeOf(shape))))
 }
 
-/** Memory for an int32 result. @internal */
+/** Allocates memory for an int32 result. @internal */
 export function emptyIntegers<R extends number>(device: Device, shape: Shape<R>): Tensor<'int32', R> {
   checkShape('empty', shape)
   return new Tensor(device, 'int32', shape, new Storage(unborn()))
@@ -372,8 +345,14 @@ export function filled<R extends number>(
 }
 
 /**
- * A float32 tensor of zeros.
- * @throws PackedRnnError ERR_SHAPE where the shape is not one; ERR_DEVICE; ERR_INVALID_ARGUMENT for an unknown option.
+ * Returns a float32 tensor of zeros.
+ * @example
+ * ```ts
+ * import { zeros } from 'packed-rnn'
+ *
+ * const x = zeros([2, 2])
+ * console.log(x.shape, await x.toArray()) // [2, 2] Float32Array(4) [0, 0, 0, 0]
+ * ```
  */
 export function zeros<const S extends Shape>(shape: S, options?: FloatOptions): Tensor<'float32', S['length']>
 export function zeros<R extends number>(shape: Shape<R>, options?: FloatOptions): Tensor<'float32', R>
@@ -382,9 +361,15 @@ export function zeros(shape: Shape, options: FloatOptions = {}): Tensor<'float32
 }
 
 /**
- * A float32 tensor of one value.
- * @throws PackedRnnError ERR_SHAPE, ERR_DEVICE; ERR_OUT_OF_RANGE for a value that is not finite; ERR_INVALID_ARGUMENT for an
- * unknown option.
+ * Returns a float32 tensor filled with one value.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if the value is not finite.
+ * @example
+ * ```ts
+ * import { full } from 'packed-rnn'
+ *
+ * const x = full([3], 0.5)
+ * console.log(await x.toArray()) // Float32Array(3) [0.5, 0.5, 0.5]
+ * ```
  */
 export function full<const S extends Shape>(
   shape: S,
@@ -405,7 +390,19 @@ export function full(shape: Shape, value: number, options: FloatOptions = {}): T
   return made
 }
 
-/** Tensors that are not disposed, over all devices; bytes are in `device.memory()`. */
+/**
+ * Returns the number of tensors that are not disposed, on all devices. `device.memory()` counts bytes.
+ * @example
+ * ```ts
+ * import { memory, tensor } from 'packed-rnn'
+ *
+ * const before = memory().tensors
+ * const x = tensor([1, 2, 3])
+ * console.log(memory().tensors - before) // 1
+ * x.dispose()
+ * console.log(memory().tensors - before) // 0
+ * ```
+ */
 export function memory(): { tensors: number } {
   return { tensors: live }
 }

@@ -1,14 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compile, expectPromised, type Program, promised } from './programs.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // Inside the package, so that its own name resolves to what is built.
 const folder = join(root, 'build', 'pages')
-const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 const python = '/usr/bin/python3'
 const torch = spawnSync(python, ['-c', 'import torch']).status === 0
 
@@ -16,11 +15,6 @@ const names = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')
 const pages = names
   .filter(name => name.endsWith('.md'))
   .map(name => ({ name, text: readFileSync(join(root, name), 'utf8') }))
-
-interface Program {
-  file: string
-  code: string
-}
 
 /** A page's programs in a language: a block that imports begins one, and any other goes on with the one before. */
 function programsOf(page: (typeof pages)[number], language: string, extension: string): Program[] {
@@ -37,25 +31,6 @@ function programsOf(page: (typeof pages)[number], language: string, extension: s
   return programs
 }
 
-/** What the comments behind `console.log(…)` and `print(…)` say, which has to be printed in this order. */
-function promised(code: string): string[] {
-  return [...code.matchAll(/^ *(?:console\.log|print)\(.*\) +(?:\/\/|#) (.*)$/gm)].map(([, text]) => text!)
-}
-
-function expectPromised(program: Program, output: string): void {
-  // Node writes [ 2, 3 ] where a page has [2, 3].
-  const lines = output.split('\n').map(line => line.replaceAll('[ ', '[').replaceAll(' ]', ']'))
-  let from = 0
-  for (const line of promised(program.code)) {
-    const found = lines.indexOf(line, from)
-    expect(
-      found,
-      `${program.file}: wanted the line '${line}', got\n${lines.slice(from).join('\n')}`,
-    ).not.toBe(-1)
-    from = found + 1
-  }
-}
-
 const typescript = pages.map(page => ({ ...page, programs: programsOf(page, 'ts', 'mts') }))
 const inPython = pages.map(page => ({ ...page, programs: programsOf(page, 'python', 'py') }))
 
@@ -68,15 +43,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test('all TypeScript on the pages compiles', () => {
   const files = typescript.flatMap(page => page.programs.map(({ file }) => file))
-  const options = '--strict --module nodenext --target es2023 --lib es2023,esnext.disposable --types node'
-  const { stdout } = spawnSync(
-    process.execPath,
-    [compiler, ...options.split(' '), '--skipLibCheck', ...files],
-    {
-      encoding: 'utf8',
-    },
-  )
-  expect(stdout).toBe('')
+  expect(compile(files)).toBe('')
 })
 
 describe.each(typescript.filter(({ programs }) => programs.length > 0))('$name', ({ programs }) => {

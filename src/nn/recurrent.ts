@@ -1,7 +1,13 @@
 import { checkInteger, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { gru, lstm, rnn } from '../ops/recurrent.js'
-import type { GruOptions, LstmWeights, RecurrentOptions, RnnOptions, States } from '../ops/recurrentInput.js'
+import type {
+  GruOptions,
+  LstmWeights,
+  RecurrentOptions,
+  RnnOptions,
+  States,
+} from '../ops/recurrentOptions.js'
 import type { RecurrentResult } from '../ops/recurrentResult.js'
 import type { PackedSequence } from '../packed.js'
 import { ranked, type Tensor } from '../tensor.js'

@@ -3,9 +3,9 @@ import { applyFunction, type Walk, walkOf } from '../elements.js'
 import { native } from '../native.js'
 import { checkShape, empty, type Float, type Shape, sizeOf } from '../tensor.js'
 
-/** Blocks of a tensor: its elements by strides, copied, and put in the place of others. */
+/** Copies of blocks of elements by strides, and views. */
 
-/** The strides of a contiguous tensor. @internal */
+/** Returns the strides of a contiguous tensor. @internal */
 export function contiguous(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let next = 1
@@ -16,7 +16,7 @@ export function contiguous(shape: readonly number[]): number[] {
   return strides
 }
 
-/** Where a block of elements begins in a tensor, and how it goes on. */
+/** Where a block of elements begins in a tensor, and its strides. */
 interface Lying {
   of: Float
   first: number
@@ -43,7 +43,7 @@ function copyWalk(walk: Walk, from: Lying, to: Lying): void {
   })
 }
 
-/** x read by other strides, as a contiguous tensor. @internal */
+/** Returns the elements of x in the order of other strides, as a contiguous tensor. @internal */
 export function reordered(
   op: string,
   x: Float,
@@ -67,13 +67,13 @@ function firstOf(strides: readonly number[], starts: readonly number[]): number 
   return starts.reduce((first, start, d) => first + start * strides[d]!, 0)
 }
 
-/** The block of x from `starts` on, of that shape, without a record. @internal */
+/** Returns the block of x of the given shape at `starts`, without recording it. @internal */
 export function blockOf(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
   const strides = contiguous(x.shape)
   return reordered(op, x, shape, strides, firstOf(strides, starts))
 }
 
-/** Zeros of that shape, but for x from `starts` on, without a record. @internal */
+/** Returns zeros of the given shape with x at `starts`, without recording it. @internal */
 export function placed(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
   const y = applyFunction<number>('copy', x.device, shape, 0)
   const strides = contiguous(shape)
@@ -82,10 +82,18 @@ export function placed(op: string, x: Float, starts: readonly number[], shape: r
   return y
 }
 
-/** A block of x, on the tape. @internal */
+/** Returns a block of x, on the tape. @internal */
 export function block(op: string, x: Float, starts: readonly number[], shape: readonly number[]): Float {
   const y = blockOf(op, x, starts, shape)
   const from: Shape = x.shape
   record(op, [x], [y], () => ([dY]) => [dY ? placed(op, dY, starts, from) : null])
+  return y
+}
+
+/** Returns x in another shape, sharing its memory, on the tape. @internal */
+export function viewed(op: string, x: Float, shape: readonly number[]): Float {
+  const y = x.as<number>(shape)
+  const from: Shape = x.shape
+  record(op, [x], [y], () => ([dY]) => [dY ? dY.as(from) : null])
   return y
 }

@@ -3,17 +3,17 @@ import { badArgument } from '../errors.js'
 import { type NativeBuffer, native } from '../native.js'
 import { empty, type Float, type Tensor } from '../tensor.js'
 
-/** Clipping in place over many tensors at once: all of them change or, where one cannot be read, none. */
+/** Clipping in place, over many tensors at once: all of them change or, if one cannot be read, none. */
 
-/** What a norm is, and what happens to one that is not finite. */
+/** Options of `clipGradNorm`. */
 export interface ClipGradNormOptions {
   /** 2, or Infinity for the largest magnitude; default 2. */
   normType?: 2 | typeof Infinity
-  /** Whether a norm that is not finite fails the op, and with it its result and the gradients; default false. */
+  /** Whether an infinite or NaN norm fails the op, and with it its result and the gradients; default false. */
   errorIfNonfinite?: boolean
 }
 
-/** Multiplies by min(1, maxNorm / (norm + 1e-6)) and returns the norm over all that was. */
+/** Multiplies all values by min(1, maxNorm / (norm + 1e-6)). Returns the norm over all of them before that. */
 export function clipNorm(
   values: readonly Float[],
   maxNorm: number,
@@ -35,19 +35,20 @@ export function clipNorm(
   return total
 }
 
-/** min(max(x, −limit), limit) of each element. */
+/** Replaces each element by min(max(x, −limit), limit). */
 export function clipValue(values: readonly Float[], limit: number): void {
   const op = 'clipGradValue'
   const first = checkValues(op, values)
-  // Infinity leaves everything as it is.
+  // checkNumber would reject Infinity, which changes nothing.
   if (limit !== Infinity) checkNumber(op, 'limit', limit, 0)
   native.clipValue(first.device.queue, { limit, values: partsOf(values).values })
   for (const value of values) value.storage.version++
 }
 
 /**
- * What there is to clip: values, and of gradients in rows the rows, and at the end what all their other rows hold: the
- * 0 that each of those is adds nothing to a norm, and has to be clipped like everything.
+ * Returns what there is to clip: tensors, and for gradients in rows the rows. At the end come the values that
+ * stand for all other rows of these gradients: they are 0 and add nothing to a norm, but have to be clipped
+ * like everything else.
  */
 function partsOf(values: readonly Float[]): {
   values: NativeBuffer[]

@@ -4,7 +4,7 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { empty, type Matrix, type Tensor } from '../tensor.js'
 
-/** Copies columns between matrices of as many rows; an offset is the first column on that side. */
+/** Copies columns between matrices with the same number of rows; an offset is the first column on that side. */
 function copyColumns(
   source: Tensor<'float32'>,
   destination: Matrix,
@@ -12,7 +12,7 @@ function copyColumns(
   at: { sourceOffset: number; destinationOffset: number; columns: number },
 ): void {
   const [rows, destinationStride] = destination.shape
-  // Where there are no rows, columns may be more than the device counts.
+  // Without rows, the number of columns may exceed what the device can count.
   const of = (columns: number) => (rows === 0 ? 0 : columns)
   native.copyStrided(destination.device.queue, {
     shape: [1, 1, rows, of(at.columns)],
@@ -28,12 +28,17 @@ function copyColumns(
 }
 
 /**
- * Matrices side by side, as torch.cat(tensors, 1).
+ * Joins matrices side by side, as torch.cat(tensors, 1).
  *
  * @param tensors [N, C₁], [N, C₂], …; at least one.
  * @returns [N, C₁ + C₂ + …]
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for none; ERR_SHAPE where the rows differ; ERR_OUT_OF_RANGE for 2⁵³ columns or
- * more; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @example
+ * ```ts
+ * import { concatColumns, tensor } from 'packed-rnn'
+ *
+ * const y = concatColumns(tensor([1, 2], [2, 1]), tensor([3, 4, 5, 6], [2, 2]))
+ * console.log(y.shape, await y.toArray()) // [2, 3] Float32Array(6) [1, 3, 4, 2, 5, 6]
+ * ```
  */
 export function concatColumns(...tensors: readonly Matrix[]): Matrix {
   const op = 'concatColumns'

@@ -1,15 +1,22 @@
 import { record } from '../autograd.js'
 import { applyFunction } from '../elements.js'
 import { native } from '../native.js'
-import { empty, emptyIntegers, type Tensor } from '../tensor.js'
+import { empty, emptyIntegers, type Float, type Tensor } from '../tensor.js'
 import { around, checkFloat, dimOf } from './dims.js'
 
 /**
- * The largest so far along a dimension and its place, as torch.cummax; of equals the last, and a NaN wins. The gradient goes
- * to the places.
+ * Returns the largest value so far along a dimension and its index, as torch.cummax. Among equal values the
+ * last one counts; a NaN counts as the largest. The gradient goes to the elements at the indices.
  *
  * @returns `values` and `indices`, both of x's shape.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * @example
+ * ```ts
+ * import { cummax, tensor } from 'packed-rnn'
+ *
+ * const { values, indices } = cummax(tensor([1, 3, 2, 5]), 0)
+ * console.log(await values.toArray()) // Float32Array(4) [1, 3, 3, 5]
+ * console.log(await indices.toArray()) // Int32Array(4) [0, 1, 1, 3]
+ * ```
  */
 export function cummax<R extends number>(
   x: Tensor<'float32', R>,
@@ -33,4 +40,30 @@ export function cummax<R extends number>(
     }
   })
   return { values, indices }
+}
+
+function cumulated(x: Float, dim: number, reversed: boolean): Float {
+  const y = empty<number>(x.device, x.shape)
+  native.cumulativeSum(x.device.queue, { ...around(x.shape, dim), reversed, x: x.buffer, y: y.buffer })
+  return y
+}
+
+/**
+ * Returns the running sums along a dimension.
+ * @example
+ * ```ts
+ * import { cumsum, tensor } from 'packed-rnn'
+ *
+ * const y = cumsum(tensor([1, 2, 3, 4]), 0)
+ * console.log(await y.toArray()) // Float32Array(4) [1, 3, 6, 10]
+ * ```
+ */
+export function cumsum<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
+export function cumsum(x: Float, dim: number): Float {
+  const op = 'cumsum'
+  checkFloat(op, 'x', x)
+  const along = dimOf(op, 'dim', dim, x.shape.length)
+  const y = cumulated(x, along, false)
+  record(op, [x], [y], () => ([dY]) => [dY ? cumulated(dY, along, true) : null])
+  return y
 }

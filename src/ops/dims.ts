@@ -1,17 +1,37 @@
-import { checkTensor } from '../check.js'
+import { checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native, reductions } from '../native.js'
 import { PackedSequence } from '../packed.js'
 import { empty, emptyIntegers, type Float, ranked, type Tensor } from '../tensor.js'
 import { withRows } from './rows.js'
 
-/** Dimensions of tensors: their numbers, and reductions over them, without a record. */
+/** Dimensions of tensors: options and checks for them, and reductions over them that are not recorded. */
 
-/** A number near the largest of float32, where an infinity may not be subtracted. @internal */
+/** The dimensions of a reduction. */
+export interface ReduceOptions {
+  /** One dimension or several, counted from the end if negative; default all. */
+  dim?: number | readonly number[]
+  /** Whether the reduced dimensions stay, with size 1; default false. */
+  keepdim?: boolean
+}
+/** The dimension of a reduction. */
+export interface AlongOptions {
+  /** Counted from the end if negative. */
+  dim: number
+  /** Whether the dimension stays, with size 1; default false. */
+  keepdim?: boolean
+}
+/** @internal */
+export const reduceNames: OptionNames<ReduceOptions> = { dim: true, keepdim: true }
+
+/**
+ * A number near the largest float32, used instead of an infinity where an infinity would be subtracted.
+ * @internal
+ */
 export const LARGE = 3.4e38
 
 /**
- * The dimension that a number names, counted from the end where it is negative.
+ * Returns the index of a dimension, which is counted from the end if negative.
  * @throws PackedRnnError ERR_OUT_OF_RANGE. @internal
  */
 export function dimOf(op: string, name: string, dim: number, rank: number): number {
@@ -20,7 +40,7 @@ export function dimOf(op: string, name: string, dim: number, rank: number): numb
   throw badArgument(op, name, `an integer from ${-dims} to ${dims - 1}`, dim, 'ERR_OUT_OF_RANGE')
 }
 
-/** A float32 tensor. @internal */
+/** Checks for a float32 tensor. @internal */
 export function checkFloat(op: string, name: string, x: Float, device?: Float['device']): void {
   checkTensor<'float32', number>(op, name, x, {
     dtype: 'float32',
@@ -28,7 +48,10 @@ export function checkFloat(op: string, name: string, x: Float, device?: Float['d
   })
 }
 
-/** What a row-wise op does to a matrix, done to the rows of a batch, which come back as a batch. @internal */
+/**
+ * Applies a row-wise function to a tensor, or to the rows of a packed sequence, which it returns as one.
+ * @internal
+ */
 export function onRows(
   op: string,
   x: Float | PackedSequence,
@@ -41,7 +64,10 @@ export function onRows(
   return withRows(op, x, rows => new PackedSequence(ranked(f(rows), 2), x.sequences))
 }
 
-/** A shape with its dimensions before d, d itself, and those behind it as one each. @internal */
+/**
+ * Returns the sizes of the dimensions before `first`, from `first` to `end`, and after `end`, each
+ * multiplied. @internal
+ */
 export function around(
   shape: readonly number[],
   first: number,
@@ -55,7 +81,10 @@ export function around(
   return { outer: product(0, first), n: product(first, end), inner: product(end, shape.length) }
 }
 
-/** `scale` times the reduction over neighbouring dimensions, which become 1; and where a largest came from. */
+/**
+ * Returns `scale` times the reduction over neighbouring dimensions, which become 1. `places` receives the
+ * index of each largest value.
+ */
 function reduceOnce(
   x: Float,
   reduction: keyof typeof reductions,
@@ -78,7 +107,7 @@ function reduceOnce(
 }
 
 /**
- * `scale` times the reduction over dimensions in ascending order, each of which becomes 1.
+ * Returns `scale` times the reduction over dimensions in ascending order, each of which becomes 1.
  * @internal
  */
 export function reduceOver(
@@ -92,7 +121,7 @@ export function reduceOver(
   let kind = reduction
   let end = dims.length
   do {
-    // Neighbours go together.
+    // Neighbouring dimensions are reduced together.
     let first = Math.max(end - 1, 0)
     while (first > 0 && dims[first - 1] === dims[first]! - 1) first--
     const last = first === 0
@@ -106,7 +135,7 @@ export function reduceOver(
   return y
 }
 
-/** The place of the largest along one dimension, which becomes 1. @internal */
+/** Returns the index of the largest value along one dimension, which becomes 1. @internal */
 export function largestPlaces(x: Float, dim: number): Tensor<'int32'> {
   const shape = x.shape.map((n, d) => (d === dim ? 1 : n))
   const places = emptyIntegers<number>(x.device, shape)
@@ -114,7 +143,10 @@ export function largestPlaces(x: Float, dim: number): Tensor<'int32'> {
   return places
 }
 
-/** The gradient of broadcasting: a sum over the dimensions in which `shape` was repeated. The given one is used up. @internal */
+/**
+ * Returns the gradient of broadcasting: a sum over the dimensions in which `shape` was repeated. Disposes
+ * `gradient`, or returns it. @internal
+ */
 export function sumTo(gradient: Float, shape: readonly number[]): Float {
   const added = gradient.shape.length - shape.length
   const dims: number[] = []

@@ -16,23 +16,26 @@ import { checkFloat, onRows } from './dims.js'
 import { mul } from './elementwise.js'
 import { spread } from './segments.js'
 
-/** Where a mask stands among all masks, and its elements in it: what their random numbers are a function of. */
+/**
+ * Identifies a dropout mask and the position of its elements. The random numbers are a function of these
+ * alone.
+ */
 export interface DropoutPlace {
-  /** Key of the random numbers: an integer from 0 to 2^53 - 1. */
+  /** The key of the random numbers: an integer from 0 to 2^53 - 1. */
   seed: number
   /** Distinguishes the masks of successive steps; from 0 to 2^32 - 1. */
   step: number
-  /** Distinguishes masks within a step, as of the layers of a stack; from 0 to 511. */
+  /** Distinguishes masks within a step, such as those of the layers of a stack; from 0 to 511. */
   stream?: number
-  /** Whose tokens the rows are; without, row r is sequence r at t = 0. */
+  /** The sequences that the rows belong to; by default row r is sequence r at t = 0. */
   sequences?: Sequences
-  /** Halves of a row that count their units apart: the directions of a layer; default 1. */
+  /** Parts of a row whose units are counted separately: the directions of a layer; default 1. */
   directions?: number
 }
 
-/** Which mask, where no place says it. */
+/** Options of `dropout` that draw the mask at random. */
 export interface DropoutOptions {
-  /** Default: the one that `manualSeed` seeds. */
+  /** The generator that the mask is drawn from; default: the one seeded by `manualSeed`. */
   generator?: Generator
   /** `'time'`: all tokens of a sequence share a mask. */
   shared?: 'time'
@@ -49,15 +52,23 @@ const placeNames: OptionNames<DropoutPlace> = {
 }
 
 /**
- * `dropout` without a tape. The mask is a function of the element's place alone, so the backward pass is this function of
- * the gradient.
+ * `dropout` without a tape. The mask is a function of an element's position alone, so the backward pass is
+ * this same function, applied to the gradient.
  *
  * @param x any shape; the last dimension is the units.
- * @param p a probability.
+ * @param p the probability of dropping an element, in [0, 1].
  * @returns a tensor of x's shape.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for p outside [0, 1], or a seed, step or stream outside its range; ERR_SHAPE
- * where `sequences` or `directions` do not fit the shape; ERR_INVALID_ARGUMENT for `sequences` that are none, or an unknown
- * part of `place`; ERR_DTYPE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if p is outside [0, 1]; ERR_SHAPE if `sequences` or `directions`
+ * don't fit the shape.
+ * @example
+ * ```ts
+ * import { dropoutForward, full } from 'packed-rnn'
+ *
+ * const x = full([1000], 1)
+ * const y = await dropoutForward(x, 0.5, { seed: 1, step: 0 }).toArray()
+ * const again = await dropoutForward(x, 0.5, { seed: 1, step: 0 }).toArray()
+ * console.log(new Set(y), y.every((value, i) => value === again[i])) // Set(2) { 2, 0 } true
+ * ```
  */
 export function dropoutForward<R extends number>(
   x: Tensor<'float32', R>,
@@ -100,14 +111,24 @@ export function dropoutForward<R extends number>(
 }
 
 /**
- * Inverted dropout (Srivastava et al. 2014): an element is 0 with probability p, else multiplied by 1 / (1 - p). The
- * random integer of an element is Philox4x32-10 at its place, so a seed and a step give the same mask on every device.
+ * Inverted dropout (Srivastava et al. 2014): an element is 0 with probability p, and otherwise multiplied by
+ * 1 / (1 - p). The random integer of an element is Philox4x32-10 at its position, so a seed and a step give
+ * the same mask on every device.
  *
- * @param x any shape, the last dimension being the units; or a batch of rows.
- * @param p a probability.
- * @param place where the mask stands among all; without, a generator draws it.
- * @returns a tensor of x's shape, or a batch.
- * @throws PackedRnnError as `dropoutForward`.
+ * @param x any shape, where the last dimension is the units; or a packed sequence.
+ * @param p the probability of dropping an element, in [0, 1].
+ * @param place identifies the mask; by default a generator draws it.
+ * @returns a tensor of x's shape, or a packed sequence.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if p is outside [0, 1].
+ * @example
+ * ```ts
+ * import { dropout, full, manualSeed } from 'packed-rnn'
+ *
+ * manualSeed(1)
+ * const y = await dropout(full([10000], 1), 0.5).toArray()
+ * const dropped = y.filter(value => value === 0).length
+ * console.log(new Set(y).has(2), Math.abs(dropped - 5000) < 300) // true true
+ * ```
  */
 export function dropout<R extends number>(
   x: Tensor<'float32', R>,
@@ -130,13 +151,13 @@ export function dropout(
   if (!(x instanceof PackedSequence)) {
     checkFloat(op, 'x', x)
     if (shared === undefined) return droppedAt(x, p, drawnPlace(generator))
-    throw badArgument(op, 'shared', 'a packed sequence, whose tokens share a mask', 'a tensor')
+    throw badArgument(op, 'shared', 'a packed sequence', 'a tensor')
   }
   const { sequences } = x
   return onRows(op, x, rows => {
     const place = drawnPlace(generator)
     if (shared === undefined) return droppedAt(rows, p, { ...place, sequences })
-    // One mask a sequence, for all of its tokens (Gal and Ghahramani 2016).
+    // One mask for all tokens of a sequence (Gal and Ghahramani 2016).
     const ones = full<2>([sequences.batchSize, x.width], 1, { device: rows.device })
     const mask = dropoutForward(ones, p, place)
     ones.dispose()

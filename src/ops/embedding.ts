@@ -7,27 +7,36 @@ import { RowGradient, Storage } from '../storage.js'
 import { filled, type Matrix, ranked, Tensor, tensor } from '../tensor.js'
 import { takeDistinctRows, takeRows } from './rows.js'
 
-/** What the embedding ops are told. */
+/** Options of the embedding ops. */
 export interface EmbeddingOptions {
-  /** The id, if any, whose row has no gradient, as in torch.nn.functional.embedding; default none. */
+  /** The id whose row has no gradient, as in torch.nn.functional.embedding; default none. */
   paddingIdx?: number | null
 }
 
 /** What `embeddingBackward` needs. */
 export interface EmbeddingSaved {
-  /** [U], ascending: the table's row of each distinct row, -1 where it has no gradient. */
+  /** [U], ascending: for each distinct row its row in the table, or -1 if it has no gradient. */
   rows: Tensor<'int32', 1>
-  /** V */
+  /** V, the rows of the table. */
   vocabularySize: number
 }
 
 /**
- * Rows of a table by id, without a tape: each distinct id's row once.
+ * `embedding` without a tape.
  *
  * @param weight [V, I]
- * @param ids each from 0 to V - 1
+ * @param ids each from 0 to V - 1.
  * @returns `output`, indexed: distinct rows [U, I]; and `saved`, for `embeddingBackward`.
- * @throws PackedRnnError as `embedding`.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if an id or `paddingIdx` is outside [0, V).
+ * @example
+ * ```ts
+ * import { embeddingForward, packSequence, tensor } from 'packed-rnn'
+ *
+ * const table = tensor([0, 0, 1, 1, 2, 2], [3, 2])
+ * const { output, saved } = embeddingForward(table, packSequence([[2, 0], [2]]))
+ * console.log(output.data.shape, await output.data.toArray()) // [2, 2] Float32Array(4) [0, 0, 2, 2]
+ * console.log(await saved.rows.toArray(), saved.vocabularySize) // Int32Array(2) [0, 2] 3
+ * ```
  */
 export function embeddingForward(
   weight: Matrix,
@@ -63,12 +72,19 @@ export function embeddingForward(
 }
 
 /**
- * The gradient in the table, zeros but for the rows of the batch. It holds these alone for as long as nobody asks for a
- * tensor.
+ * The backward pass of `embeddingForward`: returns the gradient of the table. It is 0 except in the rows of
+ * the batch, and stores only those until its values are read.
  *
- * @param dRows [U, I]: the gradient in each distinct row, as the recurrent ops return it
+ * @param dRows [U, I]: the gradient of each distinct row, as the recurrent ops return it.
  * @returns dWeight [V, I]
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @example
+ * ```ts
+ * import { embeddingBackward, embeddingForward, full, packSequence, zeros } from 'packed-rnn'
+ *
+ * const { saved } = embeddingForward(zeros([3, 2]), packSequence([[2, 0], [2]]))
+ * const dWeight = embeddingBackward(saved, full([2, 2], 1))
+ * console.log(await dWeight.toArray()) // Float32Array(6) [1, 1, 0, 0, 1, 1]
+ * ```
  */
 export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRows: Matrix): Matrix {
   const { device } = rows
@@ -78,7 +94,7 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
     device,
   })
   const columns = dRows.shape[1]
-  // Ascending, as a sum over the whole table goes. A loop: `filter` calls 24,000 functions in 4 ms.
+  // Ascending, in the order of a sum over the whole table. A loop, because `filter` takes 4 ms for 24,000 ids.
   const distinct = rows.host!
   const [keptPlaces, keptIds] = [new Int32Array(rows.size), new Int32Array(rows.size)]
   let kept = 0
@@ -105,14 +121,22 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
 }
 
 /**
- * Rows of a table by id. The result is indexed: it holds each distinct id's row once, and the recurrent ops project
- * each once. The values are those of PyTorch's page torch.nn.functional.embedding.
+ * Returns rows of a table by id. The result is indexed: it holds the row of each distinct id once, and the
+ * recurrent ops project each row once. The values are those of PyTorch's page torch.nn.functional.embedding.
  *
  * @param weight [V, I]
- * @param ids each from 0 to V - 1
+ * @param ids each from 0 to V - 1.
  * @returns distinct rows [U, I], and which of them each of the N tokens is.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for an id or `paddingIdx` outside; ERR_INVALID_ARGUMENT for ids that are not
- * packed, or an unknown option; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if an id or `paddingIdx` is outside [0, V).
+ * @example
+ * ```ts
+ * import { embedding, packedRows, packSequence, tensor } from 'packed-rnn'
+ *
+ * const table = tensor([0, 0, 1, 1, 2, 2], [3, 2], { requiresGrad: true })
+ * const words = embedding(table, packSequence([[2, 0], [2]]))
+ * console.log(words.data.shape, words.sequences.offsets) // [2, 2] [0, 2, 3]
+ * console.log(await packedRows(words).toArray()) // Float32Array(6) [2, 2, 0, 0, 2, 2]
+ * ```
  */
 export function embedding(weight: Matrix, ids: PackedIds, options: EmbeddingOptions = {}): PackedSequence {
   const { output, saved } = embeddingForward(weight, ids, options)

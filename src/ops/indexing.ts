@@ -11,14 +11,14 @@ import { around, checkFloat, dimOf } from './dims.js'
 import { add } from './elementwise.js'
 
 /**
- * Numbers by index. Indices that the host knows are checked by the call; those that an op computed, when its turn comes. The
- * gradient of a number that is taken several times is a sum in a fixed order.
+ * Elements by index. The call checks indices that are on the host; the op checks indices that were computed
+ * on the device. The gradient of an element that is taken several times is a sum in a fixed order.
  */
 
-/** Integers [K]: a tensor, or numbers of the host. */
+/** Integers [K]: a tensor, or numbers on the host. */
 export type Index = Tensor<'int32'> | Int32Array | readonly number[]
 
-/** An index on a device; the one that was given, or a new one that goes when `f` has returned. */
+/** Calls `f` with an index on the device: the given tensor, or a new one that is disposed afterwards. */
 function withIndex<T>(
   op: string,
   index: Index,
@@ -58,7 +58,7 @@ function take(x: Float, index: Tensor<'int32'>, along: Along, shape: Shape): Flo
   return y
 }
 
-/** Zeros of that shape, to which x is added at the indices. */
+/** Returns zeros of the given shape with x added at the indices. */
 function scatter(x: Float, index: Tensor<'int32'>, along: Along, shape: Shape): Float {
   const y = applyFunction<number>('copy', x.device, shape, 0)
   native.addAlong(x.device.queue, { ...along, x: x.buffer, index: index.buffer, y: y.buffer })
@@ -66,11 +66,19 @@ function scatter(x: Float, index: Tensor<'int32'>, along: Along, shape: Shape): 
 }
 
 /**
- * Entries of a dimension by number, each also several times, as torch.index_select.
+ * Returns entries of a dimension by index, as torch.index_select. An entry may be taken several times.
  *
  * @param index [K], each from 0 to n − 1.
  * @returns x's shape, with K in that dimension.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for an index or a dimension; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an index outside [0, n).
+ * @example
+ * ```ts
+ * import { indexSelect, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2, 3, 4, 5, 6], [3, 2])
+ * const y = indexSelect(x, 0, [2, 0])
+ * console.log(y.shape, await y.toArray()) // [2, 2] Float32Array(4) [5, 6, 1, 2]
+ * ```
  */
 export function indexSelect<R extends number>(
   x: Tensor<'float32', R>,
@@ -117,7 +125,7 @@ function checkFull(op: string, x: Float, dim: number, index: Tensor<'int32'>): n
   return along
 }
 
-/** The part of x that an index of fewer entries reaches, on the tape; x itself where that is all. */
+/** Returns the part of x that a smaller index reaches, on the tape; x itself if that is all of it. */
 function within(op: string, x: Float, shape: readonly number[]): Float {
   if (x.shape.every((n, d) => n === shape[d])) return x
   return block(
@@ -129,11 +137,19 @@ function within(op: string, x: Float, shape: readonly number[]): Float {
 }
 
 /**
- * y[.., j, ..] = x[.., index[.., j, ..], ..] along a dimension, as torch.gather.
+ * Returns y[.., j, ..] = x[.., index[.., j, ..], ..] along a dimension, as torch.gather.
  *
- * @param index of x's rank, in the other dimensions no larger than x.
+ * @param index of x's rank, and in the other dimensions no larger than x.
  * @returns the index's shape.
- * @throws PackedRnnError as `indexSelect`.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an index outside x's dimension.
+ * @example
+ * ```ts
+ * import { gather, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2, 3, 4, 5, 6], [2, 3])
+ * const y = gather(x, 1, tensor(Int32Array.of(2, 0), [2, 1]))
+ * console.log(y.shape, await y.toArray()) // [2, 1] Float32Array(2) [3, 4]
+ * ```
  */
 export function gather<R extends number>(
   x: Tensor<'float32', R>,
@@ -161,11 +177,20 @@ export function gather(x: Float, dim: number, index: Tensor<'int32'>): Float {
 }
 
 /**
- * x with `source` added at the indices along a dimension, in a fixed order, as torch.scatter_add.
+ * Returns x with `source` added at the indices along a dimension, in a fixed order, as torch.scatter_add.
  *
- * @param index of x's rank, in no dimension larger than the source, and in the others no larger than x.
+ * @param index of x's rank, in no dimension larger than the source, and in the other dimensions no larger
+ * than x.
  * @returns x's shape.
- * @throws PackedRnnError as `indexSelect`.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for an index outside x's dimension.
+ * @example
+ * ```ts
+ * import { scatterAdd, tensor, zeros } from 'packed-rnn'
+ *
+ * const index = tensor(Int32Array.of(0, 2, 0))
+ * const y = scatterAdd(zeros([3]), 0, index, tensor([1, 2, 3]))
+ * console.log(await y.toArray()) // Float32Array(3) [4, 0, 2]
+ * ```
  */
 export function scatterAdd<R extends number>(
   x: Tensor<'float32', R>,
@@ -213,9 +238,17 @@ export function scatterAdd(x: Float, dim: number, index: Tensor<'int32'>, source
 }
 
 /**
- * x with a number where the mask is not 0; no gradient there, nor in the mask.
+ * Returns x with `value` where the mask is not 0. The gradient there is 0; the mask has none.
+ *
  * @param mask a shape that broadcasts to x's.
- * @throws PackedRnnError ERR_SHAPE where it does not; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_SHAPE if the mask doesn't broadcast to x's shape.
+ * @example
+ * ```ts
+ * import { lt, maskedFill, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([3, -1, 2])
+ * console.log(await maskedFill(x, lt(x, 0), -Infinity).toArray()) // Float32Array(3) [3, -Infinity, 2]
+ * ```
  */
 export function maskedFill<R extends number>(
   x: Tensor<'float32', R>,
@@ -246,12 +279,19 @@ export function maskedFill(x: Float, mask: Float, value: number): Float {
 }
 
 /**
- * A row for each label, 1 in its class and else 0.
+ * Returns a row for each label: 1 in its class, and 0 elsewhere; no gradient.
  *
- * @param labels [..], each from 0 to classes − 1; numbers of the host, or a tensor that the host gave.
- * @param device where the rows of the host's labels go; default `device()`.
+ * @param labels [..], each from 0 to classes − 1; numbers on the host, or a tensor.
+ * @param device the device of the result if the labels are on the host; default `device()`.
  * @returns [.., classes]
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a label or a negative number of classes; ERR_DTYPE, ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a label outside [0, classes).
+ * @example
+ * ```ts
+ * import { oneHot } from 'packed-rnn'
+ *
+ * const y = oneHot([2, 0], 3)
+ * console.log(y.shape, await y.toArray()) // [2, 3] Float32Array(6) [0, 0, 1, 1, 0, 0]
+ * ```
  */
 export function oneHot(labels: Index, classes: number, device?: Device): Float {
   const op = 'oneHot'

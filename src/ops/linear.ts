@@ -22,13 +22,20 @@ function product(
 }
 
 /**
- * y = x Wᵀ + b, without a tape.
+ * Returns y = x Wᵀ + b, without a tape.
  *
  * @param x [N, in]
  * @param weight [out, in]
  * @param bias [out]
  * @returns y [N, out]
- * @throws PackedRnnError as `linear`.
+ * @example
+ * ```ts
+ * import { linearForward, tensor } from 'packed-rnn'
+ *
+ * const weight = tensor([1, 0, 1, 1], [2, 2])
+ * const y = linearForward(tensor([1, 2], [1, 2]), weight, tensor([10, 20]))
+ * console.log(y.shape, await y.toArray()) // [1, 2] Float32Array(2) [11, 23]
+ * ```
  */
 export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
   const op = 'linear'
@@ -47,14 +54,23 @@ export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = n
 }
 
 /**
- * The gradients of `linearForward`: dX = dY W, dW = dYᵀ x, db = Σ dY over the rows.
+ * Returns the gradients of `linearForward`: dX = dY W, dW = dYᵀ x, db = Σ dY over the rows.
  *
  * @param x [N, in]
  * @param weight [out, in]
  * @param dY [N, out]
- * @param wanted which of them to compute; by default all.
- * @returns dX [N, in], dWeight [out, in] and dBias [out]; null for those that are not wanted.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an unknown name in `wanted`.
+ * @param wanted which of them to compute; default all.
+ * @returns dX [N, in], dWeight [out, in] and dBias [out]; null for those that are not computed.
+ * @example
+ * ```ts
+ * import { linearBackward, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2], [1, 2])
+ * const weight = tensor([1, 0, 1, 1], [2, 2])
+ * const { dX, dWeight, dBias } = linearBackward(x, weight, tensor([1, 3], [1, 2]), { bias: false })
+ * console.log(await dX?.toArray(), dBias) // Float32Array(2) [4, 3] null
+ * console.log(await dWeight?.toArray()) // Float32Array(4) [1, 2, 3, 6]
+ * ```
  */
 export function linearBackward(
   x: Matrix,
@@ -87,13 +103,21 @@ export function linearBackward(
 }
 
 /**
- * y = x Wᵀ + b, as on PyTorch's page torch.nn.functional.linear.
+ * Returns y = x Wᵀ + b, as on PyTorch's page torch.nn.functional.linear.
  *
  * @param x [N, in]
  * @param weight [out, in]
  * @param bias [out]
  * @returns y [N, out]
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @example
+ * ```ts
+ * import { linear, sum, tensor } from 'packed-rnn'
+ *
+ * const weight = tensor([1, 0, 1, 1], [2, 2], { requiresGrad: true })
+ * const y = linear(tensor([1, 2], [1, 2]), weight)
+ * sum(y).backward()
+ * console.log(await y.toArray(), await weight.grad?.toArray()) // Float32Array(2) [1, 3] Float32Array(4) [1, 2, 1, 2]
+ * ```
  */
 export function linear(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
   const y = linearForward(x, weight, bias)

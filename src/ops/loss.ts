@@ -24,29 +24,39 @@ import {
   tensor,
 } from '../tensor.js'
 import { checkFloat } from './dims.js'
-import { add, mul, neg, softplus, sub } from './elementwise.js'
-import { mean, sum } from './reduce.js'
+import type { LossReduction } from './elementLoss.js'
 import { permute, reshape } from './shape.js'
 
-/** A class for each row, as many as the logits have rows; checked by the call. */
+export {
+  type BceWithLogitsOptions,
+  bceWithLogits,
+  type LossReduction,
+  type MseLossOptions,
+  mseLoss,
+} from './elementLoss.js'
+
+/**
+ * A class for each row of the logits. Labels on the host are checked by the call; labels computed on the
+ * device, by the op.
+ */
 export type Labels = Tensor<'int32'> | Int32Array | readonly number[]
 
-/** What becomes of the losses of the rows: their mean (the default), their sum, or nothing. */
-export type LossReduction = 'mean' | 'sum' | 'none'
-
-/** What the loss counts, and how. */
+/** Options of `nllLoss`. */
 export interface NllLossOptions {
-  /** Default 'mean'. */
+  /** The mean, the sum or no reduction; default 'mean'. */
   reduction?: LossReduction
-  /** What a class counts [C], a constant; the mean then divides by the sum of the labels' weights. Default ones. */
+  /**
+   * The weight of each class [C], a constant; default ones. The mean divides by the sum of the labels'
+   * weights.
+   */
   weight?: Tensor<'float32', 1> | null
-  /** Rows with this label count for nothing, in the mean neither; default −100, as in PyTorch. */
+  /** Rows with this label are ignored, in the mean as well; default −100, as in PyTorch. */
   ignoreIndex?: number
 }
 
-/** What cross entropy counts, and how. */
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions extends NllLossOptions {
-  /** s, from 0 to 1: the label's share of the target is 1 − s + s/C, every other class's s/C; default 0. */
+  /** s, from 0 to 1: the label's share of the target is 1 − s + s/C, that of every other class s/C; default 0. */
   labelSmoothing?: number
 }
 
@@ -56,7 +66,7 @@ const forwardNames: OptionNames<CrossEntropyOptions & { train?: boolean }> = { .
 
 const IGNORED = -100
 
-/** @param ignoreIndex as it was given: only who names it reads of it. */
+/** @param ignoreIndex as the caller passed it: the message mentions it only if there is one. */
 function checkLabels(
   op: string,
   labels: ArrayLike<number>,
@@ -73,15 +83,15 @@ function checkLabels(
   }
 }
 
-/** What cross entropy gives without a tape. */
+/** The result of `crossEntropyForward`. */
 export interface CrossEntropyResult {
-  /** The mean or the sum, or where there is no reduction a loss for each row. */
+  /** The mean or the sum; without a reduction, a loss for each row. */
   loss: Float
-  /** The gradient in the rows [N, C] where the loss is one number, or each row's. */
+  /** The gradient of the rows [N, C]: of the loss, or without a reduction of each row's loss. */
   saved: Matrix | null
 }
 
-/** Of rows [N, C] with a label each; `normalized` rows are logarithms of probabilities already. */
+/** The losses of rows [N, C] with a label each. `normalized` rows already are logarithms of probabilities. */
 function lossesOf(
   op: string,
   rows: Matrix,
@@ -122,7 +132,10 @@ function lossesOf(
   return { loss: losses, saved }
 }
 
-/** That there are rows, classes, and as many labels; `shape` is the labels' where they are a tensor. */
+/**
+ * Checks that there are rows and classes, and as many labels as rows; `shape` is the labels' shape if they
+ * are a tensor.
+ */
 function checkClasses(op: string, name: string, rows: Float, labels: Labels, shape: readonly number[]): void {
   if (rows.shape.length < 2 || rows.size === 0) {
     throw badArgument(op, name, 'at least one row and one class', rows.shape, 'ERR_SHAPE')
@@ -137,13 +150,20 @@ function checkClasses(op: string, name: string, rows: Float, labels: Labels, sha
 }
 
 /**
- * `crossEntropy` without a tape, and what its gradient needs.
+ * `crossEntropy` without a tape. It also computes what the gradient needs.
  *
  * @param logits [N, C]
- * @param labels [N], each from 0 to C - 1 or `ignoreIndex`
- * @returns `loss`, a tensor of no dimensions, or without a reduction [N]; and `saved`, for `crossEntropyBackward`; null
- * with `train: false`.
- * @throws PackedRnnError as `crossEntropy`.
+ * @param labels [N], each from 0 to C - 1, or `ignoreIndex`.
+ * @returns `loss`, a tensor of no dimensions, or [N] without a reduction; and `saved`, for
+ * `crossEntropyBackward`, null with `train: false`.
+ * @example
+ * ```ts
+ * import { crossEntropyForward, tensor } from 'packed-rnn'
+ *
+ * const { loss, saved } = crossEntropyForward(tensor([0, 0, 0, 0], [2, 2]), [0, 1])
+ * console.log((await loss.item()).toFixed(4)) // 0.6931
+ * console.log(await saved?.toArray()) // Float32Array(4) [-0.25, 0.25, 0.25, -0.25]
+ * ```
  */
 export function crossEntropyForward(
   logits: Matrix,
@@ -168,12 +188,20 @@ export function crossEntropyForward(
 }
 
 /**
- * The gradient in the logits, dLoss · (softmax · Σ target − target) over what the mean divides by; 0 in ignored rows.
+ * The backward pass of `crossEntropyForward`: returns the gradient of the logits, dLoss · (softmax · Σ target
+ * − target), divided by what the mean divides by. It is 0 in ignored rows.
  *
- * @param saved [N, C], of `crossEntropyForward`
+ * @param saved [N, C], of `crossEntropyForward`.
  * @param dLoss of no dimensions; without a reduction [N].
  * @returns dLogits [N, C]
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED.
+ * @example
+ * ```ts
+ * import { crossEntropyBackward, crossEntropyForward, tensor, zeros } from 'packed-rnn'
+ *
+ * const { saved } = crossEntropyForward(zeros([2, 2]), [0, 1])
+ * if (saved === null) throw new Error('train: false saves nothing')
+ * console.log(await crossEntropyBackward(saved, tensor([2], [])).toArray()) // Float32Array(4) [-0.5, 0.5, 0.5, -0.5]
+ * ```
  */
 export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): Matrix {
   checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [anySize, anySize] })
@@ -187,7 +215,7 @@ export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): M
   return scaledRows(saved, dLoss)
 }
 
-/** Rows [N, C] times one number, or a number each. */
+/** Returns rows [N, C] multiplied by one number, or by a number each. */
 function scaledRows(rows: Matrix, by: Float): Matrix {
   const column = by.size === 1 ? by.alias() : by.as([rows.shape[0], 1])
   const scaled = applyFunction<2>('mul', rows.device, rows.shape, rows, column)
@@ -195,7 +223,7 @@ function scaledRows(rows: Matrix, by: Float): Matrix {
   return scaled
 }
 
-/** A loss of labels on the tape: of rows [N, C], or with axes behind the classes [N, C, d₁, …]. */
+/** A loss of labels on the tape: of rows [N, C], or with dimensions after the classes [N, C, d₁, …]. */
 function labelled(
   op: string,
   name: string,
@@ -212,7 +240,7 @@ function labelled(
   const [count = 0, classes = 0, ...axes] = rows.shape
   checkClasses(op, name, rows, labels, [count, ...axes])
   return scope(() => {
-    // The classes last, so that each place is a row.
+    // Move the classes to the end, so that each position is a row.
     const order = [0, ...axes.map((_, d) => d + 2), 1]
     const flat = reshape(permute(rows, order), [count * sizeOf(axes), classes] as const)
     const each = 'dtype' in labels ? labels.as<1>([labels.size]) : labels
@@ -237,19 +265,28 @@ function ofRows(
 }
 
 /**
- * Softmax cross entropy, −log softmax(logits)[label], computed as log Σ exp(z − max z) − (z[label] − max z). With the
- * options it is −Σ_c target_c · log softmax(logits)_c, target_c = weight_c · (s/C + (1 − s) · [c = label]), as in
- * torch.nn.functional.cross_entropy.
+ * Softmax cross entropy, −log softmax(logits)[label], computed as log Σ exp(z − max z) − (z[label] − max z).
+ * With options it is −Σ_c target_c · log softmax(logits)_c, where target_c = weight_c · (s/C + (1 − s) · [c =
+ * label]), as in torch.nn.functional.cross_entropy.
  *
- * The mean over nothing, all labels ignored, is 0/0 = NaN as in PyTorch; its gradient is 0, so a step on such a batch
- * changes no parameter.
+ * If all labels are ignored, the mean is 0/0 = NaN, as in PyTorch. Its gradient is 0, so a step on such a
+ * batch changes no parameter.
  *
- * @param logits [N, C], at least one row and one class; or with axes behind the classes [N, C, d₁, …]
- * @param labels [N], or [N, d₁, …], each from 0 to C - 1 or `ignoreIndex`; numbers of the host are row-major.
- * @returns a tensor of no dimensions, in nats; without a reduction one of the labels' shape.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_OUT_OF_RANGE for a label outside, an
- * `ignoreIndex` that is no 32-bit integer or a `labelSmoothing` outside [0, 1]; ERR_INVALID_ARGUMENT for another
- * `reduction` or an unknown option.
+ * @param logits [N, C], with at least one row and one class; or with dimensions after the classes [N, C, d₁,
+ * …].
+ * @param labels [N] or [N, d₁, …], each from 0 to C - 1, or `ignoreIndex`. Numbers on the host are row-major.
+ * @returns a tensor of no dimensions, in nats; without a reduction, one of the labels' shape.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a label outside [0, C) that is not `ignoreIndex`.
+ * @example
+ * ```ts
+ * import { crossEntropy, tensor } from 'packed-rnn'
+ *
+ * const logits = tensor([2, 0, 0, 0, 0, 3], [2, 3], { requiresGrad: true })
+ * const loss = crossEntropy(logits, [0, 2])
+ * loss.backward()
+ * console.log((await loss.item()).toFixed(4)) // 0.1672
+ * console.log((await logits.grad?.toArray())?.[0]?.toFixed(4)) // -0.1065
+ * ```
  */
 export function crossEntropy(
   logits: Float,
@@ -264,11 +301,18 @@ export function crossEntropy(logits: Float, labels: Labels, options: CrossEntrop
 }
 
 /**
- * −Σ weight · logProbability[label], as torch.nn.functional.nll_loss: `crossEntropy` of what is normalised already.
+ * Returns −Σ weight · logProbability[label], as torch.nn.functional.nll_loss: `crossEntropy` for rows that
+ * already are logarithms of probabilities.
  *
- * @param logProbabilities [N, C], or with axes behind the classes [N, C, d₁, …]
- * @param labels as of `crossEntropy`.
- * @throws PackedRnnError as `crossEntropy`.
+ * @param logProbabilities [N, C], or with dimensions after the classes [N, C, d₁, …].
+ * @param labels as in `crossEntropy`.
+ * @example
+ * ```ts
+ * import { nllLoss, tensor } from 'packed-rnn'
+ *
+ * const logProbabilities = tensor([-0.5, -1, -2, -0.25], [2, 2])
+ * console.log(await nllLoss(logProbabilities, [0, 1]).item()) // 0.375
+ * ```
  */
 export function nllLoss(
   logProbabilities: Float,
@@ -280,83 +324,4 @@ export function nllLoss(logProbabilities: Float, labels: Labels, options: NllLos
   const op = 'nllLoss'
   checkOptions(op, options, nllNames)
   return labelled(op, 'logProbabilities', logProbabilities, labels, options, true)
-}
-
-function reduced(op: string, losses: Float, reduction: LossReduction): Float {
-  checkWord(op, 'reduction', reduction, ['mean', 'sum', 'none'])
-  return reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses)
-}
-
-/** What becomes of the losses. */
-export interface MseLossOptions {
-  /** Default 'mean'. */
-  reduction?: LossReduction
-}
-const mseNames: OptionNames<MseLossOptions> = { reduction: true }
-
-/** That a tensor has the shape of another one. */
-function checkShapeOf(op: string, name: string, x: Float, of: Float): void {
-  checkTensor<'float32', number>(op, name, x, { dtype: 'float32', shape: of.shape, device: of.device })
-}
-
-/**
- * (input − target)², as torch.nn.functional.mse_loss; the gradient goes to both.
- *
- * @param target input's shape.
- * @returns the mean or the sum, or without a reduction input's shape.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for another reduction.
- */
-export function mseLoss(input: Float, target: Float, options: MseLossOptions = {}): Float {
-  const op = 'mseLoss'
-  checkOptions(op, options, mseNames)
-  checkFloat(op, 'input', input)
-  checkShapeOf(op, 'target', target, input)
-  const { reduction = 'mean' } = options
-  checkWord(op, 'reduction', reduction, ['mean', 'sum', 'none'])
-  return scope(() => {
-    const distance = sub(input, target)
-    return reduced(op, mul(distance, distance), reduction)
-  })
-}
-
-/** What an element counts, and what becomes of the losses. */
-export interface BceWithLogitsOptions extends MseLossOptions {
-  /** Of each element, the logits' shape; default ones. A constant. */
-  weight?: Float | null
-  /** What a target of 1 counts, by the last dimension [C]; default ones. A constant. */
-  posWeight?: Float | null
-}
-const bceNames: OptionNames<BceWithLogitsOptions> = { weight: true, posWeight: true, ...mseNames }
-
-/**
- * −(posWeight · t log σ(z) + (1 − t) log(1 − σ(z))), as torch.nn.functional.binary_cross_entropy_with_logits; without
- * overflow.
- *
- * @param targets t, the logits' shape, from 0 to 1; a constant.
- * @returns the mean or the sum, or without a reduction the logits' shape.
- * @throws PackedRnnError as `mseLoss`.
- */
-export function bceWithLogits(logits: Float, targets: Float, options: BceWithLogitsOptions = {}): Float {
-  const op = 'bceWithLogits'
-  checkOptions(op, options, bceNames)
-  checkFloat(op, 'logits', logits)
-  checkShapeOf(op, 'targets', targets, logits)
-  const { reduction = 'mean', weight = null, posWeight = null } = options
-  checkWord(op, 'reduction', reduction, ['mean', 'sum', 'none'])
-  if (weight !== null) checkShapeOf(op, 'weight', weight, logits)
-  if (posWeight !== null) {
-    const { device } = logits
-    checkTensor<'float32', number>(op, 'posWeight', posWeight, {
-      dtype: 'float32',
-      shape: [logits.shape.at(-1) ?? 1],
-      device,
-    })
-  }
-  return scope(() => {
-    const [t, w, p] = [targets.detach(), weight?.detach() ?? null, posWeight?.detach() ?? null]
-    // (1 − t) z + (1 + (p − 1) t) log(1 + e⁻ᶻ)
-    const counted = p === null ? 1 : add(mul(sub(p, 1), t), 1)
-    const losses = add(mul(sub(1, t), logits), mul(counted, softplus(neg(logits))))
-    return reduced(op, w === null ? losses : mul(losses, w), reduction)
-  })
 }

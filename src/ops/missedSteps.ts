@@ -3,24 +3,31 @@ import { missedStepsWords, mostMissedSteps, type NativeBuffer, native } from '..
 import type { Deferred, GradientParts, Storage } from '../storage.js'
 
 /**
- * Adam on a table [V, I] whose gradient is in rows: the rows that have one make the step, and the others put it off. The
- * device writes down each step's numbers, and how many of the steps each row has made; a row makes up for the others in
- * the same arithmetic, so that its bits are those of a step over all rows. A step that fails is not written down.
+ * Adam on a table [V, I] whose gradient is in rows: rows with a gradient take the step at once, the others
+ * put it off. The device records each step's numbers, and how many of the steps each row has taken. A row
+ * catches up with the same arithmetic, so its bits are those of a step over all rows. A failed step is not
+ * recorded.
  *
- * The table, m, v and the largest v go together: whoever reads one of them settles them all.
+ * The table, m, v and the largest v belong together: reading one of them brings all up to date.
  */
 export class MissedSteps implements Deferred {
   readonly #device: Device
   readonly #shape: { rows: number; columns: number }
   readonly #tables: readonly Storage[]
-  /** Of the tables, which may have other memory later: what was put off belongs to this. */
+  /**
+   * The tables' memory at the time: a table may get other memory later, but the steps that were put off apply
+   * to this.
+   */
   readonly #buffers: readonly NativeBuffer[]
-  /** `MissedSteps` in native/backend.h; zeros where no step was written yet. */
+  /** `MissedSteps` in native/backend.h: the recorded steps, zeros at first. */
   readonly #written: NativeBuffer
-  /** Steps that were issued since all rows were up to date, at least as many as are written down. */
+  /** Steps issued since all rows were up to date; at least as many as are recorded. */
   #issued = 0
 
-  /** Those of these tables; made, and others of the tables ended, where they have none in common. */
+  /**
+   * Returns the missed steps of these tables. If the tables don't share one yet, it ends those of the single
+   * tables and makes a new one.
+   */
   static of(device: Device, tables: readonly Storage[], gradient: Readonly<GradientParts>): MissedSteps {
     const known = tables[0]?.deferred
     if (known instanceof MissedSteps && known.#covers(tables)) return known
@@ -41,7 +48,7 @@ export class MissedSteps implements Deferred {
     return tables.length === this.#tables.length && tables.every((table, i) => table === this.#tables[i])
   }
 
-  /** What a step is given that writes itself down. */
+  /** Returns the argument for a step that records itself. */
   issue(): NativeBuffer {
     if (this.#issued === mostMissedSteps) this.settle()
     this.#issued++

@@ -9,11 +9,11 @@ import { checkFloat, dimOf, onRows } from './dims.js'
 import { add, div, mul, pow, sub } from './elementwise.js'
 import { mean, norm } from './reduce.js'
 
-/** Normalisations. */
+/** Normalisation of layers, batches and weights. */
 
-/** What keeps a deviation from 0. */
+/** Options of `layerNorm`. */
 export interface LayerNormOptions {
-  /** ε; default 1e-5. */
+  /** ε, added to the variance; default 1e-5. */
   eps?: number
 }
 const layerNormNames: OptionNames<LayerNormOptions> = { eps: true }
@@ -26,13 +26,19 @@ function sumRows(x: Float, columns: number): Float {
 }
 
 /**
- * (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al. 2016), as
+ * Returns (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al. 2016), as
  * torch.nn.functional.layer_norm.
  *
- * @param x [.., C], or a batch of rows.
+ * @param x [.., C], or a packed sequence.
  * @param weight [C]; default ones.
  * @param bias [C]; default zeros.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_OUT_OF_RANGE for a negative ε.
+ * @example
+ * ```ts
+ * import { layerNorm, tensor } from 'packed-rnn'
+ *
+ * const y = await layerNorm(tensor([1, 2, 3, 6, 4, 2], [2, 3])).toArray()
+ * console.log([...y].map(value => value.toFixed(3)).join(' ')) // -1.225 0.000 1.225 1.225 0.000 -1.225
+ * ```
  */
 export function layerNorm<R extends number>(
   x: Tensor<'float32', R>,
@@ -105,21 +111,21 @@ export function layerNorm(
   })
 }
 
-/** How a batch is normalised. */
+/** Options of `batchNorm`. */
 export interface BatchNormOptions {
   /** [C]; default ones. */
   weight?: Vector | null
   /** [C]; default zeros. */
   bias?: Vector | null
-  /** What is subtracted outside of training [C]; moves in training. */
+  /** [C], subtracted outside of training; updated in training. */
   runningMean?: Vector | null
-  /** [C] */
+  /** [C], the variance used outside of training; updated in training. */
   runningVar?: Vector | null
-  /** Whether the rows' own mean and variance are taken; default false. */
+  /** Whether to normalise by the rows' own mean and variance; default false. */
   training?: boolean
-  /** The part of the new value in a running one; default 0.1. */
+  /** The share of the new value in a running statistic; default 0.1. */
   momentum?: number
-  /** ε; default 1e-5. */
+  /** ε, added to the variance; default 1e-5. */
   eps?: number
 }
 const batchNormNames: OptionNames<BatchNormOptions> = {
@@ -133,12 +139,24 @@ const batchNormNames: OptionNames<BatchNormOptions> = {
 }
 
 /**
- * (x − mean) / √(variance + ε) · weight + bias over the rows, column by column (Ioffe and Szegedy 2015), as
- * torch.nn.functional.batch_norm. In training the running statistics move in place, the variance with N − 1 below.
+ * Returns (x − mean) / √(variance + ε) · weight + bias, where mean and variance are those of each column
+ * (Ioffe and Szegedy 2015), as torch.nn.functional.batch_norm. In training the running statistics are updated
+ * in place, the variance with N − 1 in the denominator.
  *
- * @param x [N, C], or a batch of N rows.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_OUT_OF_RANGE for a negative ε or a momentum
- * outside [0, 1]; ERR_INVALID_ARGUMENT without running statistics outside of training.
+ * @param x [N, C], or a packed sequence of N rows.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT outside of training without running statistics; ERR_SHAPE in
+ * training with running statistics and fewer than two rows.
+ * @example
+ * ```ts
+ * import { batchNorm, tensor, zeros } from 'packed-rnn'
+ *
+ * const runningMean = zeros([2])
+ * const runningVar = tensor([1, 1])
+ * const y = batchNorm(tensor([1, 10, 3, 30], [2, 2]), { training: true, runningMean, runningVar })
+ * console.log([...(await y.toArray())].map(value => value.toFixed(3)).join(' ')) // -1.000 -1.000 1.000 1.000
+ * const mean = await runningMean.toArray()
+ * console.log(mean[0]?.toFixed(2), mean[1]?.toFixed(2)) // 0.20 2.00
+ * ```
  */
 export function batchNorm(x: Matrix, options: BatchNormOptions): Matrix
 export function batchNorm(x: PackedSequence, options: BatchNormOptions): PackedSequence
@@ -181,24 +199,32 @@ export function batchNorm(given: Matrix | PackedSequence, options: BatchNormOpti
   })
 }
 
-/** A running value moves towards a new one, times a factor. */
+/** Moves a running statistic towards a new value, which is multiplied by a factor. */
 function move(running: Vector | null | undefined, value: Float, momentum: number, factor: number): void {
   if (running == null) return
   running.become(add(mul(running, 1 - momentum), mul(value, momentum * factor)))
 }
 
-/** Of which dimension each entry has a length of its own. */
+/** Options of `weightNorm`. */
 export interface WeightNormOptions {
-  /** Default 0. */
+  /** The dimension that g has entries for; default 0. */
   dim?: number
 }
 const weightNormNames: OptionNames<WeightNormOptions> = { dim: true }
 
 /**
- * v · g / ‖v‖ (Salimans and Kingma 2016), the norm over all dimensions but one, as torch.nn.utils.weight_norm.
+ * Returns v · g / ‖v‖ (Salimans and Kingma 2016), where the norm is over all dimensions but one, as
+ * torch.nn.utils.weight_norm.
  *
  * @param g v's shape with 1 in all dimensions but `dim`.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_OUT_OF_RANGE for another dimension.
+ * @example
+ * ```ts
+ * import { tensor, weightNorm } from 'packed-rnn'
+ *
+ * const v = tensor([3, 4, 0, 2], [2, 2])
+ * const y = await weightNorm(v, tensor([10, 1], [2, 1])).toArray()
+ * console.log([...y].map(value => value.toFixed(2)).join(' ')) // 6.00 8.00 0.00 1.00
+ * ```
  */
 export function weightNorm<R extends number>(
   v: Tensor<'float32', R>,

@@ -6,31 +6,32 @@ import type { Float } from '../tensor.js'
 import { MissedSteps } from './missedSteps.js'
 
 /**
- * One step of all groups of an optimiser, in place: every parameter, its state and its counter change or, where one
- * gradient cannot be read, none. `src/optim` checks the options and keeps the state; native/cells.h has the rules.
+ * One step of all groups of an optimiser, in place. Every parameter, its state and its counter change; if one
+ * gradient cannot be read, none do. `src/optim` checks the options and keeps the state; native/cells.h has
+ * the rules.
  */
 
-/** The parameters of a group that have a gradient, at least one. The other lists are as long. */
+/** The parameters of a group that have a gradient, at least one. The other lists have the same length. */
 export interface SteppedGroup {
   parameters: readonly Float[]
   gradients: readonly Float[]
-  /** How many steps each has taken, of no dimensions. The device counts, so that a step that fails does not. */
+  /** The number of steps each has taken, of no dimensions. The device counts, so that a failed step doesn't. */
   steps: readonly Float[]
   lr: number
   weightDecay: number
-  /** Whether the sign of the gradient is turned before anything else. */
+  /** Whether the gradient is negated before anything else. */
   maximize: boolean
 }
 
 export interface SgdGroup extends SteppedGroup {
-  /** b; none, like `steps`, where momentum is 0. */
+  /** b; empty, like `steps`, if momentum is 0. */
   momenta: readonly Float[]
   momentum: number
   dampening: number
   nesterov: boolean
 }
 
-/** b = μ b + (1 − τ) g, the first time g; p −= lr b, with Nesterov lr (g + μ b), without momentum lr g. */
+/** b = μ b + (1 − τ) g, at the first step g; p −= lr b, with Nesterov lr (g + μ b), without momentum lr g. */
 export function sgdStep(groups: readonly SgdGroup[]): void {
   step('sgdStep', groups, (device, check) => {
     const optional = groups.map(group => group.momentum === 0)
@@ -47,19 +48,19 @@ export interface AdamGroup extends SteppedGroup {
   means: readonly Float[]
   /** v */
   variances: readonly Float[]
-  /** The largest v so far; none without AMSGrad. */
+  /** The largest v so far; empty without AMSGrad. */
   maxima: readonly Float[]
   beta1: number
   beta2: number
   eps: number
   amsgrad: boolean
-  /** Whether weight decay shrinks the parameter, p *= 1 − lr λ, instead of growing the gradient. */
+  /** Whether weight decay shrinks the parameter, p *= 1 − lr λ, instead of adding to the gradient. */
   decoupled: boolean
 }
 
 /**
- * m += (1 − β₁)(g − m), v = β₂ v + (1 − β₂) g², p −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε); AMSGrad takes the
- * largest v so far.
+ * m += (1 − β₁)(g − m), v = β₂ v + (1 − β₂) g², p −= lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε); AMSGrad uses
+ * the largest v so far.
  */
 export function adamStep(groups: readonly AdamGroup[]): void {
   step('adamStep', groups, (device, check) => {
@@ -79,7 +80,7 @@ export function adamStep(groups: readonly AdamGroup[]): void {
       const state = [parameters, means, variances, maxima].flatMap(list => list[i]?.storage ?? [])
       return MissedSteps.of(device, state, inRows).issue()
     })
-    // Memory that a step in rows leaves behind is up to date again when it is read, and not here.
+    // Rows that put off a step are brought up to date when they are read, not here.
     const memory = (values: readonly (Float | null)[]) =>
       values.map((value, i) => (rows[i] ? value?.storage.unsettled : value?.buffer) ?? null)
     native.adamStep(device.queue, {
@@ -124,23 +125,23 @@ export function asgdStep(groups: readonly AsgdGroup[]): void {
 export interface AdagradGroup extends SteppedGroup {
   /** s */
   sums: readonly Float[]
-  /** a; none where it is not centred. */
+  /** a; empty if it is not centred. */
   averages: readonly Float[]
-  /** b; none where momentum is 0. */
+  /** b; empty if momentum is 0. */
   momenta: readonly Float[]
   lrDecay: number
   eps: number
   keep: number
   add: number
-  /** What every sum holds before the first step. */
+  /** The initial value of every sum. */
   initialAccumulator: number
   momentum: number
   centered: boolean
 }
 
 /**
- * s = keep s + add g², p −= lr / (1 + (t − 1) lrDecay) · g / (√s + ε); centred, s − a² stands for s, with a = keep a + add g;
- * with momentum b = μ b + g / (√s + ε) and p −= lr b.
+ * s = keep s + add g², p −= lr / (1 + (t − 1) lrDecay) · g / (√s + ε). Centred, s − a² replaces s, where a =
+ * keep a + add g. With momentum, b = μ b + g / (√s + ε) and p −= lr b.
  */
 export function adagradStep(groups: readonly AdagradGroup[]): void {
   step('adagradStep', groups, (device, check) => {
@@ -168,7 +169,7 @@ export function adagradStep(groups: readonly AdagradGroup[]): void {
   })
 }
 
-/** The options of each group, once for each of its tensors. */
+/** Returns the options of each group, once for each of its tensors. */
 function each<Group extends SteppedGroup, Options>(
   groups: readonly Group[],
   optionsOf: (group: Group) => Options,
@@ -199,7 +200,10 @@ function changed(values: readonly Float[]): void {
   for (const value of values) value.storage.version++
 }
 
-/** Checks the lists of all groups, and joins them: one entry for each parameter, null where a group leaves its list out. */
+/**
+ * Checks the lists of all groups and joins them: one entry for each parameter, null for a group without that
+ * list.
+ */
 class Check<Group extends SteppedGroup> {
   readonly #op: string
   readonly #groups: readonly Group[]
@@ -211,7 +215,7 @@ class Check<Group extends SteppedGroup> {
     this.#device = device
   }
 
-  /** What every rule reads, ready for the op; `uncounted` says of which groups no steps are counted. */
+  /** Returns the arguments of every rule; `uncounted` marks the groups whose steps are not counted. */
   stepped(uncounted?: readonly boolean[]) {
     return {
       parameters: this.like('parameters', group => group.parameters),
@@ -220,7 +224,7 @@ class Check<Group extends SteppedGroup> {
     }
   }
 
-  /** One tensor for each parameter, of its shape; `optional` says which groups may have none. */
+  /** Returns one tensor for each parameter, of its shape; `optional` marks the groups that may have none. */
   like(name: string, listOf: (group: Group) => readonly Float[], optional?: readonly boolean[]) {
     return buffers(this.tensors(name, listOf, optional))
   }

@@ -4,26 +4,37 @@ import { PackedSequence, Sequences } from '../packed.js'
 import type { Tensor } from '../tensor.js'
 import { emptyIndex, packedRows, selectRows } from './rows.js'
 
-/** Between packed sequences, padded batches and PyTorch's time-major layout. All of it is on the tape. */
+/**
+ * Conversions between packed sequences, padded batches and PyTorch's time-major layout. All of them are on
+ * the tape.
+ */
 
-/** How a padded batch lies. */
+/** Options of `packPaddedSequence`. */
 export interface PackPaddedOptions {
   /** Whether the input is [B, T, I] rather than [T, B, I]; default false, as in PyTorch. */
   batchFirst?: boolean
-  /** Whether lengths must not increase, which is checked; default true, as in PyTorch. The order is kept either way. */
+  /** Whether to check that lengths don't increase; default true, as in PyTorch. The order is kept either way. */
   enforceSorted?: boolean
 }
 
 /**
- * Packs a padded batch; what stands beyond a sequence's length is dropped and has no gradient.
- * Unlike PyTorch's `pack_padded_sequence` it accepts length 0 and never sorts.
+ * Packs a padded batch. Rows beyond a sequence's length are dropped, and their gradient is 0. Unlike
+ * PyTorch's `pack_padded_sequence` it accepts length 0 and never sorts.
  *
  * @param input [T, B, I], or [B, T, I] with `batchFirst`.
  * @param lengths [B], each from 0 to T, in tokens.
  * @returns rows [N, I], sequence after sequence.
- * @throws PackedRnnError ERR_SHAPE for another rank, an empty batch or another number of lengths; ERR_OUT_OF_RANGE for
- * a length outside 0 to T; ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`, or an unknown option; ERR_DTYPE,
- * ERR_DISPOSED.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for increasing lengths with `enforceSorted`.
+ * @example
+ * ```ts
+ * import { packPaddedSequence, tensor } from 'packed-rnn'
+ *
+ * const padded = tensor([1, 0, 2, 3], [2, 2, 1]) // [B, T, I]
+ * const options = { batchFirst: true, enforceSorted: false }
+ * const x = packPaddedSequence(padded, [1, 2], options)
+ * console.log(x.data.shape, await x.data.toArray()) // [3, 1] Float32Array(3) [1, 2, 3]
+ * console.log(x.sequences.offsets) // [0, 1, 3]
+ * ```
  */
 export function packPaddedSequence(
   input: Tensor<'float32', 3>,
@@ -42,7 +53,12 @@ export function packPaddedSequence(
   for (let b = 0; b < batchSize; b++) {
     checkInteger(op, `lengths[${b}]`, lengths[b]!, 0, steps)
     if (enforceSorted && b > 0 && lengths[b]! > lengths[b - 1]!) {
-      throw badArgument(op, 'lengths', 'no increase, or enforceSorted: false', Array.from(lengths))
+      throw badArgument(
+        op,
+        'lengths',
+        'lengths that do not increase, or enforceSorted: false',
+        Array.from(lengths),
+      )
     }
   }
   const sequences = new Sequences(lengths, op)
@@ -54,11 +70,11 @@ export function packPaddedSequence(
   return new PackedSequence(selectRows<2>(op, input, index, width, [sequences.rows, width]), sequences)
 }
 
-/** How the padded batch shall lie. */
+/** Options of `padPackedSequence`. */
 export interface PadPackedOptions {
   /** Whether the result is [B, T, I] rather than [T, B, I]; default false, as in PyTorch. */
   batchFirst?: boolean
-  /** What stands beyond a sequence's end; default 0. */
+  /** The value beyond the end of a sequence; default 0. */
   paddingValue?: number
   /** T of the result, at least the longest length, which is the default. */
   totalLength?: number
@@ -68,8 +84,17 @@ export interface PadPackedOptions {
  * Pads a packed batch, in its own order, as PyTorch's `pad_packed_sequence`.
  *
  * @returns `output` [T, B, I], or [B, T, I] with `batchFirst`, and `lengths` [B].
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length, or with which there are 2³¹ rows;
- * ERR_INVALID_ARGUMENT for something that is no packed sequence, or an unknown option; ERR_DISPOSED.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a `totalLength` below the longest length, or a result of 2³¹
+ * rows or more.
+ * @example
+ * ```ts
+ * import { packSequence, padPackedSequence } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1), Float32Array.of(2, 3)], { inputSize: 1 })
+ * const { output, lengths } = padPackedSequence(x, { batchFirst: true, paddingValue: -1 })
+ * console.log(output.shape, await output.toArray()) // [2, 2, 1] Float32Array(4) [1, -1, 2, 3]
+ * console.log(lengths) // Int32Array(2) [1, 2]
+ * ```
  */
 export function padPackedSequence(
   sequence: PackedSequence,
@@ -93,13 +118,16 @@ export function padPackedSequence(
   return { output, lengths: sequences.lengths() }
 }
 
-/** PyTorch's `PackedSequence`: all sequences' first tokens, longest sequence first, then all second ones, and so on. */
+/**
+ * PyTorch's `PackedSequence`: the first tokens of all sequences, longest sequence first, then the second
+ * tokens, and so on.
+ */
 export interface TimeMajor {
   /** [N, I] */
   data: Tensor<'float32', 2>
-  /** How many sequences are longer than t, for each t. */
+  /** The number of sequences longer than t, for each t. */
   batchSizes: Int32Array
-  /** Which sequence comes at which place of the sorted order; ties keep their order. */
+  /** The sequence at each position of the sorted order; equal lengths keep their order. */
   sortedIndices: Int32Array
   /** The inverse of `sortedIndices`. */
   unsortedIndices: Int32Array
@@ -113,9 +141,17 @@ const timeMajorNames: OptionNames<TimeMajor> = {
 }
 
 /**
- * A packed batch in PyTorch's time-major layout.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT where a sequence is empty, since that layout has no place for it, and for
- * something that is no packed sequence; ERR_DISPOSED.
+ * Converts a packed batch to PyTorch's time-major layout.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if a sequence is empty: that layout cannot represent it.
+ * @example
+ * ```ts
+ * import { packSequence, toTimeMajor } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1), Float32Array.of(2, 3)], { inputSize: 1 })
+ * const { data, batchSizes, sortedIndices } = toTimeMajor(x)
+ * console.log(await data.toArray(), batchSizes, sortedIndices) // Float32Array(3) [2, 1, 3] Int32Array(2) [2, 1] Int32Array(2) [1, 0]
+ * ```
  */
 export function toTimeMajor(sequence: PackedSequence): TimeMajor {
   const op = 'toTimeMajor'
@@ -135,10 +171,18 @@ export function toTimeMajor(sequence: PackedSequence): TimeMajor {
 }
 
 /**
- * A packed batch from PyTorch's time-major layout, in the original order.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT where `batchSizes` increase, `sortedIndices` is no permutation or a name is
- * unknown; ERR_SHAPE where the numbers of rows or sequences do not agree; ERR_OUT_OF_RANGE for a batch size below 1 or an index
- * below 0; ERR_DTYPE, ERR_DISPOSED.
+ * Converts PyTorch's time-major layout to a packed batch in the original order.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if `batchSizes` increase or `sortedIndices` is not a
+ * permutation; ERR_SHAPE if the numbers of rows or sequences disagree.
+ * @example
+ * ```ts
+ * import { fromTimeMajor, tensor } from 'packed-rnn'
+ *
+ * const data = tensor([2, 1, 3], [3, 1])
+ * const x = fromTimeMajor({ data, batchSizes: [2, 1], sortedIndices: [1, 0] })
+ * console.log(await x.data.toArray(), x.sequences.offsets) // Float32Array(3) [1, 2, 3] [0, 1, 3]
+ * ```
  */
 export function fromTimeMajor(packed: {
   data: Tensor<'float32', 2>
@@ -152,7 +196,7 @@ export function fromTimeMajor(packed: {
   const batchSizes = integers(op, 'batchSizes', packed.batchSizes, 1)
   batchSizes.forEach((size, t) => {
     if (t > 0 && size > batchSizes[t - 1]!)
-      throw badArgument(op, 'batchSizes', 'no increase', Array.from(batchSizes))
+      throw badArgument(op, 'batchSizes', 'sizes that do not increase', Array.from(batchSizes))
   })
   const batchSize = batchSizes[0] ?? 0
   const total = batchSizes.reduce((sum, size) => sum + size, 0)
@@ -206,7 +250,7 @@ function eachTimeMajorRow(
   })
 }
 
-/** -1 where nothing maps there. */
+/** Returns the inverse of a permutation; -1 where nothing maps to. */
 function inverse(permutation: Int32Array): Int32Array {
   const inverted = new Int32Array(permutation.length).fill(-1)
   permutation.forEach((to, from) => {

@@ -10,15 +10,15 @@ import { checkFloat, dimOf, sumTo } from './dims.js'
 import { div, maximum, mul } from './elementwise.js'
 import { norm, sum } from './reduce.js'
 
-/** Products of matrices and of vectors, in the device's precision. */
+/** Products of matrices and vectors, in the device's precision. */
 
-/** A batch of matrices, or one for all. */
+/** A matrix, or a batch of them, and whether it is transposed. */
 interface Factors {
   of: Float
   transposed: boolean
 }
 
-/** op(a) op(b) for a batch of matrices, without a record; the batches broadcast. */
+/** Returns op(a) op(b) for a batch of matrices, without recording it; the batches broadcast. */
 function multiplied(a: Factors, b: Factors, batch: readonly number[]): Float {
   const [m, k] = sides(a)
   const [, n] = sides(b)
@@ -77,14 +77,14 @@ function sides({ of, transposed }: Factors): [number, number] {
 function product(op: string, a: Float, b: Float): Float {
   const batch = broadcastShape(op, 'b', a.shape.slice(0, -2), b.shape.slice(0, -2))
   checkShape(op, [...batch, a.shape.at(-2)!, b.shape.at(-1)!])
-  // Matrices that are repeated are copied.
+  // Matrices that broadcast over several dimensions are copied: check that they can be.
   for (const { shape } of batch.length > 2 ? [a, b] : []) {
     const wide = [...batch, ...shape.slice(-2)]
     walkOf(op, wide, [contiguous(wide), broadcastStrides(shape, wide)])
   }
   const plain = (of: Float): Factors => ({ of, transposed: false })
   const turned = (of: Float): Factors => ({ of, transposed: true })
-  // A matrix on the right serves all rows of a batch at once.
+  // One matrix on the right multiplies all rows of a batch at once.
   const together = b.shape.length === 2 && a.shape.length > 2
   const c = together
     ? inRows(a, rows => multiplied(plain(rows), plain(b), []))
@@ -115,7 +115,7 @@ function flat(x: Float): Matrix {
   return x.as<2>([sizeOf(x.shape.slice(0, -1)), columns])
 }
 
-/** What f makes of the rows of x, in the shape of its batch. */
+/** Applies f to the rows of x as one matrix, and returns the result in the shape of its batch. */
 function inRows(x: Float, f: (rows: Matrix) => Float): Float {
   const rows = flat(x)
   const found = f(rows)
@@ -126,12 +126,18 @@ function inRows(x: Float, f: (rows: Matrix) => Float): Float {
 }
 
 /**
- * Products of matrices, as torch.matmul with at least two dimensions.
+ * Returns products of matrices, as torch.matmul with at least two dimensions.
  *
  * @param a [.., m, k]
  * @param b [.., k, n]; the dimensions before the last two broadcast.
  * @returns [.., m, n]
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * @example
+ * ```ts
+ * import { matmul, tensor } from 'packed-rnn'
+ *
+ * const y = matmul(tensor([1, 2, 3, 4], [2, 2]), tensor([1, 0, 1, 1], [2, 2]))
+ * console.log(y.shape, await y.toArray()) // [2, 2] Float32Array(4) [3, 2, 7, 4]
+ * ```
  */
 export function matmul<R extends number>(
   a: Tensor<'float32', R>,
@@ -151,12 +157,18 @@ export function matmul(a: Float, b: Float): Float {
 }
 
 /**
- * A product for each of a batch, as torch.bmm.
+ * Returns a product of matrices for each entry of a batch, as torch.bmm.
  *
  * @param a [B, m, k]
  * @param b [B, k, n]
  * @returns [B, m, n]
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * @example
+ * ```ts
+ * import { bmm, tensor } from 'packed-rnn'
+ *
+ * const y = bmm(tensor([1, 2, 3, 4], [2, 1, 2]), tensor([1, 1, 2, 0], [2, 2, 1]))
+ * console.log(y.shape, await y.toArray()) // [2, 1, 1] Float32Array(2) [3, 6]
+ * ```
  */
 export function bmm(a: Tensor<'float32', 3>, b: Tensor<'float32', 3>): Tensor<'float32', 3> {
   const op = 'bmm'
@@ -170,19 +182,27 @@ export function bmm(a: Tensor<'float32', 3>, b: Tensor<'float32', 3>): Tensor<'f
   return ranked(product(op, a, b), 3)
 }
 
-/** Along which dimension, and how small a norm may be. */
+/** Options of `cosineSimilarity`. */
 export interface CosineOptions {
-  /** Default 1. */
+  /** The dimension of the vectors; default 1. */
   dim?: number
-  /** What a smaller norm counts as; default 1e-8. */
+  /** ε, the value used for a smaller norm; default 1e-8. */
   eps?: number
 }
 const cosineNames: OptionNames<CosineOptions> = { dim: true, eps: true }
 
 /**
- * Σ a b / (max(‖a‖, ε) max(‖b‖, ε)) along a dimension, as torch.nn.functional.cosine_similarity.
- * @throws PackedRnnError ERR_SHAPE where the shapes differ; ERR_OUT_OF_RANGE for another dimension or a negative ε; ERR_DTYPE,
- * ERR_DEVICE, ERR_DISPOSED.
+ * Returns Σ a b / (max(‖a‖, ε) max(‖b‖, ε)) along a dimension, as torch.nn.functional.cosine_similarity.
+ *
+ * @param a any shape.
+ * @param b a's shape.
+ * @example
+ * ```ts
+ * import { cosineSimilarity, tensor } from 'packed-rnn'
+ *
+ * const y = cosineSimilarity(tensor([1, 0, 3, 4], [2, 2]), tensor([0, 2, 3, 4], [2, 2]))
+ * console.log(y.shape, await y.toArray()) // [2] Float32Array(2) [0, 1]
+ * ```
  */
 export function cosineSimilarity(a: Float, b: Float, options: CosineOptions = {}): Float {
   const op = 'cosineSimilarity'

@@ -19,17 +19,17 @@ import {
 } from '../tensor.js'
 import { checkFloat } from './dims.js'
 import { add, log, maximum, neg } from './elementwise.js'
-import { argmax, topk } from './reduce.js'
+import { argmax, topk } from './order.js'
 import { expand, unsqueeze } from './shape.js'
 
 /**
- * Random numbers on a device: Philox4x32-10 of a key that the host draws, so that a seed gives the same uniform numbers on
- * every device.
+ * Random numbers on a device: Philox4x32-10 with a key drawn on the host, so that a seed gives the same
+ * uniform numbers on every device.
  */
 
-/** Where a random tensor is, and what draws its key. */
+/** Where a random tensor is, and which generator draws its key. */
 export interface RandomOptions extends FloatOptions {
-  /** Default: the one that `manualSeed` seeds. */
+  /** Default: the generator seeded by `manualSeed`. */
   generator?: Generator
 }
 const randomNames: OptionNames<RandomOptions> = { ...floatNames, generator: true }
@@ -61,15 +61,32 @@ function draw(y: Float, distribution: keyof typeof distributions, generator = de
   })
 }
 
-/** Uniform numbers in [0, 1), multiples of 2⁻²⁴. @throws PackedRnnError ERR_SHAPE, ERR_DEVICE, ERR_INVALID_ARGUMENT. */
+/**
+ * Returns uniform numbers in [0, 1), multiples of 2⁻²⁴.
+ * @example
+ * ```ts
+ * import { Generator, rand } from 'packed-rnn'
+ *
+ * const x = await rand([1000], { generator: new Generator(1) }).toArray()
+ * const mean = x.reduce((sum, value) => sum + value) / x.length
+ * console.log(x.every(value => value >= 0 && value < 1), Math.abs(mean - 0.5) < 0.05) // true true
+ * ```
+ */
 export function rand<const S extends Shape>(shape: S, options?: RandomOptions): Tensor<'float32', S['length']>
 export function rand(shape: Shape, options: RandomOptions = {}): Float {
   return drawn('rand', 'uniform', shape, options)
 }
 
 /**
- * Normal numbers of mean 0 and variance 1 (Box and Muller 1958).
- * @throws PackedRnnError ERR_SHAPE, ERR_DEVICE, ERR_INVALID_ARGUMENT.
+ * Returns normal numbers of mean 0 and variance 1 (Box and Muller 1958).
+ * @example
+ * ```ts
+ * import { Generator, randn } from 'packed-rnn'
+ *
+ * const x = await randn([1000], { generator: new Generator(1) }).toArray()
+ * const mean = x.reduce((sum, value) => sum + value) / x.length
+ * console.log(Math.abs(mean) < 0.1, x.some(value => value < -1)) // true true
+ * ```
  */
 export function randn<const S extends Shape>(
   shape: S,
@@ -79,16 +96,21 @@ export function randn(shape: Shape, options: RandomOptions = {}): Float {
   return drawn('randn', 'normal', shape, options)
 }
 
-/** What draws. */
+/** Options of ops that draw numbers. */
 export interface DrawOptions {
-  /** Default: the one that `manualSeed` seeds. */
+  /** Default: the generator seeded by `manualSeed`. */
   generator?: Generator
 }
 const drawNames: OptionNames<DrawOptions> = { generator: true }
 
 /**
- * 1 with the probability that p says, else 0; no gradient.
- * @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Returns 1 with probability p, and otherwise 0, for each element; no gradient.
+ * @example
+ * ```ts
+ * import { bernoulli, tensor } from 'packed-rnn'
+ *
+ * console.log(await bernoulli(tensor([0, 1, 1])).toArray()) // Float32Array(3) [0, 1, 1]
+ * ```
  */
 export function bernoulli<R extends number>(
   p: Tensor<'float32', R>,
@@ -105,21 +127,28 @@ export function bernoulli<R extends number>(
   return y
 }
 
-/** How places are drawn. */
+/** Options of `multinomial`. */
 export interface MultinomialOptions extends DrawOptions {
-  /** Whether a place may come again; default false. */
+  /** Whether an index can be drawn several times; default false. */
   replacement?: boolean
 }
 const multinomialNames: OptionNames<MultinomialOptions> = { ...drawNames, replacement: true }
 
 /**
- * Places drawn from rows of weights, as torch.multinomial: the k largest of log weight + Gumbel noise (Gumbel 1954). The host
- * sees the places alone. No gradient.
+ * Draws indices with probabilities proportional to weights, as torch.multinomial: the k largest of log weight
+ * + Gumbel noise (Gumbel 1954). Everything runs on the device; no gradient.
  *
  * @param weights [N, C] or [C], not negative; a row need not add up to 1.
- * @param samples of each row; without replacement at most as many as there are weights that are not 0.
+ * @param samples the number of indices for each row; without replacement at most the number of weights that
+ * are not 0.
  * @returns [N, samples] or [samples]
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED; ERR_OUT_OF_RANGE for another number of samples.
+ * @example
+ * ```ts
+ * import { multinomial, tensor } from 'packed-rnn'
+ *
+ * const drawn = multinomial(tensor([0, 0, 1, 0, 1, 0], [2, 3]), 1)
+ * console.log(drawn.shape, await drawn.toArray()) // [2, 1] Int32Array(2) [2, 1]
+ * ```
  */
 export function multinomial(
   weights: Float,
@@ -144,7 +173,7 @@ export function multinomial(
       const each = again ? expand(unsqueeze(weights, -2), repeatedShape) : weights
       const u = empty<number>(each.device, each.shape)
       draw(u, 'uniform', generator)
-      // −log(−log u), of a small number where u is 0.
+      // −log(−log u), with a small number instead of u = 0.
       const noise = neg(log(neg(log(maximum(u, 2 ** -25)))))
       const keys = add(log(each), noise)
       return again ? argmax(keys, { dim: -1 }) : topk(keys, samples).indices
@@ -152,17 +181,23 @@ export function multinomial(
   )
 }
 
-/** What a range is made of. */
+/** Options of `arange`. */
 export interface ArangeOptions extends FloatOptions {
-  /** From one number to the next; default 1. */
+  /** The difference between neighbours; default 1. */
   step?: number
 }
 const arangeNames: OptionNames<ArangeOptions> = { ...floatNames, step: true }
 
 /**
- * The numbers from `start` to below `end`, as torch.arange.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a step of 0 or away from `end`, bounds that are not finite, or more than 2²⁸ numbers;
- * ERR_DEVICE.
+ * Returns the numbers from `start` up to, but not including, `end`, as torch.arange.
+ *
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a step of 0 or away from `end`, or more than 2²⁸ numbers.
+ * @example
+ * ```ts
+ * import { arange } from 'packed-rnn'
+ *
+ * console.log(await arange(0, 1, { step: 0.25 }).toArray()) // Float32Array(4) [0, 0.25, 0.5, 0.75]
+ * ```
  */
 export function arange(start: number, end: number, options: ArangeOptions = {}): Tensor<'float32', 1> {
   const op = 'arange'
@@ -179,7 +214,16 @@ export function arange(start: number, end: number, options: ArangeOptions = {}):
   return tensor(values, [count], rest)
 }
 
-/** Zeros of a tensor's shape, on its device. @throws PackedRnnError ERR_DTYPE, ERR_DISPOSED. */
+/**
+ * Returns zeros of a tensor's shape, on its device.
+ * @example
+ * ```ts
+ * import { tensor, zerosLike } from 'packed-rnn'
+ *
+ * const y = zerosLike(tensor([1, 2, 3]))
+ * console.log(y.shape, await y.toArray()) // [3] Float32Array(3) [0, 0, 0]
+ * ```
+ */
 export function zerosLike<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
   checkFloat('zerosLike', 'x', x)
   return full<R>(x.shape, 0, { device: x.device })

@@ -11,12 +11,11 @@ import {
   type LstmWeights,
   lstmKind,
   type RecurrentOptions,
-  type RecurrentSaved,
   type RecurrentWeights,
   type RnnOptions,
   rnnKind,
   type States,
-} from './recurrentInput.js'
+} from './recurrentOptions.js'
 import { backward, type Forward, forward } from './recurrentPass.js'
 import type {
   LstmGradients,
@@ -27,9 +26,10 @@ import type {
   RecurrentResult,
   SavedIf,
 } from './recurrentResult.js'
+import type { RecurrentSaved } from './recurrentSaved.js'
 import { checkPacked } from './rows.js'
 
-/** A forward pass on the tape. */
+/** Runs a forward pass on the tape. */
 function recorded(
   kind: Kind,
   x: PackedSequence,
@@ -65,7 +65,7 @@ function partsOf({ wIh, wHh, bIh, bHh, wHr }: LstmWeights): Tensor<'float32'>[] 
   return [wIh, wHh, bIh ?? [], bHh ?? [], wHr ?? []].flat()
 }
 
-/** The type of `saved` says whether a backward pass was asked for, which is the default. */
+/** Gives `saved` the type that the option `train` implies. */
 function savedIf<T extends boolean | undefined>(saved: RecurrentSaved | null): SavedIf<T> {
   return saved as SavedIf<T>
 }
@@ -78,27 +78,37 @@ function withC(cN: States | null): States {
 /**
  * A stack of LSTM layers over packed sequences, without a tape. For each token, from the states before it:
  *
- * i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), where W, b, U and b'
- * are the gate's rows of wIh, bIh, wHh and bHh; with `projSize` h = wHr (o ⊙ tanh(c)).
+ * i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), where W,
+ * b, U and b' are the gate's rows of wIh, bIh, wHh and bHh; with `projSize` h = wHr (o ⊙ tanh(c)).
  *
- * Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and the projection of Sak et al. 2014; the
- * equations, weights and gate order of PyTorch's page torch.nn.LSTM.
+ * Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and the projection of Sak et al.
+ * 2014. Equations, weights and gate order are those of PyTorch's page torch.nn.LSTM.
  *
- * B sequences with N tokens in all, I numbers a token, L layers, D directions (2 if `bidirectional`), H units, and R
- * numbers in h: H, or P where `projSize` is P. All are float32. Time is counted in tokens.
+ * There are B sequences with N tokens in total, I numbers in a row of x, L layers, D directions (2 if
+ * `bidirectional`), H units, and R numbers in h: H, or P if `projSize` is P. All tensors are float32.
  *
- * @param x rows [N, I], one a token; or indexed, distinct rows [U, I] as from `embedding`: each is projected once.
- * @param weights L · D of them, of layer l in direction d at l · D + d: wIh [4H, I], wHh [4H, R], bIh and bHh [4H] or
- * none, wHr [P, H] with `projSize`; gates i, f, g, o below each other. I is D · R from the second layer on.
- * @param options `hiddenSize` H; `numLayers`, `bidirectional`, `projSize`; h0 [L · D, B, R] and c0 [L · D, B, H], default
- * zeros; `dropout`, a probability, with its `mask`; `train: false` saves nothing.
- * @returns `output`, rows [N, D · R]; `hN` [L · D, B, R] and `cN` [L · D, B, H], the states after each sequence's last
- * token, its initial ones where it is empty; and `saved`, for one `lstmBackward`, null with `train: false`.
- * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE or ERR_DISPOSED for a tensor that does not fit;
- * ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for dropout without a mask,
- * biases of some layers alone, wHr without `projSize`, an unknown option, or something that is no tensor. Nothing was
- * computed then.
- * What fails later, as ERR_OUT_OF_MEMORY, rejects the `await` of the results.
+ * @param x rows [N, I], one for each token; or indexed, distinct rows [U, I] as from `embedding`: each is
+ * projected once.
+ * @param weights L · D entries, at l · D + d that of layer l in direction d: wIh [4H, I], wHh [4H, R],
+ * optional bIh and bHh [4H], wHr [P, H] with `projSize`; the gates i, f, g, o are stacked in this order. I is
+ * D · R from the second layer on.
+ * @param options `hiddenSize` H; `numLayers`, `bidirectional`, `projSize`; h0 [L · D, B, R] and c0 [L · D, B,
+ * H], default zeros; `dropout`, a probability, with its `mask`; `train: false` saves nothing.
+ * @returns `output`, rows [N, D · R]; `hN` [L · D, B, R] and `cN` [L · D, B, H], the states after each
+ * sequence's last token, or the initial ones of an empty sequence; and `saved`, for one `lstmBackward`, null
+ * with `train: false`.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for dropout without a mask, biases in only some layers, or wHr
+ * without `projSize`. Errors on the device, such as ERR_OUT_OF_MEMORY, reject the `await` of the results.
+ * @example
+ * ```ts
+ * import { full, lstmForward, packSequence } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const weights = [{ wIh: full([8, 1], 0.5), wHh: full([8, 2], 0.25) }]
+ * const { output, hN, cN } = lstmForward(x, weights, { hiddenSize: 2 })
+ * console.log(output.data.shape, hN.shape, cN.shape) // [4, 2] [1, 2, 2] [1, 2, 2]
+ * console.log((await output.data.toArray())[0]?.toFixed(3)) // 0.174
+ * ```
  */
 export function lstmForward<const T extends boolean | undefined = undefined>(
   x: PackedSequence,
@@ -110,18 +120,26 @@ export function lstmForward<const T extends boolean | undefined = undefined>(
 }
 
 /**
- * The backward pass of `lstmForward`, by back-propagation through time (Werbos 1990) over whole sequences: nothing is
- * truncated. Letters as there.
+ * The backward pass of `lstmForward`: back-propagation through time (Werbos 1990) over whole sequences,
+ * without truncation. Letters as in `lstmForward`.
  *
- * @param saved of a forward pass; it is used up, because the gates' gradients take the gates' place.
- * @param gradients of the loss in the results: dOutput [N, D · R], dHN [L · D, B, R], dCN [L · D, B, H]; zeros for those
- * left out.
- * @param wanted `input: false` leaves `dInput` out, as for a frozen embedding.
- * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, in the order and shapes of the weights, summed over
- * all tokens; `dH0` [L · D, B, R], `dC0` [L · D, B, H].
- * @throws PackedRnnError ERR_GRAPH_FREED for a `saved` used before or disposed; ERR_INVALID_ARGUMENT for one of another
- * op, or an unknown name in `gradients` or `wanted`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED for a gradient that
- * does not fit.
+ * @param saved of a forward pass. It can be used once, because the gradients of the gates overwrite the
+ * gates.
+ * @param gradients of the results: dOutput [N, D · R], dHN [L · D, B, R], dCN [L · D, B, H]; default zeros.
+ * @param wanted `input: false` skips `dInput`, as for a frozen embedding.
+ * @returns `dInput` [N, I], or [U, I] for an indexed x; `dWeights`, in the order and shapes of the weights,
+ * summed over all tokens; `dH0` [L · D, B, R], `dC0` [L · D, B, H].
+ * @throws PackedRnnError ERR_GRAPH_FREED if `saved` was used before or disposed.
+ * @example
+ * ```ts
+ * import { full, lstmBackward, lstmForward, packSequence } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const weights = [{ wIh: full([8, 1], 0.5), wHh: full([8, 2], 0.25) }]
+ * const { saved } = lstmForward(x, weights, { hiddenSize: 2 })
+ * const { dInput, dWeights, dH0 } = lstmBackward(saved, { dHN: full([1, 2, 2], 1) })
+ * console.log(dInput?.shape, dWeights[0]?.wHh.shape, dH0.shape) // [4, 1] [8, 2] [1, 2, 2]
+ * ```
  */
 export function lstmBackward(
   saved: RecurrentSaved,
@@ -135,8 +153,17 @@ export function lstmBackward(
 }
 
 /**
- * `lstmForward` on the tape: `backward()` of what is computed from its results gives gradients in x, weights and states.
- * @throws PackedRnnError as `lstmForward`.
+ * `lstmForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
+ * @example
+ * ```ts
+ * import { full, lstm, packSequence, sum } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const wIh = full([8, 1], 0.5, { requiresGrad: true })
+ * const { output, hN } = lstm(x, [{ wIh, wHh: full([8, 2], 0.25) }], { hiddenSize: 2 })
+ * sum(hN).backward()
+ * console.log(output.data.shape, wIh.grad?.shape) // [4, 2] [8, 1]
+ * ```
  */
 export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options: LstmOptions): LstmResult {
   const { output, hN, cN } = recorded(lstmKind(options), x, weights, options)
@@ -149,14 +176,26 @@ export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options
  * r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')), h = (1 − z) ⊙ n + z ⊙ h.
  *
  * Cho et al. 2014, in the form of PyTorch's page torch.nn.GRU, where the reset gate acts after the product;
- * `resetAfter: false` is the paper's.
+ * `resetAfter: false` is the paper's form.
  *
- * @param x rows [N, I], one a token; or indexed. Letters as in `lstmForward`; R is H.
- * @param weights L · D of them, of layer l in direction d at l · D + d: wIh [3H, I], wHh [3H, H], bIh and bHh [3H] or
- * none; gates r, z, n below each other. I is D · H from the second layer on.
- * @param options as of `lstmForward`, with h0 [L · D, B, H] alone; `resetAfter`.
- * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `gruBackward`, null with `train: false`.
+ * @param x rows [N, I], one for each token; or indexed. Letters as in `lstmForward`; R is H.
+ * @param weights L · D entries, at l · D + d that of layer l in direction d: wIh [3H, I], wHh [3H, H],
+ * optional bIh and bHh [3H]; the gates r, z, n are stacked in this order. I is D · H from the second layer
+ * on.
+ * @param options as in `lstmForward`, with h0 [L · D, B, H] only; `resetAfter`.
+ * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `gruBackward`, null with
+ * `train: false`.
  * @throws PackedRnnError as `lstmForward`.
+ * @example
+ * ```ts
+ * import { full, gruForward, packSequence } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const weights = [{ wIh: full([6, 1], 0.5), wHh: full([6, 2], 0.25) }]
+ * const { output, hN } = gruForward(x, weights, { hiddenSize: 2, train: false })
+ * console.log(output.data.shape, hN.shape) // [4, 2] [1, 2, 2]
+ * console.log((await output.data.toArray())[0]?.toFixed(3)) // 0.174
+ * ```
  */
 export function gruForward<const T extends boolean | undefined = undefined>(
   x: PackedSequence,
@@ -168,9 +207,19 @@ export function gruForward<const T extends boolean | undefined = undefined>(
 }
 
 /**
- * The backward pass of `gruForward`: `lstmBackward` without cell states.
- * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
- * @throws PackedRnnError as `lstmBackward`.
+ * The backward pass of `gruForward`: as `lstmBackward`, without cell states.
+ * @returns `dInput` [N, I], or [U, I] for an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
+ * @throws PackedRnnError ERR_GRAPH_FREED if `saved` was used before or disposed.
+ * @example
+ * ```ts
+ * import { full, gruBackward, gruForward, packSequence } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const weights = [{ wIh: full([6, 1], 0.5), wHh: full([6, 2], 0.25) }]
+ * const { saved } = gruForward(x, weights, { hiddenSize: 2 })
+ * const { dInput, dWeights } = gruBackward(saved, { dOutput: full([4, 2], 1) })
+ * console.log(dInput?.shape, dWeights[0]?.wIh.shape) // [4, 1] [6, 1]
+ * ```
  */
 export function gruBackward(
   saved: RecurrentSaved,
@@ -183,7 +232,19 @@ export function gruBackward(
   return { dInput, dWeights, dH0 }
 }
 
-/** `gruForward` on the tape. @throws PackedRnnError as `lstmForward`. */
+/**
+ * `gruForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
+ * @example
+ * ```ts
+ * import { full, gru, packSequence, sum } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const wIh = full([6, 1], 0.5, { requiresGrad: true })
+ * const { output, hN } = gru(x, [{ wIh, wHh: full([6, 2], 0.25) }], { hiddenSize: 2 })
+ * sum(hN).backward()
+ * console.log(output.data.shape, wIh.grad?.shape) // [4, 2] [6, 1]
+ * ```
+ */
 export function gru(
   x: PackedSequence,
   weights: readonly RecurrentWeights[],
@@ -200,12 +261,22 @@ export function gru(
  *
  * Elman 1990, as on PyTorch's page torch.nn.RNN.
  *
- * @param x rows [N, I], one a token; or indexed. Letters as in `lstmForward`; R is H.
- * @param weights L · D of them, of layer l in direction d at l · D + d: wIh [H, I], wHh [H, H], bIh and bHh [H] or none.
- * I is D · H from the second layer on.
- * @param options as of `lstmForward`, with h0 [L · D, B, H] alone; `nonlinearity`.
- * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `rnnBackward`, null with `train: false`.
- * @throws PackedRnnError as `lstmForward`; ERR_INVALID_ARGUMENT for another nonlinearity.
+ * @param x rows [N, I], one for each token; or indexed. Letters as in `lstmForward`; R is H.
+ * @param weights L · D entries, at l · D + d that of layer l in direction d: wIh [H, I], wHh [H, H], optional
+ * bIh and bHh [H]. I is D · H from the second layer on.
+ * @param options as in `lstmForward`, with h0 [L · D, B, H] only; `nonlinearity`.
+ * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `rnnBackward`, null with
+ * `train: false`.
+ * @throws PackedRnnError as `lstmForward`.
+ * @example
+ * ```ts
+ * import { full, packSequence, rnnForward } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const weights = [{ wIh: full([1, 1], 1), wHh: full([1, 1], 1) }]
+ * const { output, hN } = rnnForward(x, weights, { hiddenSize: 1, nonlinearity: 'relu' })
+ * console.log(await output.data.toArray(), await hN.toArray()) // Float32Array(4) [1, 3, 6, 4] Float32Array(2) [6, 4]
+ * ```
  */
 export function rnnForward<const T extends boolean | undefined = undefined>(
   x: PackedSequence,
@@ -217,9 +288,19 @@ export function rnnForward<const T extends boolean | undefined = undefined>(
 }
 
 /**
- * The backward pass of `rnnForward`: `lstmBackward` without cell states.
- * @returns `dInput` [N, I], or [U, I] of an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
- * @throws PackedRnnError as `lstmBackward`.
+ * The backward pass of `rnnForward`: as `lstmBackward`, without cell states.
+ * @returns `dInput` [N, I], or [U, I] for an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
+ * @throws PackedRnnError ERR_GRAPH_FREED if `saved` was used before or disposed.
+ * @example
+ * ```ts
+ * import { full, packSequence, rnnBackward, rnnForward } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const weights = [{ wIh: full([1, 1], 1), wHh: full([1, 1], 1) }]
+ * const { saved } = rnnForward(x, weights, { hiddenSize: 1, nonlinearity: 'relu' })
+ * const { dInput, dWeights } = rnnBackward(saved, { dHN: full([1, 2, 1], 1) })
+ * console.log(await dInput?.toArray(), await dWeights[0]?.wIh.toArray()) // Float32Array(4) [1, 1, 1, 1] Float32Array(1) [10]
+ * ```
  */
 export function rnnBackward(
   saved: RecurrentSaved,
@@ -232,7 +313,20 @@ export function rnnBackward(
   return { dInput, dWeights, dH0 }
 }
 
-/** `rnnForward` on the tape. @throws PackedRnnError as `rnnForward`. */
+/**
+ * `rnnForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
+ * @example
+ * ```ts
+ * import { full, packSequence, rnn, sum } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const wIh = full([1, 1], 1, { requiresGrad: true })
+ * const options = { hiddenSize: 1, nonlinearity: 'relu' } as const
+ * const { hN } = rnn(x, [{ wIh, wHh: full([1, 1], 1) }], options)
+ * sum(hN).backward()
+ * console.log(await hN.toArray(), await wIh.grad?.toArray()) // Float32Array(2) [6, 4] Float32Array(1) [10]
+ * ```
+ */
 export function rnn(
   x: PackedSequence,
   weights: readonly RecurrentWeights[],

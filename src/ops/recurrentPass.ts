@@ -5,21 +5,14 @@ import { native, type PerDirection } from '../native.js'
 import { kernelOffsets, PackedSequence, type RowIndex } from '../packed.js'
 import { empty, type Matrix } from '../tensor.js'
 import { dropoutForward } from './dropout.js'
-import {
-  checkRecurrent,
-  type Kind,
-  type Layer,
-  type LstmWeights,
-  type RecurrentOptions,
-  RecurrentSaved,
-  type RecurrentShape,
-  type States,
-} from './recurrentInput.js'
+import { checkRecurrent } from './recurrentCheck.js'
+import type { Kind, LstmWeights, RecurrentOptions, States } from './recurrentOptions.js'
 import type { LstmOutputGradients, RecurrentGradients } from './recurrentResult.js'
+import { type Layer, RecurrentSaved, type RecurrentShape } from './recurrentSaved.js'
 
-/** The passes over a stack of recurrent layers, a native op a layer, without a tape. */
+/** The passes over a stack of recurrent layers, one native op for each layer, without a tape. */
 
-/** A part of the weights of layer l, or of their gradients, of each direction. */
+/** Returns one part of the weights of layer l, or of their gradients, for each direction. */
 function perDirection(
   weights: readonly LstmWeights[],
   l: number,
@@ -30,7 +23,7 @@ function perDirection(
   return directions === 1 ? [first] : [first, weights[l * 2 + 1]![part]?.buffer ?? null]
 }
 
-/** The arguments that the forward and the backward op of layer l share. */
+/** Returns the arguments that the forward and the backward op of layer l share. */
 function layerArguments(
   shape: RecurrentShape,
   weights: readonly LstmWeights[],
@@ -76,7 +69,7 @@ function savedCount(device: Device, { kind, hiddenSize, directions, sequences }:
   )
 }
 
-/** What a forward pass gives; `cN` of an LSTM alone. @internal */
+/** The result of a forward pass; `cN` is null except in an LSTM. @internal */
 export interface Forward {
   output: PackedSequence
   hN: States
@@ -84,7 +77,7 @@ export interface Forward {
   saved: RecurrentSaved | null
 }
 
-/** The forward pass of all layers, without a record. @internal */
+/** Runs the forward pass of all layers, without recording it. @internal */
 export function forward(
   kind: Kind,
   x: PackedSequence,
@@ -125,7 +118,7 @@ export function forward(
   return { output: new PackedSequence(input, sequences), hN, cN, saved }
 }
 
-/** The backward pass of all layers, from the last one down. @internal */
+/** Runs the backward pass of all layers, from the last one down. @internal */
 export function backward(
   name: Kind['name'],
   saved: RecurrentSaved,
@@ -133,7 +126,7 @@ export function backward(
   wanted: { input?: boolean },
 ): RecurrentGradients & { dWeights: LstmWeights[]; dC0: States | null } {
   const op = `${name}Backward`
-  if (!(saved instanceof RecurrentSaved)) throw badArgument(op, 'saved', `what ${name}Forward saved`, saved)
+  if (!(saved instanceof RecurrentSaved)) throw badArgument(op, 'saved', `saved from ${name}Forward`, saved)
   const { shape, weights, layers } = saved
   const { sequences, hiddenSize, stateSize, numLayers, directions, kind } = shape
   const { dOutput = null, dHN = null, dCN = null } = gradients

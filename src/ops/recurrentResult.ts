@@ -1,24 +1,25 @@
 import type { PackedSequence } from '../packed.js'
 import type { Matrix } from '../tensor.js'
-import type { LstmWeights, RecurrentSaved, RecurrentWeights, States } from './recurrentInput.js'
+import type { LstmWeights, RecurrentWeights, States } from './recurrentOptions.js'
+import type { RecurrentSaved } from './recurrentSaved.js'
 
-/** What the recurrent ops give back: L layers, D directions, B sequences, and R numbers in a hidden state. */
+/** The results of the recurrent ops, for L layers, D directions, B sequences, and R numbers in a hidden state. */
 
-/** What a stack of GRU or Elman layers gives. */
+/** The result of a stack of GRU or Elman layers. */
 export interface RecurrentResult {
   /** The hidden state after each token: rows of D·R numbers, forward direction first. */
   output: PackedSequence
-  /** The last states [L·D, B, R], row layer · D + direction; an empty sequence's are its initial ones. */
+  /** The last states [L·D, B, R], row layer · D + direction; for an empty sequence its initial ones. */
   hN: States
 }
 
-/** What a stack of LSTM layers gives. */
+/** The result of a stack of LSTM layers. */
 export interface LstmResult extends RecurrentResult {
   /** The last cell states [L·D, B, H]. */
   cN: States
 }
 
-/** The gradients in the results of a forward pass; those left out are zeros. */
+/** The gradients of the results of a forward pass; default zeros. */
 export interface RecurrentOutputGradients {
   /** [N, D·R] */
   dOutput?: Matrix | null
@@ -26,15 +27,15 @@ export interface RecurrentOutputGradients {
   dHN?: States | null
 }
 
-/** The gradients in the results of `lstmForward`; those left out are zeros. */
+/** The gradients of the results of `lstmForward`; default zeros. */
 export interface LstmOutputGradients extends RecurrentOutputGradients {
   /** [L·D, B, H] */
   dCN?: States | null
 }
 
-/** The gradients in what a forward pass was given. */
+/** The gradients of the arguments of a forward pass. */
 export interface RecurrentGradients {
-  /** [N, I], or for an indexed input [U, I]: a distinct row's sum over all its places. */
+  /** [N, I], or for an indexed input [U, I]: the sum over all tokens that use a distinct row. */
   dInput: Matrix | null
   /** In the order and shapes of the weights. */
   dWeights: RecurrentWeights[]
@@ -42,12 +43,12 @@ export interface RecurrentGradients {
   dH0: States
 }
 
-/** The gradients in what `lstmForward` was given. */
+/** The gradients of the arguments of `lstmForward`. */
 export interface LstmGradients extends RecurrentGradients {
   dWeights: LstmWeights[]
   /** [L·D, B, H] */
   dC0: States
 }
 
-/** What a forward pass with the option `train: T` saves: nothing where that is false. */
+/** The type of `saved` for the option `train: T`: null if T is false. */
 export type SavedIf<T extends boolean | undefined> = T extends false ? null : RecurrentSaved

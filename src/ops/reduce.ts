@@ -1,45 +1,35 @@
 import { isRecorded, record } from '../autograd.js'
-import { checkInteger, checkList, checkOptions, type OptionNames } from '../check.js'
+import { checkList, checkOptions, type OptionNames } from '../check.js'
 import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { checkShape, empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
+import { checkShape, empty, type Float, type Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
-import { around, checkFloat, dimOf, LARGE, largestPlaces, reduceOver } from './dims.js'
+import {
+  type AlongOptions,
+  checkFloat,
+  dimOf,
+  LARGE,
+  type ReduceOptions,
+  reduceNames,
+  reduceOver,
+} from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
-import { transpose } from './shape.js'
 
+export { cumsum } from './cumulative.js'
+export type { AlongOptions, ReduceOptions } from './dims.js'
+export { argmax, type TopkOptions, topk } from './order.js'
 export { logSoftmax, softmax } from './softmax.js'
 
-/**
- * From many numbers to few, in an order that depends on the shape alone. Dimensions are counted from the end where they
- * are negative. Every op throws ERR_OUT_OF_RANGE for a dimension that x has not, and ERR_DTYPE, ERR_DISPOSED or
- * ERR_INVALID_ARGUMENT for another tensor or an unknown option.
- */
-
-/** Over which dimensions. */
-export interface ReduceOptions {
-  /** One or several; default all. */
-  dim?: number | readonly number[]
-  /** Whether they stay, as 1; default false. */
-  keepdim?: boolean
-}
-/** Over which one dimension. */
-export interface AlongOptions {
-  /** Counted from the end where it is negative. */
-  dim: number
-  /** Whether it stays, as 1; default false. */
-  keepdim?: boolean
-}
-const reduceNames: OptionNames<ReduceOptions> = { dim: true, keepdim: true }
+/** Reductions, in an order that depends on the shape alone. Negative dimensions are counted from the end. */
 
 interface Over {
   /** Ascending. */
   dims: readonly number[]
-  /** Of the result. */
+  /** The shape of the result. */
   shape: readonly number[]
-  /** With every dimension that goes as 1. */
+  /** The shape with 1 for every reduced dimension. */
   kept: readonly number[]
   count: number
 }
@@ -56,16 +46,16 @@ function over(op: string, x: Float, options: ReduceOptions): Over {
     if (d === dims[i - 1]) throw badArgument(op, 'dim', 'each dimension once', given, 'ERR_OUT_OF_RANGE')
   })
   const kept = x.shape.map((n, d) => (dims.includes(d) ? 1 : n))
-  // Of nothing there may be more results than numbers.
+  // Without elements, there can be more results than numbers.
   if (x.size === 0) checkShape(op, kept)
   const shape = keepdim ? kept : x.shape.filter((_, d) => !dims.includes(d))
   const count = dims.reduce((product, d) => product * (x.shape[d] ?? 1), 1)
-  // The gradient broadcasts.
+  // The gradient broadcasts: check now that it can.
   if (rank > 4 && isRecorded([x])) walkOf(op, x.shape, [contiguous(x.shape), broadcastStrides(kept, x.shape)])
   return { dims: dims.filter(d => d < rank), shape, kept, count }
 }
 
-/** A gradient in the result, repeated over what was reduced, times a number. */
+/** Returns the gradient of the result, repeated over the reduced dimensions and multiplied by `scale`. */
 function repeated(dY: Float, x: Float['shape'], kept: readonly number[], scale: number): Float {
   const wide = dY.as(kept)
   const dX = applyFunction<number>('mul', dY.device, x, wide, scale)
@@ -85,7 +75,7 @@ function summed(op: string, x: Float, options: ReduceOptions, scaleOf: (count: n
   return y
 }
 
-/** All threads share a sum of all. */
+/** Sums all elements, on all threads. */
 function sumOfAll(x: Float): Float {
   const y = empty<0>(x.device, [])
   native.sum(x.device.queue, { count: x.size, values: x.buffer, out: y.buffer })
@@ -93,8 +83,15 @@ function sumOfAll(x: Float): Float {
 }
 
 /**
- * The sum over dimensions; of nothing it is 0.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Returns the sum over dimensions; 0 for no elements.
+ * @example
+ * ```ts
+ * import { sum, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2, 3, 4], [2, 2])
+ * console.log(await sum(x).item(), await sum(x, { dim: 0 }).toArray()) // 10 Float32Array(2) [4, 6]
+ * console.log(sum(x, { dim: -1, keepdim: true }).shape) // [2, 1]
+ * ```
  */
 export function sum(x: Float, options?: Record<string, never>): Tensor<'float32', 0>
 export function sum(x: Float, options: ReduceOptions): Float
@@ -103,8 +100,14 @@ export function sum(x: Float, options: ReduceOptions = {}): Float {
 }
 
 /**
- * The mean over dimensions; of nothing it is NaN.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Returns the mean over dimensions; NaN for no elements.
+ * @example
+ * ```ts
+ * import { mean, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 2, 3, 4], [2, 2])
+ * console.log(await mean(x).item(), await mean(x, { dim: 1 }).toArray()) // 2.5 Float32Array(2) [1.5, 3.5]
+ * ```
  */
 export function mean(x: Float, options?: Record<string, never>): Tensor<'float32', 0>
 export function mean(x: Float, options: ReduceOptions): Float
@@ -114,7 +117,7 @@ export function mean(x: Float, options: ReduceOptions = {}): Float {
 
 function extreme(op: string, x: Float, options: ReduceOptions, reduction: 'max' | 'min'): Float {
   const { dims, shape, kept, count } = over(op, x, options)
-  if (count === 0) throw badArgument(op, 'x', 'at least one number to choose from', x.shape, 'ERR_SHAPE')
+  if (count === 0) throw badArgument(op, 'x', 'at least one element', x.shape, 'ERR_SHAPE')
   const reduced = reduceOver(x, dims, reduction)
   const y = reduced.as(shape)
   reduced.dispose()
@@ -122,7 +125,7 @@ function extreme(op: string, x: Float, options: ReduceOptions, reduction: 'max' 
     const [heldX, heldY] = [keeper.hold(x), keeper.hold(y)]
     return ([dY]) => {
       if (!dY) return [null]
-      // Equals share the gradient.
+      // Equal elements share the gradient.
       const [wideY, wideD] = [heldY.as(kept), dY.as(kept)]
       const equal = applyFunction<number>('eq', x.device, heldX.shape, heldX, wideY)
       const many = reduceOver(equal, dims, 'sum')
@@ -135,45 +138,46 @@ function extreme(op: string, x: Float, options: ReduceOptions, reduction: 'max' 
   return y
 }
 
-/** The largest over dimensions; a NaN wins, and equals share the gradient. @throws PackedRnnError ERR_SHAPE of nothing. */
+/**
+ * Returns the largest value over dimensions; a NaN counts as the largest. Equal elements share the gradient.
+ * @throws PackedRnnError ERR_SHAPE for no elements.
+ * @example
+ * ```ts
+ * import { amax, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 5, 3, 4], [2, 2])
+ * console.log(await amax(x).item(), await amax(x, { dim: 1 }).toArray()) // 5 Float32Array(2) [5, 4]
+ * ```
+ */
 export function amax(x: Float, options: ReduceOptions = {}): Float {
   return extreme('amax', x, options, 'max')
 }
 
-/** The smallest over dimensions; a NaN wins, and equals share the gradient. @throws PackedRnnError ERR_SHAPE of nothing. */
+/**
+ * Returns the smallest value over dimensions; a NaN counts as the smallest. Equal elements share the
+ * gradient.
+ * @throws PackedRnnError ERR_SHAPE for no elements.
+ * @example
+ * ```ts
+ * import { amin, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([1, 5, 3, 4], [2, 2])
+ * console.log(await amin(x).item(), await amin(x, { dim: 1 }).toArray()) // 1 Float32Array(2) [1, 3]
+ * ```
+ */
 export function amin(x: Float, options: ReduceOptions = {}): Float {
   return extreme('amin', x, options, 'min')
 }
 
 /**
- * The place of the largest along a dimension, or among all numbers; of equals the first, and a NaN wins. No gradient.
- * @throws PackedRnnError ERR_SHAPE of nothing.
- */
-export function argmax(x: Float, options: Partial<AlongOptions> = {}): Tensor<'int32'> {
-  const op = 'argmax'
-  checkOptions(op, options, reduceNames)
-  checkFloat(op, 'x', x)
-  const { keepdim = false } = options
-  const whole = options.dim === undefined
-  const dim = options.dim === undefined ? 0 : dimOf(op, 'dim', options.dim, x.shape.length)
-  if ((whole ? x.size : (x.shape[dim] ?? 1)) === 0)
-    throw badArgument(op, 'x', 'at least one number to choose from', x.shape, 'ERR_SHAPE')
-  const flat = whole ? x.as([x.size]) : x
-  const places = largestPlaces(flat, dim)
-  if (whole) flat.dispose()
-  const shape = whole
-    ? keepdim
-      ? x.shape.map(() => 1)
-      : []
-    : x.shape.flatMap((n, d) => (d !== dim ? [n] : keepdim ? [1] : []))
-  const result = places.as(shape)
-  places.dispose()
-  return result
-}
-
-/**
- * log Σ exp x along a dimension, without overflow; of nothing it is −∞.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Returns log Σ exp x along a dimension, without overflow; −∞ for no elements.
+ * @example
+ * ```ts
+ * import { logsumexp, tensor } from 'packed-rnn'
+ *
+ * const y = await logsumexp(tensor([0, 0, 1000, 0], [2, 2]), { dim: 1 }).toArray()
+ * console.log(y[0]?.toFixed(4), y[1]) // 0.6931 1000
+ * ```
  */
 export function logsumexp(x: Float, options: AlongOptions): Float {
   const op = 'logsumexp'
@@ -199,7 +203,7 @@ export function logsumexp(x: Float, options: AlongOptions): Float {
   return y
 }
 
-/** A tensor without a dimension of 1, on the tape. */
+/** Returns a tensor without a dimension of size 1, on the tape. */
 function withoutDim(x: Float, dim: number): Float {
   const y = x.as(x.shape.filter((_, d) => d !== dim))
   const from: Float['shape'] = x.shape
@@ -207,16 +211,22 @@ function withoutDim(x: Float, dim: number): Float {
   return y
 }
 
-/** Which norm, over which dimensions. */
+/** Options of `norm`. */
 export interface NormOptions extends ReduceOptions {
-  /** 1, 2 or Infinity; default 2. */
+  /** The kind of norm: 1, 2 or Infinity; default 2. */
   p?: number
 }
 const normNames: OptionNames<NormOptions> = { p: true, ...reduceNames }
 
 /**
- * The 1-, 2- or ∞-norm over dimensions; the gradient at 0 is 0.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for another p.
+ * Returns the 1-, 2- or ∞-norm over dimensions. The gradient at 0 is 0.
+ * @example
+ * ```ts
+ * import { norm, tensor } from 'packed-rnn'
+ *
+ * const x = tensor([3, -4, 0, 2], [2, 2])
+ * console.log(await norm(x, { dim: 1 }).toArray(), await norm(x, { p: Infinity }).item()) // Float32Array(2) [5, 2] 4
+ * ```
  */
 export function norm(x: Float, options: NormOptions = {}): Float {
   const op = 'norm'
@@ -242,101 +252,5 @@ export function norm(x: Float, options: NormOptions = {}): Float {
       return [dX]
     }
   })
-  return y
-}
-
-function cumulated(x: Float, dim: number, reversed: boolean): Float {
-  const y = empty<number>(x.device, x.shape)
-  native.cumulativeSum(x.device.queue, { ...around(x.shape, dim), reversed, x: x.buffer, y: y.buffer })
-  return y
-}
-
-/**
- * Running sums along a dimension.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
- */
-export function cumsum<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
-export function cumsum(x: Float, dim: number): Float {
-  const op = 'cumsum'
-  checkFloat(op, 'x', x)
-  const along = dimOf(op, 'dim', dim, x.shape.length)
-  const y = cumulated(x, along, false)
-  record(op, [x], [y], () => ([dY]) => [dY ? cumulated(dY, along, true) : null])
-  return y
-}
-
-/** Along which dimension, and from which end. */
-export interface TopkOptions {
-  /** Default −1, the last. */
-  dim?: number
-  /** Whether the largest come, or else the smallest; default true. */
-  largest?: boolean
-}
-const topkNames: OptionNames<TopkOptions> = { dim: true, largest: true }
-
-/**
- * The k largest along a dimension, sorted, and their places; of equals the first comes first, and a NaN is the largest.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a k outside [0, n].
- */
-export function topk(
-  x: Float,
-  k: number,
-  options: TopkOptions = {},
-): { values: Float; indices: Tensor<'int32'> } {
-  const op = 'topk'
-  checkOptions(op, options, topkNames)
-  checkFloat(op, 'x', x)
-  const { largest = true } = options
-  const rank = x.shape.length
-  const dim = dimOf(op, 'dim', options.dim ?? -1, rank)
-  checkInteger(op, 'k', k, rank === 0 ? 1 : 0, x.shape[dim] ?? 1)
-  if (rank > 1 && dim !== rank - 1) {
-    return scope(() => {
-      const { values, indices } = topk(transpose(x, dim, -1), k, { largest })
-      return { values: transpose(values, dim, -1), indices: transposedIntegers(indices, dim) }
-    })
-  }
-  const columns = x.shape[rank - 1] ?? 1
-  const rows = columns === 0 ? 0 : x.size / columns
-  const shape = rank === 0 ? [] : [...x.shape.slice(0, -1), k]
-  const values = empty<number>(x.device, shape)
-  const indices = emptyIntegers<number>(x.device, shape)
-  native.topK(x.device.queue, {
-    rows: columns === 0 ? values.size / Math.max(k, 1) : rows,
-    columns,
-    k,
-    largest,
-    x: x.buffer,
-    values: values.buffer,
-    places: indices.buffer,
-  })
-  record(op, [x], [values], keeper => {
-    const places = keeper.hold(indices)
-    const from: Float['shape'] = x.shape
-    return ([dValues]) => {
-      if (!dValues) return [null]
-      const dX = applyFunction<number>('copy', x.device, from, 0)
-      native.addAlong(x.device.queue, {
-        outer: rows,
-        n: columns,
-        inner: 1,
-        count: k,
-        each: true,
-        x: dValues.buffer,
-        index: places.buffer,
-        y: dX.buffer,
-      })
-      return [dX]
-    }
-  })
-  return { values, indices }
-}
-
-/** An int32 tensor with a dimension and the last one exchanged: its bits are copied as those of numbers. */
-function transposedIntegers(x: Tensor<'int32'>, dim: number): Tensor<'int32'> {
-  const bits = new Tensor<'float32', number>(x.device, 'float32', x.shape, x.storage.retain())
-  const moved = transpose(bits, dim, -1)
-  const y = new Tensor<'int32', number>(x.device, 'int32', moved.shape, moved.storage.retain())
-  for (const part of [bits, moved]) part.dispose()
   return y
 }

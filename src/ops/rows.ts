@@ -6,11 +6,14 @@ import { PackedSequence } from '../packed.js'
 import { empty, ranked, type Shape, type Tensor, tensor } from '../tensor.js'
 
 /**
- * Rows by index. Packing, padding, and taking single states are all this; so is giving an indexed sequence a row for
- * each token.
+ * Rows by index. Packing, padding and taking single states use these, and so does expanding an indexed
+ * sequence to a row for each token.
  */
 
-/** Row i of the result, of `columns` numbers, is row `index[i]` of the source, or `fill` where that is -1. @internal */
+/**
+ * Returns rows of `columns` numbers: row i is row `index[i]` of the source, or `fill` if that is -1.
+ * @internal
+ */
 export function takeRows<R extends number>(
   source: Tensor<'float32'>,
   index: Tensor<'int32', 1>,
@@ -21,7 +24,10 @@ export function takeRows<R extends number>(
   return gather(source, source.buffer, index, columns, shape, fill)
 }
 
-/** The rows of a table with these ids, each once: what an optimiser put off is done for them alone. @internal */
+/**
+ * Returns the rows of a table with these ids, each once. Steps that an optimiser put off are applied to these
+ * rows only. @internal
+ */
 export function takeDistinctRows(table: Tensor<'float32', 2>, ids: Tensor<'int32', 1>): Tensor<'float32', 2> {
   const width = table.shape[1]
   return gather(table, table.storage.bufferOfRows(ids.storage, ids.size), ids, width, [ids.size, width], 0)
@@ -49,7 +55,7 @@ function gather<R extends number>(
 }
 
 /**
- * An index of that many rows, all of them none; an int32 has to count them.
+ * Returns an index filled with -1. The number of rows has to fit an int32.
  * @throws PackedRnnError ERR_OUT_OF_RANGE, ERR_OUT_OF_MEMORY. @internal
  */
 export function emptyIndex(op: string, rows: number): Int32Array {
@@ -57,11 +63,13 @@ export function emptyIndex(op: string, rows: number): Int32Array {
   try {
     return new Int32Array(rows).fill(-1)
   } catch (cause) {
-    throw new PackedRnnError('ERR_OUT_OF_MEMORY', `${op}: no memory for an index of ${rows} rows`, { cause })
+    throw new PackedRnnError('ERR_OUT_OF_MEMORY', `${op}: cannot allocate an index of ${rows} rows`, {
+      cause,
+    })
   }
 }
 
-/** Row u of the result is the sum of the rows where distinct row u stands. @internal */
+/** Returns for each distinct row u the sum of the rows that use it. @internal */
 export function sumRows(
   source: Tensor<'float32', 2>,
   starts: Tensor<'int32', 1>,
@@ -82,7 +90,8 @@ export function sumRows(
 }
 
 /**
- * Takes rows by a host index that takes each row at most once: the gradient then takes them back. On the tape.
+ * Takes rows by a host index that takes each row at most once, so that the gradient can take them back. On
+ * the tape.
  * @internal
  */
 export function selectRows<R extends number>(
@@ -111,7 +120,7 @@ export function selectRows<R extends number>(
   return result
 }
 
-/** That a packed sequence is one, and not disposed. @internal */
+/** Checks for a packed sequence that is not disposed. @internal */
 export function checkPacked(op: string, name: string, x: PackedSequence): void {
   if (!(x instanceof PackedSequence)) throw badArgument(op, name, 'a packed sequence', x)
   checkTensor(op, `${name}.data`, x.data, { dtype: 'float32' })
@@ -121,9 +130,17 @@ export function checkPacked(op: string, name: string, x: PackedSequence): void {
 }
 
 /**
- * The rows [N, I] of a packed sequence, one for each token, also where they are indexed. Where they are not, they are its
- * own `data`.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for something else, ERR_DISPOSED; both name `op`.
+ * Returns the rows of a packed sequence [N, I], one for each token, even if it is indexed. If it is not, they
+ * are its `data` itself.
+ *
+ * @example
+ * ```ts
+ * import { embedding, packedRows, packSequence, tensor } from 'packed-rnn'
+ *
+ * const words = embedding(tensor([10, 20, 30], [3, 1]), packSequence([[2, 0], [2]]))
+ * console.log(await words.data.toArray()) // Float32Array(2) [10, 30]
+ * console.log(await packedRows(words).toArray()) // Float32Array(3) [30, 10, 30]
+ * ```
  */
 export function packedRows(x: PackedSequence, op = 'packedRows', name = 'x'): Tensor<'float32', 2> {
   checkPacked(op, name, x)
@@ -138,7 +155,7 @@ export function packedRows(x: PackedSequence, op = 'packedRows', name = 'x'): Te
   return rows
 }
 
-/** What `f` makes of a batch's rows, which go if they were made for it. @internal */
+/** Calls `f` with the rows of a batch, and disposes them afterwards if they were made for it. @internal */
 export function withRows<T>(
   op: string,
   x: PackedSequence,

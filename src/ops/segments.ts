@@ -1,12 +1,21 @@
 import { record } from '../autograd.js'
+import { applyFunction } from '../elements.js'
+import { badArgument } from '../errors.js'
 import { native, poolings } from '../native.js'
-import { kernelOffsets, type PackedSequence, type Sequences } from '../packed.js'
+import { checkSequences, kernelOffsets, PackedSequence, type Sequences } from '../packed.js'
+import { scope } from '../scope.js'
 import { empty, emptyIntegers, type Matrix, ranked } from '../tensor.js'
-import { withRows } from './rows.js'
+import { checkFloat, LARGE } from './dims.js'
+import { add, exp, log, sub } from './elementwise.js'
+import { packedRows, withRows } from './rows.js'
 
-/** From the rows of each sequence to one row and back, on which pooling and the ops of sequences are built. */
+/**
+ * Reductions of each sequence's rows to one row, and the way back. The step from a row for each sequence to a
+ * row for each token is always explicit, by `repeatRows`: shapes alone would be ambiguous for as many
+ * sequences as tokens.
+ */
 
-/** A row of each sequence [B, C] for every token of it [N, C], without a record. @internal */
+/** Returns the row of its sequence [B, C] for every token [N, C], without recording it. @internal */
 export function spread(values: Matrix, sequences: Sequences, mean = false): Matrix {
   const columns = values.shape[1]
   const rows = empty<2>(values.device, [sequences.rows, columns])
@@ -20,7 +29,7 @@ export function spread(values: Matrix, sequences: Sequences, mean = false): Matr
   return rows
 }
 
-/** The sum of each sequence's rows, without a record. @internal */
+/** Returns the sum of each sequence's rows, without recording it. @internal */
 export function gathered(rows: Matrix, sequences: Sequences): Matrix {
   const columns = rows.shape[1]
   const out = empty<2>(rows.device, [sequences.batchSize, columns])
@@ -35,7 +44,7 @@ export function gathered(rows: Matrix, sequences: Sequences): Matrix {
   return out
 }
 
-/** One row for each sequence, on the tape; `name` is what the op calls its argument. @internal */
+/** Returns one row for each sequence, on the tape; `name` is the argument's name in errors. @internal */
 export function segmentReduce(
   op: string,
   name: string,
@@ -78,4 +87,142 @@ function reducedRows(op: string, pooling: keyof typeof poolings, x: PackedSequen
   })
   places?.dispose()
   return out
+}
+
+/**
+ * Repeats the row of each sequence for each of its tokens.
+ *
+ * @param x [B, C]
+ * @param sequences B sequences of N tokens in total.
+ * @returns rows [N, C]
+ * @throws PackedRnnError ERR_SHAPE if x doesn't have a row for each sequence.
+ * @example
+ * ```ts
+ * import { repeatRows, Sequences, tensor } from 'packed-rnn'
+ *
+ * const y = repeatRows(tensor([1, 2], [2, 1]), new Sequences([3, 1]))
+ * console.log(await y.data.toArray(), y.sequences.offsets) // Float32Array(4) [1, 1, 1, 2] [0, 3, 4]
+ * ```
+ */
+export function repeatRows(x: Matrix, sequences: Sequences): PackedSequence {
+  const op = 'repeatRows'
+  checkFloat(op, 'x', x)
+  checkSequences(op, sequences)
+  if (x.shape.length !== 2 || x.shape[0] !== sequences.batchSize) {
+    throw badArgument(op, 'x', `shape [${sequences.batchSize}, *]`, x.shape, 'ERR_SHAPE')
+  }
+  const rows = spread(x, sequences)
+  record(op, [x], [rows], () => ([dRows]) => [dRows ? gathered(ranked(dRows, 2), sequences) : null])
+  return new PackedSequence(rows, sequences)
+}
+
+/**
+ * Returns the sum of each sequence's rows [B, C]; 0 for an empty sequence.
+ * @example
+ * ```ts
+ * import { packSequence, segmentSum } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), new Float32Array(), Float32Array.of(4)], { inputSize: 1 })
+ * console.log(await segmentSum(x).toArray()) // Float32Array(3) [6, 0, 4]
+ * ```
+ */
+export function segmentSum(x: PackedSequence): Matrix {
+  return segmentReduce('segmentSum', 'x', 'sum', x)
+}
+/**
+ * Returns the mean of each sequence's rows [B, C]; 0 for an empty sequence.
+ * @example
+ * ```ts
+ * import { packSequence, segmentMean } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), new Float32Array(), Float32Array.of(4)], { inputSize: 1 })
+ * console.log(await segmentMean(x).toArray()) // Float32Array(3) [2, 0, 4]
+ * ```
+ */
+export function segmentMean(x: PackedSequence): Matrix {
+  return segmentReduce('segmentMean', 'x', 'mean', x)
+}
+/**
+ * Returns the largest of each sequence's rows, column by column [B, C]; 0 for an empty sequence. See
+ * `maxPool`.
+ * @example
+ * ```ts
+ * import { packSequence, segmentMax } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 3, 2), new Float32Array(), Float32Array.of(4)], { inputSize: 1 })
+ * console.log(await segmentMax(x).toArray()) // Float32Array(3) [3, 0, 4]
+ * ```
+ */
+export function segmentMax(x: PackedSequence): Matrix {
+  return segmentReduce('segmentMax', 'x', 'max', x)
+}
+
+/**
+ * Returns log Σ exp over each sequence's rows, column by column [B, C]; −∞ for an empty sequence.
+ * @example
+ * ```ts
+ * import { packSequence, segmentLogsumexp } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(0, 0), new Float32Array(), Float32Array.of(4)], { inputSize: 1 })
+ * const y = await segmentLogsumexp(x).toArray()
+ * console.log(y[0]?.toFixed(4), y[1], y[2]) // 0.6931 -Infinity 4
+ * ```
+ */
+export function segmentLogsumexp(x: PackedSequence): Matrix {
+  return scope(() => {
+    const rows = packedRows(x, 'segmentLogsumexp')
+    const { sequences } = x
+    const top = largest(rows, sequences)
+    // Subtracting an infinity would give NaN.
+    const finite = applyFunction<2>('clamp', top.device, top.shape, top, -LARGE, LARGE)
+    const raised = exp(sub(rows, spread(finite, sequences)))
+    return add(log(segmentSum(new PackedSequence(raised, sequences))), finite)
+  })
+}
+
+function largest(rows: Matrix, sequences: Sequences): Matrix {
+  const out = empty<2>(rows.device, [sequences.batchSize, rows.shape[1]])
+  native.segmentReduce(rows.device.queue, {
+    pooling: poolings.max,
+    sequences: kernelOffsets(sequences),
+    columns: rows.shape[1],
+    rows: rows.buffer,
+    out: out.buffer,
+    places: null,
+  })
+  return out
+}
+
+/**
+ * Returns exp x / Σ exp x over each sequence's tokens, column by column.
+ * @example
+ * ```ts
+ * import { packSequence, segmentSoftmax } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(2, 2), Float32Array.of(5)], { inputSize: 1 })
+ * const y = await segmentSoftmax(x).data.toArray()
+ * console.log([...y].map(value => value.toFixed(4)).join(' ')) // 0.5000 0.5000 1.0000
+ * ```
+ */
+export function segmentSoftmax(x: PackedSequence): PackedSequence {
+  const op = 'segmentSoftmax'
+  return withRows(op, x, rows => new PackedSequence(softmaxOf(op, rows, x.sequences), x.sequences))
+}
+
+function softmaxOf(op: string, rows: Matrix, sequences: Sequences): Matrix {
+  const columns = rows.shape[1]
+  const sizes = { sequences: kernelOffsets(sequences), columns }
+  const y = empty<2>(rows.device, [sequences.rows, columns])
+  native.segmentSoftmax(rows.device.queue, { ...sizes, x: rows.buffer, y: y.buffer })
+  record(op, [rows], [y], keeper => {
+    const held = keeper.hold(y)
+    return ([dY]) => {
+      if (!dY) return [null]
+      const dX = empty<number>(dY.device, dY.shape)
+      const buffers = { y: held.buffer, dY: dY.buffer, dX: dX.buffer }
+      native.segmentSoftmaxBackward(dY.device.queue, { ...sizes, ...buffers })
+      return [dX]
+    }
+  })
+  return y
 }

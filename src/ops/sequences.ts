@@ -1,120 +1,27 @@
-import { record } from '../autograd.js'
 import { checkInteger, checkList, checkNumber, checkOptions, checkWord, type OptionNames } from '../check.js'
-import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
-import { native, poolings } from '../native.js'
-import { checkSequences, kernelOffsets, PackedSequence, Sequences } from '../packed.js'
+import { PackedSequence, Sequences } from '../packed.js'
 import { scope } from '../scope.js'
-import type { Tensor } from '../tensor.js'
-import { checkShape, empty, type Matrix, ranked } from '../tensor.js'
-import { checkFloat, LARGE } from './dims.js'
-import { add, exp, log, sub } from './elementwise.js'
+import { checkShape, type Matrix, type Tensor } from '../tensor.js'
+import { checkFloat } from './dims.js'
 import { checkPacked, emptyIndex, packedRows, selectRows, withRows } from './rows.js'
-import { gathered, segmentReduce, spread } from './segments.js'
 import { cat, flip as flipDim, narrow } from './shape.js'
 
-/**
- * Ops over the tokens of each sequence. Between a row for each sequence and a row for each token the call is always
- * explicit, `repeatRows`: shapes alone are ambiguous where there are as many sequences as tokens. Every op throws
- * ERR_INVALID_ARGUMENT for something that is no batch, or an unknown option, and ERR_DISPOSED.
- */
+export {
+  repeatRows,
+  segmentLogsumexp,
+  segmentMax,
+  segmentMean,
+  segmentSoftmax,
+  segmentSum,
+} from './segments.js'
+
+/** Ops on the tokens of each sequence. */
 
 /**
- * A row for each sequence, repeated for each of its tokens.
- * @param x [B, C]
- * @throws PackedRnnError ERR_SHAPE for another number of rows; ERR_DTYPE.
+ * Returns the rows of a batch at other tokens of their sequence: `from(t, length)` is the token to take, or
+ * −1.
  */
-export function repeatRows(x: Matrix, sequences: Sequences): PackedSequence {
-  const op = 'repeatRows'
-  checkFloat(op, 'x', x)
-  checkSequences(op, sequences)
-  if (x.shape.length !== 2 || x.shape[0] !== sequences.batchSize) {
-    throw badArgument(op, 'x', `shape [${sequences.batchSize}, *]`, x.shape, 'ERR_SHAPE')
-  }
-  const rows = spread(x, sequences)
-  record(op, [x], [rows], () => ([dRows]) => [dRows ? gathered(ranked(dRows, 2), sequences) : null])
-  return new PackedSequence(rows, sequences)
-}
-
-/**
- * The sum of each sequence's rows [B, C]; 0 of an empty one.
- * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
- */
-export function segmentSum(x: PackedSequence): Matrix {
-  return segmentReduce('segmentSum', 'x', 'sum', x)
-}
-/**
- * The mean of each sequence's rows [B, C]; 0 of an empty one.
- * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
- */
-export function segmentMean(x: PackedSequence): Matrix {
-  return segmentReduce('segmentMean', 'x', 'mean', x)
-}
-/**
- * The largest of each sequence's rows, column by column [B, C]; 0 of an empty one. See `maxPool`.
- * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
- */
-export function segmentMax(x: PackedSequence): Matrix {
-  return segmentReduce('segmentMax', 'x', 'max', x)
-}
-
-/**
- * log Σ exp over each sequence's rows, column by column [B, C]; −∞ of an empty one.
- * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
- */
-export function segmentLogsumexp(x: PackedSequence): Matrix {
-  return scope(() => {
-    const rows = packedRows(x, 'segmentLogsumexp')
-    const { sequences } = x
-    const top = largest(rows, sequences)
-    // An infinity may not be subtracted.
-    const finite = applyFunction<2>('clamp', top.device, top.shape, top, -LARGE, LARGE)
-    const raised = exp(sub(rows, spread(finite, sequences)))
-    return add(log(segmentSum(new PackedSequence(raised, sequences))), finite)
-  })
-}
-
-function largest(rows: Matrix, sequences: Sequences): Matrix {
-  const out = empty<2>(rows.device, [sequences.batchSize, rows.shape[1]])
-  native.segmentReduce(rows.device.queue, {
-    pooling: poolings.max,
-    sequences: kernelOffsets(sequences),
-    columns: rows.shape[1],
-    rows: rows.buffer,
-    out: out.buffer,
-    places: null,
-  })
-  return out
-}
-
-/**
- * exp x / Σ exp x over each sequence's tokens, column by column.
- * @throws PackedRnnError ERR_DISPOSED; ERR_INVALID_ARGUMENT for something that is no batch.
- */
-export function segmentSoftmax(x: PackedSequence): PackedSequence {
-  const op = 'segmentSoftmax'
-  return withRows(op, x, rows => new PackedSequence(softmaxOf(op, rows, x.sequences), x.sequences))
-}
-
-function softmaxOf(op: string, rows: Matrix, sequences: Sequences): Matrix {
-  const columns = rows.shape[1]
-  const sizes = { sequences: kernelOffsets(sequences), columns }
-  const y = empty<2>(rows.device, [sequences.rows, columns])
-  native.segmentSoftmax(rows.device.queue, { ...sizes, x: rows.buffer, y: y.buffer })
-  record(op, [rows], [y], keeper => {
-    const held = keeper.hold(y)
-    return ([dY]) => {
-      if (!dY) return [null]
-      const dX = empty<number>(dY.device, dY.shape)
-      const buffers = { y: held.buffer, dY: dY.buffer, dX: dX.buffer }
-      native.segmentSoftmaxBackward(dY.device.queue, { ...sizes, ...buffers })
-      return [dX]
-    }
-  })
-  return y
-}
-
-/** Rows of a batch by the place of a token in its sequence: `from(t, length)` is another place, or −1. */
 function rearranged(
   op: string,
   rows: Matrix,
@@ -137,8 +44,15 @@ function rearranged(
 }
 
 /**
- * Each sequence from its last token to its first; of a tensor, a dimension from its end.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Reverses each sequence; reverses a dimension of a tensor.
+ * @example
+ * ```ts
+ * import { flip, packSequence, tensor } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4, 5)], { inputSize: 1 })
+ * console.log(await flip(x).data.toArray()) // Float32Array(5) [3, 2, 1, 5, 4]
+ * console.log(await flip(tensor([1, 2, 3, 4], [2, 2]), 0).toArray()) // Float32Array(4) [3, 4, 1, 2]
+ * ```
  */
 export function flip(x: PackedSequence): PackedSequence
 export function flip<R extends number>(x: Tensor<'float32', R>, dim: number): Tensor<'float32', R>
@@ -147,7 +61,8 @@ export function flip(
   dim?: number,
 ): PackedSequence | Tensor<'float32'> {
   if (dim !== undefined && !(x instanceof PackedSequence)) return flipDim<number>(x, dim)
-  if (!(x instanceof PackedSequence)) throw badArgument('flip', 'x', 'a packed sequence, or a dimension', x)
+  if (!(x instanceof PackedSequence))
+    throw badArgument('flip', 'x', 'a packed sequence, or a tensor and a dimension', x)
   const { sequences } = x
   return withRows('flip', x, rows => {
     const turned = rearranged('flip', rows, sequences, (t, length) => length - 1 - t)
@@ -155,16 +70,23 @@ export function flip(
   })
 }
 
-/** What comes in. */
+/** Options of `shift`. */
 export interface ShiftOptions {
-  /** Where no token is; default 0. */
+  /** The value where no token moves to; default 0. */
   fill?: number
 }
 const shiftNames: OptionNames<ShiftOptions> = { fill: true }
 
 /**
- * Token t takes the row of token t − by of its sequence.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a `by` that is no integer, or a `fill` that is not finite.
+ * Moves each sequence's rows by `by` tokens: token t takes the row of token t − by of its sequence.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if `by` is not an integer or `fill` is not finite.
+ * @example
+ * ```ts
+ * import { packSequence, shift } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4, 5)], { inputSize: 1 })
+ * console.log(await shift(x, 1).data.toArray()) // Float32Array(5) [0, 1, 2, 0, 4]
+ * ```
  */
 export function shift(x: PackedSequence, by: number, options: ShiftOptions = {}): PackedSequence {
   const op = 'shift'
@@ -180,28 +102,38 @@ export function shift(x: PackedSequence, by: number, options: ShiftOptions = {})
   })
 }
 
-/** Each is an op of its own. */
+/** The largest kernel: each of its rows is one op. */
 const MOST_TAPS = 2 ** 16
 
-/** A window over tokens. */
+/** The window of `unfold`. */
 export interface UnfoldOptions {
-  /** k: rows that a window has. */
+  /** k, the rows in a window. */
   kernelSize: number
-  /** d: tokens from one to the next; default 1. */
+  /** d, the tokens from one row of the window to the next; default 1. */
   dilation?: number
   /**
-   * Where a token's window lies: it ends there (causal, the default), lies around it with ⌊(k − 1) d / 2⌋ tokens before it
-   * (same), or begins there, and only where it fits (valid): sequences are (k − 1) d tokens shorter. A number p adds p zeros on both
-   * sides, and then only windows that fit are taken: sequences are (k − 1) d − 2p tokens shorter.
+   * Where a token's window is. `'causal'`, the default: it ends at the token. `'same'`: it lies around the
+   * token, with ⌊(k − 1) d / 2⌋ tokens before it. `'valid'`: it begins at the token, and tokens whose window
+   * doesn't fit are dropped, so sequences are (k − 1) d tokens shorter.
+   * A number p: p zeros on both sides, so sequences are (k − 1) d − 2p tokens shorter.
    */
   padding?: 'causal' | 'same' | 'valid' | number
 }
 const unfoldNames: OptionNames<UnfoldOptions> = { kernelSize: true, dilation: true, padding: true }
 
 /**
- * For each token the rows of its window side by side, the first in time first; zeros outside of the sequence.
+ * Returns for each token the rows of its window side by side, the earliest first; zeros outside of the
+ * sequence.
  * @returns rows of k · C numbers.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, or more than 2¹⁶ rows.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, or a window of more than 2¹⁶ rows.
+ * @example
+ * ```ts
+ * import { packSequence, unfold } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2), Float32Array.of(3)], { inputSize: 1 })
+ * const y = unfold(x, { kernelSize: 2 })
+ * console.log(y.data.shape, await y.data.toArray()) // [3, 2] Float32Array(6) [0, 1, 1, 2, 0, 3]
+ * ```
  */
 export function unfold(x: PackedSequence, options: UnfoldOptions): PackedSequence {
   const op = 'unfold'
@@ -235,8 +167,17 @@ export function unfold(x: PackedSequence, options: UnfoldOptions): PackedSequenc
 }
 
 /**
- * The sequences of several batches, one batch after the other.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for none; ERR_SHAPE where rows differ in width; ERR_DEVICE.
+ * Joins batches: the sequences of one batch after those of the other.
+ * @throws PackedRnnError ERR_SHAPE if rows differ in width.
+ * @example
+ * ```ts
+ * import { concatSequences, packSequence } from 'packed-rnn'
+ *
+ * const a = packSequence([Float32Array.of(1, 2)], { inputSize: 1 })
+ * const b = packSequence([Float32Array.of(3), Float32Array.of(4, 5)], { inputSize: 1 })
+ * const y = concatSequences(a, b)
+ * console.log(y.sequences.offsets, await y.data.toArray()) // [0, 2, 3, 5] Float32Array(5) [1, 2, 3, 4, 5]
+ * ```
  */
 export function concatSequences(...batches: readonly PackedSequence[]): PackedSequence {
   const op = 'concatSequences'
@@ -262,8 +203,16 @@ export function concatSequences(...batches: readonly PackedSequence[]): PackedSe
 }
 
 /**
- * A batch as several, of so many sequences each.
- * @throws PackedRnnError ERR_SHAPE for counts that do not add up; ERR_OUT_OF_RANGE for one below 0.
+ * Splits a batch into several, with the given numbers of sequences.
+ * @throws PackedRnnError ERR_SHAPE if the numbers don't add up to the batch size.
+ * @example
+ * ```ts
+ * import { packSequence, splitSequences } from 'packed-rnn'
+ *
+ * const x = packSequence([Float32Array.of(1, 2), Float32Array.of(3), Float32Array.of(4)], { inputSize: 1 })
+ * const [first, rest] = splitSequences(x, [1, 2])
+ * console.log(await first?.data.toArray(), await rest?.data.toArray()) // Float32Array(2) [1, 2] Float32Array(2) [3, 4]
+ * ```
  */
 export function splitSequences(x: PackedSequence, counts: readonly number[]): PackedSequence[] {
   const op = 'splitSequences'

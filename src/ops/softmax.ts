@@ -7,9 +7,9 @@ import { empty, type Float, type Tensor } from '../tensor.js'
 import { dimOf, onRows } from './dims.js'
 import { transpose } from './shape.js'
 
-/** Along which dimension. */
+/** Options of `softmax` and `logSoftmax`. */
 export interface SoftmaxOptions {
-  /** Default −1, the last. */
+  /** The dimension, counted from the end if negative; default −1, the last. */
   dim?: number
 }
 const softmaxNames: OptionNames<SoftmaxOptions> = { dim: true }
@@ -45,8 +45,14 @@ function alongLast(op: string, x: Float, logarithm: boolean): Float {
 }
 
 /**
- * exp x / Σ exp x along a dimension; of a batch, along its rows.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Returns exp x / Σ exp x along a dimension; for a packed sequence, along its rows.
+ * @example
+ * ```ts
+ * import { softmax, tensor } from 'packed-rnn'
+ *
+ * const y = await softmax(tensor([0, 0, 100, 0], [2, 2])).toArray()
+ * console.log([...y].map(value => value.toFixed(4)).join(' ')) // 0.5000 0.5000 1.0000 0.0000
+ * ```
  */
 export function softmax<R extends number>(
   x: Tensor<'float32', R>,
@@ -58,8 +64,14 @@ export function softmax(x: Float | PackedSequence, options: SoftmaxOptions = {})
 }
 
 /**
- * x − log Σ exp x along a dimension; of a batch, along its rows.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a dimension that x has not; ERR_DTYPE, ERR_DISPOSED, ERR_INVALID_ARGUMENT.
+ * Returns x − log Σ exp x along a dimension; for a packed sequence, along its rows.
+ * @example
+ * ```ts
+ * import { logSoftmax, tensor } from 'packed-rnn'
+ *
+ * const y = await logSoftmax(tensor([0, 0])).toArray()
+ * console.log(y[0]?.toFixed(4), y[1]?.toFixed(4)) // -0.6931 -0.6931
+ * ```
  */
 export function logSoftmax<R extends number>(
   x: Tensor<'float32', R>,

@@ -41,7 +41,7 @@ describe.each(commands)('%s', (name, command) => {
       1,
       'device: precision: wanted float32 or bfloat16 on cpu, got tf32',
     ],
-    [['--device', 'cuda', '--threads', '2'], 1, 'device: threads: wanted none on cuda, got 2'],
+    [['--device', 'cuda', '--threads', '2'], 1, 'device: threads: wanted no threads on cuda, got 2'],
     [['--precision', 'fp8'], 2, '--precision: wanted tf32 or float32 or bfloat16, got fp8'],
     [['--threads', '0'], 2, '--threads: wanted a number of at least 1, got 0'],
   ])('refuses %j', async (options, code, message) => {

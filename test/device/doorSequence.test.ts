@@ -1,7 +1,7 @@
 import { fromTimeMajor, packPaddedSequence, padPackedSequence, toTimeMajor } from '../../src/ops/packing.js'
 import { lastHidden } from '../../src/ops/pooling.js'
 import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
-import type { LstmOptions, LstmWeights } from '../../src/ops/recurrentInput.js'
+import type { LstmOptions, LstmWeights } from '../../src/ops/recurrentOptions.js'
 import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { cpu, cube, ELSEWHERE, matrix, other, refuses, untyped, vector } from './refuses.js'
 
@@ -125,7 +125,7 @@ refuses('packPaddedSequence', [
   ],
   [
     'ERR_INVALID_ARGUMENT',
-    'packPaddedSequence: lengths: wanted no increase, or enforceSorted: false, got [1, 2]',
+    'packPaddedSequence: lengths: wanted lengths that do not increase, or enforceSorted: false, got [1, 2]',
     () => packPaddedSequence(padded, [1, 2]),
   ],
 ])
@@ -145,7 +145,7 @@ refuses('layouts', [
   ],
   [
     'ERR_INVALID_ARGUMENT',
-    'fromTimeMajor: batchSizes: wanted no increase, got [1, 2]',
+    'fromTimeMajor: batchSizes: wanted sizes that do not increase, got [1, 2]',
     () => fromTimeMajor({ data: matrix(3, 3), batchSizes: [1, 2] }),
   ],
   [
@@ -200,7 +200,7 @@ refuses('lstmForward', [
   ],
   [
     'ERR_INVALID_ARGUMENT',
-    'lstmForward: mask: wanted a seed and a step for dropout, got undefined',
+    'lstmForward: mask: wanted a seed and a step, because of dropout, got undefined',
     () => run([one, layer(H)], { numLayers: 2, dropout: 0.5 }),
   ],
   [
@@ -220,7 +220,7 @@ refuses('lstmForward', [
   ],
   [
     'ERR_SHAPE',
-    'lstmForward: weights: wanted 2 layers and directions, got 1',
+    'lstmForward: weights: wanted 2 entries, one for each layer and direction, got 1',
     () => run([one], { bidirectional: true }),
   ],
   [
@@ -272,7 +272,7 @@ used.dispose()
 refuses('lstmBackward', [
   [
     'ERR_GRAPH_FREED',
-    'lstmBackward: saved: wanted a fresh forward pass, got one used before',
+    'lstmBackward: saved: already used by a backward pass, or disposed',
     () => lstmBackward(used, {}),
   ],
   [

@@ -66,7 +66,7 @@ test.each(['cpu:0', 'cuda:', 'cuda:-1', 'cuda:x', 'CUDA', ''])('so is %j', kind 
 test.each<[string, DeviceOptions, string]>([
   ['cpu', { precision: 'tf32' }, 'precision: wanted float32 or bfloat16 on cpu, got tf32'],
   ['cpu', { path: 'stepwise' }, 'path: wanted auto on cpu, got stepwise'],
-  ['cuda', { threads: 2 }, 'threads: wanted none on cuda, got 2'],
+  ['cuda', { threads: 2 }, 'threads: wanted no threads on cuda, got 2'],
   [
     'cuda:1',
     { precision: JSON.parse('"fp8"') },

@@ -60,21 +60,21 @@ describe('an index that is made by hand', () => {
       [1, 0, 1],
       [0, 1, 3],
       [1, 0, 99],
-      'index.order[2]: wanted the next row of 1, got 99',
+      'index.order[2]: wanted the next row that uses distinct row 1, got 99',
     ],
     [
       'a distinct row that is none',
       [1, 0, 2],
       [0, 1, 3],
       [1, 0, 2],
-      'index.order[2]: wanted the next row of 1, got 2',
+      'index.order[2]: wanted the next row that uses distinct row 1, got 2',
     ],
     [
       'a row that comes twice',
       [1, 0, 1],
       [0, 1, 3],
       [1, 2, 2],
-      'index.order[2]: wanted the next row of 1, got 2',
+      'index.order[2]: wanted the next row that uses distinct row 1, got 2',
     ],
     [
       'starts that begin elsewhere',
@@ -90,7 +90,7 @@ describe('an index that is made by hand', () => {
       [1, 0, 1],
       [0, 1, 9],
       [1, 0, 2],
-      'index.order[3]: wanted the next row of 1, got undefined',
+      'index.order[3]: wanted the next row that uses distinct row 1, got undefined',
     ],
   ])('is refused for %s', (_, index, starts, order, message) => {
     expect(indexed(index, starts, order)).toThrow(message)
@@ -226,7 +226,7 @@ test('what is no file name, no device and no module is refused', async () => {
     'loadStateDict: module: wanted a Module, got null',
   )
   const on = { device: untyped<typeof cpu>('cpu') }
-  expect(() => zeros([2], on)).toThrow('full: device: wanted what device() gives, got cpu')
+  expect(() => zeros([2], on)).toThrow('full: device: wanted a device from device(), got cpu')
   expect(() => tensor([2], [1], on)).toThrow('tensor: device: wanted')
   expect(() => packSequence([], { inputSize: 1, ...on })).toThrow('packSequence: device: wanted')
   expect(() => new GRU({ inputSize: 3, hiddenSize: 2, ...on })).toThrow('nn.Module: device: wanted')

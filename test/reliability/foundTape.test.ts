@@ -62,7 +62,7 @@ describe('refused by name, and nothing is left', () => {
       () => rnn.unfold(indexed, { kernelSize: 2 ** 31 - 1 }),
     ],
     [
-      'add: shape: wanted at most 4 dimensions that do not lie in line, got [2, 2, 2, 2, 2, 2]',
+      'add: shape: wanted at most 4 dimensions that are not contiguous, got [2, 2, 2, 2, 2, 2]',
       () => rnn.add(many, others),
     ],
     [

@@ -7,7 +7,7 @@ import {
   rnnBackward,
   rnnForward,
 } from '../../src/ops/recurrent.js'
-import type { LstmWeights, RecurrentOptions } from '../../src/ops/recurrentInput.js'
+import type { LstmWeights, RecurrentOptions } from '../../src/ops/recurrentOptions.js'
 import { type PackedSequence, packSequence } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { gru, lstm, rnn } from '../../src/ops/recurrent.js'
-import type { LstmWeights } from '../../src/ops/recurrentInput.js'
+import type { LstmWeights } from '../../src/ops/recurrentOptions.js'
 import type { RecurrentResult } from '../../src/ops/recurrentResult.js'
 import { PackedSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'

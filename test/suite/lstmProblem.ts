@@ -1,6 +1,6 @@
 import type { Device } from '../../src/device.js'
 import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
-import type { LstmOptions, LstmWeights } from '../../src/ops/recurrentInput.js'
+import type { LstmOptions, LstmWeights } from '../../src/ops/recurrentOptions.js'
 import { type PackedSequence, packSequence } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'

@@ -9,7 +9,7 @@ import {
   rnnBackward,
   rnnForward,
 } from '../../src/ops/recurrent.js'
-import type { LstmWeights } from '../../src/ops/recurrentInput.js'
+import type { LstmWeights } from '../../src/ops/recurrentOptions.js'
 import { SGD } from '../../src/optim/index.js'
 import { type PackedSequence, packSequence } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'

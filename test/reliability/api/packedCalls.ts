@@ -16,7 +16,8 @@ import {
   rnnBackward,
   rnnForward,
 } from '../../../src/ops/recurrent.js'
-import type { LstmWeights, RecurrentSaved } from '../../../src/ops/recurrentInput.js'
+import type { LstmWeights } from '../../../src/ops/recurrentOptions.js'
+import type { RecurrentSaved } from '../../../src/ops/recurrentSaved.js'
 import { packedRows } from '../../../src/ops/rows.js'
 import { PackedIds, PackedSequence, packSequence, Sequences } from '../../../src/packed.js'
 import { type Tensor, tensor } from '../../../src/tensor.js'
