@@ -38,14 +38,14 @@ test.each<[CaseName, number, number]>([
   expect(flopsOf(cases[name])).toEqual({ forward, step, stepLast: step })
 })
 
-test('tells the cases', () => {
+test('describes the cases', () => {
   expect(caseNames.map(name => about(cases[name])).slice(0, 2)).toEqual([
     'LSTM 300→64, one layer, frozen vectors',
     'LSTM 300→128, 2 layers, bidirectional, tuned vectors',
   ])
 })
 
-test('a batch of invented words has as many distinct ones as German news', () => {
+test('a batch of invented words has as many distinct words as German news', () => {
   const { documents, tokens, words } = renumbered(inventDocuments(256))
   expect(documents).toHaveLength(256)
   expect(tokens).toBeGreaterThan(90_000)
@@ -91,13 +91,13 @@ describe('the check', () => {
   const spec: BenchCase = { ...cases.B, hiddenSize: 8 }
   const batch = renumbered(inventDocuments(4))
 
-  test('passes what is right', async () => {
+  test('accepts correct results', async () => {
     const model = makeModel(library, spec, on, batch)
     expect(await checkCase(spec, on, model, batch)).toBeLessThan(1e-5)
     model.module.dispose()
   })
 
-  test('refuses another state of a document of the batch', async () => {
+  test('rejects a wrong state of a document of the batch', async () => {
     const model = makeModel(library, spec, on, batch)
     const lastHidden = (ids: Parameters<typeof model.lastHidden>[0]) =>
       model.lastHidden(packSequence([ids.ids]))
@@ -142,7 +142,7 @@ describe('the check', () => {
     for (const pooling of ['final', 'mean'] as const) await refuses(pooling, message, change)
   })
 
-  test('refuses the gradient of the other loss', async () => {
+  test('rejects the gradient of the other loss', async () => {
     const [state, last] = await computedBy('final')
     const [, mean] = await computedBy('mean')
     const mixed = { ...mean, gradients: last.gradients }
@@ -164,7 +164,7 @@ describe('the check', () => {
     expect(() => compareWithReference(spec, state, shortDocuments(), change(computed), 1e-4)).toThrow(message)
   }
 
-  test('losses may drift apart by a little, and by no more', () => {
+  test('losses may differ within the tolerance only', () => {
     expect(() => checkLosses([2, 1.9995], [2, 1.999], 1e-4, 'x')).not.toThrow()
     expect(() => checkLosses([2, 1.99], [2, 1.999], 1e-4, 'x')).toThrow(/step 2: wanted the loss of x, 1.999/)
     expect(() => checkLosses([], [2], 1e-4, 'x')).toThrow(/step 1/)

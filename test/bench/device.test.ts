@@ -33,7 +33,7 @@ describe('a run of parts', () => {
     out = join(folder, `run-${count++}`)
   })
 
-  /** Runs them and gives the end of each. */
+  /** Runs the parts and returns the end of each. */
   async function runAll(
     parts: Part[],
     { seconds = 60, signal = new AbortController().signal, before = (_: Findings) => {} } = {},
@@ -51,7 +51,7 @@ describe('a run of parts', () => {
     return { findings, lines, ends: ends.map(({ part, state, reason }) => [part, state, reason]) }
   }
 
-  test('each is a process of its own: one that fails, hangs or is not there costs the others nothing', async () => {
+  test('each is a process: one that fails, hangs or is missing does not affect the others', async () => {
     const parts = [
       part('fails', node('console.log("about to fail"); process.exit(3)')),
       part('dies', node('process.kill(process.pid, "SIGSEGV")')),
@@ -73,7 +73,7 @@ describe('a run of parts', () => {
     expect(readFileSync(join(out, 'parts.log'), 'utf8')).toMatch(
       /^== fails\nabout to fail\n== dies\n.*== ends\nall is well\n$/s,
     )
-    // What hangs is late and not wrong.
+    // A hanging part is late and not wrong.
     expect(faults(findings)).toEqual([
       'fails: exit 3',
       'dies: exit SIGSEGV',
@@ -81,7 +81,7 @@ describe('a run of parts', () => {
     ])
   })
 
-  test('a part may refuse, which is a result; what it starts ends with it', async () => {
+  test('a part may refuse to run, which is a result; its child processes end with it', async () => {
     const started = join(folder, 'started')
     const source = `require('node:child_process').spawn(process.execPath, ['--eval', 'setTimeout(() => require("node:fs").writeFileSync(${JSON.stringify(started)}, ""), 1500)'], { stdio: 'ignore' }); console.log('not allowed'); process.exit(1)`
     const after = (output: string) => /not allowed/.exec(output)?.[0] ?? null
@@ -97,7 +97,7 @@ describe('a run of parts', () => {
     expect(existsSync(started)).toBe(false)
   })
 
-  test('time that one leaves the others have', async () => {
+  test('parts share the time that others leave', async () => {
     const limits: number[] = []
     const command = (seconds: number) => {
       limits.push(seconds)
@@ -111,7 +111,7 @@ describe('a run of parts', () => {
     expect(limits[2]).toBeGreaterThan(97)
   })
 
-  test('where the device does not open, what needs it is left out', async () => {
+  test('if the device does not open, the parts that need it are left out', async () => {
     const closed = { finding: 'device', name: null, instructions: null, reason: 'no driver' } as const
     const parts = [part('a', node(''), { needsDevice: true }), part('b', node(''))]
     const { ends, findings } = await runAll(parts, { before: found => found.add(closed) })
@@ -123,7 +123,7 @@ describe('a run of parts', () => {
     expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain('no driver')
   })
 
-  test('interrupted, it ends the part and writes what there is', async () => {
+  test('when interrupted, it ends the part and writes the findings', async () => {
     const interrupt = new AbortController()
     setTimeout(() => interrupt.abort(), 300)
     const { ends } = await runAll(
@@ -139,7 +139,7 @@ describe('a run of parts', () => {
 })
 
 describe('findings', () => {
-  test('a line that was cut off is none, and the next one is whole', () => {
+  test('incomplete lines are skipped, and the next line is complete', () => {
     const findings = new Findings(join(folder, 'torn.jsonl'))
     findings.add(epoch('packed-rnn', 4, 1))
     appendFileSync(findings.file, '{"finding":"epoch","wor')
@@ -148,7 +148,7 @@ describe('findings', () => {
     expect(findings.read()).toEqual([epoch('packed-rnn', 4, 1), epoch('packed-rnn', 4, 2)])
   })
 
-  test('an epoch is the median of whole ones; of others it is told how far they came', () => {
+  test('an epoch is the median of complete ones, or else the steps that ran', () => {
     const all = [
       epoch('packed-rnn', 4, 3, { javascript: 0.25 }),
       epoch('packed-rnn', 4, 1, { javascript: 0.75 }),
@@ -169,7 +169,7 @@ describe('findings', () => {
 
   const measured = points(['packed-rnn', 'PyTorch padded'])
 
-  test('the Markdown has every figure, and the part that the run ended in', () => {
+  test('the Markdown has every figure, and the part during which the run ended', () => {
     const begun = {
       finding: 'part',
       part: 'steps',
@@ -192,7 +192,7 @@ describe('findings', () => {
     expect(pointTable([...measured, late]).shapes).toHaveLength(9)
   })
 
-  test('the page draws curves and bars, and holds what they show', () => {
+  test('the page draws curves and bars, and has their numbers', () => {
     const text = devicePage([
       run,
       deviceFinding,
@@ -208,7 +208,7 @@ describe('findings', () => {
 })
 
 describe('the float64 reference of a layer', () => {
-  test('its gradients are differences of its outputs', () => {
+  test('its gradients match differences of its outputs', () => {
     const H = 3
     const lengths = [4, 2]
     const values = (count: number, by: number) =>
@@ -235,7 +235,7 @@ describe('the float64 reference of a layer', () => {
     }
   })
 
-  test('a layer has its numbers, and times of both passes', async () => {
+  test('a layer has its numbers and the times of both passes', async () => {
     const cpu = device('cpu', { threads: 1 })
     const numbers = await numbersOn(cpu, 8, [3, 1])
     expect(Object.keys(numbers)).toEqual(['output', 'hN', 'cN', 'dInput', 'wIh', 'wHh', 'bIh'])
@@ -246,7 +246,7 @@ describe('the float64 reference of a layer', () => {
   })
 })
 
-test('a Python that is not there is a reason', async () => {
+test('a missing Python is a reason', async () => {
   vi.stubEnv('PYTHON', '/nowhere/python3')
   const torch = new Torch({ kind: 'cpu', precision: 'float32' })
   vi.unstubAllEnvs()

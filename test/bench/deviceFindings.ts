@@ -1,6 +1,6 @@
 import type { EpochFinding, Finding } from '../../src/bench/device/records.js'
 
-/** What a run on a GPU may have found, invented. */
+/** Invented findings of a run on a GPU. */
 
 export function epoch(
   who: string,
@@ -24,7 +24,7 @@ export function epoch(
   }
 }
 
-/** Everybody at every shape, ours twice as fast as the next. */
+/** All participants at every shape; ours is twice as fast as the next. */
 export function points(names: readonly string[], H = 64): Finding[] {
   return [32, 256, 1024].flatMap(T =>
     [1, 8, 256].flatMap(B =>

@@ -47,7 +47,7 @@ test.each<[string, BenchCase]>([
   model.module.dispose()
 })
 
-test('a file of another length is refused', () => {
+test('a file of another length is rejected', () => {
   const given = { pass: 'step', steps: 2, sequences: 3 } as const
   const count = equalLengthsParts(cases.A, given).reduce((sum, part) => sum + part.count, 0)
   expect(Object.keys(splitEqualLengths(cases.A, given, new Float32Array(count)))).toEqual([
@@ -67,7 +67,7 @@ describe.skipIf(!hasOneDnn)('oneDNN', () => {
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  /** Joins a case, whose results here are those of `change`. */
+  /** Joins a case whose own results are changed by `change`. */
   async function joinWith(
     name: 'A' | 'B',
     change: (given: EqualLengths, numbers: Float32Array) => Float32Array,

@@ -32,7 +32,7 @@ function side(who: string, script: string, library: string, rest: Partial<Side> 
 const library = dist('index.js').href
 const ours = () => side('packed-rnn', 'bench/latency/ours.js', library)
 
-/** A peer that says this of each question. */
+/** A peer that answers every request with this. */
 async function fake(answer: string): Promise<Side> {
   const file = join(folder, 'fake.sh')
   await writeFile(file, `#!/bin/sh\necho '{"ready": true}'\nwhile read -r line; do echo '${answer}'; done\n`)
@@ -41,7 +41,7 @@ async function fake(answer: string): Promise<Side> {
   return { process, ways: [{ who: 'fake', way: 'any' }], streams: false, ours: false }
 }
 
-test('the reference computes what that of the tests does', () => {
+test('the reference agrees with that of the tests', () => {
   const [H, B] = [3, 2]
   const { wIh, wHh, bIh, bHh } = cellWeights(H)
   const tokens = cellInputs(H, B)
@@ -58,7 +58,7 @@ test('the reference computes what that of the tests does', () => {
 })
 
 test('times tokens that are issued in a row, and tokens that are awaited, beside a peer', async () => {
-  // The package again, as a peer that waits for each token.
+  // The package as a peer that waits for each token.
   const peer = side('twin', 'bench/latency/ours.js', library, { streams: false, ours: false })
   const { cells, failed } = await measureLatency([ours(), peer], options)
   expect(failed).toEqual({})
@@ -74,13 +74,13 @@ test('times tokens that are issued in a row, and tokens that are awaited, beside
 })
 
 describe('a peer', () => {
-  test('with another state is refused', async () => {
+  test('with a wrong state is an error', async () => {
     const wrong = await fake(`{"h": ${JSON.stringify(new Array(128).fill(0))}}`)
     const refused = measureLatency([ours(), wrong], options)
     await expect(refused).rejects.toThrow('fake, H 64, B 1: h: off by 1.0e+0')
   })
 
-  test('that fails is left out, and named', async () => {
+  test('that fails is skipped and reported', async () => {
     const { cells, failed, othersCores } = await measureLatency(
       [ours(), await fake('{"error": "no memory"}')],
       options,

@@ -26,7 +26,7 @@ function packageItself(who: string, ours = true): OpsSide {
   return { process: new BenchProcess(who, process.execPath, args), who, ours }
 }
 
-/** A peer that says this of each question. */
+/** A peer that answers every request with this. */
 async function fake(answer: string): Promise<OpsSide> {
   const file = join(folder, 'fake.sh')
   await writeFile(file, `#!/bin/sh\necho '{"ready": true}'\nwhile read -r line; do echo '${answer}'; done\n`)
@@ -36,7 +36,7 @@ async function fake(answer: string): Promise<OpsSide> {
 
 const [first] = workNames
 
-test('times every work beside a peer, when their results agree', async () => {
+test('times every workload beside a peer if their results agree', async () => {
   const { rows, failed } = await measureOps(
     [packageItself('packed-rnn'), packageItself('twin', false)],
     options,
@@ -58,13 +58,13 @@ test('numbers of an array are evenly spread over all of it', () => {
 })
 
 describe('a peer', () => {
-  test('with another result is refused', async () => {
+  test('with a wrong result is an error', async () => {
     const wrong = await fake(JSON.stringify({ y: new Array(64).fill(0) }))
     const refused = measureOps([packageItself('packed-rnn'), wrong], { ...options, names: [first] })
     await expect(refused).rejects.toThrow(`fake, ${works[first].about}: y: off by 1.0e+0`)
   })
 
-  test('that fails is left out of the work, and named', async () => {
+  test('that fails is skipped for the workload and reported', async () => {
     const failing = await fake('{"error": "no memory"}')
     const { rows, ...facts } = await measureOps([packageItself('packed-rnn'), failing], {
       ...options,

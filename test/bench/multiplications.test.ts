@@ -28,7 +28,7 @@ describe('multiplications', () => {
     }
   })
 
-  test('of distinct words, of a gradient that nobody needs, of a backward pass that ends early', () => {
+  test('with distinct words, without an unneeded gradient, and with a backward pass that ends early', () => {
     const [H, I, gates] = [64, 300, 256]
     const all = { rows: 100, inputRows: 30, inputGradient: false }
     const forward = gates * (30 * I + 100 * H)
@@ -66,7 +66,7 @@ describe('the rows of a backward pass from the last states', () => {
     }
   })
 
-  test('are all where a layer above gives all of them a gradient', async () => {
+  test('are all rows if the layer above gives all of them a gradient', async () => {
     const spec: BenchCase = { ...cases.C, hiddenSize: 8, numLayers: 2 }
     const [below, above] = await walked(spec)
     expect(above!.every(({ rows, inputRows }) => rows < 403 && inputRows === rows)).toBe(true)
@@ -77,7 +77,7 @@ describe('the rows of a backward pass from the last states', () => {
   })
 })
 
-test('each ratio has the multiplications of both beside it, for a token', async () => {
+test('each ratio has the multiplications per token of both sides', async () => {
   const process = new BenchProcess('nobody', '/bin/true', [])
   const turn = (who: string, pass: Pass, tokens: number, multiplications: number): Turn => ({
     ...{ who, pass, tokens, multiplications, question: '' },

@@ -15,7 +15,7 @@ import { data, shortClassifier } from '../training/short.js'
 
 const [V, I, H, C] = [12, 6, 5, 4]
 
-/** A model of the user's: what comes next, from the state after the last token. */
+/** A user's model: it predicts the next token from the state after the last one. */
 class Reader extends Module {
   readonly embedding: Embedding
   readonly layers: RecurrentModule
@@ -37,7 +37,7 @@ class Reader extends Module {
 
 const text = Int32Array.of(3, 1, 4, 1, 5, 9, 2, 6, 5, 3)
 
-/** The logits of a text's vectors [T, I] by the float64 reference. */
+/** The float64 reference's logits for a text's vectors [T, I]. */
 async function referenceOf(model: Reader, cell: CellName) {
   const state = await model.stateDict()
   const values = (name: string) => Float64Array.from(state.get(name)!.data)
@@ -65,7 +65,7 @@ describe.each([
   ['gru', GRU],
 ] as const)('connectivity of a model with a layer of kind %s', (cell, Layers) => {
   test.each([9, 6, 0])(
-    'at position %i it is the finite difference of the largest logit, token by token',
+    'at position %i equals the finite difference of the largest logit for each token',
     async position => {
       using model = new Reader(Layers)
       const { vectors, logits } = await referenceOf(model, cell)
@@ -78,7 +78,7 @@ describe.each([
       )
       const found = await connectivity(model, text, position)
       expect(found.predicted).toBe(k)
-      // Ten steps in float32, and a difference that is good to ten digits.
+      // Ten steps in float32, and a difference with ten correct digits.
       expectClose(found.strengths, expected, 3e-6)
       const powers = z.map(Math.exp)
       const total = powers.reduce((a, b) => a + b, 0)
@@ -92,7 +92,7 @@ describe.each([
 })
 
 describe.each(poolings)('connectivity of a classifier that pools by %s', pooling => {
-  test('is the finite difference of the largest logit, token by token', async () => {
+  test('equals the finite difference of the largest logit for each token', async () => {
     using model = shortClassifier('bilstm128x2-adam', { pooling })
     const ids = data.documents[0]!.slice(0, 10)
     const { predicted, strengths } = await connectivity(model, ids, 9)
@@ -105,14 +105,14 @@ describe.each(poolings)('connectivity of a classifier that pools by %s', pooling
     const logit = (text: number) => logits[text * 9 + predicted]!
     const slopes = Array.from(rows, (_, n) => (logit(n) - logit(rows.length + n)) / (2 * eps))
     const expected = Array.from(ids, (_, t) => Math.hypot(...slopes.slice(t * 20, (t + 1) * 20)))
-    // A float32 logit is good to 1e-7, its difference to 1e-5; and where a maximum changes hands, there is a kink.
+    // A float32 logit has an error of 1e-7, its difference 1e-5. Where the maximum changes, the function has a kink.
     expectClose(strengths, expected, pooling === 'max' || pooling === 'concat' ? 0.05 : 2e-3)
   })
 })
 
-describe('many at once', () => {
+describe('several texts', () => {
   test.each(['lstm64-adam', 'bilstm128x2-adam'] as const)(
-    '%s: each has the bits that it has alone, whatever the batches and threads',
+    '%s: each has the same bits in any batch and with any number of threads',
     async preset => {
       using model = shortClassifier(preset)
       using other = shortClassifier(preset, { threads: 1 })
@@ -130,7 +130,7 @@ describe('many at once', () => {
     },
   )
 
-  test('an empty text depends on nothing, and its neighbours stay as they are', async () => {
+  test('an empty text has no strengths and does not change its neighbours', async () => {
     using model = shortClassifier('lstm64-adam')
     const ids = data.documents[0]!.slice(0, 5)
     const [empty, full] = await connectivities(model, [[], ids])
@@ -142,7 +142,7 @@ describe('many at once', () => {
   })
 })
 
-test('mode, gradients and what requires one stay as they were, and no tensor is left', async () => {
+test('mode, gradients and requiresGrad are restored, and no tensor remains', async () => {
   using model = shortClassifier('bilstm64x4-adam')
   crossEntropy(model.forward(packSequence(data.documents.slice(0, 2))), [0, 1]).backward()
   const before = await Promise.all(model.parameters().map(({ grad }) => grad!.toArray()))
@@ -155,7 +155,7 @@ test('mode, gradients and what requires one stay as they were, and no tensor is 
   expect(await Promise.all(model.parameters().map(({ grad }) => grad!.toArray()))).toEqual(before)
 })
 
-describe('what it refuses', () => {
+describe('errors', () => {
   test.each([10, -1, 1.5])('position %d of ten tokens', async position => {
     using model = new Reader(LSTM)
     await expect(connectivity(model, text, position)).rejects.toThrow(
@@ -163,14 +163,14 @@ describe('what it refuses', () => {
     )
   })
 
-  test('an id outside the table, and no tokens at once', async () => {
+  test('an invalid id, and maxTokens of 0', async () => {
     using model = new Reader(LSTM)
     await expect(connectivity(model, [V], 0)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
     await expect(connectivities(model, [text], { maxTokens: 0 })).rejects.toThrow('maxTokens')
     expect(model.training).toBe(true)
   })
 
-  test('to go on once its signal aborts', async () => {
+  test('an aborted signal', async () => {
     using model = new Reader(LSTM)
     const signal = AbortSignal.abort(new Error('enough'))
     await expect(connectivities(model, [text], { signal })).rejects.toThrow('enough')

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest'
 import { memorisationPage } from '../../src/explain/page.js'
 import { hostile, readingOfTokens } from './readings.js'
 
-/** What the script of a page is given. */
+/** The data of a page's script. */
 function dataOf(html: string) {
   return JSON.parse(html.match(/<script type="application\/json" id="readings">(.*?)<\/script>/s)![1]!)
 }
 
-test('the script is given every prediction, and its connectivity in 255ths of the strongest', async () => {
+test('the script’s data has every prediction, and its connectivity in 255ths of the strongest', async () => {
   const reading = readingOfTokens(['a', 'bc', 'd'])
   const [data] = dataOf(await memorisationPage([reading]))
   expect(data.starts).toEqual([0, 2, 5])
@@ -27,7 +27,7 @@ test('the script is given every prediction, and its connectivity in 255ths of th
     expect(Math.abs(bytes[i]! / 255 - share)).toBeLessThanOrEqual(0.5 / 255 + 1e-6)
 })
 
-test('without a script it is coloured for the prediction at the end, and names the words that decided it', async () => {
+test('without a script the page shows the last prediction and the words that decided it', async () => {
   const html = await memorisationPage([readingOfTokens(['a', 'b', 'a'])])
   const strengths = [0, 1, 2].map(t => Math.abs(Math.sin(3 * t + 3)))
   const shares = [...html.matchAll(/class="token[^"]*" style="--strength: ([\d.]+)">(\w)</g)]
@@ -43,7 +43,7 @@ test('without a script it is coloured for the prediction at the end, and names t
   ])
 })
 
-test('a text that has predictions for a part says so, and the list of words can be left out', async () => {
+test('a text with predictions for a part has a note, and the list of words can be omitted', async () => {
   const reading = readingOfTokens(['a', 'b', 'a', 'b'])
   const part = { ...reading, predictions: [reading.predictions[0]!, reading.predictions[3]!] }
   const html = await memorisationPage([part])
@@ -54,7 +54,7 @@ test('a text that has predictions for a part says so, and the list of words can 
   expect(plain).toContain('<h1>Two &lt;letters&gt;</h1>')
 })
 
-test('hostile tokens, classes and names stay text, and no script but the page’s own may run', async () => {
+test('hostile tokens, classes and names are escaped, and only the page’s script may run', async () => {
   const reading = readingOfTokens(hostile, { name: hostile[0]!, classes: [hostile[0]!, hostile[1]!] })
   const html = await memorisationPage([reading], { title: hostile[1]! })
   expect(html).not.toMatch(/<img|<b>|<!--|broken=1<\/script/)
@@ -65,6 +65,6 @@ test('hostile tokens, classes and names stay text, and no script but the page’
   expect(html).toContain(`default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}';`)
 })
 
-test('a page of nothing is refused', async () => {
+test('rejects an empty list of readings', async () => {
   await expect(memorisationPage([])).rejects.toMatchObject({ code: 'ERR_EMPTY' })
 })

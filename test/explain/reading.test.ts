@@ -21,7 +21,7 @@ function readerOfShort(tokenizer: 'whitespace' | 'words' = 'words'): Reader {
 }
 
 describe('a reading', () => {
-  test('has the tokens where they stand in the text, and each one’s connectivity', async () => {
+  test('has the tokens with their positions in the text and their connectivity', async () => {
     const reader = readerOfShort()
     const reading = await readingOf(reader, text)
     expect(reading.tokens).toEqual([known[0], known[1], known[0], ',', known[2], known[3]])
@@ -35,7 +35,7 @@ describe('a reading', () => {
     }
   })
 
-  test('may have predictions after its first tokens alone; the last one is always after all', async () => {
+  test('may have predictions only after its first tokens; the last one is always after all tokens', async () => {
     const reader = readerOfShort()
     const whole = await readingOf(reader, text)
     for (const [positions, kept] of [
@@ -50,7 +50,7 @@ describe('a reading', () => {
     await expect(readingOf(reader, text, { positions: 1.5 })).rejects.toThrow('readingOf: positions: wanted')
   })
 
-  test('of nothing, or by a tokenizer that gives what is not there, is refused', async () => {
+  test('of an empty text, or with tokens that are not in the text, is an error', async () => {
     const reader = readerOfShort()
     await expect(readingOf(reader, ' \n')).rejects.toMatchObject({ code: 'ERR_EMPTY' })
     const wrong = { ...reader, tokenize: (all: string) => tokenizers.words(all.toUpperCase()) }
@@ -60,10 +60,10 @@ describe('a reading', () => {
   })
 })
 
-describe('the words that decided', () => {
+describe('decidingWords', () => {
   const tokens = ['the', 'sun', 'and', 'the', 'rain']
 
-  test('a word’s places count together, the strongest come first, and shares are of all', () => {
+  test('adds a word’s occurrences, sorts by share, and shares are of all tokens', () => {
     const words = decidingWords(tokens, Float32Array.of(2, 4, 0, 3, 1), 3)
     expect(words).toEqual([
       { word: 'the', share: 0.5 },
@@ -73,14 +73,14 @@ describe('the words that decided', () => {
     expect(decidingWords(tokens, Float32Array.of(2, 4, 0, 3, 1), 10)).toHaveLength(4)
   })
 
-  test('of equals the first in the text comes first; where nothing counts, nothing has a share', () => {
+  test('keeps the order of the text for equal shares; without strengths all shares are 0', () => {
     const words = decidingWords(tokens, new Float32Array(5), 9)
     expect(words.map(({ word }) => word)).toEqual(['the', 'sun', 'and', 'rain'])
     expect(words.map(({ share }) => share)).toEqual([0, 0, 0, 0])
     expect(decidingWords([], new Float32Array(0), 3)).toEqual([])
   })
 
-  test('as many strengths as tokens are wanted', () => {
+  test('rejects another number of strengths', () => {
     expect(() => decidingWords(tokens, new Float32Array(4), 3)).toThrow(
       'decidingWords: strengths: wanted 5 numbers, got 4',
     )

@@ -1,7 +1,7 @@
 import type { Connectivity } from '../../src/explain/connectivity.js'
 import type { Reading } from '../../src/explain/reading.js'
 
-/** A prediction with these strengths; its first class is the most probable one. */
+/** A prediction with these strengths. Its first class is the most probable one. */
 export function prediction(strengths: readonly number[]): Connectivity {
   return {
     predicted: 0,
@@ -10,7 +10,7 @@ export function prediction(strengths: readonly number[]): Connectivity {
   }
 }
 
-/** A reading of tokens with a space between, whose strengths are drawn by place; no model has read them. */
+/** An invented reading of tokens separated by spaces, with strengths computed from their positions. */
 export function readingOfTokens(tokens: readonly string[], extra: Partial<Reading> = {}): Reading {
   const starts: number[] = []
   let from = 0
@@ -31,7 +31,7 @@ export function readingOfTokens(tokens: readonly string[], extra: Partial<Readin
   }
 }
 
-/** Text that would run, or break the page, if it were put in as it is. */
+/** Texts that would run a script or break the page without escaping. */
 export const hostile = [
   '</script><script>window.broken=1</script>',
   '<img/src=x/onerror=window.broken=1>',

@@ -23,14 +23,14 @@ test('writes a new file, replaces an old one, leaves nothing else', async () => 
   expect(await readdir(directory)).toEqual(['model.safetensors'])
 })
 
-test('writes a window of a buffer and no more', async () => {
+test('writes only the given slice of a buffer', async () => {
   const file = join(directory, 'window')
   await atomicWrite(file, Uint8Array.of(1, 2, 3, 4).subarray(1, 3))
   expect([...(await readFile(file))]).toEqual([2, 3])
 })
 
-test('a failure keeps what had the name and removes the temporary file', async () => {
-  // A file cannot take the name of a directory: the bytes are written, and the rename fails.
+test('after a failure the old file is intact and the temporary file is removed', async () => {
+  // The bytes are written, but a file cannot be renamed to an existing directory.
   const taken = join(directory, 'taken')
   await mkdir(taken)
   await expect(atomicWrite(taken, Uint8Array.of(1))).rejects.toThrow(
@@ -39,13 +39,13 @@ test('a failure keeps what had the name and removes the temporary file', async (
   expect(await readdir(directory)).toEqual(['taken'])
 })
 
-test('a directory that is not there is the file system’s own error', async () => {
+test('a missing directory is the file system’s error', async () => {
   await expect(atomicWrite(join(directory, 'none', 'file'), Uint8Array.of(1))).rejects.toThrow(
     expect.objectContaining({ code: 'ENOENT' }),
   )
 })
 
-test('writers at once leave one whole file', async () => {
+test('concurrent writers leave one complete file', async () => {
   const file = join(directory, 'raced')
   const contents = Array.from({ length: 8 }, (_, value) => new Uint8Array(100_000).fill(value))
   await Promise.all(contents.map(content => atomicWrite(file, content)))

@@ -13,7 +13,7 @@ const weight: Entry = {
 }
 const step: Entry = { name: 'step', dtype: 'int32', shape: [], data: Int32Array.of(-7) }
 
-/** A file with the given header text, as it is, and so many bytes of data. */
+/** A file with the given header text and number of data bytes. */
 function fileOf(header: string, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(header)
   const file = new Uint8Array(8 + json.length + dataBytes)
@@ -22,7 +22,7 @@ function fileOf(header: string, dataBytes: number): Uint8Array {
   return file
 }
 
-/** A header field; F32 unless told. */
+/** A header field; F32 by default. */
 function field(name: string, shape: unknown, offsets: unknown, dtype: unknown = 'F32'): string {
   return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: offsets })}`
 }
@@ -46,7 +46,7 @@ describe('writeSafetensors', () => {
     expect(readSafetensors(writeSafetensors([]), 'empty')).toEqual({ tensors: new Map(), metadata: {} })
   })
 
-  test('refuses a name twice, the reserved name, and data that do not fit', () => {
+  test('rejects duplicate names, the reserved name, and data that does not match', () => {
     expect(() => writeSafetensors([step, step])).toThrow(
       'writeSafetensors: name: wanted distinct names other than __metadata__, got step',
     )
@@ -58,7 +58,7 @@ describe('writeSafetensors', () => {
       }),
     )
     expect(() => writeSafetensors([{ ...step, shape: [-1, -1] }])).toThrow('shape [-1,-1]')
-    // @ts-expect-error the compiler refuses it too
+    // @ts-expect-error the compiler rejects it too
     expect(() => writeSafetensors([{ ...step, dtype: 'float32' }])).toThrow(
       'writeSafetensors: data of step: wanted a Float32Array for float32, got Int32Array',
     )
@@ -66,7 +66,7 @@ describe('writeSafetensors', () => {
 })
 
 describe('readSafetensors', () => {
-  test('reads a window of a larger buffer, unaligned, into copies', () => {
+  test('reads an unaligned slice of a larger buffer into copies', () => {
     const file = writeSafetensors([weight])
     const pool = new Uint8Array(file.length + 9)
     pool.set(file, 3)
@@ -76,19 +76,19 @@ describe('readSafetensors', () => {
     expect(tensors.get(name)).toEqual(content)
   })
 
-  test('order in the header need not be order in the data, and unknown keys are ignored', () => {
+  test('header and data may have different orders, and unknown keys are ignored', () => {
     const header = `{${field('b', [1], [4, 8], 'I32')},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}`
     const { tensors } = readSafetensors(fileOf(header, 8), 'file')
     expect([...tensors.keys()]).toEqual(['b', 'a'])
   })
 
-  test('tensors without elements take no place', () => {
+  test('tensors without elements take no space', () => {
     const header = `{${field('a', [1], [0, 4])},${field('b', [0, 3], [0, 0])},${field('c', [0], [4, 4])}}`
     const { tensors } = readSafetensors(fileOf(header, 4), 'file')
     expect(tensors.get('b')).toEqual({ dtype: 'float32', shape: [0, 3], data: new Float32Array(0) })
   })
 
-  test('a name twice is told from the same name inside strings and deeper objects', () => {
+  test('duplicate names are detected, but not in strings and nested objects', () => {
     const metadata = '"__metadata__":{"a":"\\"a\\":{","b":"\\\\"}'
     expect(readSafetensors(fileOf(`{${metadata},${field('a', [], [0, 4])}}`, 4), 'file').metadata).toEqual({
       a: '"a":{',
@@ -182,7 +182,7 @@ describe('readSafetensors', () => {
     )
   })
 
-  test('nesting and strings of megabytes are no stack overflow', () => {
+  test('deep nesting and strings of megabytes do not overflow the stack', () => {
     const deep = '['.repeat(200_000) + ']'.repeat(200_000)
     const long = 'x'.repeat(20_000_000)
     for (const value of [deep, `{"dtype":${deep}}`, `{"dtype":"F32","shape":${deep}}`]) {
@@ -219,13 +219,13 @@ describe('properties', () => {
     )
   })
 
-  test('names that objects treat specially are names', () => {
+  test('names like __proto__ are ordinary names', () => {
     const special = ['__proto__', 'constructor', '1', '0', ''].map(name => ({ ...step, name }))
     const { tensors } = readSafetensors(writeSafetensors(special), 'file')
     expect([...tensors.keys()].sort()).toEqual(special.map(({ name }) => name).sort())
   })
 
-  test('damaged bytes are a file-format error or a valid file', () => {
+  test('damaged bytes give a file-format error or a valid file', () => {
     const flips = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), {
       minLength: 1,
       maxLength: 4,

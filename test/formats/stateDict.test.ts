@@ -28,19 +28,19 @@ interface Known {
 const known = async (): Promise<Known> =>
   JSON.parse(await readFile(join(fixtures, 'classifier.json'), 'utf8'))
 
-test('a state dict of PyTorch loads by name and predicts the same', async () => {
+test('a PyTorch state dict loads by name and predicts the same', async () => {
   const { documents, logits } = await known()
   const model = newClassifier().eval()
   const result = await loadStateDict(model, join(fixtures, 'classifier.safetensors'))
   expect(result).toEqual({ missing: [], unexpected: [] })
   const found = await model.forward(packSequence(documents)).toArray()
   logits.flat().forEach((logit, i) => {
-    // Both are float32, of logits below 1.
+    // Both are float32, with logits below 1.
     expect(found[i]).toBeCloseTo(logit, 6)
   })
 })
 
-test('what cannot be written rejects with an error of this package that names it', async () => {
+test('write errors are PackedRnnErrors that name the file', async () => {
   const nowhere = join(fixtures, 'classifier.json', 'below')
   const error = { code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining(`${nowhere}: ENOTDIR`) }
   await expect(saveStateDict(new Linear({ inFeatures: 1, outFeatures: 1 }), nowhere)).rejects.toMatchObject(
@@ -69,11 +69,11 @@ test.skipIf(!python)(
   },
 )
 
-describe('names that do not agree', () => {
+describe('names that do not match', () => {
   const file = () => join(folder, 'linear.safetensors')
   beforeAll(() => saveStateDict(new Linear({ inFeatures: 2, outFeatures: 3 }), file()))
 
-  test('are refused where it is strict, and nothing changes', async () => {
+  test('are rejected if strict, and nothing changes', async () => {
     const model = newClassifier()
     const before = await model.stateDict()
     await expect(loadStateDict(model, file())).rejects.toThrow(
@@ -82,7 +82,7 @@ describe('names that do not agree', () => {
     expect(await model.stateDict()).toEqual(before)
   })
 
-  test('are told where it is not', async () => {
+  test('are returned if not strict', async () => {
     const model = new Linear({ inFeatures: 2, outFeatures: 3, bias: false })
     const result = await loadStateDict(model, file(), { strict: false })
     expect(result).toEqual({ missing: [], unexpected: ['bias'] })
@@ -92,7 +92,7 @@ describe('names that do not agree', () => {
     expect(missing).toContain('lstm.weight_hh_l1_reverse')
   })
 
-  test('another shape is refused also where it is not strict', async () => {
+  test('another shape is rejected even if not strict', async () => {
     const model = new Linear({ inFeatures: 4, outFeatures: 3 })
     await expect(loadStateDict(model, file(), { strict: false })).rejects.toThrow(
       /weight: wanted shape \[3, 4\], got \[3, 2\]/,

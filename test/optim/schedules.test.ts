@@ -10,7 +10,7 @@ import {
 import { expectClose } from '../suite/compare.js'
 import { readFixtures } from '../suite/fixtures.js'
 
-/** Half of the last of the fixtures' 12 digits, for a number that is small beside the largest. */
+/** Half of the last of the fixtures' 12 digits, relative to the largest number. */
 const PRINTED = 1e-11
 
 const { schedules } = readFixtures('optimizers.json')
@@ -36,22 +36,22 @@ describe('schedules', () => {
     const { data } = fixture.rates
     const found = rates(scheduleOf(fixture), fixture.rate, data.length - 1)
     expectClose(found, data, PRINTED)
-    // The last rate of a cycle is a ten thousandth of the first.
+    // The last rate of a cycle is 1/10,000 of the first.
     expectClose(found.slice(-1), data.slice(-1), data.at(-1) === 0 ? PRINTED : 1e-9)
   })
 
-  test('stepDecay drops after every stepSize steps, by 10 unless told otherwise', () => {
+  test('stepDecay drops after every stepSize steps, by default by a factor of 10', () => {
     expect(rates(stepDecay({ stepSize: 2, gamma: 0.5 }), 8, 6)).toEqual([8, 8, 4, 4, 2, 2, 1])
     expect(stepDecay({ stepSize: 1 })(1, 1)).toBe(0.1)
   })
 
-  test('cosineAnnealing: the ends, the middle, and up again', () => {
+  test('cosineAnnealing: both ends, the middle, and the rise after the end', () => {
     const found = rates(cosineAnnealing({ steps: 4, minimum: 1 }), 5, 8)
     const half = 3 + 2 * Math.SQRT1_2
     expectClose(found, [5, half, 3, 6 - half, 1, 6 - half, 3, half, 5], 1e-15)
   })
 
-  test('oneCycle: up, down, and still', () => {
+  test('oneCycle: up, down, then constant', () => {
     const schedule = oneCycle({ steps: 10, pctStart: 0.5, divFactor: 10, finalDivFactor: 100 })
     expectClose(
       [0, 2, 4, 6.5, 9, 20].map(step => schedule(step, 1)),
@@ -59,7 +59,7 @@ describe('schedules', () => {
       1e-15,
     )
     expect(schedule(9, 1)).toBe(0.001)
-    // A peak before the first step, and one at the last.
+    // The peak is before the first step, or at the last.
     expect(oneCycle({ steps: 1 })(0, 1)).toBe(1 / 25 / 1e4)
     expectClose(rates(oneCycle({ steps: 3, pctStart: 1, divFactor: 2 }), 1, 3), [0.5, 0.75, 1, 1], 1e-15)
     expect(rates(oneCycle({ steps: 4, pctStart: 0.25 }), 1, 0)).toEqual([1])
@@ -75,7 +75,7 @@ describe('schedules', () => {
 })
 
 describe('Scheduler', () => {
-  test('starts every group from its own rate', () => {
+  test('starts each group from its initial rate', () => {
     const groups = [{ lr: 8 }, { lr: 2 }]
     const scheduler = new Scheduler({ groups }, stepDecay({ stepSize: 2, gamma: 0.5 }))
     const seen = Array.from({ length: 4 }, () => {
@@ -91,13 +91,13 @@ describe('Scheduler', () => {
     ])
   })
 
-  test('sets the rate of step 0 when it is made', () => {
+  test('sets the rate of step 0 in the constructor', () => {
     const groups = [{ lr: 0.01 }]
     new Scheduler({ groups }, slantedTriangular({ steps: 100 }))
     expect(groups[0]!.lr).toBe(0.01 / 32)
   })
 
-  test('takes a schedule for each group', () => {
+  test('accepts a schedule for each group', () => {
     const groups = [{ lr: 8 }, { lr: 2 }]
     const scheduler = new Scheduler({ groups }, [(_, rate) => rate, (step, rate) => rate * step])
     scheduler.step()
@@ -105,7 +105,7 @@ describe('Scheduler', () => {
     expect(groups).toEqual([{ lr: 8 }, { lr: 4 }])
   })
 
-  test('goes on from its state, whatever the rates are by then', () => {
+  test('continues from its state, independent of the current rates', () => {
     const schedule = cosineAnnealing({ steps: 10 })
     const [groups, resumed] = [[{ lr: 3 }], [{ lr: 3 }]]
     const first = new Scheduler({ groups }, schedule)

@@ -6,7 +6,7 @@ import type { PresetName } from '../../src/training/presets.js'
 import type { EpochRecord, RunResults } from '../../src/training/record.js'
 import { writeResults } from '../../src/training/records.js'
 
-/** How many articles 10kGNAD's official files have: training in all, test by category. */
+/** Numbers of articles in 10kGNAD's official files: training in total, test by category. */
 export const official = {
   training: 9245,
   test: {
@@ -36,7 +36,7 @@ export interface Invention {
   seed?: number
 }
 
-/** The records of a run that nobody has run: a loss that falls, a model that has eight in ten right. */
+/** Invented records of a run: a decreasing loss, and a model with an accuracy of about .8. */
 export function inventRun({
   preset = 'lstm64-adam',
   epochs = 12,
@@ -103,7 +103,7 @@ export function inventRun({
   }
 }
 
-/** Writes records as `train` does. */
+/** Writes records like `train`. */
 export async function writeRun(directory: string, { epochs, results }: InventedRun): Promise<void> {
   await writeFile(
     join(directory, 'metrics.jsonl'),

@@ -23,7 +23,7 @@ async function report(name: string, run: InventedRun): Promise<string> {
 const titles = (page: string) => [...page.matchAll(/<title>([^<]*)<\/title>/g)].map(([, title]) => title!)
 
 describe('the report of a run', () => {
-  test('tells each number of metrics.jsonl exactly', async () => {
+  test('has each number of metrics.jsonl exactly', async () => {
     const run = inventRun({ epochs: 30 })
     const found = titles(await report('plain', run))
     for (const { epoch, loss, accuracy, test, gradNorm, learningRate, tokensPerSecond } of run.epochs) {
@@ -38,7 +38,7 @@ describe('the report of a run', () => {
     }
   })
 
-  test('tells scores, confusions and lengths', async () => {
+  test('has scores, confusions and lengths', async () => {
     const run = inventRun()
     const { classes, lengths, test: tested } = run.results
     const page = await report('scores', run)
@@ -56,7 +56,7 @@ describe('the report of a run', () => {
     expect(counted.reduce((sum, count) => sum + Number(count), 0)).toBe(lengths.training.length)
   })
 
-  test('text, names and settings from elsewhere stay text', async () => {
+  test('texts, names and settings are escaped', async () => {
     const hostile = `</title></script><img src=x onerror="alert('1')">&amp;`
     const run = inventRun({ test: { [hostile]: 9, Sport: 9 }, seed: 2 })
     run.results.settings.out = hostile
@@ -72,7 +72,7 @@ describe('the report of a run', () => {
     expect(page).toContain('<b>Sport</b> with 100.0 %')
   })
 
-  test('a number that is not finite is a cross, and no axis follows it', async () => {
+  test('a number that is not finite is a cross, and does not change the axis', async () => {
     const run = inventRun({ epochs: 4 })
     run.epochs[2]!.loss = Number.NaN
     run.epochs[2]!.gradNorm.largest = Number.POSITIVE_INFINITY
@@ -82,11 +82,11 @@ describe('the report of a run', () => {
       'epoch 3, largest: NaN',
     ])
     expect(page).toContain('×: not a finite number')
-    // In a path or a place, not in what is said of it.
+    // In paths and positions, not in titles.
     expect(page.replaceAll(/<title>[^<]*<\/title>/g, '')).not.toMatch(/="[^"<]*(NaN|Infinity)[^"<]*"/)
   })
 
-  test('where the test documents were asked now and then, a line joins what they said', async () => {
+  test('a line joins the tested epochs if not all were tested', async () => {
     const run = inventRun({ epochs: 30 })
     run.epochs.forEach((epoch, i) => {
       if (i % 3 > 0) epoch.test = null
@@ -122,11 +122,11 @@ describe('the report of a run', () => {
     const notebook = titles(page).filter(title => title.includes('the notebook'))
     expect(notebook).toHaveLength('0' in (invention.test ?? {}) ? 0 : 27)
     if (notebook.length > 0) expect(notebook).toContain('Wissenschaft, precision, the notebook: 0.53')
-    // In the summary, where nothing is said of what differs, only what compares.
+    // The summary shows the notebook's figures only for comparable runs.
     expect(/<small>the notebook: 0\.80/.test(page)).toBe(wanted === null)
   })
 
-  test('what cannot be drawn is refused with the file’s name', async () => {
+  test('invalid files are errors that name the file', async () => {
     const run = inventRun({ epochs: 1 })
     await report('broken', run)
     await writeFile(join(folder, 'broken', 'metrics.jsonl'), '{}\n')
@@ -158,7 +158,7 @@ describe('the comparison of runs', () => {
     expect(ofA![1]).toContain('>5<')
   })
 
-  test('without a run there is none', async () => {
+  test('rejects an empty list of runs', async () => {
     await expect(writeComparison([], join(folder, 'none.html'))).rejects.toThrow('no runs')
   })
 })

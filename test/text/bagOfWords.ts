@@ -3,7 +3,7 @@ import { LabelEncoder } from '../../src/text/labels.js'
 import { tokenizers } from '../../src/text/tokenize.js'
 import { Vocabulary } from '../../src/text/vocabulary.js'
 
-// Two classifiers that see which words an article has and not their order: what a recurrent network must beat.
+// Two classifiers that ignore word order: baselines that a recurrent network must beat.
 
 /** A document as its distinct words and a weight for each. */
 type Bag = Map<number, number>
@@ -36,7 +36,7 @@ function prepare(train: Article[], test: Article[]): Task {
   }
 }
 
-/** The share of `bags` whose best class, by weights `[classes, words]` and biases, is their label. */
+/** The share of `bags` whose best class, by weights `[classes, words]` and biases, is the label. */
 function accuracy(bags: Bag[], labels: Int32Array, weights: Float64Array[], biases: Float64Array): number {
   const right = bags.filter((bag, i) => {
     const scores = scoresOf(bag, weights, biases)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 
-/** A function from file names to paths in a folder that is removed after the test file. */
+/** Returns a function from file names to paths in a temporary folder, which is removed after the test file. */
 export function temporaryFolder(): (name: string) => string {
   const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-text-'))
   afterAll(() => rmSync(folder, { recursive: true }))

@@ -36,11 +36,11 @@ describe('readArticles', () => {
     expect(await readArticles(await file('plain.csv', content))).toEqual(articles)
   })
 
-  it('unpacks .gz', async () => {
+  it('decompresses .gz', async () => {
     expect(await readArticles(await file('packed.csv.gz', gzipSync(invented)))).toEqual(articles)
   })
 
-  it("cuts lines as the course's loader did in the notebook dialect", async () => {
+  it("splits lines like the course's loader in the notebook dialect", async () => {
     const name = await file('notebook.csv', "Web;'a; ''b'''\r\nEtat;c\r\n")
     expect(await readArticles(name, { dialect: 'notebook' })).toEqual([
       { category: 'Web', text: "'a; ''b'''\n" },
@@ -67,7 +67,7 @@ describe('readArticles', () => {
     ['an empty file', 'empty.csv', '', 'ERR_EMPTY'],
     ['an empty .gz', 'empty.csv.gz', gzipSync(''), 'ERR_EMPTY'],
     ['a truncated .gz', 'cut.csv.gz', gzipSync(invented).subarray(0, -5), 'ERR_FILE_FORMAT'],
-    ['a .gz that is none', 'plain.csv.gz', invented, 'ERR_FILE_FORMAT'],
+    ['a .gz that is not gzip', 'plain.csv.gz', invented, 'ERR_FILE_FORMAT'],
     ['text that is not UTF-8', 'latin1.csv', Buffer.from('Web;über', 'latin1'), 'ERR_FILE_FORMAT'],
     [
       'text that ends inside a character',
@@ -80,7 +80,7 @@ describe('readArticles', () => {
     await expect(readArticles(await file(name, content))).rejects.toMatchObject(error)
   })
 
-  it('refuses a missing file', async () => {
+  it('rejects a missing file', async () => {
     const error = { code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining('missing.csv: ENOENT') }
     await expect(readArticles(path('missing.csv'))).rejects.toMatchObject(error)
   })
@@ -96,7 +96,7 @@ describe('readArticles', () => {
 })
 
 describe('writeArticles', () => {
-  it('gives back the bytes that were read', async () => {
+  it('reproduces the bytes that were read', async () => {
     await writeArticles(path('again.csv'), await readArticles(await file('first.csv', invented)))
     expect(await readFile(path('again.csv'), 'utf8')).toBe(invented)
   })
@@ -115,7 +115,7 @@ describe('writeArticles', () => {
     await fc.assert(property, { numRuns: 50 })
   })
 
-  it('refuses an empty category and a folder that is not there', async () => {
+  it('rejects an empty category and a missing folder', async () => {
     const nameless = [{ category: '', text: 'a' }]
     const error = { code: 'ERR_INVALID_ARGUMENT' }
     await expect(writeArticles(path('nameless.csv'), nameless)).rejects.toMatchObject(error)
@@ -128,7 +128,7 @@ const data = dataFolder()
 describe.skipIf(data === null)('712 articles of 10kGNAD (skipped without a data folder)', () => {
   const name = join(data ?? '', 'gnad', 'articles.csv')
 
-  it('has the counts known', async () => {
+  it('has the known counts', async () => {
     const counts = new Map<string, number>()
     for (const { category } of await readArticles(name)) counts.set(category, (counts.get(category) ?? 0) + 1)
     expect(Object.fromEntries(counts)).toEqual({
@@ -144,7 +144,7 @@ describe.skipIf(data === null)('712 articles of 10kGNAD (skipped without a data 
     })
   })
 
-  it('comes back byte for byte', async () => {
+  it('is reproduced byte for byte', async () => {
     // The official files end their lines with CRLF, this extract with LF.
     await writeArticles(path('gnad.csv'), await readArticles(name), { lineEnd: '\n' })
     expect((await readFile(path('gnad.csv'))).equals(await readFile(name))).toBe(true)

@@ -10,7 +10,7 @@ const articles = inventArticles(2000, 1)
 const words = articles.map(article => tokenizers.whitespace(article.text))
 
 describe('inventArticles', () => {
-  it('depends on count and seed alone', () => {
+  it('depends only on count and seed', () => {
     expect(inventArticles(20, 3)).toEqual(inventArticles(20, 3))
     expect(inventArticles(20, 3)).not.toEqual(inventArticles(20, 4))
     expect(inventArticles(1, 0)).toHaveLength(1)
@@ -50,7 +50,7 @@ describe('inventArticles', () => {
     expect(others.filter(word => !vocabulary.has(word)).length / others.length).toBeLessThan(0.001)
   })
 
-  it('needs quoting now and then, and survives it', async () => {
+  it('needs quoting in some articles, and reads back the same', async () => {
     const quoted = articles.filter(({ text }) => /[;']/.test(text)).length / articles.length
     expect(quoted).toBeGreaterThan(0.03)
     expect(quoted).toBeLessThan(0.15)
@@ -58,7 +58,7 @@ describe('inventArticles', () => {
     expect(await readArticles(path('invented.csv.gz'))).toEqual(articles)
   })
 
-  it('cannot be told by its bag of words, in some categories', () => {
+  it('cannot be classified by bags of words in some categories', () => {
     const test = inventArticles(500, 2)
     for (const classify of [naiveBayes, tfIdfRidge]) {
       const accuracy = classify(articles.slice(0, 1500), test)
@@ -67,7 +67,7 @@ describe('inventArticles', () => {
     }
   })
 
-  it.each([0, -1, 1.5])('refuses a count of %s', count => {
+  it.each([0, -1, 1.5])('rejects a count of %s', count => {
     expect(() => inventArticles(count, 0)).toThrow('count: wanted a positive integer')
   })
 })

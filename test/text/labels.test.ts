@@ -21,7 +21,7 @@ describe('LabelEncoder', () => {
     ])
   })
 
-  it('comes back from its classes and from its numbers', () => {
+  it('converts to numbers and back', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 1 }), labels => {
         const encoder = LabelEncoder.fit(labels)
@@ -31,7 +31,7 @@ describe('LabelEncoder', () => {
     )
   })
 
-  it('names unknown labels and known ones', () => {
+  it('lists unknown labels and all classes in the error', () => {
     const encoder = LabelEncoder.fit(['Web', 'Etat'])
     expect(() => encoder.transform(['Web', 'Krull', 'Brand', 'Krull'])).toThrow(
       expect.objectContaining({
@@ -41,7 +41,7 @@ describe('LabelEncoder', () => {
     )
   })
 
-  it('refuses no labels, a class twice and a number without a class', () => {
+  it('rejects no labels, duplicate classes and invalid numbers', () => {
     expect(() => LabelEncoder.fit([])).toThrow(expect.objectContaining({ code: 'ERR_EMPTY' }))
     expect(() => new LabelEncoder(['Web', 'Web'])).toThrow('wanted distinct classes, got [Web, Web]')
     for (const number of [-1, 1, 0.5]) {

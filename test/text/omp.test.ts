@@ -47,7 +47,7 @@ test('folds are those of the file', async () => {
   expect(foldsOf([])).toEqual([])
 })
 
-test('another header, no posts, none of the category, no file', async () => {
+test('errors: another header, no posts, no posts of the category, a missing file', async () => {
   await writeFile(at('other.csv'), 'category;text\nWeb;a\n')
   await expect(readPosts(at('other.csv'))).rejects.toThrow(/other\.csv:1: wanted category,value,/)
   await expect(read('')).rejects.toThrow(/posts\.csv: contains no posts$/)
@@ -55,7 +55,7 @@ test('another header, no posts, none of the category, no file', async () => {
   await expect(readPosts(at('none.csv'))).rejects.toThrow(/none\.csv: ENOENT/)
 })
 
-test('a signal stops the reading', async () => {
+test('a signal stops reading', async () => {
   const reason = new Error('enough')
   await expect(read('S,0,1,,a\n', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
 })

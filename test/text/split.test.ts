@@ -12,7 +12,7 @@ function sizes(part: { category: string }[]): Map<string, number> {
 }
 
 describe('stratifiedSplit', () => {
-  it('puts every article on one side, in order, and every category of two on both', () => {
+  it('puts every article in one part, in order, and every category of two or more in both', () => {
     const share = fc.double({ min: 0.01, max: 0.99, noNaN: true })
     const property = fc.property(articles, share, fc.nat(), (categories, test, seed) => {
       const all = categories.map(article)
@@ -34,27 +34,27 @@ describe('stratifiedSplit', () => {
     fc.assert(property)
   })
 
-  it('gives the remainders to the categories that are owed most', () => {
-    // A fifth of 12, 8 and 5 is 2.4, 1.6 and 1: five in all.
+  it('rounds by largest remainders', () => {
+    // A fifth of 12, 8 and 5 is 2.4, 1.6 and 1, five in total.
     const all = ['a', 'b', 'c'].flatMap((category, i) => new Array([12, 8, 5][i]).fill(category)).map(article)
     const { test } = stratifiedSplit(all, { test: 0.2, seed: 1 })
     expect(Object.fromEntries(sizes(test))).toEqual({ a: 2, b: 2, c: 1 })
   })
 
-  it('lets the seed choose', () => {
+  it('chooses by seed', () => {
     const all = Array.from({ length: 50 }, (_, i) => article('Web', i))
     expect(stratifiedSplit(all, { test: 0.5, seed: 1 })).not.toEqual(
       stratifiedSplit(all, { test: 0.5, seed: 2 }),
     )
   })
 
-  it.each([0, 1, -0.1, Number.NaN])('refuses a share of %s', test => {
+  it.each([0, 1, -0.1, Number.NaN])('rejects a share of %s', test => {
     expect(() => stratifiedSplit([article('Web', 0)], { test, seed: 0 })).toThrow(
       /test: wanted a share above 0/,
     )
   })
 
-  it('refuses no articles', () => {
+  it('rejects an empty list', () => {
     expect(() => stratifiedSplit([], { test: 0.5, seed: 0 })).toThrow(
       expect.objectContaining({ code: 'ERR_EMPTY' }),
     )

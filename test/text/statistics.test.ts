@@ -30,7 +30,7 @@ describe('paddingEfficiency', () => {
     expect(paddingEfficiency(lengths)).toBe(15 / 25)
   })
 
-  it('is 1 where there are no tokens to pad', () => {
+  it('is 1 without tokens', () => {
     expect(paddingEfficiency([0, 0])).toBe(1)
     expect(paddingEfficiency([])).toBe(1)
   })
@@ -61,7 +61,7 @@ describe('inspectArticles', () => {
     expect(tokenizers[0]).toMatchObject({ lengths: { min: 0, max: 3 }, padding: { all: 5 / 9 } })
   })
 
-  it('says so where there are no vectors and no such article', () => {
+  it('is null without vectors and without such an article', () => {
     const { long, tokenizers } = inspectArticles(articles)
     expect(long).toEqual({ above: 100, count: 0, share: 0, nth: 13, text: null })
     expect(tokenizers.map(({ unknown }) => unknown)).toEqual([null, null])
@@ -74,7 +74,7 @@ const data = dataFolder()
 describe.skipIf(data === null)('712 articles of 10kGNAD (skipped without a data folder)', () => {
   const file = join(data ?? '', 'gnad', 'articles.csv')
 
-  it('has the lengths and the cost of padding that were measured', async () => {
+  it('has the measured lengths and cost of padding', async () => {
     const { long, tokenizers } = inspectArticles(await readArticles(file))
     expect(long).toMatchObject({ count: 676, share: 676 / 712 })
     expect(long.text).toMatch(/^Neue Studie zu Qualifikationen von Asylberechtigten/)
@@ -102,19 +102,19 @@ describe.skipIf(data === null)('712 articles of 10kGNAD (skipped without a data 
     ])
   })
 
-  it('differs in quoted articles alone when read as the notebook did', async () => {
+  it('differs only in quoted articles in the notebook dialect', async () => {
     const [csv, notebook] = [await readArticles(file), await readArticles(file, { dialect: 'notebook' })]
     const quoted = (await readFile(file, 'utf8')).split('\n').filter(line => line.endsWith("'")).length
     expect(notebook.map(({ category }) => category)).toEqual(csv.map(({ category }) => category))
     expect(notebook.filter(({ text }, i) => text !== `${csv[i]!.text}\n`)).toHaveLength(quoted)
     expect(inspectArticles(notebook)).toMatchObject({
       long: { count: 676 },
-      // Quotes stay on the words beside them: more distinct ones, but no more words.
+      // Quotes stay attached to words, so there are more distinct words, but not more words.
       tokenizers: [{ tokens: 255530, distinct: 53670 }, {}],
     })
   })
 
-  it('has the unknown words that were measured', async () => {
+  it('has the measured unknown words', async () => {
     const vectors = join(data ?? '', 'vectors', 'de.300.vec.gz')
     const known = new Set((await readWordVectors(vectors)).words)
     const unknown = inspectArticles(await readArticles(file), { known }).tokenizers.map(

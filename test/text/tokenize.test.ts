@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { tokenizers } from '../../src/text/tokenize.js'
 
-// Written out one by one, as Python documents `str.split()`, so that a slip in a range shows.
+// All characters of Python's `str.split()` one by one, to detect errors in ranges.
 const separators = [
   ...[0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x85, 0xa0, 0x1680],
   ...[0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200a],
@@ -27,13 +27,13 @@ describe('whitespace', () => {
     expect(apart).toEqual(separators)
   })
 
-  it('takes runs of separators for one, and none at the ends', () => {
+  it('treats runs of separators as one, and ignores them at the ends', () => {
     expect(tokenizers.whitespace(' \tAm\u00a0\u3000Tag,  da.\r\n')).toEqual(['Am', 'Tag,', 'da.'])
     expect(tokenizers.whitespace('')).toEqual([])
     expect(tokenizers.whitespace('\u2003 ')).toEqual([])
   })
 
-  it('loses nothing but separators', () => {
+  it('removes only separators', () => {
     fc.assert(
       fc.property(text, input => {
         const kept = [...input].filter(character => !separators.includes(character)).join('')
@@ -44,16 +44,16 @@ describe('whitespace', () => {
 })
 
 describe('words', () => {
-  it('splits punctuation off, sign by sign', () => {
+  it('separates punctuation, one token per character', () => {
     const tokens = ['Die', '"', 'ÖVP', '"', '-', 'Chefin', ':', '3', ',', '5', '%', '–', 'x_', '.', '.', '.']
     expect(tokenizers.words('Die "ÖVP"-Chefin: 3,5% – x_...')).toEqual(tokens)
   })
 
-  it('keeps a sign outside the basic plane whole', () => {
+  it('keeps surrogate pairs together', () => {
     expect(tokenizers.words('gut😀so')).toEqual(['gut', '😀', 'so'])
   })
 
-  it('divides the tokens of the other tokenizer further', () => {
+  it('splits the tokens of the other tokenizer further', () => {
     fc.assert(
       fc.property(text, input => {
         expect(tokenizers.words(input)).toEqual(tokenizers.whitespace(input).flatMap(tokenizers.words))

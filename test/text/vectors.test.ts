@@ -28,13 +28,13 @@ describe('readWordVectors', () => {
     expect(await readWordVectors(await file(name, content))).toEqual(read)
   })
 
-  it('takes white space beyond ASCII for words, also at the start of a line', async () => {
+  it('treats non-ASCII white space as words, also at the start of a line', async () => {
     const words = ['\u00a0', '\u3000', '\u0085', '\ufeff', '\ufffd', '\u2028']
     const name = await file('odd.vec', `6 1\n${words.map((word, i) => `${word} ${i}\n`).join('')}`)
     expect(await readWordVectors(name)).toEqual({ words, dim: 1, data: Float32Array.of(0, 1, 2, 3, 4, 5) })
   })
 
-  it('keeps the words asked for and does not look at the others', async () => {
+  it('keeps only the requested words and does not check the others', async () => {
     const name = await file('keep.vec', '4 2\na 1 2\nb nonsense\nc 3 4\nd 5 6\n')
     const keep = new Set(['d', 'a', 'z'])
     expect(await readWordVectors(name, { keep })).toEqual({
@@ -49,12 +49,12 @@ describe('readWordVectors', () => {
     })
   })
 
-  it('reads the first rows only under a limit, whatever follows them', async () => {
+  it('with a limit reads only the first rows', async () => {
     const name = await file('limit.vec', '3 1\na 1\nb 2\nc nonsense')
     expect((await readWordVectors(name, { limit: 2 })).words).toEqual(['a', 'b'])
   })
 
-  it('takes the first of two rows for a word and warns of the second, and of rows not promised', async () => {
+  it('keeps the first row of a word, and warns of repeated rows and of rows beyond the header', async () => {
     const warnings: string[] = []
     const name = await file('twice.vec', '3 1\na 1\nb 2\na 3\nc 4\nd 5\n')
     const vectors = await readWordVectors(name, { onWarning: warning => warnings.push(warning) })
@@ -66,7 +66,7 @@ describe('readWordVectors', () => {
     expect(await readWordVectors(name)).toEqual(vectors)
   })
 
-  it('grows past its first guess, over many chunks', async () => {
+  it('grows beyond its first allocation, over many chunks', async () => {
     const rows = Array.from({ length: 5000 }, (_, i) => `w${i} ${i} ${-i} ${'0'.repeat(200)}`)
     const name = await file('many.vec.gz', gzipSync(`5000 3\n${rows.join('\n')}\n`))
     const all = await readWordVectors(name)
@@ -105,7 +105,7 @@ describe('readWordVectors', () => {
     })
   })
 
-  it.each([5, 40])('refuses a .gz that lacks its last %i bytes', async missing => {
+  it.each([5, 40])('rejects a .gz without its last %i bytes', async missing => {
     const name = await file('cut.vec.gz', gzipSync(small).subarray(0, -missing))
     const error = {
       code: 'ERR_FILE_FORMAT',
@@ -114,7 +114,7 @@ describe('readWordVectors', () => {
     await expect(readWordVectors(name)).rejects.toMatchObject(error)
   })
 
-  it.each([0, -1, 1.5, Number.NaN])('refuses a limit of %s', async limit => {
+  it.each([0, -1, 1.5, Number.NaN])('rejects a limit of %s', async limit => {
     const error = { code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining('limit') }
     await expect(readWordVectors(await file('fine.vec', small), { limit })).rejects.toMatchObject(error)
   })
@@ -138,7 +138,7 @@ describe('word vectors without a header', () => {
     expect(await readWordVectors(await file(name, content), { noHeader: true })).toEqual(read)
   })
 
-  it('are kept, limited, and warned of, by the line', async () => {
+  it('support keep, limit and warnings with lines', async () => {
     const warnings: string[] = []
     const onWarning = (warning: string) => warnings.push(warning)
     const name = await file('glove.txt', 'a 1\nb 2\na 3\nc 4\n')
@@ -147,7 +147,7 @@ describe('word vectors without a header', () => {
     expect(warnings).toEqual([expect.stringMatching(/glove\.txt:3: .*'a' already has a vector/)])
   })
 
-  it('grow past the first guess', async () => {
+  it('grow beyond the first allocation', async () => {
     const many = Array.from({ length: 5000 }, (_, i) => `w${i} ${i}\n`).join('')
     const { words, data } = await readWordVectors(await file('glove.txt', many), { noHeader: true })
     expect([words.length, data.length, data[4999]]).toEqual([5000, 5000, 4999])
@@ -168,7 +168,7 @@ describe('word vectors without a header', () => {
 })
 
 describe("word2vec's binary format", () => {
-  /** `end` is the newline after each row that the C program writes and gensim does not. */
+  /** `end`: the newline after each row, which the C program writes and gensim does not. */
   function binary(
     rows: readonly (readonly [string, ...number[]])[],
     end = '\n',
@@ -198,7 +198,7 @@ describe("word2vec's binary format", () => {
     expect(await readWordVectors(bin, { format: 'binary' })).toEqual(read)
   })
 
-  it('may hold any byte, over many chunks', async () => {
+  it('may contain any byte, over many chunks', async () => {
     const dim = 200
     const numbers = (i: number) => Array.from({ length: dim }, (_, d) => Math.fround(Math.sin(i * dim + d)))
     const many = Array.from({ length: 2000 }, (_, i) => [`w${i}`, ...numbers(i)] as const)
@@ -207,7 +207,7 @@ describe("word2vec's binary format", () => {
     expect(data).toEqual(Float32Array.from(many.flatMap(([, ...row]) => row)))
   })
 
-  it('is told from text by its first numbers alone', () => {
+  it('is detected from its first numbers', () => {
     // String(-0) is '0'.
     const number = fc.float({ noNaN: true, noDefaultInfinity: true }).map(value => value + 0)
     const row = fc.tuple(
@@ -228,7 +228,7 @@ describe("word2vec's binary format", () => {
       const data = Float32Array.from([...numbers, ...numbers])
       expect(await readWordVectors(name)).toEqual({ words: [word, other], dim: 8, data })
     })
-    // A newline among the bytes of a binary row is no end of a row of text.
+    // A newline within a binary row does not end a text row.
     const newlines = [
       -3.0555348634189273e32, -1.5636089756299043e-8, -8.000180371181286e-36, 1.3555546365304624e-19,
       2.2755150628356313e-12, 5.971802506709104e-16, -1.2278415925672368e-37, 1.3563156426940112e-19,
@@ -236,7 +236,7 @@ describe("word2vec's binary format", () => {
     return fc.assert(property, { numRuns: 300, examples: [[['a', newlines], false]] })
   })
 
-  it('is kept, limited, and warned of, by the row', async () => {
+  it('supports keep, limit and warnings with rows', async () => {
     const warnings: string[] = []
     const onWarning = (warning: string) => warnings.push(warning)
     const twice = [
@@ -279,7 +279,7 @@ describe("word2vec's binary format", () => {
     })
   })
 
-  it('refuses a .gz cut after the last row, and to do without a header', async () => {
+  it('rejects a .gz truncated after the last row, and a missing header', async () => {
     const cut = await file('cut.bin.gz', gzipSync(binary(rows)).subarray(0, -6))
     await expect(readWordVectors(cut)).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' })
     const options = { noHeader: true, format: 'binary' } as const
@@ -290,7 +290,7 @@ describe("word2vec's binary format", () => {
 describe('parseDecimal', () => {
   const parse = (text: string): number => parseDecimal(Buffer.from(`<${text}>`), 1, text.length + 1)
 
-  it('rounds as Number() does', () => {
+  it('rounds like Number()', () => {
     const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 12 })
     const exponent = fc.oneof(
       fc.constant(''),
@@ -329,7 +329,7 @@ describe('parseDecimal', () => {
 const data = dataFolder()
 
 describe.skipIf(data === null)('50,000 German word vectors (skipped without a data folder)', () => {
-  it('gives a few words without reading the rest', async () => {
+  it('returns a few words', async () => {
     const name = join(data ?? '', 'vectors', 'de.300.vec.gz')
     const { words, dim, data: rows } = await readWordVectors(name, { keep: new Set(['die', ',', 'Wien']) })
     expect(words).toEqual([',', 'die', 'Wien'])

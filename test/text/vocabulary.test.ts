@@ -22,7 +22,7 @@ describe('Vocabulary', () => {
     expect(Vocabulary.fromDocuments(documents, { minCount: 4 }).size).toBe(1)
   })
 
-  it('keeps id 1 for a padding of its own', () => {
+  it("reserves id 1 for padding 'own'", () => {
     const vocabulary = Vocabulary.fromWords(['der', 'Brand'], { padding: 'own' })
     expect([vocabulary.size, vocabulary.firstId, vocabulary.paddingId]).toEqual([4, 2, 1])
     expect([...vocabulary.encode(['Brand', 'brand', 'der', '<pad>'])]).toEqual([3, UNK, 2, UNK])
@@ -32,7 +32,7 @@ describe('Vocabulary', () => {
     expect([shared.padding, shared.paddingId]).toEqual(['shared', UNK])
   })
 
-  it('decodes what it encoded, also words that are names of object properties', () => {
+  it('decodes what it encoded, also names of object properties', () => {
     const words = fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor')))
     fc.assert(
       fc.property(words, tokens => {
@@ -42,7 +42,7 @@ describe('Vocabulary', () => {
     )
   })
 
-  it('refuses a word twice, an id without a word and a count that is none', () => {
+  it('rejects a duplicate word, an invalid id and an invalid count', () => {
     const vocabulary = Vocabulary.fromWords(['der'])
     expect(() => Vocabulary.fromWords(['der', 'Brand', 'der'])).toThrow(
       "wanted distinct words, got 'der' twice",
@@ -71,7 +71,7 @@ describe('embeddingTable', () => {
     expect([...table]).toEqual([...row, ...row, 1, 2])
   })
 
-  it('fills the row of a padding of its own with zeros, and shifts the others', () => {
+  it("fills the row of padding 'own' with zeros, and shifts the others", () => {
     const vocabulary = Vocabulary.fromWords(['Krull', 'der'], { padding: 'own' })
     const table = embeddingTable(vocabulary, vectors, { unk: 'mean' })
     expect([...table]).toEqual([3, 4, 0, 0, 3, 4, 1, 2])
@@ -91,7 +91,7 @@ describe('embeddingTable', () => {
     expect(embeddingTable(vocabulary, wide, { seed: 2 })).not.toEqual(table)
   })
 
-  it('refuses data of another size, and a mean of nothing', () => {
+  it('rejects data of another size, and the mean of no vectors', () => {
     const vocabulary = Vocabulary.fromWords(['der'])
     expect(() => embeddingTable(vocabulary, { ...vectors, dim: 3 })).toThrow(
       expect.objectContaining({ code: 'ERR_SHAPE' }),
