@@ -1,6 +1,6 @@
 import { anySize, checkInteger, checkOptions, checkTensor, checkWord, type OptionNames } from '../check.js'
 import { gru, lstm, rnn } from '../ops/recurrent.js'
-import type { GruOptions, LstmWeights, RnnOptions } from '../ops/recurrentInput.js'
+import type { GruOptions, LstmWeights, RnnOptions } from '../ops/recurrentOptions.js'
 import { reshape } from '../ops/shape.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import type { Matrix, Tensor, Vector } from '../tensor.js'

@@ -9,6 +9,7 @@ export type Activations = Float | PackedSequence | PackedIds
 
 /** A module whose `forward` takes one value and returns one. */
 export interface Layer extends Module {
+  /** What the layer computes of x. */
   forward(x: Activations): Float | PackedSequence
 }
 

@@ -8,7 +8,10 @@ export class RecurrentState<R extends 2 | 3 = 3> {
   /** [L·D, B, H], or [L·D, H] for one sequence; [B, H] of a cell. */
   readonly h: Tensor<'float32', R>
 
-  /** @param h the hidden states. */
+  /**
+   * A state of given values.
+   * @param h the hidden states.
+   */
   constructor(h: Tensor<'float32', R>) {
     this.h = h
   }
@@ -34,7 +37,11 @@ export class LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
   /** [L·D, B, H], or [L·D, H] for one sequence; [B, H] of a cell. */
   readonly c: Tensor<'float32', R>
 
-  /** @param h the hidden states. @param c the cell states. */
+  /**
+   * A state of given values.
+   * @param h the hidden states.
+   * @param c the cell states.
+   */
   constructor(h: Tensor<'float32', R>, c: Tensor<'float32', R>) {
     super(h)
     this.c = c
