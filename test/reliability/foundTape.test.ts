@@ -81,7 +81,7 @@ describe('refused by name, and nothing is left', () => {
         )(),
     ],
     [
-      'customGrad: output: wanted a tensor, or several, got 3',
+      'customGrad: output: wanted a tensor or an array of tensors, got 3',
       () =>
         rnn.customGrad(
           () => ({ output: p(3), saved: rnn.exp(x) }),
