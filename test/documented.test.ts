@@ -147,7 +147,7 @@ const examples = all.flatMap(({ name, examples }) => examples.map(code => ({ nam
 // The numbers keep `LSTM` and `lstm` apart where file names ignore case.
 const programs = examples.map(({ name, code }, i) => ({ name, file: join(folder, `${i}-${name}.mts`), code }))
 let reported = ''
-let outputs: string[] = []
+let results: { output: string; failure: string | null }[] = []
 
 beforeAll(() => {
   mkdirSync(folder, { recursive: true })
@@ -157,8 +157,8 @@ beforeAll(() => {
   const runner = join(root, 'test', 'runPrograms.js')
   const modules = programs.map(({ file }) => file.replace(/mts$/, 'mjs'))
   const run = spawnSync(process.execPath, [runner, ...modules], { encoding: 'utf8', cwd: folder })
-  outputs = JSON.parse(run.stdout || '[]')
   if (run.status !== 0) throw new Error(run.stderr)
+  results = JSON.parse(run.stdout)
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -179,7 +179,9 @@ describe('the examples in docstrings', () => {
       const lines = example.code.trimEnd().split('\n')
       expect(lines.length, 'at most 12 lines').toBeLessThanOrEqual(12)
       expect(promised(example.code), 'a value to check').not.toEqual([])
-      expectPromised(example, outputs[i]!)
+      const { output, failure } = results[i]!
+      expect(failure).toBeNull()
+      expectPromised(example, output)
     },
   )
 })
