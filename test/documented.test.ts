@@ -12,18 +12,6 @@ const folder = join(root, 'build', 'docstrings')
 
 /** Public functions and classes that have no example yet. The list may only shrink. */
 const withoutExample: readonly string[] = [
-  // src/nn
-  'Dropout',
-  'Embedding',
-  'GRU',
-  'LSTM',
-  'Linear',
-  'LstmOutput',
-  'MaskCounter',
-  'Module',
-  'RNN',
-  'RecurrentModule',
-  'RecurrentOutput',
   // src/optim
   'ASGD',
   'Adagrad',

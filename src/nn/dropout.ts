@@ -4,7 +4,21 @@ import type { Generator } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
 
-/** Which mask comes next: the same seed and step give the same mask. Who goes on with a run sets `step`. */
+/**
+ * Which mask comes next: the same seed and step give the same mask. Who goes on with a run sets `step`.
+ *
+ * @example
+ * ```ts
+ * import { full, nn } from 'packed-rnn'
+ *
+ * const layer = new nn.Dropout({ p: 0.5 })
+ * const x = full([8], 1)
+ * const first = await layer.forward(x).toArray()
+ * layer.masks.step = 0
+ * const again = await layer.forward(x).toArray()
+ * console.log(again.every((value, i) => value === first[i]), layer.masks.step) // true 1
+ * ```
+ */
 export class MaskCounter {
   /** Drawn when the module was made. */
   readonly seed: number
@@ -22,7 +36,19 @@ export class MaskCounter {
   }
 }
 
-/** Inverted dropout (Srivastava et al. 2014, as torch.nn.Dropout) while training, and nothing after `eval()`. */
+/**
+ * Inverted dropout (Srivastava et al. 2014, as torch.nn.Dropout) while training, and nothing after `eval()`.
+ *
+ * @example
+ * ```ts
+ * import { full, nn } from 'packed-rnn'
+ *
+ * const layer = new nn.Dropout({ p: 0.5 })
+ * const x = full([1000], 1)
+ * console.log(new Set(await layer.forward(x).toArray()).size) // 2
+ * console.log(layer.eval().forward(x) === x) // true
+ * ```
+ */
 export class Dropout extends Module {
   /** A probability. */
   readonly p: number

@@ -13,7 +13,18 @@ export interface LinearOptions extends ModuleOptions {
   bias?: boolean
 }
 
-/** y = x Wᵀ + b, as torch.nn.Linear: `weight` [out, in] and `bias` [out] start uniform on ±1/√in. */
+/**
+ * y = x Wᵀ + b, as torch.nn.Linear: `weight` [out, in] and `bias` [out] start uniform on ±1/√in.
+ *
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'packed-rnn'
+ *
+ * const layer = new nn.Linear({ inFeatures: 3, outFeatures: 2 })
+ * console.log(layer.namedParameters().map(([name]) => name)) // ['weight', 'bias']
+ * console.log(layer.forward(zeros([4, 3])).shape) // [4, 2]
+ * ```
+ */
 export class Linear extends Module {
   /** [out, in] */
   readonly weight: Tensor<'float32', 2>

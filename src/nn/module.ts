@@ -36,6 +36,20 @@ export const moduleNames: OptionNames<ModuleOptions> = { device: true, generator
 /**
  * Named parameters, and whether they are being trained, as torch.nn.Module. Parameters escape every scope: they live until
  * the module is disposed. A model of your own extends it, makes its parts with `child`, and has a `forward`.
+ *
+ * @example
+ * ```ts
+ * import { nn, type PackedIds, packSequence } from 'packed-rnn'
+ *
+ * class Model extends nn.Module {
+ *   readonly embedding = this.child('embedding', new nn.Embedding({ numEmbeddings: 9, embeddingDim: 4 }))
+ *   readonly lstm = this.child('lstm', new nn.LSTM({ inputSize: 4, hiddenSize: 3 }))
+ *   readonly forward = (ids: PackedIds) => this.lstm.forward(this.embedding.forward(ids)).lastHidden()
+ * }
+ * const model = new Model({})
+ * console.log(model.forward(packSequence([[1, 2], [3]])).shape, model.parameters().length) // [2, 3] 5
+ * console.log(model.namedParameters()[1]?.[0]) // lstm.weight_ih_l0
+ * ```
  */
 export abstract class Module {
   /** Whether dropout is active. */
