@@ -102,7 +102,10 @@ interface Documented {
   examples: string[]
 }
 
-/** The functions and classes of a module and its namespaces: constants that are functions and classes that are exported as types, too. */
+/**
+ * The public functions and classes of a module and its namespaces. Constants that hold a function count, and so do classes
+ * of which only the type is exported.
+ */
 function callablesOf(module: ts.Symbol): ts.Symbol[] {
   return checker.getExportsOfModule(module).flatMap(exported => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
