@@ -3,8 +3,8 @@
  *
  * Invalid arguments, thrown by the call:
  *
- * - `ERR_INVALID_ARGUMENT`: an argument has the wrong type, an invalid value or an unknown name. Every other
- *   code below is more specific.
+ * - `ERR_INVALID_ARGUMENT`: an argument has the wrong type, an invalid value or an unknown name. The other
+ *   codes of this group are more specific.
  * - `ERR_SHAPE`: a tensor's shape, or the number of values, rows or tensors, doesn't fit.
  * - `ERR_DTYPE`: a tensor or array holds the wrong type of element.
  * - `ERR_DEVICE`: tensors are on different devices, or a `device` option is not a device.
@@ -18,8 +18,8 @@
  * - `ERR_DISPOSED`: a tensor was used after its memory was released.
  * - `ERR_GRAPH_FREED`: a second backward pass through a graph that the first one freed.
  * - `ERR_MODIFIED`: a tensor that a backward pass needs changed after the forward pass.
- * - `ERR_NO_GRADIENT`: a gradient was requested of a tensor that was not computed from one that requires
- *   gradients.
+ * - `ERR_NO_GRADIENT`: the tensor was not computed from any that requires a gradient, or `grad` was called for
+ *   an input that no output was computed from.
  *
  * Devices:
  *

@@ -42,8 +42,7 @@ function mulHigh(a: number, b: number): number {
 }
 
 /**
- * A stream of random numbers on the host, by Philox4x32-10 (Salmon et al. 2011). `seed` and `position` are
- * its whole state.
+ * A stream of random numbers on the host, by the counter-based Philox4x32-10 (Salmon et al. 2011).
  *
  * @example
  * ```ts
@@ -52,13 +51,16 @@ function mulHigh(a: number, b: number): number {
  * const one = new Generator(7)
  * const two = new Generator(7)
  * console.log(one.uniform() === two.uniform(), one.below(6) < 6) // true true
- * console.log(one.shuffle([1, 2, 3]).length, one.position === two.position) // 3 false
+ * console.log(one.shuffle(['a', 'b', 'c']), one.position) // ['b', 'a', 'c'] 2
  * ```
  */
 export class Generator {
   /** The key of its numbers. */
   readonly seed: number
-  /** The blocks of four numbers drawn so far. */
+  /**
+   * The blocks of four numbers drawn so far. A new generator with the same seed and stream, set to this
+   * position, continues with the next block.
+   */
   position = 0
   readonly #stream: number
   #block: [number, number, number, number] = [0, 0, 0, 0]

@@ -22,8 +22,8 @@ export function outlive<T extends { dispose(): void }>(kept: T): T {
  *
  * - the result: a tensor, or an array or object that contains tensors. They then belong to the outer scope.
  * - gradients (`grad`) and the state of optimisers.
- * - what the tape holds for a backward pass, until that has run or is garbage. Use `noGrad` if there won't be
- *   one.
+ * - what the tape holds for a backward pass, until the pass has run or the tape is garbage-collected. With
+ *   `noGrad` there is no tape.
  *
  * @example
  * ```ts

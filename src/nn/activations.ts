@@ -26,7 +26,17 @@ abstract class Activation extends Module {
   }
 }
 
-/** max(x, 0), as torch.nn.ReLU. */
+/**
+ * max(x, 0), as torch.nn.ReLU.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const y = new nn.ReLU().forward(tensor([-1, 2]))
+ * console.log(await y.toArray()) // Float32Array(2) [0, 2]
+ * ```
+ */
 export class ReLU extends Activation {
   /** @throws PackedRnnError if an option is unknown. */
   constructor(options: ModuleOptions = {}) {
@@ -34,7 +44,17 @@ export class ReLU extends Activation {
   }
 }
 
-/** tanh x, as torch.nn.Tanh. */
+/**
+ * tanh x, as torch.nn.Tanh.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const y = new nn.Tanh().forward(tensor([0]))
+ * console.log(await y.toArray()) // Float32Array(1) [0]
+ * ```
+ */
 export class Tanh extends Activation {
   /** @throws PackedRnnError if an option is unknown. */
   constructor(options: ModuleOptions = {}) {
@@ -42,7 +62,17 @@ export class Tanh extends Activation {
   }
 }
 
-/** 1 / (1 + exp −x), as torch.nn.Sigmoid. */
+/**
+ * 1 / (1 + exp −x), as torch.nn.Sigmoid.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const y = new nn.Sigmoid().forward(tensor([0]))
+ * console.log(await y.toArray()) // Float32Array(1) [0.5]
+ * ```
+ */
 export class Sigmoid extends Activation {
   /** @throws PackedRnnError if an option is unknown. */
   constructor(options: ModuleOptions = {}) {
@@ -50,7 +80,17 @@ export class Sigmoid extends Activation {
   }
 }
 
-/** x Φ(x), as torch.nn.GELU. */
+/**
+ * x Φ(x), as torch.nn.GELU.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const y = new nn.GELU().forward(tensor([0]))
+ * console.log(await y.toArray()) // Float32Array(1) [0]
+ * ```
+ */
 export class GELU extends Activation {
   /** @throws PackedRnnError if an option is unknown. */
   constructor(options: ModuleOptions = {}) {

@@ -16,7 +16,18 @@ export interface EmbeddingOptions extends ModuleOptions {
   paddingIdx?: number | null
 }
 
-/** A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal. */
+/**
+ * A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const layer = new nn.Embedding({ numEmbeddings: 10, embeddingDim: 4 })
+ * const words = layer.forward(packSequence([[3, 1], [3]]))
+ * console.log(layer.weight.shape, words.data.shape, words.sequences.rows) // [10, 4] [2, 4] 3
+ * ```
+ */
 export class Embedding extends Module {
   /** [V, I] */
   weight: Tensor<'float32', 2>

@@ -14,7 +14,18 @@ import type { Float, Vector } from '../tensor.js'
 import { Module } from './module.js'
 import { buffer } from './parameter.js'
 
-/** `crossEntropy` with fixed options, as torch.nn.CrossEntropyLoss. Class weights are a buffer. */
+/**
+ * `crossEntropy` with fixed options, as torch.nn.CrossEntropyLoss. Class weights are a buffer.
+ *
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'packed-rnn'
+ *
+ * const loss = new nn.CrossEntropyLoss({ labelSmoothing: 0.1 })
+ * const value = await loss.forward(zeros([2, 4]), [0, 3]).item()
+ * console.log(value.toFixed(4)) // 1.3863
+ * ```
+ */
 export class CrossEntropyLoss extends Module {
   /** The weight of each class [C], or null. */
   weight: Vector | null
@@ -35,7 +46,18 @@ export class CrossEntropyLoss extends Module {
   }
 }
 
-/** `nllLoss` with fixed options, as torch.nn.NLLLoss. Class weights are a buffer. */
+/**
+ * `nllLoss` with fixed options, as torch.nn.NLLLoss. Class weights are a buffer.
+ *
+ * @example
+ * ```ts
+ * import { logSoftmax, nn, zeros } from 'packed-rnn'
+ *
+ * const loss = new nn.NLLLoss({ reduction: 'sum' })
+ * const value = await loss.forward(logSoftmax(zeros([2, 4])), [0, 3]).item()
+ * console.log(value.toFixed(4)) // 2.7726
+ * ```
+ */
 export class NLLLoss extends Module {
   /** The weight of each class [C], or null. */
   weight: Vector | null
@@ -55,7 +77,17 @@ export class NLLLoss extends Module {
   }
 }
 
-/** `mseLoss` with fixed options, as torch.nn.MSELoss. */
+/**
+ * `mseLoss` with fixed options, as torch.nn.MSELoss.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const loss = new nn.MSELoss()
+ * console.log(await loss.forward(tensor([1, 2]), tensor([1, 4])).item()) // 2
+ * ```
+ */
 export class MSELoss extends Module {
   readonly #options: MseLossOptions
 
@@ -72,7 +104,17 @@ export class MSELoss extends Module {
   }
 }
 
-/** `bceWithLogits` with fixed options, as torch.nn.BCEWithLogitsLoss. */
+/**
+ * `bceWithLogits` with fixed options, as torch.nn.BCEWithLogitsLoss.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from 'packed-rnn'
+ *
+ * const loss = new nn.BCEWithLogitsLoss()
+ * console.log((await loss.forward(tensor([0, 0]), tensor([0, 1])).item()).toFixed(4)) // 0.6931
+ * ```
+ */
 export class BCEWithLogitsLoss extends Module {
   readonly #options: BceWithLogitsOptions
 

@@ -72,6 +72,16 @@ const names: OptionNames<RecurrentModuleOptions> = {
 /**
  * What the three modules share: PyTorch's parameter names (`weight_ih_l0`, `weight_hh_l0_reverse`, …) in PyTorch's
  * order, all uniform on ±1/√H to begin with; and the forms of a batch.
+ *
+ * @example
+ * ```ts
+ * import { nn } from 'packed-rnn'
+ *
+ * const options = { inputSize: 4, hiddenSize: 3, bidirectional: true }
+ * const layers: nn.RecurrentModule[] = [new nn.LSTM(options), new nn.GRU(options), new nn.RNN(options)]
+ * console.log(layers.map(layer => layer.weights[0]?.wIh.shape[0])) // [12, 9, 3]
+ * console.log(layers[2]?.namedParameters()[4]?.[0]) // weight_ih_l0_reverse
+ * ```
  */
 export abstract class RecurrentModule extends Module {
   readonly inputSize: number
@@ -198,6 +208,16 @@ export abstract class RecurrentModule extends Module {
  * A stack of LSTM layers, as torch.nn.LSTM: i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'),
  * c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c). Parameters `weight_ih_l0` [4H, I], `weight_hh_l0` [4H, R], `bias_ih_l0` and
  * `bias_hh_l0` [4H], …, gates i, f, g, o below each other, and `weight_hr_l0` [P, H], … with `projSize`.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const lstm = new nn.LSTM({ inputSize: 2, hiddenSize: 3, bidirectional: true })
+ * const x = packSequence([Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6)], { inputSize: 2 })
+ * const { output, hN, cN } = lstm.forward(x)
+ * console.log(output.data.shape, hN.shape, cN.shape) // [3, 6] [2, 2, 3] [2, 2, 3]
+ * ```
  */
 export class LSTM extends RecurrentModule {
   /** P, or 0. */
@@ -253,6 +273,15 @@ export class LSTM extends RecurrentModule {
  * A stack of GRU layers, as torch.nn.GRU: r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')),
  * h = (1 − z) ⊙ n + z ⊙ h. Parameters `weight_ih_l0` [3H, I], `weight_hh_l0` [3H, H], `bias_ih_l0` and `bias_hh_l0` [3H],
  * …, gates r, z, n below each other.
+ *
+ * @example
+ * ```ts
+ * import { nn, zeros } from 'packed-rnn'
+ *
+ * const gru = new nn.GRU({ inputSize: 2, hiddenSize: 3 })
+ * const states = gru.forward(zeros([5, 2])) // one sequence of five tokens
+ * console.log(states.output.shape, states.hN.shape) // [5, 3] [1, 3]
+ * ```
  */
 export class GRU extends RecurrentModule {
   /** Whether the reset gate acts after the product, as in PyTorch. */
@@ -297,6 +326,17 @@ export class GRU extends RecurrentModule {
 /**
  * A stack of Elman layers, as torch.nn.RNN: h = φ(W x + b + U h + b'). Parameters `weight_ih_l0` [H, I], `weight_hh_l0`
  * [H, H], `bias_ih_l0` and `bias_hh_l0` [H], ….
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const rnn = new nn.RNN({ inputSize: 2, hiddenSize: 3, nonlinearity: 'relu' })
+ * const x = packSequence([Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6)], { inputSize: 2 })
+ * const { hN } = rnn.forward(x)
+ * const next = rnn.forward(x, { h0: hN })
+ * console.log(hN.shape, next.output.data.shape) // [1, 2, 3] [3, 3]
+ * ```
  */
 export class RNN extends RecurrentModule {
   /** φ */

@@ -14,6 +14,16 @@ export interface OutputForm {
 /**
  * The result of a recurrent module, in the form O of its input, with methods that reduce it to one vector for each sequence:
  * [B, C], where B is 1 for one sequence alone. An empty sequence keeps its initial state; everything else of it is zeros.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const gru = new nn.GRU({ inputSize: 1, hiddenSize: 3, bidirectional: true })
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const states = gru.forward(x)
+ * console.log(states.lastHidden().shape, states.maxPool().shape, states.concatPool().shape) // [2, 6] [2, 6] [2, 18]
+ * ```
  */
 export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends 2 | 3 = 3> {
   /** The hidden state after each token: D·R numbers, forward direction first. */
@@ -68,7 +78,19 @@ export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends
   }
 }
 
-/** The result of an LSTM. */
+/**
+ * The result of an LSTM.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const lstm = new nn.LSTM({ inputSize: 1, hiddenSize: 3, numLayers: 2 })
+ * const x = packSequence([Float32Array.of(1, 2, 3), Float32Array.of(4)], { inputSize: 1 })
+ * const states = lstm.forward(x)
+ * console.log(states.cN.shape, states.lastHidden().shape) // [2, 2, 3] [2, 3]
+ * ```
+ */
 export class LstmOutput<
   O extends SequenceBatch = PackedSequence,
   R extends 2 | 3 = 3,

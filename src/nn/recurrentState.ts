@@ -3,6 +3,15 @@ import type { Tensor } from '../tensor.js'
 /**
  * The state of a GRU or an Elman network after each sequence: it comes out of `forward` and goes into the next call.
  * R is 3, or 2 for one sequence without a batch dimension and for cells.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn } from 'packed-rnn'
+ *
+ * const gru = new nn.GRU({ inputSize: 2, hiddenSize: 4 })
+ * const { state } = gru.forward(randn([5, 3, 2])) // [T, B, I]
+ * console.log(gru.forward(randn([1, 3, 2]), state).state.h.shape) // [1, 3, 4]
+ * ```
  */
 export class RecurrentState<R extends 2 | 3 = 3> {
   /** [L·D, B, H], or [L·D, H] for one sequence; [B, H] of a cell. */
@@ -32,7 +41,20 @@ export class RecurrentState<R extends 2 | 3 = 3> {
   }
 }
 
-/** The state of an LSTM after each sequence: hidden states h and cell states c. */
+/**
+ * The state of an LSTM after each sequence: hidden states h and cell states c.
+ *
+ * @example
+ * ```ts
+ * import { nn, packSequence } from 'packed-rnn'
+ *
+ * const lstm = new nn.LSTM({ inputSize: 2, hiddenSize: 4 })
+ * const window = packSequence([new Float32Array(6)], { inputSize: 2 })
+ * let state: nn.LstmState | null = null
+ * for (let i = 0; i < 3; i++) state = lstm.forward(window, state).state.detach()
+ * console.log(state?.h.shape) // [1, 1, 4]
+ * ```
+ */
 export class LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
   /** [L·D, B, H], or [L·D, H] for one sequence; [B, H] of a cell. */
   readonly c: Tensor<'float32', R>
