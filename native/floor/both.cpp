@@ -1,5 +1,6 @@
-// What the headers of GCC 12 ask of the C and C++ libraries, and those of 2018 do not have: for this binary
-// alone. The names are ours, with the linker's beside, because all that stands in namespace std is exported.
+// Functions that the headers of GCC 12 need and the C and C++ libraries of 2018 lack, for this binary alone.
+// The names are ours, and the linker's names are given beside them, because everything in namespace std is
+// exported.
 #include <new>
 
 namespace packed_rnn {

@@ -1,4 +1,5 @@
-// 48 KB of shared memory of the launch's and a few bytes of the kernel's own, more than a kernel has unasked.
+// 48 KB of dynamic shared memory plus a few bytes of the kernel's own: more than is allowed without
+// configuration.
 #include "harness.h"
 
 namespace unasked_shared_total {
