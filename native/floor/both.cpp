@@ -5,11 +5,11 @@
 
 namespace packed_rnn {
 
-// Whether libstdc++ may count references without atomic operations: never, which is always right.
+// Whether libstdc++ may count references without atomic operations. Never is always right.
 [[gnu::visibility("hidden")]] extern const char single_threaded asm("__libc_single_threaded");
 const char single_threaded = 0;
 
-// std::allocator's, where it is asked for more than any address space holds.
+// std::allocator calls this if more memory is requested than any address space holds.
 [[noreturn, gnu::visibility("hidden")]] void badArrayNewLength() asm("_ZSt28__throw_bad_array_new_lengthv");
 void badArrayNewLength() { throw std::bad_array_new_length(); }
 

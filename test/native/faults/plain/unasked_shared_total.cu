@@ -1,5 +1,4 @@
-// 48 KB of dynamic shared memory plus a few bytes of the kernel's own: more than is allowed without
-// configuration.
+// 48 KB of dynamic shared memory and a few bytes of the kernel's own: together more than the default limit.
 #include "harness.h"
 
 namespace unasked_shared_total {
