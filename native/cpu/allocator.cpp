@@ -68,7 +68,7 @@ Allocator::Free::node_type Allocator::fresh(std::size_t size) {
   };
   data = ask();
   if (data == nullptr) {
-    // Memory in reserve may be what is missing now.
+    // Freeing the reserve may free enough.
     std::unique_lock lock(mutex_);
     Free kept = excess(0);
     lock.unlock();

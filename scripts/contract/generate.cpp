@@ -1,4 +1,5 @@
-// Prints the TypeScript of the ops of native/ops, one file for each family. scripts/contract.js compiles and runs this.
+// Prints the TypeScript of the ops of native/ops, one file for each family. scripts/contract.js compiles and
+// runs this.
 #include <cstdio>
 #include <string>
 
@@ -10,7 +11,8 @@ namespace {
 
 std::string str(std::string_view s) { return std::string(s); }
 
-// The text of one op: the members of its arguments, the statements that write its numbers, and the passed arguments.
+// The text of one op: the members of its arguments, the statements that write its numbers, and the passed
+// arguments.
 struct Text {
   std::string members, numbers, passed;
   int count = 0;

@@ -14,8 +14,6 @@ export function releaseFaults(version, lockedVersion, changelog) {
       ? []
       : [`package-lock.json: wanted version ${version}, got ${lockedVersion}`]),
     ...unknown.map(part => `CHANGELOG.md: wanted ${PARTS.join(', ')}, got ${part}`),
-    ...(parts.length > 0
-      ? []
-      : [`CHANGELOG.md: ${heading}: wanted a part ${PARTS.join(', ')}, got none`]),
+    ...(parts.length > 0 ? [] : [`CHANGELOG.md: ${heading}: wanted a part ${PARTS.join(', ')}, got none`]),
   ]
 }

@@ -46,7 +46,7 @@ void* DeviceMemory::allocate(std::size_t bytes) {
   cudaError_t status = cudaSetDevice(ordinal_);
   if (status == cudaSuccess) status = cudaMalloc(&data, size);
   if (status == cudaErrorMemoryAllocation) {
-    // Memory in reserve may be what is missing now.
+    // Freeing the reserve may free enough.
     cudaGetLastError();
     trim(0);
     status = cudaMalloc(&data, size);
