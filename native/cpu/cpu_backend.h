@@ -62,7 +62,7 @@ struct CpuCeilings {
   double bandwidth;   // bytes a second of the team through a = b + s c, two read and one written
 };
 
-// The backends that may run on this CPU, the best first.
+// The CPU backends of all instruction sets and precisions, the best first.
 struct CpuCandidate {
   const char* name;  // of the instruction set
   Precision precision;
