@@ -1,23 +1,24 @@
-// Everything that only a GPU can tell, in one run, on a machine with a driver and Node and nothing else:
+// All measurements and checks that need a GPU, in one run, on a machine that only has a driver and Node:
 //
 //   node bench/gpu.js [--device cuda] [--precision tf32] [--seconds 330] [--documents 9245] [--out DIR]
 //   node bench/gpu.js --report DIR
 //
-//   device     opens it, and compares layers with a float64 reference
+//   device     opens the device, and compares layers with a float64 reference
 //   driver     every op on small shapes in C++, without Node
-//   suite      the device suite, by a runner that needs no package
-//   epochs     seconds of an epoch of the workloads A, B and C, with PyTorch beside them where python3 (or PYTHON) has it
-//   steps      microseconds of a layer-step of long texts, by events
-//   ncu        the resident kernels, the product and sumRows, where it is installed and allowed
+//   suite      the device suite, with a runner that needs no package
+//   epochs     seconds of an epoch of the workloads A, B and C, and PyTorch's if python3 (or PYTHON) has it
+//   steps      microseconds of a layer-step of long texts, measured with events
+//   ncu        the resident kernels, the product and sumRows, if ncu is installed and allowed
 //   memcheck, racecheck, synccheck
-//              the driver under compute-sanitizer, where that is installed and allowed
+//              the driver under compute-sanitizer, if that is installed and allowed
 //
-// Each part is a process with a limit of its own, and what it finds is in DIR/results.jsonl at once: a run that is cut off loses
-// nothing. --seconds scales the limits. --report makes the Markdown and the page of what is there. Exits with 1 where something is wrong; what
-// could not be measured says why, and is not wrong. `--device cpu` tries it all on the CPU.
+// Each part is a process with its own time limit. It appends each result to DIR/results.jsonl at once, so a run that is cut
+// off loses nothing. --seconds scales the limits. --report makes the Markdown and the page from the existing results. The
+// exit code is 1 if something is wrong. A part that could not run reports the reason, which is not an error. `--device cpu`
+// runs everything on the CPU.
 //
-// Before: npm install && npm run build:cuda && npm run build:gpu; or npm run pack:gpu, which makes a folder for a machine
-// that has not even Node.
+// Before: npm install && npm run build:cuda && npm run build:gpu. For a machine without Node, npm run pack:gpu makes a
+// folder that contains it.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,7 +40,7 @@ const { values } = parseArgs({
   },
 })
 
-// A machine that only runs what was packed has no program that draws.
+// A packed folder has no library that draws pages.
 const draws = existsSync(new URL('../node_modules/linkedom', import.meta.url))
 if (values.report !== undefined) {
   await writeResults(values.report, draws)
@@ -56,7 +57,7 @@ async function run() {
   })
   const { device, precision = null } = values
   const kind = device.split(':')[0]
-  // npm and run.sh go to another folder first.
+  // npm and run.sh change the working directory first.
   const out =
     values.out === undefined
       ? fileURLToPath(new URL('./results/gpu', import.meta.url))

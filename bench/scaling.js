@@ -1,6 +1,6 @@
-// How one LSTM layer's speed moves with the shape of the work: threads, batch, length and hidden size, one at a time, and
-// with the precision where the CPU has bfloat16. Rows of 300 random numbers, forward for inference and forward with backward for
-// training, in interleaved rounds; the rate of float32 multiply-adds that the machine gives is probed between them.
+// Measures how one LSTM layer's speed depends on the shape of the work: threads, batch, length and hidden size, one at a
+// time, and on the precision if the CPU has bfloat16. Rows have 300 random numbers. It times forward for inference and
+// forward with backward for training, in interleaved rounds, and measures the rate of float32 multiply-adds in between.
 //
 //   node bench/scaling.js [--rounds N] [--json FILE]
 import { readFile, writeFile } from 'node:fs/promises'
@@ -20,11 +20,11 @@ const { values } = parseArgs({
 })
 const gnad = JSON.parse(await readFile(new URL('./gnad-lengths.json', import.meta.url), 'utf8')).lengths
 const all = Math.max(2, cpus().length)
-// The lengths are sorted, and there are 712: every 241st is a fair draw, and comes round only when all were there.
+// There are 712 lengths, and they are sorted. Taking every 241st is a fair sample that uses each once before any repeats.
 const article = b => gnad[(356 + 241 * b) % gnad.length]
 const articles = count => Array.from({ length: count }, (_, b) => article(b))
 const equal = length => Array.from({ length: Math.max(1, Math.round(TOKENS / length)) }, () => length)
-/** As many of the articles as make about so many tokens. */
+/** As many articles as have about `tokens` tokens. */
 const upTo = tokens => {
   const lengths = []
   for (let sum = 0; sum < tokens; sum += lengths.at(-1)) lengths.push(article(lengths.length))
@@ -123,7 +123,7 @@ for (const shape of shapes) {
       gflopsOfPeak: Math.round(peak / 1e9),
     },
     inference: of('inference', 1),
-    // The gradient of x is computed too: three products for each forward one.
+    // The gradient of x is computed too, so there are three products for each forward one.
     training: of('training', 3),
   }
   results.push(row)

@@ -1,5 +1,5 @@
-// What skipping a vanished gradient gives: the time of a training step whose loss reads the last states alone, beside that of one
-// whose loss reads the mean of all states, with the initial parameters and after some epochs of training.
+// Measures the gain from skipping vanished gradients: the time of a training step whose loss reads only the last states,
+// next to that of a step whose loss reads the mean of all states, with the initial parameters and after some epochs.
 //
 //   node bench/vanished.js --data ARTICLES [--articles N] [--epochs N] [--cases A,B,C] [--rounds N] [--json FILE]
 //
@@ -37,7 +37,7 @@ process.stdout.write(
   `${cpus()[0].model}, ${cpu.instructions}; ${data.documents.length} articles of ${data.tokens} tokens\n`,
 )
 
-/** Milliseconds of a step on the first batch with these parameters: the least of some rounds, and the medians. */
+/** The median milliseconds of a step on the first batch with these parameters, for both losses, and their ratio. */
 async function timeSteps(spec, state) {
   const sides = ['mean', 'final'].map(pooling => ({ pooling, times: [] }))
   for (const side of sides) {

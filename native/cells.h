@@ -1,9 +1,9 @@
-// The equations of the recurrent cells and of the optimisers, once, for every device.
+// The equations of the recurrent cells and of the optimisers, written once for all devices.
 //
-// A math policy M says what a number is: M::V is a float in a CUDA thread and a SIMD vector on the CPU;
-// M::sigmoid, M::tanh, M::sqrt, M::max, M::splat and M::fma(a, b, c) = a b + c compute on it; M::power and
-// M::root compute an optimiser's scalars in double precision. Nothing is contracted behind our back
-// (-ffp-contract=off), so these bits depend on M alone.
+// A math policy M defines the number type: M::V is a float in a CUDA thread and a SIMD vector on the CPU.
+// M::sigmoid, M::tanh, M::sqrt, M::max, M::splat and M::fma(a, b, c) = a b + c compute on it. M::power and
+// M::root compute an optimiser's scalars in double precision. The compiler contracts nothing
+// (-ffp-contract=off), so the bits depend only on M.
 #pragma once
 
 #include "backend.h"
@@ -11,9 +11,9 @@
 
 namespace packed_rnn {
 
-// A layer's arithmetic in columns: each unit has `count` of them, and column q of a unit takes its input
-// weights from gate input[q] of the parameters and its recurrent weights from gate hidden[q], -1: from none.
-// Its bias is the sum of those gates' biases.
+// A layer's arithmetic in columns. Each unit has `count` columns. Column q of a unit takes its input weights
+// from gate input[q] of the parameters and its recurrent weights from gate hidden[q]; -1: no weights. Its
+// bias is the sum of those gates' biases.
 struct Columns {
   int count;
   int input[4];
@@ -24,7 +24,7 @@ constexpr PACKED_RNN_INLINE Columns columnsOf(Cell cell) {
     case Cell::lstm:
       return {4, {0, 1, 2, 3}, {0, 1, 2, 3}};
     case Cell::gru:
-      // The reset gate multiplies the recurrent part of n alone, so the two parts are two columns.
+      // The reset gate multiplies only the recurrent part of n, so the two parts are two columns.
       return {4, {0, 1, 2, -1}, {0, 1, -1, 2}};
     case Cell::resetFirstGru:
       return {3, {0, 1, 2}, {0, 1, 2}};
@@ -53,7 +53,7 @@ struct LstmCell {
   }
 };
 
-// With dh and dc, the gradients of h and of c from all that follows: the gradients of the four
+// Given dh and dc, the gradients of h and of c from all later steps: the gradients of the four
 // pre-activations and of c₋₁.
 template <class M>
 struct LstmCellBackward {
@@ -84,7 +84,7 @@ struct LstmCellBackward {
 template <class M>
 struct GruCell {
   using V = typename M::V;
-  V r, z, n, q;  // pre-activations in; gates, and q as it was, out
+  V r, z, n, q;  // pre-activations in; gates and unchanged q out
   V h;           // h₋₁ in, h out
 
   PACKED_RNN_INLINE void forward() {
@@ -95,12 +95,12 @@ struct GruCell {
   }
 };
 
-// With dh: the gradients of the pre-activations and of q, and what of dh reaches h₋₁ directly.
+// Given dh: the gradients of the pre-activations and of q, and the part of dh that reaches h₋₁ directly.
 template <class M>
 struct GruCellBackward {
   using V = typename M::V;
   V r, z, n, q;  // gates and q in, gradients of the pre-activations and of q out
-  V dh;          // dh in, the part of dh₋₁ that goes around the gates out
+  V dh;          // dh in; out: the part of dh₋₁ that bypasses the gates
 
   PACKED_RNN_INLINE void backward(V previousH) {
     const V one = M::splat(1.0f);
@@ -115,8 +115,8 @@ struct GruCellBackward {
   }
 };
 
-// The GRU of the original paper, where the reset gate acts on the state before the product: q is the
-// recurrent part that the caller computes from r h₋₁.
+// The GRU of the original paper, where the reset gate acts on the state before the product. The caller
+// computes the recurrent part q from r h₋₁.
 //   r = σ(aᵣ)  z = σ(a_z)  n = tanh(aₙ + q)  h = n + z (h₋₁ - n)
 template <class M>
 struct ResetFirstGruCell {
@@ -124,7 +124,7 @@ struct ResetFirstGruCell {
 
   static PACKED_RNN_INLINE V newState(V n, V z, V previousH) { return M::fma(z, previousH - n, n); }
 
-  // Gradients of the pre-activations of z and n; dh becomes what goes around the gates.
+  // Gradients of the pre-activations of z and n; dh becomes the part that bypasses the gates.
   static PACKED_RNN_INLINE void backward(V z, V n, V previousH, V& dh, V& dZ, V& dN) {
     const V one = M::splat(1.0f);
     dZ = dh * (previousH - n) * z * (one - z);
@@ -132,7 +132,7 @@ struct ResetFirstGruCell {
     dh = dh * z;
   }
 
-  // With dReset, the gradient of r h₋₁: that of r's pre-activation; dh takes its part.
+  // Given dReset, the gradient of r h₋₁: returns the gradient of r's pre-activation and adds the rest to dh.
   static PACKED_RNN_INLINE V backwardReset(V r, V previousH, V dReset, V& dh) {
     dh = M::fma(dReset, r, dh);
     return dReset * previousH * r * (M::splat(1.0f) - r);
@@ -160,17 +160,18 @@ struct ElmanCell {
 };
 
 // The steps of optimisers on one parameter, in PyTorch's order of operations (torch.optim). `t` is the number
-// of the parameter's step, from 1. Flags are the same for a whole tensor, so a branch on one is free beside
-// the memory that a step reads and writes.
+// of the parameter's step, from 1. Flags are the same for a whole tensor. A branch on one costs nothing next
+// to the memory that a step reads and writes.
 
-// a + s b, but a where s is 0: there an infinite b would make it NaN. Weight decay is g + λ p. What shrinks p
-// is p - λ p and not (1 - λ) p, because 1 - λ rounds by more than a small λ is worth, and alike in each step.
+// a + s b, or a if s is 0, because 0 times an infinite b would be NaN. Weight decay is g + λ p. Decoupled
+// decay is p - λ p and not (1 - λ) p: 1 - λ rounds by more than a small λ is worth, in the same direction in
+// each step.
 template <class M>
 PACKED_RNN_INLINE typename M::V addScaled(typename M::V a, float s, typename M::V b) {
   return s == 0.0f ? a : M::fma(b, M::splat(s), a);
 }
 
-// The gradient of what is made small: of the loss, or with `maximize` of its negative, with λ/2 p² added.
+// The gradient of the quantity to minimise: the loss, or with `maximize` its negative, plus λ/2 p².
 template <class M>
 PACKED_RNN_INLINE typename M::V descended(typename M::V gradient, bool maximize, float weightDecay,
                                           typename M::V parameter) {
@@ -209,7 +210,7 @@ struct SgdRule {
 // Keeps AdamRule::isNegligible away from the smallest and the largest numbers.
 constexpr float kNegligibleScale = 0x1p40f;
 
-// Adam's step in numbers; `rest` as in AdamScalars.
+// The scalars of a step of Adam; `rest` as in AdamScalars.
 template <class M>
 PACKED_RNN_INLINE AdamScalars adamScalars(const AdamOptions& o, double t, float rest) {
   AdamScalars s;
@@ -259,7 +260,7 @@ struct AdamRule {
     update(parameter, mean, divisor);
   }
 
-  // The same bits, and faster where m has decayed: M::all asks for all lanes at once.
+  // The same bits as `step`, but faster if m has decayed. M::all tests all lanes at once.
   PACKED_RNN_INLINE void stepAgain(V& parameter, V gradient, V& mean, V& variance, V& maximum) const {
     const V divisor = moments(parameter, gradient, mean, variance, maximum);
     parameter = addScaled<M>(parameter, growth, parameter);
@@ -267,7 +268,7 @@ struct AdamRule {
   }
 
  private:
-  // m and v; returns what p's update is divided by the root of.
+  // Updates m and v. The update of p divides by the root of the returned value.
   PACKED_RNN_INLINE V moments(V parameter, V gradient, V& mean, V& variance, V& maximum) const {
     gradient = descended<M>(gradient, maximize, weightDecay, parameter);
     mean = M::fma(gradient - mean, rate1, mean);
@@ -281,10 +282,10 @@ struct AdamRule {
     parameter = parameter - stepSize * mean / (M::sqrt(divisor) / rootCorrection + epsilon);
   }
 
-  // Whether `update` leaves p as it is, found without its root and divisions: |u| < 2⁻²⁵ |p| rounds to p.
-  // With c = √(1 - β₂ᵗ), u² is at most (s m c)² / (v + (ε c)²); both sides below are 2⁸⁰ times that
-  // comparison's. 2⁻²⁶ for 2⁻²⁵ leaves a factor of 4 for roundings. A NaN, and a right side near the smallest
-  // or the largest numbers, says no.
+  // Whether `update` leaves p unchanged, without its root and divisions: |u| < 2⁻²⁵ |p| rounds to p. With c =
+  // √(1 - β₂ᵗ), u² is at most (s m c)² / (v + (ε c)²). Both sides below are that comparison's times 2⁸⁰. 2⁻²⁶
+  // instead of 2⁻²⁵ leaves a factor of 4 for roundings. The result is false for NaN, and if the right side is
+  // near the smallest or the largest numbers.
   PACKED_RNN_INLINE auto isNegligible(V parameter, V mean, V divisor) const {
     const V left = mean * updateScale;
     const V place = parameter * M::splat(kNegligibleScale * 0x1p-26f);
@@ -303,7 +304,7 @@ struct AsgdRule {
   float weightDecay, growth;  // growth: -λ η
   bool averages, maximize;
 
-  // `rate` is nextRate of the step before.
+  // `rate` is nextRate of the previous step.
   PACKED_RNN_INLINE AsgdRule(const AsgdOptions& o, double t, float rate) {
     const double eta = t == 1 ? o.learningRate : rate;
     const double age = t - 1 - o.t0;
@@ -357,7 +358,7 @@ struct AdagradRule {
     V square = sum;
     if (centered) {
       average = M::fma(gradient, add, average * keep);
-      // A variance, which roundings may take below 0 where the gradients are all the same.
+      // A variance: rounding may make it negative if all gradients are the same.
       square = M::max(M::splat(0.0f), M::fma(-average, average, sum));
     }
     if (!hasMomentum) {

@@ -1,5 +1,6 @@
-// The functions of single elements and their derivatives, once, for every device. M is a math policy as in
-// cells.h; a number is a float in a CUDA thread and a SIMD vector on the CPU, and so is a comparison of them.
+// Elementwise functions and their derivatives, written once for all devices. M is a math policy as in
+// cells.h. A number is a float in a CUDA thread and a SIMD vector on the CPU, and so is a comparison of
+// numbers.
 #pragma once
 
 #include "ops/elementwise.h"
@@ -11,16 +12,16 @@ template <class M>
 struct Functions {
   using V = typename M::V;
 
-  // 1 and 0 of a comparison.
+  // A comparison as 1 or 0.
   template <class Mask>
   static PACKED_RNN_INLINE V number(Mask mask) {
     return mask ? M::splat(1.0f) : M::splat(0.0f);
   }
   static PACKED_RNN_INLINE V magnitude(V x) { return x < 0.0f ? -x : x; }
-  // Φ(x), the normal distribution's, which gelu(x) = x Φ(x) takes (Hendrycks and Gimpel 2016).
+  // Φ(x) of the normal distribution, for gelu(x) = x Φ(x) (Hendrycks and Gimpel 2016).
   static PACKED_RNN_INLINE V normal(V x) { return 0.5f * (1.0f + M::erf(x * 0.707106781f)); }
 
-  // All functions but `copy`, of the operands that they have.
+  // All functions except `copy`. Each uses the operands that it has.
   template <Function f>
   static PACKED_RNN_INLINE V apply(V a, V b, V c) {
     const V zero = M::splat(0.0f);
@@ -46,7 +47,7 @@ struct Functions {
     if constexpr (f == Function::gt) return number(a > b);
     if constexpr (f == Function::lt) return number(a < b);
     if constexpr (f == Function::where) return a != 0.0f ? b : c;
-    // A NaN in a stays one.
+    // NaN in a stays NaN.
     if constexpr (f == Function::clamp) {
       const V low = a < b ? b : a;
       return low > c ? c : low;
@@ -62,12 +63,12 @@ struct Functions {
     if constexpr (f == Function::geluBackward)
       return b * (normal(a) + a * (0.398942280f * M::exp(-0.5f * a * a)));
     if constexpr (f == Function::divBackward) return -(c * a / b);
-    // d aᵇ = b aᵇ⁻¹, and 0 where b is 0 also at a = 0
+    // d aᵇ = b aᵇ⁻¹; 0 if b is 0, also at a = 0
     if constexpr (f == Function::powBackward) return b == 0.0f ? zero : c * b * M::pow(a, b - 1.0f);
-    // aᵇ log a, and 0 at a = 0 where b is not negative
+    // aᵇ log a; 0 at a = 0 if b is not negative
     if constexpr (f == Function::powBackwardExponent)
       return (a == 0.0f) & (b >= 0.0f) ? zero : c * M::pow(a, b) * M::log(a);
-    // Equals share the gradient.
+    // Equal operands share the gradient.
     if constexpr (f == Function::maximumBackward) return a > b ? c : a == b ? 0.5f * c : zero;
     if constexpr (f == Function::minimumBackward) return a < b ? c : a == b ? 0.5f * c : zero;
     return a;

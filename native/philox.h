@@ -1,5 +1,5 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random integers as a
-// function of a key and a counter, the same on the host (src/random.ts) and on every device.
+// function of a key and a counter. The host (src/random.ts) and every device compute the same integers.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #if defined(__CUDACC__)
 #define PACKED_RNN_INLINE __host__ __device__ __forceinline__
 #else
-// always_inline: no copy of these may be merged between translation units of different instruction sets.
+// always_inline: copies of these must not be merged between translation units of different instruction sets.
 #define PACKED_RNN_INLINE inline __attribute__((always_inline))
 #endif
 
@@ -31,7 +31,7 @@ PACKED_RNN_INLINE PhiloxBlock philox(std::uint64_t key, PhiloxBlock counter) {
   return counter;
 }
 
-// The third word of a draw's counters, where a mask has the number of a sequence.
+// The third word of a draw's counters; a mask has a sequence's number there.
 constexpr std::uint32_t kDrawn = 0xffffffffu;
 // In [0, 1), a multiple of 2^-24.
 PACKED_RNN_INLINE float uniformOf(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }

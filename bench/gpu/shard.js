@@ -1,5 +1,5 @@
-// A shard of the device suite, in as many processes as it takes: a device that is lost, a crash and a test that hangs cost that test, and
-// the next process goes on behind it. A test that fails is a finding at once.
+// Runs a shard of the device suite, in as many processes as needed. A lost device, a crash or a test that hangs only costs
+// that test, and the next process continues after it. A test that fails is recorded as a finding at once.
 //
 //   node bench/gpu/shard.js FINDINGS KIND K/N SECONDS
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'

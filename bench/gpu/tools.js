@@ -1,4 +1,4 @@
-/** The parts of bench/gpu.js that need more than the package: the driver, alone and under NVIDIA's tools, and the device suite. */
+/** The parts of bench/gpu.js that need more than the package: the driver, alone and with NVIDIA's tools, and the device suite. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url'
 const at = path => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const SHARDS = 4
 const SANITIZERS = ['memcheck', 'racecheck', 'synccheck']
-/** Cases of `driver --profile` by a part of their names, and their seconds. */
+/** Parts of the names of `driver --profile` cases, and their seconds. */
 const PROFILED = { lstm: 15, product: 10, sums: 10 }
 
-/** How the tools say that they may not look at this machine: a result, and nothing wrong. */
+/** Messages of tools that are not allowed on this machine. This is a result, not an error. */
 const REFUSAL = /ERR_NVGPUCTRPERM|LibraryNotLoaded|Device not supported/
 const refusalIn = output =>
   output
@@ -18,7 +18,7 @@ const refusalIn = output =>
     .find(line => REFUSAL.test(line))
     ?.trim() ?? null
 
-/** Ends with the process that runs the parts. */
+/** A command that ends when the process that runs the parts ends. */
 const watched = (seconds, command) => [
   process.execPath,
   at('bench/gpu/watched.js'),
@@ -26,7 +26,7 @@ const watched = (seconds, command) => [
   ...command,
 ]
 
-/** What ncu is asked for, and the name of each in the results. */
+/** The metrics that ncu measures, and the name of each in the results. */
 const METRICS = {
   'gpu__time_duration.sum': 'time',
   'sm__throughput.avg.pct_of_peak_sustained_elapsed': 'SM',
@@ -35,7 +35,7 @@ const METRICS = {
   launch__registers_per_thread: 'registers',
 }
 
-/** Every op on small shapes, in C++: no Node, no queue. It opens the library by itself. */
+/** Every op on small shapes in C++, without Node or a queue. The driver opens the library itself. */
 export function driverPart(library) {
   const driver = at('build/gpu/driver')
   return {
@@ -64,7 +64,7 @@ export function suiteParts(findings, kind) {
 export function profileParts(findings, library, kind) {
   const driver = at('build/gpu/driver')
   const ncu = toolOf('ncu')
-  // By itself it sets the clocks, which are not ours.
+  // By default ncu changes the clocks. This machine's clocks must stay unchanged.
   const options = [
     '--csv',
     '--page',
@@ -89,7 +89,7 @@ export function profileParts(findings, library, kind) {
   }))
 }
 
-/** Lines of CSV, of which the first names the columns and the second the units. */
+/** Parses lines of CSV. The first names the columns, the second the units. */
 function profileOf(output) {
   const lines = output.split('\n').filter(line => line.startsWith('"'))
   const cells = lines.map(line => [...line.matchAll(/"((?:[^"]|"")*)"/g)].map(([, cell]) => cell))
@@ -124,7 +124,7 @@ export function sanitizerParts(findings, library, kind) {
       if (refusal !== null) return refusal
       const summary = /(?:ERROR|RACECHECK) SUMMARY: (.*)/.exec(output)?.[1] ?? 'no summary'
       const cases = (output.match(/^ *[\d.]+ s {2}/gm) ?? []).length
-      // Cut off it has no summary, and what it had found until then is in its lines.
+      // A run that was cut off has no summary, but its lines show what it had found.
       const wrong =
         /^[1-9]\d* (errors?|hazards?)/.test(summary) ||
         /========= (Invalid|Error: |Race|Barrier|Program hit)/.test(output)
@@ -134,7 +134,7 @@ export function sanitizerParts(findings, library, kind) {
   }))
 }
 
-/** Where a tool of the toolkit is; null where there is none. */
+/** The path of a tool of the toolkit, or null if it is not installed. */
 function toolOf(name) {
   const versions = '/opt/nvidia/nsight-compute'
   const places = [

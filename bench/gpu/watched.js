@@ -1,4 +1,5 @@
-// Runs a program, and ends it when the process that started this one is gone: node bench/gpu/watched.js SECONDS PROGRAM [ARGUMENT …]
+// Runs a program, and ends it when the process that started this one has ended:
+// node bench/gpu/watched.js SECONDS PROGRAM [ARGUMENT …]
 import { runChild } from '../../dist/bench/device/child.js'
 
 const [seconds, ...command] = process.argv.slice(2)

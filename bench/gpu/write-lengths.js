@@ -1,4 +1,4 @@
-// Writes bench/gnad-lengths.json: how many tokens, split at white space, the articles of a file in 10kGNAD's format have.
+// Writes bench/gnad-lengths.json: the numbers of tokens, split at white space, of the articles in a file of 10kGNAD's format.
 //
 //   node bench/gpu/write-lengths.js articles.csv 'what file that is'
 import { writeFile } from 'node:fs/promises'

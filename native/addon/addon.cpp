@@ -1,4 +1,4 @@
-// The addon: Node-API in front of the device queues. src/native.ts types what is exported here.
+// The addon: Node-API in front of the device queues. src/native.ts declares the types of its exports.
 #include <dlfcn.h>
 
 #include "addon/device.h"
@@ -8,8 +8,8 @@
 
 namespace {
 
-// Node unloads an addon with the last worker that loaded it; the devices' threads run this code until the
-// process ends. A handle that is never closed keeps it loaded.
+// Node unloads an addon with the last worker that loaded it, but the devices' threads run this code until the
+// process ends. A library handle that is never closed keeps the addon loaded.
 void stayLoaded() {
   Dl_info self;
   if (dladdr(reinterpret_cast<void*>(&stayLoaded), &self) != 0)

@@ -1,6 +1,7 @@
-// From a call in JavaScript to an op's task: (device, …handles and arrays in the order of the op's Fields),
-// and the numbers, in that order, in the environment's scratch array. A written buffer without memory is born
-// here. Bare Node-API: node-addon-api allocates for more than six arguments.
+// Binds a JavaScript call to an op's task. The arguments are (device, …handles and arrays in the order of the
+// op's Fields). The numbers, in the same order, are in the environment's scratch array. A written buffer
+// without memory is created here. This uses plain Node-API, because node-addon-api allocates for more than
+// six arguments.
 #pragma once
 
 #include <cmath>
@@ -26,7 +27,7 @@ template <class... A>
 }
 inline int length(std::string_view s) { return static_cast<int>(s.size()); }
 
-// How many numbers a field is, or else arguments.
+// How many numbers a field takes; if it takes none, how many arguments.
 template <class F>
 struct NumbersOf {
   static constexpr int count = 1;
@@ -86,7 +87,7 @@ constexpr bool kComesFromElsewhere<FromBackend<m>> = true;
 template <class F>
 constexpr int numbersOf = ArgumentsOf<F>::count > 0 || kComesFromElsewhere<F> ? 0 : NumbersOf<F>::count;
 
-// Whether an op brings the memory about.
+// Whether the op allocates the memory.
 template <Direction d>
 constexpr bool kBorn = d == Direction::write || d == Direction::part;
 
@@ -97,7 +98,7 @@ class Binder {
       : env_(env), numbers_(numbers), arguments_(arguments), queue_(queue), task_(task) {}
 
   void bind() {
-    // Numbers and what the host made before the buffers whose shapes they are.
+    // Numbers and host arrays come before the buffers, because shapes are computed from them.
     const napi_value* const begin = arguments_;
     O::Fields::each([&]<class F> {
       number(F{});
@@ -219,7 +220,7 @@ class Binder {
   }
   std::size_t tensors() {
     if (tensors_ < 0) {
-      // As many as the first list has.
+      // The length of the first list.
       const napi_value* at = arguments_;
       bool found = false;
       const napi_value* walk = start_;
@@ -294,7 +295,7 @@ class Binder {
   }
   template <auto m, auto list>
   void array(Counts<m, list>) {
-    // Of the list that came last.
+    // For the preceding list.
     const ListHeld& held = task_.lists[lists_ - 1];
     std::vector<std::int64_t>& to = task_.sizes64.emplace_back();
     for (std::size_t i = 0; i < held.count; i++) {

@@ -25,7 +25,7 @@ std::string absolute(const char* path) {
   return result;
 }
 
-// With dlopen's words, whose first are the file's name.
+// Removes the file's name from the beginning of dlopen's message.
 std::string reasonOf(const std::string& file, const char* words) {
   const std::string reason = words == nullptr ? "the loader gives no reason" : words;
   return reason.rfind(file + ": ", 0) == 0 ? reason.substr(file.size() + 2) : reason;
@@ -60,7 +60,7 @@ Library* open() {
 }  // namespace
 
 std::string cudaLibraryPath() {
-  // dlopen looks for a name without a slash elsewhere.
+  // For a name without a slash dlopen searches other folders.
   if (const char* named = namedFile(); named != nullptr) return absolute(named);
   Dl_info self;
   if (dladdr(reinterpret_cast<const void*>(&cudaLibraryPath), &self) == 0) return kName;

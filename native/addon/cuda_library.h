@@ -1,4 +1,4 @@
-// The CUDA backend's library, opened when somebody asks for such a device, and from then on never closed.
+// The CUDA backend's library. It is opened when a CUDA device is first requested and never closed.
 #pragma once
 
 #include <string>
@@ -7,18 +7,18 @@
 
 namespace packed_rnn {
 
-// Why there is no such device; `code` is one of the codes in src/errors.ts. Unlike Error it has room for
+// Why a device is unavailable; `code` is one of the codes in src/errors.ts. Unlike Error it has room for
 // paths.
 struct Unavailable {
   std::string code;
   std::string message;
 };
 
-// The file that PACKED_RNN_CUDA_LIBRARY names, or else libpacked_rnn_cuda.so beside the addon; it need not be
-// there.
+// The file that PACKED_RNN_CUDA_LIBRARY names, otherwise libpacked_rnn_cuda.so next to the addon. The file
+// may be missing.
 std::string cudaLibraryPath();
 
-// The same for all threads of the process. What did not open is tried again by the next call. Throws
+// Returns the same library to all threads of the process. If opening fails, the next call tries again. Throws
 // Unavailable ERR_CUDA_NO_LIBRARY or ERR_CUDA_WRONG_STAMP.
 Library& cudaLibrary();
 

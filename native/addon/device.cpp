@@ -24,7 +24,8 @@ struct Device {
   CpuCeilings (*measure)(Backend&);  // null on CUDA
 };
 
-// A device is its options. Each kind leaves those that only the other has as they are here.
+// A device is identified by its options. A device of one kind keeps the other kind's options at these
+// defaults.
 struct DeviceKey {
   bool cuda = false;
   int ordinal = 0;
@@ -55,7 +56,7 @@ Device* openCuda(const DeviceKey& key) {
                     "sm_" + std::to_string(found.major) + std::to_string(found.minor), found.name, nullptr};
 }
 
-// Who asks for the same gets the same queue, from any thread of the process.
+// Requests with equal options return the same queue, on any thread of the process.
 Device& openOnce(const DeviceKey& key) {
   // Never destroyed: a queue may still be running when the process exits.
   static auto& mutex = *new std::mutex;
@@ -66,7 +67,7 @@ Device& openOnce(const DeviceKey& key) {
   return *device;
 }
 
-// f(), whose errors JavaScript gets with their code.
+// Calls f(). Errors become JavaScript errors with their code.
 template <class F>
 auto withCodes(Napi::Env env, F f) {
   const auto thrown = [env](const std::string& code, const std::string& message) {
@@ -131,7 +132,7 @@ Napi::Object describe(Napi::Env env, Library& library, int ordinal) {
   return result;
 }
 
-// cudaDevices(): a description of each, or why it cannot be opened; throws where there are none
+// cudaDevices(): a description of each device, or why it cannot be opened; throws if there are no devices
 Napi::Value cudaDevices(const Napi::CallbackInfo& info) {
   return withCodes(info.Env(), [&] {
     Library& library = cudaLibrary();
@@ -144,7 +145,7 @@ Napi::Value cudaDevices(const Napi::CallbackInfo& info) {
   });
 }
 
-// instructionSets(): those that this CPU supports, the best first
+// instructionSets(): the ones that this CPU supports, the best first
 Napi::Value instructionSets(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
   for (int i = 0; i < kCpuCandidateCount; ++i) {
@@ -155,7 +156,7 @@ Napi::Value instructionSets(const Napi::CallbackInfo& info) {
   return names;
 }
 
-// cpuPrecisions(): the numbers of those that the CPU can be opened with
+// cpuPrecisions(): the numbers of the precisions that the CPU backend supports here
 Napi::Value cpuPrecisions(const Napi::CallbackInfo& info) {
   Napi::Array numbers = Napi::Array::New(info.Env());
   for (const Precision precision : {Precision::float32, Precision::tf32, Precision::bfloat16}) {
@@ -163,7 +164,7 @@ Napi::Value cpuPrecisions(const Napi::CallbackInfo& info) {
       chooseCpu(std::getenv("PACKED_RNN_CPU"), precision);
       numbers.Set(numbers.Length(), static_cast<int>(precision));
     } catch (const Error&) {
-      // not that one
+      // not supported
     }
   }
   return numbers;
@@ -177,7 +178,7 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// ceilings(device): a promise of what a CPU gives when its turn comes
+// ceilings(device): a promise of the CPU's measured ceilings; the queue runs the measurement in order
 Napi::Value ceilings(const Napi::CallbackInfo& info) {
   const Device& device = deviceOf(info[0]);
   if (device.measure == nullptr) throw Napi::TypeError::New(info.Env(), "packed-rnn: wanted a CPU device");
@@ -207,7 +208,7 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// A mark, when its turn has come. Freed on whichever thread lets go of it last.
+// A mark, set when the queue reaches it. The last thread that releases it frees it.
 using MarkPointer = std::shared_ptr<std::unique_ptr<Mark>>;
 
 Napi::Value mark(const Napi::CallbackInfo& info) {
@@ -244,16 +245,16 @@ Napi::Value secondsBetween(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// allocate(device, bytes): memory that an op updates, zeros at first
+// allocate(device, bytes): memory that an op updates, initially zeros
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   const auto bytes = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value());
   return newHandle(info.Env(), std::make_shared<Buffer>(queueOf(info[0]).backend(), bytes));
 }
 
-// handle(): for memory that the op brings about which writes it
+// handle(): for memory that the op that writes it allocates
 Napi::Value handle(const Napi::CallbackInfo& info) { return newHandle(info.Env(), nullptr); }
 
-// Copies a typed array at once, so that the caller may change it, and to the device when its turn comes.
+// Copies a typed array at once, so that the caller may change it. The queue then copies it to the device.
 Napi::Value upload(const Napi::CallbackInfo& info) {
   Queue& queue = queueOf(info[0]);
   const auto array = info[1].As<Napi::Uint8Array>();  // the bytes of any typed array, also of shared memory

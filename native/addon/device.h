@@ -1,4 +1,4 @@
-// The devices of this process: each opened once, each with one queue, none ever closed.
+// The devices of this process. Each is opened once, has one queue and is never closed.
 #pragma once
 
 #include "addon/napi.h"
@@ -9,13 +9,14 @@ namespace packed_rnn {
 // The queue behind the opaque object that `openDevice` returned.
 Queue& queueOf(const Napi::Value& device);
 
-// The same; null for anything else.
+// The same, but returns null for any other value.
 Queue* queueOf(napi_env env, napi_value device);
 
 // openDevice, cudaLibraryFile, cudaDevices, instructionSets, cpuPrecisions, deviceInfo, deviceMemory,
 // ceilings, synchronize, mark, secondsBetween, allocate, handle, upload, download, release
 void defineDevice(Napi::Env env, Napi::Object exports);
-// `raw`: every op of native/ops; `numbers`: where they find their numbers; `contract`: see ops/contract.h
+// `raw`: every op of native/ops; `numbers`: the array from which ops read their numbers; `contract`: see
+// ops/contract.h
 void defineOps(Napi::Env env, Napi::Object exports);
 
 }  // namespace packed_rnn

@@ -1,5 +1,5 @@
-// Which ids a batch holds and where each stands, found on JavaScript's thread: a batch is shaped by how many
-// they are.
+// Finds the distinct ids of a batch and the places of each. This runs on JavaScript's thread, because their
+// number is part of the batch's shape.
 #include "addon/distinct_ids.h"
 
 #include <cstdint>
@@ -10,8 +10,9 @@ namespace packed_rnn {
 namespace {
 
 // (ids: Int32Array [N], below: number) => the place of the first id outside [0, below), or { ids [U], index
-// [N], starts [U + 1], order [N] }: the ids once each, ascending; which of them each of the N is; and where
-// id u stands: order[starts[u]] to order[starts[u + 1]], ascending.
+// [N], starts [U + 1], order [N] }. `ids` are the distinct ids in ascending order. `index` is the distinct id
+// of each of the N places. The places of distinct id u are order[starts[u]] to order[starts[u + 1]],
+// ascending.
 Napi::Value distinctIds(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto given = info[0].As<Napi::Int32Array>();
@@ -39,7 +40,7 @@ Napi::Value distinctIds(const Napi::CallbackInfo& info) {
     found.Data()[u] = static_cast<std::int32_t>(id);
     next[u] = total;
     total += times;
-    counts[id] = u++;  // from here on its number
+    counts[id] = u++;  // now the index of the distinct id
     starts.Data()[u] = total;
   }
   auto index = Napi::Int32Array::New(env, count);

@@ -17,7 +17,7 @@ void Environment::attach(Napi::Env env) {
                                       nullptr, nullptr, environment.get(), call, &environment->wake_);
   if (status != napi_ok) throw Napi::Error::New(env, "packed-rnn: no thread-safe function");
   napi_unref_threadsafe_function(env, environment->wake_);
-  // Hooks run last in, first out: this one before the thread-safe function's own.
+  // Hooks run in reverse order: this one runs before the thread-safe function's own hook.
   env.AddCleanupHook([environment] { environment->detach(); });
   env.SetInstanceData(new std::shared_ptr<Environment>(std::move(environment)));
 }
@@ -62,7 +62,7 @@ std::function<void(const FailurePointer&)> Environment::promise(Napi::Env env, S
   completion->push_back({Napi::Promise::Deferred(env), std::move(settle), nullptr});
   promise = completion->front().deferred.Promise();
   if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
-  // The shared pointer keeps the mutex alive for a device that finishes after the environment.
+  // The shared pointer keeps the mutex alive if a device finishes after the environment ends.
   const std::shared_ptr<Environment> self = of(env);
   return [self, completion](const FailurePointer& failure) { self->post(*completion, failure); };
 }
@@ -86,7 +86,7 @@ void Environment::drain(Napi::Env env) {
     try {
       conclude(env, completion);
     } catch (const Napi::Error&) {
-      // This worker is being terminated and runs no JavaScript any more: nobody waits for the promise.
+      // This worker is being terminated and runs no more JavaScript, so no code awaits the promise.
     }
   }
 }

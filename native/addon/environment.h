@@ -1,4 +1,4 @@
-// What belongs to one Node environment (the main thread or a worker): its promises, and the way back to its
+// The state of one Node environment (the main thread or a worker): its promises, and the way back to its
 // thread.
 #pragma once
 
@@ -20,28 +20,28 @@ class Environment {
     return *env.GetInstanceData<std::shared_ptr<Environment>>();
   }
 
-  // Where calls of ops leave their numbers: of JavaScript's memory, off its heap, so that it stays where it
-  // is.
+  // Where calls of ops leave their numbers. The memory belongs to JavaScript but is outside its heap, so it
+  // does not move.
   static constexpr std::size_t kMostNumbers = 64;
   const double* numbers() const { return numbers_; }
-  // That memory as a Float64Array.
+  // The same memory as a Float64Array.
   Napi::Value numbersArray(Napi::Env env);
 
-  // Issues an op, whose failure is this environment's.
+  // Issues an op. If it fails, the failure belongs to this environment.
   void push(Queue& queue, TaskPointer task);
-  // Calls `done` when all that was issued before has run, with the first failure of this environment's ops on
-  // the queue that nobody observed.
+  // Calls `done` when all earlier ops have run, with the first unobserved failure of this environment's ops
+  // on the queue.
   void synchronize(Queue& queue, std::function<void(const FailurePointer&)> done);
 
-  // Tells V8 of device memory that handles hold, so that it collects those that nobody disposed. A training
-  // step makes and disposes a hundred megabytes within one turn; told of each, V8 would collect several times
-  // a step. So it hears of the sum, and only when that is large.
+  // Reports device memory that handles hold to V8, so that V8 collects handles that were not disposed. A
+  // training step allocates and disposes a hundred megabytes within one turn; if V8 were informed of each
+  // change, it would collect several times a step. So this reports the sum, and only when it is large.
   void report(Napi::Env env, std::int64_t bytes);
 
-  // A promise that the device's thread settles: `settle` turns the result into a value, on the JavaScript
-  // thread, or is left uncalled where there is a failure. Returns what to call, once, from any thread, also
-  // after this environment is gone; that throws nothing. Node stays alive for as long as a promise is
-  // pending, and no longer.
+  // A promise that the device's thread settles. `settle` turns the result into a value on the JavaScript
+  // thread; it is not called after a failure. Returns a function to call once, from any thread, even after
+  // this environment has ended. That function does not throw. Node stays alive exactly as long as a promise
+  // is pending.
   using Settle = std::function<Napi::Value(Napi::Env)>;
   std::function<void(const FailurePointer&)> promise(Napi::Env env, Settle settle, Napi::Promise& promise);
 
@@ -51,8 +51,8 @@ class Environment {
     Settle settle;
     FailurePointer failure;
   };
-  // Takes the one completion of a list, which was allocated with the promise: the end of an op needs no
-  // memory.
+  // Takes the single completion of a list that was allocated with the promise, so the end of an op allocates
+  // nothing.
   void post(std::list<Completion>& completion, const FailurePointer& failure) noexcept;
   void drain(Napi::Env env);
   static void conclude(Napi::Env env, const Completion& completion);
@@ -63,7 +63,7 @@ class Environment {
   std::list<Completion> completed_;
   bool attached_ = true;
   napi_threadsafe_function wake_ = nullptr;
-  // The JavaScript thread alone:
+  // Only used on the JavaScript thread:
   std::map<const Queue*, std::shared_ptr<Failures>> failures_;
   double* numbers_ = nullptr;
   napi_ref numbersArray_ = nullptr;

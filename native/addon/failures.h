@@ -1,4 +1,4 @@
-// Why ops failed, and which failures nobody has heard of.
+// Why ops failed, and which failures are unobserved.
 #pragma once
 
 #include <array>
@@ -12,10 +12,10 @@
 
 namespace packed_rnn {
 
-// An op's sizes, for messages: of more than there is room for, the first.
+// An op's sizes, for messages. If there are too many, the first ones are kept.
 class Sizes {
  public:
-  // The name is one of a member or a literal: it lives on.
+  // The name must outlive this object: it is a member's name or a literal.
   void add(std::string_view name, std::int64_t value) {
     if (count_ < sizes_.size()) sizes_[count_++] = {name, value};
   }
@@ -30,13 +30,13 @@ class Sizes {
   std::size_t count_ = 0;
 };
 
-// Ops since the device was last known to be well, of many the latest: a device reports a kernel's fault only
-// at a later op.
+// The latest ops since the device was last known to work. A device reports a kernel's fault only at a later
+// op.
 class LaunchedOps {
  public:
   void add(const char* name, const Sizes& sizes) { latest_[count_++ % latest_.size()] = {name, sizes}; }
   std::uint64_t count() const { return count_; }
-  // The first so many are known to be well.
+  // The first `count` ops are known to have succeeded.
   void settle(std::uint64_t count) { settled_ = count; }
   std::string text() const;
 
@@ -51,45 +51,45 @@ class LaunchedOps {
 
 // Why an op failed. Its outputs carry it, and so do the outputs of every op that reads them.
 struct Failure {
-  std::uint64_t number;  // ops that succeeded on its device before it, as far as was known
+  std::uint64_t number;  // how many ops had succeeded on its device before, as far as was known
   std::string code;
   std::string message;
-  mutable std::atomic<bool> observed = false;  // somebody's await rejected with it
+  mutable std::atomic<bool> observed = false;  // an await has rejected with it
 };
 using FailurePointer = std::shared_ptr<const Failure>;
 
 class Failures;
 
-// An op of which the device has not said yet whether it failed. Its outputs carry it until then, and so do
-// the outputs of every op that reads them.
+// An op that may still turn out to have failed on the device. Until this is known, its outputs carry the
+// doubt, and so do the outputs of every op that reads them.
 struct Doubt {
-  const std::int32_t* refused = nullptr;  // of backend.h; null: the end of the op is known
+  const std::int32_t* refused = nullptr;  // see backend.h; null: the op's result is known
   FailurePointer failure;
   const char* name = "";
   Sizes sizes;
-  std::uint64_t number = 0;  // as a failure's
+  std::uint64_t number = 0;  // as in Failure
   std::shared_ptr<Failures> failures;
 };
 using DoubtPointer = std::shared_ptr<Doubt>;
 
-// The failures of one environment's ops on one queue that no await has shown yet. The device's thread alone
-// uses them. The constructor takes the memory: adding a failure needs none for the list.
+// One environment's failures on one queue that no await has reported yet. Only the device's thread uses them.
+// The constructor allocates the list, so adding a failure allocates nothing for it.
 class Failures {
  public:
   static constexpr std::size_t kMost = 256;
 
   Failures();
-  // Keeps the first kMost - 1 failures and the last one, and counts the others.
-  // `launched` is null but for a lost device.
+  // Keeps the first kMost - 1 failures and the last one, and counts the others. `launched` is null unless the
+  // device is lost.
   FailurePointer add(std::uint64_t number, const char* code, const char* op, const Sizes& sizes,
                      const char* message, const LaunchedOps* launched) noexcept;
-  // The first failure, in the order of the ops, that nobody has observed, or null. Forgets all of them.
+  // Returns the first unobserved failure in the order of the ops, or null. Forgets all of them.
   FailurePointer take() noexcept;
 
  private:
   std::vector<FailurePointer> kept_;
   std::uint64_t dropped_ = 0;
-  // Stands for a failure that there is no memory to describe.
+  // Used if there is no memory to describe a failure.
   const FailurePointer speechless_;
 };
 

@@ -1,4 +1,4 @@
-// What a backend makes of weights, such as packed forms, stays beside them until one of them changes.
+// What a backend derives from weights, such as packed forms, is kept with them until one of them changes.
 #pragma once
 
 #include <array>
@@ -24,10 +24,10 @@ class KeptForms {
   std::unordered_set<KeptForm*> holding_;
 };
 
-// What one op made of one set of weights. The device's thread alone, but for the destructor.
+// What one op derived from one set of weights. Only the device's thread uses it, except for the destructor.
 class KeptForm {
  public:
-  // The contents that it was made from, and for which shape. A stamp names the contents of a buffer; 0: no
+  // The contents that it was derived from, and the shape. A stamp identifies the contents of a buffer; 0: no
   // buffer.
   struct Origin {
     std::array<std::uint64_t, 10> stamps{};
@@ -40,7 +40,7 @@ class KeptForm {
   KeptForm(const KeptForm&) = delete;
   KeptForm& operator=(const KeptForm&) = delete;
 
-  // Where the op finds the form of that origin and leaves it. Null if the origin differs from the last one:
+  // Where the op finds and stores the form of that origin. Null if the origin differs from the last one:
   // weights that change after each use are not worth the memory.
   Kept** place(const Origin& origin);
   void drop();

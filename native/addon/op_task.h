@@ -5,7 +5,7 @@
 
 namespace packed_rnn {
 
-// Of a list of an op: its buffers stand in `held` from `first` on.
+// One list of an op. Its buffers are in `held`, from `first` on.
 struct ListHeld {
   std::size_t first = 0, count = 0;
   std::vector<void*> addresses;
@@ -13,7 +13,7 @@ struct ListHeld {
 
 template <class O>
 struct OpTask final : Task {
-  // Buffers that are not in lists, those of directions twice.
+  // The number of buffers outside of lists; buffers of directions count twice.
   static constexpr std::size_t kFixed = [] {
     std::size_t count = 0;
     O::Fields::each([&]<class F> {
@@ -30,7 +30,7 @@ struct OpTask final : Task {
 
   O op{};
   std::array<Held, kFixed> fixed;
-  std::vector<Held> listed;  // and behind the lists, what stands in no list: one span for the queue
+  std::vector<Held> listed;  // the lists' buffers, then those outside of lists: one span for the queue
   std::array<ListHeld, kLists> lists;
   std::vector<std::int32_t> offsets;
   std::vector<std::vector<std::int64_t>> sizes64;  // of Counts and Extents64

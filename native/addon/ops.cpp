@@ -1,4 +1,4 @@
-// The ops of native/ops as functions, but for those of ops_many.cpp: the compiler takes its time for each.
+// The ops of native/ops as functions, except those of ops_many.cpp: each takes long to compile.
 #include "addon/define.h"
 #include "addon/device.h"
 #include "ops/contract.h"

@@ -1,4 +1,4 @@
-// The ops of many arguments as functions.
+// The ops with many arguments as functions.
 #include "addon/define.h"
 
 namespace packed_rnn {

@@ -32,7 +32,7 @@ std::size_t bytesOfResults(Task& task) {
 }  // namespace
 
 Queue::Queue(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
-  // A queue lives as long as the process, and so does its thread: nothing waits for it at exit.
+  // A queue and its thread live as long as the process. Exiting does not wait for them.
   std::thread([this] { loop(); }).detach();
 }
 
@@ -49,7 +49,7 @@ void Queue::push(TaskPointer task) {
   anyIssued_.store(true, std::memory_order_release);
   const bool wake = asleep_;
   lock.unlock();
-  if (wake) issued_.notify_one();  // a call of the system: only where somebody sleeps
+  if (wake) issued_.notify_one();  // a system call: only if the thread sleeps
 }
 
 void FunctionTask::run(Queue& queue) { function(queue.backend()); }
@@ -66,7 +66,7 @@ void Queue::synchronize(std::shared_ptr<Failures> failures, std::function<void(c
   push(std::move(task));
 }
 
-// Whoever issues one op after another need not wake this thread for each.
+// A caller that issues ops in a row then need not wake this thread for each.
 void Queue::spinUntilIssued() {
   constexpr std::chrono::microseconds kLongest{50};
   const auto end = std::chrono::steady_clock::now() + kLongest;
@@ -77,13 +77,13 @@ void Queue::spinUntilIssued() {
   }
 }
 
-// Nobody wakes this thread when a download arrives, so while one is under way it looks by itself.
+// An arriving download does not wake this thread, so it polls while one is in progress.
 void Queue::take() {
   constexpr std::chrono::microseconds kBetweenLooks{20};
   spinUntilIssued();
   std::unique_lock lock(mutex_);
   const auto issued = [this] { return !issuedTasks_.empty(); };
-  // Of the system's clock, because a wait by the steady one needs a newer C library.
+  // This uses the system's clock, because a wait by the steady clock needs a newer C library.
   const auto nextLook = [&] { return std::chrono::system_clock::now() + kBetweenLooks; };
   asleep_ = true;
   while (!readings_.empty() && !issued_.wait_until(lock, nextLook(), issued)) {
@@ -121,7 +121,7 @@ void Queue::runTaken() {
   }
   finishArrived();
   const std::size_t left = waitingBytes_ -= bytes;
-  // Whoever is blocked continues with much room, and need not be woken for each op.
+  // A blocked caller continues when half of the room is free, so it is not woken for each op.
   if (blocked_ > 0 && left <= kMostBytes / 2) {
     const std::lock_guard lock(mutex_);
     room_.notify_all();
@@ -130,10 +130,11 @@ void Queue::runTaken() {
 
 void Queue::end(TaskPointer task, const FailurePointer& failure) {
   const auto done = std::move(task->done);
-  // Lets go of its buffers before the next op asks for memory, and before anybody hears of the end.
+  // Releases its buffers before the next op allocates, and before `done` is called.
   task.reset();
   if (!done) return;
-  // Here and not where the promise rejects: a `synchronize` that was issued next must not report it again.
+  // This is set here and not when the promise rejects, because a `synchronize` issued next must not report it
+  // again.
   if (failure != nullptr) failure->observed = true;
   done(failure);
 }
@@ -143,7 +144,7 @@ void Queue::finishArrived() {
   }
 }
 
-// The oldest download that is under way; false where it has not arrived.
+// Finishes the oldest download. Returns false if it has not arrived.
 bool Queue::finishReading(bool wait) {
   Reading& reading = readings_.front();
   FailurePointer failure;
@@ -160,7 +161,7 @@ bool Queue::finishReading(bool wait) {
   return true;
 }
 
-// All that was launched is computed, and all that was under way has arrived.
+// Call this when all launched ops are computed. It also waits for all downloads.
 void Queue::settleAll() {
   while (!readings_.empty()) finishReading(true);
   launched_.settle(launched_.count());
@@ -178,8 +179,8 @@ void Queue::allocate(Task& task) {
     if (held.writes() && held.buffer->data == nullptr)
       held.buffer->data = backend_->allocate(held.buffer->bytes);
   }
-  // What is updated for the first time starts as zeros. If there is no memory for it, it stays unborn and
-  // not failed, so that the next op may try again.
+  // Buffers that are updated for the first time start as zeros. If there is no memory, the buffer stays
+  // unallocated but does not fail, so that the next op may try again.
   for (const Held& held : task.held()) {
     if (!held.updates() || held.buffer->data != nullptr) continue;
     Buffer& buffer = *held.buffer;
@@ -189,7 +190,7 @@ void Queue::allocate(Task& task) {
   }
 }
 
-// f(), and again if it found no memory and what is kept has given up some.
+// Calls f(). If it runs out of memory and freeing the kept forms frees some, calls it again.
 template <class F>
 void Queue::withRoom(F f) {
   try {
@@ -209,14 +210,14 @@ void Queue::compute(Task& task) {
     writes = writes || held.writes();
   }
   withRoom([&] { allocate(task); });
-  // Where all results are empty there is nothing to compute, and billions of rows without columns need not
-  // be walked through.
+  // If all results are empty, there is nothing to compute. Without this check a kernel could loop over
+  // billions of rows without columns.
   if (!updates && writes && bytesOfResults(task) == 0) return;
-  // An op that fails has changed nothing.
+  // A failed op has changed nothing, so it may run again.
   task.usesUp ? task.run(*this) : withRoom([&] { task.run(*this); });
 }
 
-// What the device has found of the ops that it left open, up to so many of all.
+// Reads the results of undecided ops from the device, up to doubt number `doubts`.
 void Queue::settle(std::uint64_t doubts) {
   for (; firstDoubt_ < doubts; firstDoubt_++) {
     const DoubtPointer doubt = std::move(doubts_[firstDoubt_ % kMostDoubts]);
@@ -229,8 +230,8 @@ void Queue::settle(std::uint64_t doubts) {
   }
 }
 
-// The doubt that the outputs of an op are in because its inputs are. Where the op may not run before it is
-// settled, waits for that.
+// Returns the doubt that the op's outputs inherit from its inputs. If the op may not run before that doubt is
+// settled, waits for it.
 DoubtPointer Queue::doubtOf(Task& task) {
   if (firstDoubt_ == nextDoubt_) return nullptr;
   DoubtPointer found;
@@ -247,7 +248,8 @@ DoubtPointer Queue::doubtOf(Task& task) {
     found = doubt;
   }
   const bool full = task.doubt != nullptr && nextDoubt_ - firstDoubt_ == kMostDoubts;
-  // What makes a doubt cannot be in one, and who waits for an op without a wait has to be told.
+  // An op that creates a doubt cannot inherit one. Neither can an op with `done` that does not wait: its
+  // caller needs the result.
   const bool mayBear =
       !several && task.doubt == nullptr && task.done == nullptr && (task.heedsDoubt || !changesOthers);
   if (!full && (found == nullptr || task.waits || mayBear)) return found;
@@ -274,11 +276,11 @@ void fail(Task& task, const FailurePointer& failure) {
 
 }  // namespace
 
-// Throws where the op fails; returns the failure of an input.
+// Throws if the op fails; returns the failure of an input.
 FailurePointer Queue::run(Task& task) {
   DoubtPointer doubt = doubtOf(task);
   refused_ = doubt == nullptr ? nullptr : doubt->refused;
-  // What is read comes first.
+  // Inputs that are read come first.
   for (const bool reads : {true, false}) {
     for (const Held& held : task.held()) {
       if (!(reads ? held.reads() : held.updates())) continue;
@@ -329,7 +331,7 @@ FailurePointer Queue::execute(Task& task) {
   }
 }
 
-// The failure of an op that has thrown what is being handled.
+// Makes the failure of an op from the current exception.
 FailurePointer Queue::failed(const Task& task) {
   Error reason{"ERR_OP_FAILED", {}};
   try {

@@ -1,4 +1,4 @@
-// A device as an ordered queue: one thread, which runs ops in the order in which they were issued.
+// A device as an ordered queue: one thread that runs ops in the order in which they were issued.
 #pragma once
 
 #include <array>
@@ -21,18 +21,18 @@ class Queue {
  public:
   explicit Queue(std::unique_ptr<Backend> backend);
 
-  // Blocks while kMostBytes bytes are ahead of this one.
+  // Blocks while more than kMostBytes bytes are waiting, this task's included.
   void push(TaskPointer task);
-  // Calls `done` when all that was pushed before has run, with the first of `failures` that nobody observed.
+  // Calls `done` when all earlier tasks have run, with the first unobserved failure of `failures`.
   void synchronize(std::shared_ptr<Failures> failures, std::function<void(const FailurePointer&)> done);
   Backend& backend() { return *backend_; }
-  // Where it will stand whether what the op reads failed, if that is open. For `run` alone.
+  // Where the device will report whether the op's inputs failed, if this is undecided. Only for `run`.
   const std::int32_t* refused() const { return refused_; }
-  // Where an op keeps what it makes of its weights: beside `holder`, one of them. Null if it should not keep
-  // it. For `run` alone.
+  // Where an op keeps what it derives from its weights: with `holder`, one of them. Null if it should not
+  // keep it. Only for `run`.
   Kept** kept(std::size_t keeper, Buffer& holder, const KeptForm::Origin& origin);
 
-  // Of results that are not computed yet, of what ops hold on the host, and of the ops themselves.
+  // Counts results that are not computed yet, host memory of ops, and the ops themselves.
   static constexpr std::size_t kMostBytes = std::size_t{4} << 30;
 
  private:
@@ -40,11 +40,11 @@ class Queue {
     TaskPointer task;
     std::size_t bytes;
   };
-  // A download that is under way. Its source may go: whoever gets that memory launches behind it.
+  // A download in progress. Its source may be freed: the next owner of that memory launches after it.
   struct Reading {
     TaskPointer task;
-    DoubtPointer doubt;                      // of what it reads
-    std::uint64_t launched = 0, doubts = 0;  // before it
+    DoubtPointer doubt;                      // of its source
+    std::uint64_t launched = 0, doubts = 0;  // before the download
   };
 
   void loop();
@@ -67,22 +67,22 @@ class Queue {
 
   std::unique_ptr<Backend> backend_;
   KeptForms kept_;
-  std::uint64_t stamp_ = 0;  // the device's thread alone
+  std::uint64_t stamp_ = 0;  // only the device's thread
   std::mutex mutex_;
   std::condition_variable issued_, room_;
   std::deque<Waiting> issuedTasks_;
   std::atomic<bool> anyIssued_ = false;  // for readers without the mutex
-  bool asleep_ = false;                  // the device's thread
+  bool asleep_ = false;                  // of the device's thread
   std::atomic<std::size_t> waitingBytes_ = 0;
   std::atomic<int> blocked_ = 0;  // calls that wait for room
-  // the device's thread alone
+  // only the device's thread
   std::deque<Waiting> taken_;
   LaunchedOps launched_;
   const std::int32_t* refused_ = nullptr;
-  std::array<DoubtPointer, kMostDoubts> doubts_;  // that numbered n at n % kMostDoubts
-  std::uint64_t firstDoubt_ = 0, nextDoubt_ = 0;  // those that are open
-  std::list<Reading> readings_;                   // as many as the backend has downloads under way
-  std::list<Reading> reading_;                    // memory for the next one, which then needs none
+  std::array<DoubtPointer, kMostDoubts> doubts_;  // number n is at n % kMostDoubts
+  std::uint64_t firstDoubt_ = 0, nextDoubt_ = 0;  // the undecided ones
+  std::list<Reading> readings_;                   // one for each download in progress
+  std::list<Reading> reading_;                    // preallocated for the next download
 };
 
 }  // namespace packed_rnn

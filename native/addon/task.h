@@ -1,4 +1,4 @@
-// An op in a queue: who holds what it needs, and what it does when its turn comes.
+// An op in a queue: the buffers that it holds, and what it does when the queue runs it.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ namespace packed_rnn {
 
 class Queue;
 
-// The ops that keep what they make of weights: of all, those that say so.
+// The ops that keep what they derive from weights: those with a KeptOf.
 namespace detail {
 template <class O>
 concept Keeping = requires {
@@ -34,8 +34,9 @@ consteval std::size_t keeperOf(List<O...>) {
 }  // namespace detail
 constexpr std::size_t kKeepers = detail::keepers(Ops{});
 
-// Device memory, counted by those who hold it: handles in JavaScript and ops in the queue. The memory is
-// allocated on the device's thread, by the op that first writes it; all but `bytes` is that thread's alone.
+// Device memory with a reference count: handles in JavaScript and ops in the queue hold references. The op
+// that first writes the memory allocates it on the device's thread. Only that thread uses the members other
+// than `bytes`.
 struct Buffer {
   Buffer(Backend& owner, std::size_t size) : backend(owner), bytes(size) {}
   ~Buffer() {
@@ -49,17 +50,17 @@ struct Buffer {
   void* data = nullptr;
   FailurePointer failure;
   DoubtPointer doubt;
-  std::uint64_t stamp = 0;  // names its contents on its device
+  std::uint64_t stamp = 0;  // identifies the contents on their device
   std::array<std::unique_ptr<KeptForm>, kKeepers> kept;
 };
 using BufferPointer = std::shared_ptr<Buffer>;
 
 struct Held {
-  BufferPointer buffer;  // null where it is absent
+  BufferPointer buffer;  // null if absent
   Direction direction = Direction::read;
   bool reads() const { return buffer != nullptr && direction == Direction::read; }
   bool updates() const { return buffer != nullptr && direction == Direction::update; }
-  // Allocated before the op runs, and failed with it.
+  // These are allocated before the op runs, and fail with it.
   bool writes() const {
     return buffer != nullptr && (direction == Direction::write || direction == Direction::part);
   }
@@ -75,7 +76,7 @@ struct Task {
   // For messages.
   virtual void addSizes(Sizes&) const {}
   virtual std::span<Held> held() { return {}; }
-  // On the device's thread, when the memory of what it holds is there.
+  // Runs on the device's thread after the buffers are allocated.
   virtual void run(Queue&) = 0;
   Sizes sizes() const {
     Sizes sizes;
@@ -84,18 +85,18 @@ struct Task {
   }
 
   std::size_t hostBytes = 0;           // held by the op itself
-  std::shared_ptr<Failures> failures;  // of who issued the op; never null
-  bool waits = false;                  // all before it is computed when it is over
-  bool usesUp = false;                 // it changes what it updates even if it fails, and cannot run again
-  bool heedsDoubt = false;             // it changes nothing where the device finds that a gradient failed
-  bool failsUpdates = false;           // what it updates fails with it
-  DoubtPointer doubt;                  // optional: it may turn out later that the op failed
-  // Optional. Gets null where the op succeeded. Called on the device's thread, and throws nothing.
+  std::shared_ptr<Failures> failures;  // of the environment that issued the op; never null
+  bool waits = false;                  // when it ends, all earlier ops are computed
+  bool usesUp = false;                 // it changes what it updates even if it fails, so it cannot run again
+  bool heedsDoubt = false;             // it changes nothing if the device finds that a gradient failed
+  bool failsUpdates = false;           // if it fails, so do the buffers that it updates
+  DoubtPointer doubt;                  // optional: the op may turn out to have failed
+  // Optional. Receives null if the op succeeded. Called on the device's thread; does not throw.
   std::function<void(const FailurePointer&)> done;
 };
 using TaskPointer = std::unique_ptr<Task>;
 
-// What is no op of native/ops: copies between host and device, waits, marks.
+// A task that is not an op of native/ops: copies between host and device, waits, marks.
 struct FunctionTask final : Task {
   explicit FunctionTask(const char* name) : name_(name) {}
   const char* name() const override { return name_; }

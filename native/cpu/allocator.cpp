@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kPage = std::size_t{2} << 20;  // a huge page
 
-// Few distinct sizes, so that the next batch, a little longer or shorter, finds a block that fits.
+// Few distinct sizes, so that a slightly longer or shorter batch finds a block that fits.
 std::size_t rounded(std::size_t bytes) {
   if (bytes < kLine) bytes = kLine;
   std::size_t step = kLine;
@@ -36,7 +36,7 @@ void* Allocator::allocate(std::size_t bytes) {
                     "wanted %zu bytes, %zu of the limit of %zu are held", size, held_ + asked_, limit_);
       throw failure;
     }
-    // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
+    // A block up to an eighth too large is accepted: sizes of successive batches differ by less.
     const std::size_t most =
         limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_ - asked_);
     if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
@@ -59,7 +59,7 @@ void* Allocator::allocate(std::size_t bytes) {
 }
 
 Allocator::Free::node_type Allocator::fresh(std::size_t size) {
-  Free made = {{size, nullptr}};  // its node is there before its memory is
+  Free made = {{size, nullptr}};  // allocates the node before the memory
   auto block = made.extract(made.begin());
   void*& data = block.value().data;
   const auto ask = [size] {
@@ -68,7 +68,7 @@ Allocator::Free::node_type Allocator::fresh(std::size_t size) {
   };
   data = ask();
   if (data == nullptr) {
-    // What is kept for later may be what is missing now.
+    // Freeing the reserve may free enough.
     std::unique_lock lock(mutex_);
     Free kept = excess(0);
     lock.unlock();
@@ -88,7 +88,7 @@ Allocator::Free::node_type Allocator::fresh(std::size_t size) {
 }
 
 void* Allocator::lend(Free::node_type block) noexcept {
-  // Some tens of training steps. What a peak leaves in reserve is given back at the latest two periods later.
+  // Some tens of training steps. The reserve of a peak is freed two periods later at the latest.
   constexpr int kPeriod = 4096;
   void* const data = block.value().data;
   held_ += block.value().size;
@@ -109,7 +109,7 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
   held_ -= lent->size;
   cached_ += lent->size;
   free_.insert(lent_.extract(lent));
-  // So much in reserve that the last peak can come again, and 256 MB are always allowed: sizes vary.
+  // The reserve has room for the last peak, plus 256 MB because sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   Free rest = excess(peak - held_ + (std::size_t{256} << 20));
   lock.unlock();

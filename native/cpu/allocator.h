@@ -1,5 +1,5 @@
-// Host memory that is used again: a training step needs the same hundreds of megabytes as the one before, and
-// fresh pages cost more than the arithmetic on them.
+// Reused host memory. A training step needs the same hundreds of megabytes as the one before, and fresh pages
+// cost more than the arithmetic on them.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class Allocator {
   MemoryUse use() const noexcept;
 
  private:
-  // A block has one node, which goes from one set to the other: giving it back needs no memory.
+  // A block has one node, which moves between the two sets, so freeing a block allocates nothing.
   struct Block {
     std::size_t size;  // rounded
     void* data;
@@ -38,11 +38,11 @@ class Allocator {
   };
   using Free = std::multiset<Block, BySize>;
 
-  // The system is asked without the lock, so that another thread need not wait for its pages: `fresh` and
-  // `giveBack` are called without it, the others with it.
+  // `fresh` and `giveBack` are called without the lock, so that another thread does not wait while the system
+  // provides pages. The other functions are called with the lock held.
   Free::node_type fresh(std::size_t size);
   static void giveBack(Free blocks) noexcept;
-  // Takes blocks out of the reserve until it holds no more bytes than these.
+  // Removes blocks from the reserve until it holds at most this many bytes.
   Free excess(std::size_t bytes) noexcept;
   void* lend(Free::node_type block) noexcept;
 
@@ -51,9 +51,9 @@ class Allocator {
   std::set<Block, ByAddress> lent_;
   std::size_t limit_;  // bytes that may be held at once; 0: no limit
   std::size_t held_ = 0;
-  std::size_t asked_ = 0;  // what `fresh` is about to return
+  std::size_t asked_ = 0;  // bytes that `fresh` is about to return
   std::size_t cached_ = 0;
-  // The most that was held since `lends_` were 0, and in the period before: a step's peak comes again.
+  // The most that was held since `lends_` was reset to 0, and in the period before. A step's peak recurs.
   std::size_t peak_ = 0, peakBefore_ = 0;
   int lends_ = 0;
 };

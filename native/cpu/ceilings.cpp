@@ -1,5 +1,5 @@
-// What arithmetic and memory give with this instruction set and this team. Nothing can be faster than this,
-// so a benchmark tells its times as shares of it.
+// The ceilings of arithmetic and memory for this instruction set and this team. Nothing can be faster, so a
+// benchmark reports its times as shares of them.
 #include <time.h>
 
 #include "cpu/kernels.h"
@@ -11,15 +11,15 @@ CpuCeilings measure(Backend& backend);
 
 namespace {
 
-constexpr int kRepeats = 3;  // the best counts: a neighbour only ever takes
+constexpr int kRepeats = 3;  // the best one counts: other processes only slow it down
 
-// Sums that do not wait for each other: two units times five cycles need ten.
+// Independent sums: two units times five cycles need ten.
 constexpr int kSums = 12;
 constexpr int kSteps = 50000;
 constexpr double kFlopsOfTask = 2.0 * kTermDepth * kSums * kLanes * kSteps;
 constexpr int kTasksOfWorker = 32;
 
-// Numbers in each of three arrays: together more than the last cache of any CPU that this runs on.
+// Numbers in each of three arrays, which together exceed the last-level cache of any CPU that this runs on.
 constexpr std::int64_t kNumbers = std::int64_t{1} << 24;
 constexpr std::int64_t kChunk = std::int64_t{1} << 16;
 
@@ -29,7 +29,7 @@ double now() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// The shortest of some times that f() takes, in seconds.
+// The shortest time of some calls of f(), in seconds.
 template <class F>
 double shortest(F f) {
   double best = 1e9;
@@ -42,7 +42,7 @@ double shortest(F f) {
   return best;
 }
 
-// `numbers` [kLanes] only keep the compiler from computing all this beforehand, or not at all.
+// `numbers` [kLanes] only keeps the compiler from computing this at compile time, or from removing it.
 void keepBusy(float* numbers) {
   V sums[kSums];
   for (int j = 0; j < kSums; j++) sums[j] = load(numbers) + static_cast<float>(j);
@@ -79,7 +79,7 @@ CpuCeilings measure(Backend& backend) {
   found.flopsOfAll = static_cast<double>(workers * kTasksOfWorker) * kFlopsOfTask / all;
 
   Scratch<float> a(cpu, kNumbers), b(cpu, kNumbers), c(cpu, kNumbers);
-  // Pages that nobody wrote are all the same page of zeros, and lie in the cache.
+  // Pages that were never written all map to the same page of zeros, which is in the cache.
   auto write = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i += kLanes) {
       store(a + i, splat(0.0f));

@@ -1,7 +1,8 @@
-# The CPU backend, as a part of a library: add_cpu_backend(TARGET FLAGS…), FLAGS being what all of it links for its options.
+# Adds the CPU backend to a library: add_cpu_backend(TARGET FLAGS…). FLAGS are libraries that carry the options of all sources.
 
-# All sources but these are kernels, compiled once for each instruction set, each in a namespace of that name. They use no
-# inline function that another translation unit also has: merged at link, a body for AVX-512 would run on a CPU without it.
+# All sources except these are kernels, compiled once for each instruction set, each in a namespace of that name. They use no
+# inline function that another translation unit also has: the linker could merge them, and a CPU without AVX-512 would run
+# a body for AVX-512.
 set(CPU_SHARED allocator cpu_backend open team)
 set(CPU_ISAS portable)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -19,7 +20,7 @@ function(add_cpu_backend target)
   list(REMOVE_ITEM kernels ${shared})
   target_sources(${target} PRIVATE ${shared})
   foreach(isa ${CPU_ISAS})
-    # Two libraries of one build share them.
+    # Two libraries of one build share these objects.
     if(NOT TARGET cpu_${isa})
       add_library(cpu_${isa} OBJECT ${kernels})
       target_link_libraries(cpu_${isa} PRIVATE ${ARGN})

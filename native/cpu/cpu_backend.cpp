@@ -21,7 +21,7 @@ void CpuBackend::attach() { flushDenormals(); }
 void* CpuBackend::allocate(std::size_t bytes) { return allocator_.allocate(bytes); }
 void CpuBackend::deallocate(void* data, std::size_t bytes) noexcept { allocator_.deallocate(data, bytes); }
 MemoryUse CpuBackend::memory() const noexcept { return allocator_.use(); }
-// memcpy wants addresses also where there is nothing to copy.
+// memcpy needs valid addresses even if there is nothing to copy.
 void CpuBackend::upload(void* destination, const void* host, std::size_t bytes) {
   if (bytes > 0) std::memcpy(destination, host, bytes);
 }

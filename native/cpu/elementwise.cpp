@@ -1,4 +1,4 @@
-// Functions of single elements, copies of any layout, and fills.
+// Elementwise functions, copies between any layouts, and fills.
 #include "cpu/pack.h"
 #include "functions.h"
 
@@ -7,9 +7,9 @@ namespace packed_rnn::PACKED_RNN_ISA {
 namespace {
 
 constexpr std::int64_t kChunk = 16384;
-constexpr std::int64_t kBlock = 256;  // of a row whose operands do not lie side by side
+constexpr std::int64_t kBlock = 256;  // of a row whose operands are not contiguous
 
-// An operand along a row: one number after the other, or the same one.
+// An operand along a row: contiguous, or the same number repeated.
 struct Along {
   const float* from;
   bool same;
@@ -38,7 +38,7 @@ constexpr Apply applyOf(int which, std::integer_sequence<int, function...>) {
   return all[which];
 }
 
-// Where the elements of an operand are.
+// The places of an operand's elements.
 struct Layout4 {
   const float* from;
   std::int64_t stride[4];
@@ -85,7 +85,7 @@ void run(Kernels& kernels, const Elementwise& p) {
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     float blocks[3][kBlock];
     for (std::int64_t r = begin; r < end; r++) {
-      // Of an operand that lies in steps, some elements side by side.
+      // For an operand with a stride: makes some of its elements contiguous.
       const auto along = [&](const Layout4& operand, std::int64_t at, std::int64_t n, int which) -> Along {
         const float* const from = operand.from + rowOffset(r, p.shape, operand.stride);
         const std::int64_t step = width == 1 ? 0 : operand.stride[3];

@@ -5,7 +5,7 @@
 
 namespace packed_rnn {
 
-// From here on this thread's arithmetic takes denormal operands for zeros and returns zeros for denormal
+// From here on this thread's arithmetic reads denormal operands as zeros and returns zeros for denormal
 // results. Vanishing gradients pass through the denormals, where some CPUs take a hundred cycles for an
 // addition.
 inline void flushDenormals() {

@@ -1,5 +1,5 @@
-// Matrix products, in two ways. Where a row of `a` is a row of the sum, the rows are tasks, and every element
-// is one chain of multiply-adds from its start: here. Where k runs along the rows of both operands:
+// Matrix products, in two ways. If a row of `a` is a row of the sum, the rows are tasks, and every element is
+// one chain of multiply-adds from its start: this file. If k runs along the rows of both operands:
 // slices.cpp.
 #include "cpu/sweep.h"
 
@@ -7,7 +7,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-// a is [m, k]. Blocks of rows, and where those are few also of columns, are tasks.
+// a is [m, k]. Tasks are blocks of rows, and if there are few of those, also of columns.
 class ProductOfRows {
  public:
   ProductOfRows(CpuBackend& backend, const Gemm& g)
@@ -17,13 +17,13 @@ class ProductOfRows {
         workers(alone ? 1 : backend.team().size()),
         panels(panelsOf(g.n)),
         terms(termsIn(g.k)),
-        // For so few rows b is read where it lies, but for a last panel of no whole vectors.
+        // For so few rows b is read in place, except a last panel that is not whole vectors.
         unpacked(kTermDepth == 1 && g.panels == nullptr && !g.b.transposed && g.b.rows == nullptr &&
                  g.m <= 4 * kTileRows),
         edge(unpacked && g.n % kLanes != 0) {
     if (alone) rows = g.m;
-    // So few rows are one block where there are columns for everybody: then each worker reads its part of b
-    // alone.
+    // So few rows are one block if there are enough columns for all workers. Each worker then reads only its
+    // part of b.
     if (g.m <= kBlockRows && panels >= 2 * workers) rows = g.m;
     while (rows > 4 * kTileRows && rows != g.m && g.m < 4 * workers * rows) rows /= 2;
     down = (g.m + rows - 1) / rows;
@@ -39,7 +39,7 @@ class ProductOfRows {
     packed = g.panels != nullptr ? g.panels : memory;
     const std::int64_t copied = kTermDepth == 1 ? 0 : rows * termsIn(smaller(kDepth, g.k));
     Scratch<Term> copies(backend, copied * workers);
-    // Live rows that do not follow each other are gathered, and their results scattered.
+    // Live rows that are not adjacent are gathered, and their results are scattered.
     const bool gathers = g.live.rows != nullptr;
     Scratch<float> gathered(backend, gathers ? workers * rows * g.k : 0);
     Scratch<float> results(backend, gathers ? workers * rows * columns : 0);
@@ -53,8 +53,7 @@ class ProductOfRows {
   }
 
  private:
-  static constexpr std::int64_t kDepth =
-      512;  // of a panel that stays in L2: longer sums are taken up from c again
+  static constexpr std::int64_t kDepth = 512;  // of a panel that stays in L2; longer sums continue from c
   static constexpr std::int64_t kBlockRows = 16 * kTileRows;
 
   // Rows [row, row + count) and columns [column, column + width) of the result.
@@ -83,8 +82,8 @@ class ProductOfRows {
     }
   }
 
-  // c [count, width] (+)= a · the columns of b; `next`: the first row of what is probably this worker's next
-  // task.
+  // c [count, width] (+)= a · the columns of b. `next` is the first row of the task that this worker probably
+  // does next.
   void sweep(const float* a, std::int64_t aStride, std::int64_t count, std::int64_t column,
              std::int64_t width, float* c, std::int64_t stride, Term* copies, std::int64_t next) const {
     Sweep s{};
@@ -122,7 +121,7 @@ class ProductOfRows {
   const std::int64_t workers, panels, terms;
   const bool unpacked, edge;
   std::int64_t rows = kBlockRows, down,
-               columns;  // a task's rows, how many such there are, and a task's columns
+               columns;  // rows of a task, number of such blocks, columns of a task
   const Term* packed = nullptr;
 };
 
@@ -135,7 +134,7 @@ void gemm(CpuBackend& backend, const Gemm& g) {
 
 namespace {
 
-// b of a product, packed.
+// The packed b of a product.
 class KeptPanels final : public CpuKept {
  public:
   KeptPanels(CpuBackend& backend, const Gemm& g) : terms_(backend, panelTerms(g.n, g.k)) {

@@ -25,7 +25,7 @@ PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) {
 PACKED_RNN_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 PACKED_RNN_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
-// Memory for the length of an op.
+// Memory that lasts as long as an op.
 template <class T>
 class Scratch {
  public:
@@ -44,7 +44,7 @@ class Scratch {
   T* data_;
 };
 
-// body(task, worker) for each task below `count`, over the team; see Team::run.
+// Runs body(task, worker) for each task below `count` on the team; see Team::run.
 template <class Body>
 void parallel(CpuBackend& backend, std::int64_t count, Body& body) {
   backend.team().run(
@@ -53,7 +53,7 @@ void parallel(CpuBackend& backend, std::int64_t count, Body& body) {
       &body);
 }
 
-// The same for tasks that wait for each other, at most as many as the team has cores.
+// The same for tasks that wait for each other: at most as many as the team has cores.
 template <class Body>
 void parallelTogether(CpuBackend& backend, int count, Body& body) {
   backend.team().runTogether(
@@ -62,16 +62,16 @@ void parallelTogether(CpuBackend& backend, int count, Body& body) {
       &body);
 }
 
-// Rows or elements in fixed chunks: body(begin, end). Chunks depend on `count` alone.
+// Fixed chunks of rows or elements: body(begin, end). Chunks depend only on `count`.
 template <class Body>
 void parallelChunks(CpuBackend& backend, std::int64_t count, std::int64_t chunk, Body& body) {
   auto task = [&](std::int64_t t, int) { body(t * chunk, smaller(count, (t + 1) * chunk)); };
   parallel(backend, (count + chunk - 1) / chunk, task);
 }
 
-// A matrix as it lies in memory: element (r, c) is data[r · stride + c]. Transposed, the operand's element
-// (i, j) is the memory's (j, i). Where k runs along the memory's rows, `rows` may name them: k is row
-// rows[k], -1 a row of zeros.
+// A matrix in memory: element (r, c) is data[r · stride + c]. If transposed, the operand's element (i, j) is
+// the memory's (j, i). If k runs along the memory's rows, `rows` may select them: k is row rows[k], and -1 is
+// a row of zeros.
 struct Operand {
   const float* data;
   std::int64_t stride;
@@ -79,15 +79,15 @@ struct Operand {
   bool transposed;
 };
 
-// Rows that may hold anything but zeros, ascending; the others need not even be written. Of two neighbours
-// that share a term (terms.h) both are listed or none. rows null: all.
+// The rows that may be nonzero, ascending. The other rows may be uninitialised. Of two neighbours that share
+// a term (terms.h), either both are listed or neither. rows null: all.
 struct Live {
   const std::int32_t* rows;
   std::int64_t count;
 };
 
-// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. The order of each element's sum depends on the shape
-// alone, and where a is not transposed on k alone: neither on the other rows nor on the number of threads.
+// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. The order of each element's sum depends only on the
+// shape, and if a is not transposed only on k: neither on the other rows nor on the number of threads.
 struct Gemm {
   std::int64_t m, n, k;
   Operand a, b;
@@ -95,11 +95,11 @@ struct Gemm {
   std::int64_t stride;  // of a row of c
   const float* bias;    // [n] or null
   bool accumulate;
-  float* columnSums;  // [n] or null: the sums of b over k, where a is transposed and b is not
+  float* columnSums;  // [n] or null: the sums of b over k, if a is transposed and b is not
   const Term* panels =
-      nullptr;  // b as packPanels makes it (pack.h), where a is not transposed; null: it is packed
-  // Of the rows of the operands' memory that stand for rows of a, or where a is transposed, for steps of k.
-  // Then there is no bias, and b is not transposed where a is.
+      nullptr;  // b as packPanels makes it (pack.h), if a is not transposed; null: gemm packs it
+  // The live rows of a, or if a is transposed, the live steps of k. With it there is no bias, and b is not
+  // transposed if a is.
   Live live = {nullptr, 0};
 };
 void gemm(CpuBackend& backend, const Gemm& problem);
@@ -111,7 +111,7 @@ constexpr std::int64_t kSequencesOfTask = 16;
 void sumColumns(CpuBackend& backend, const float* source, const Live& live, std::int64_t rows,
                 std::int64_t columns, std::int64_t stride, float* sums);
 
-// The op of that name, of the rows of `source` that are live, [*]; null: all.
+// The op SumRows over the live rows of `source`. live is [*]; null: all.
 void sumRows(CpuBackend& backend, const SumRows& problem, const std::uint8_t* live);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -6,13 +6,13 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1024;     // rows of a task, whole terms of them
+constexpr std::int64_t kChunk = 1024;     // rows of a task, a whole number of terms
 constexpr std::int64_t kNumbers = 16384;  // of a task
 
-// Products of two such numbers, 2²⁴ of them added up, are finite, and so is their product with a third.
+// Products of two such numbers, 2²⁴ of them summed, are finite, and so is the sum's product with a third.
 constexpr float kLargest = 0x1p40f;
 
-// Whether all numbers are at most kLargest; a NaN is not.
+// Whether all numbers are at most kLargest; false for NaN.
 bool moderate(CpuBackend& backend, const float* numbers, std::int64_t count) {
   if (numbers == nullptr) return true;
   bool all = true;
@@ -37,7 +37,7 @@ std::int64_t Walked::reach(std::int64_t b, std::int64_t d, const float* dOutput)
   const std::int64_t state = shape_.projectionSize > 0 ? shape_.projectionSize : shape_.hiddenSize;
   const std::int64_t width = shape_.directions * state;
   const std::int64_t begin = shape_.sequences.offsets[b], end = shape_.sequences.offsets[b + 1];
-  // From the end of the walk: where the gradient is dense, one row is looked at.
+  // From the end of the walk: with a dense gradient this reads one row.
   std::int64_t left = end - begin;
   for (std::int64_t n = d == 1 ? end - 1 : begin; left > 0; left--, n += d == 1 ? -1 : 1) {
     if (!allZero(dOutput + n * width + d * state, state)) break;
@@ -107,7 +107,7 @@ LiveRows::LiveRows(CpuBackend& backend, const LiveRows& tokens, const RowIndex& 
 }
 
 void LiveRows::list(CpuBackend& backend, std::int64_t rows) {
-  // f(row) for the rows of a chunk that are listed: all of a term with a live one.
+  // f(row) for the listed rows of a chunk: all rows of a term with a live row.
   const auto each = [&](std::int64_t chunk, auto f) {
     const std::int64_t end = smaller(rows, (chunk + 1) * kChunk);
     for (std::int64_t term = chunk * kChunk; term < end; term += kTermDepth) {
@@ -119,7 +119,7 @@ void LiveRows::list(CpuBackend& backend, std::int64_t rows) {
   };
   const std::int64_t chunks = (rows + kChunk - 1) / kChunk;
   Scratch<std::int64_t> starts(backend, chunks + 1);
-  bool dead = false;  // rows without a gradient, which may be listed beside one with
+  bool dead = false;  // whether there are rows without a gradient; these may be listed next to a live one
   auto count = [&](std::int64_t chunk, int) {
     std::int64_t found = 0;
     std::int64_t live = 0;

@@ -1,7 +1,7 @@
-// A vanished gradient costs nothing: where the gradients of both states of a sequence are exactly 0, and its
-// output has none left, all that the walk would still write is 0. So the walk ends there, the rows that it
-// leaves out are not even written, and what sums or multiplies rows afterwards passes over them. Every sum
-// has the bits that it has with these rows, as long as 0 times anything is 0: see vanishes().
+// Vanished gradients. If the gradients of both states of a sequence are exactly 0 and its remaining outputs
+// have no gradient, everything that the walk would still write is 0. So the walk ends there. The rows that it
+// skips are not written, and later sums and products skip them too. Every sum has the same bits as with these
+// rows, as long as 0 times anything is 0: see vanishes().
 #pragma once
 
 #include "cpu/recurrent.h"
@@ -16,7 +16,7 @@ PACKED_RNN_INLINE bool allZero(const float* numbers, std::int64_t count) {
   return i == count || isZero(loadFirst(numbers + i, static_cast<int>(count - i)));
 }
 
-// How many tokens of each sequence the walks of a backward pass have done.
+// How many tokens of each sequence the walks of a backward pass have processed.
 class Walked {
  public:
   Walked(CpuBackend& backend, const RecurrentShape& shape)
@@ -25,9 +25,9 @@ class Walked {
   std::int64_t length(std::int64_t b) const {
     return shape_.sequences.offsets[b + 1] - shape_.sequences.offsets[b];
   }
-  // The tokens of b, in the order of the walk of direction d, up to the last one with a gradient in dOutput.
+  // The tokens of b up to the last one with a gradient in dOutput, in the order of the walk of direction d.
   std::int64_t reach(std::int64_t b, std::int64_t d, const float* dOutput) const;
-  // The walk of b ended where `left` tokens were left.
+  // Records that the walk of b ended with `left` tokens left.
   void end(std::int64_t b, std::int64_t d, std::int64_t left) {
     counts_[d * shape_.sequences.count + b] = static_cast<std::int32_t>(length(b) - left);
   }
@@ -40,21 +40,22 @@ class Walked {
 };
 
 // Whether walks may end early: some gradient of the output ends before its sequence does, and 0 stays 0
-// through weights, inputs and initial states. An infinity or NaN among them, or a number so large that a sum
-// of their products may become one, says no; so does a cell whose state may grow without bound.
+// through weights, inputs and initial states. The result is false if one of them contains an infinity, a NaN
+// or a number so large that a sum of products may become one. It is also false for a cell whose state may
+// grow without bound.
 bool vanishes(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout);
 
 // The rows that may hold a gradient: tokens that were walked, or distinct rows with such a token.
 class LiveRows {
  public:
-  // walked null: all
+  // walked null: all rows
   LiveRows(CpuBackend& backend, const Walked* walked, std::int64_t rows, std::int64_t direction);
   LiveRows(CpuBackend& backend, const LiveRows& tokens, const RowIndex& index, std::int64_t distinct);
 
   Live live() const { return all_ ? Live{nullptr, 0} : Live{list_, count_}; }
-  // [rows], 0 where there is no gradient; null: all have one.
+  // [rows], 0 if there is no gradient; null: all rows have one.
   const std::uint8_t* flags() const { return all_ ? nullptr : static_cast<const std::uint8_t*>(flags_); }
-  // Zeros in those rows of [rows, width] that are listed for a neighbour's sake alone.
+  // Clears those rows of [rows, width] that are listed only because a neighbour is live.
   void clearFillers(float* data, std::int64_t width) const;
 
  private:

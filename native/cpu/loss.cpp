@@ -29,14 +29,14 @@ void run(Kernels& kernels, const CrossEntropy& a) {
         return (c == label ? share + (1.0f - a.labelSmoothing) : share) * weight(c);
       };
       float largest = z[0];
-      // A NaN must reach the loss: it fails every comparison, so the sum below carries it.
+      // A NaN must reach the loss. It fails every comparison, but the sum below carries it.
       for (std::int64_t c = 1; c < a.classes; c++) largest = z[c] > largest ? z[c] : largest;
       float total = 0;
       for (std::int64_t c = 0; !a.normalized && c < a.classes; c++) total += __builtin_expf(z[c] - largest);
       if (a.normalized) largest = 0;
       const float logTotal = a.normalized ? 0 : __builtin_logf(total);
-      // A class without a target is left out and not multiplied by 0: its logit may be -∞. Of many classes
-      // each share is small beside the sum.
+      // A class without a target is skipped, not multiplied by 0, because its logit may be -∞. With many
+      // classes each share is small compared with the sum.
       double sumOfTargets = 0, loss = 0;
       for (std::int64_t c = share > 0 ? 0 : label; c < (share > 0 ? a.classes : label + 1); c++) {
         if (target(c) == 0.0f) continue;

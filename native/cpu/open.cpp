@@ -1,4 +1,4 @@
-// Which instruction set: the first of a list that this CPU has, or the one that is asked for.
+// Chooses the instruction set: the first of a list that this CPU has, or the requested one.
 #include <cstdio>
 #include <cstring>
 

@@ -1,4 +1,4 @@
-// Steps over many tensors at once: clipping and the optimisers' rules of cells.h.
+// Steps over many tensors in one op: clipping and the optimisers' rules of cells.h.
 #include "cells.h"
 #include "cpu/kernels.h"
 
@@ -9,8 +9,8 @@ namespace {
 constexpr std::int64_t kChunk = 16384;
 constexpr std::int64_t kRows = 64;  // of a task
 
-// body(tensor, begin, end, chunk) over the fixed chunks of all tensors, as one set of tasks; `chunk` numbers
-// them through.
+// body(tensor, begin, end, chunk) over the fixed chunks of all tensors, as one set of tasks. `chunk` is a
+// running number over all tensors.
 template <class Body>
 void eachChunk(CpuBackend& backend, std::int64_t tensors, const std::int64_t* counts, Body& body) {
   const auto chunksOf = [&](std::int64_t i) { return (counts[i] + kChunk - 1) / kChunk; };
@@ -29,7 +29,7 @@ void eachVector(std::int64_t begin, std::int64_t end, F f) {
   for (std::int64_t i = begin; i < end; i += kLanes) f(i, static_cast<int>(smaller(kLanes, end - i)));
 }
 
-// n elements of a tensor; one that is absent reads as 0 and is not written.
+// n elements of a tensor; an absent one reads as 0 and is not written.
 PACKED_RNN_INLINE V loadSome(const float* tensor, std::int64_t at, int n) {
   if (tensor == nullptr) return V{};
   return n == kLanes ? load(tensor + at) : loadFirst(tensor + at, n);
@@ -50,11 +50,11 @@ void replaceEach(CpuBackend& backend, std::int64_t tensors, const std::int64_t* 
   eachChunk(backend, tensors, counts, body);
 }
 
-// t of the step that tensor i takes now.
+// t of tensor i in this step.
 double stepOf(const Stepped& s, std::int64_t i) { return s.steps[i] == nullptr ? 1.0 : 1.0 + s.steps[i][0]; }
 
 // One step of all parameters: makeRule(tensor, t), then update(rule, tensor, at, n, parameter, gradient) for
-// n elements from `at`, which loads and stores their state.
+// n elements from `at`. `update` loads and stores their state.
 template <class MakeRule, class Update>
 void eachStep(CpuBackend& backend, const Stepped& s, MakeRule makeRule, Update update) {
   auto body = [&](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t) {
@@ -71,13 +71,13 @@ void eachStep(CpuBackend& backend, const Stepped& s, MakeRule makeRule, Update u
   }
 }
 
-// f(x) for the vectors of a table's gradient between two of its elements, of which `begin` starts a vector,
-// as far as rows hold numbers in them; lanes of other rows are 0.
+// f(x) for the vectors of a table's gradient between two of its elements that contain numbers of rows.
+// `begin` starts a vector. Lanes of other rows are 0.
 template <class F>
 void eachVectorOfRows(const GradientRows& rows, const float* values, std::int64_t begin, std::int64_t end,
                       F f) {
   const std::int64_t columns = rows.columns;
-  // The first row that reaches beyond `begin`.
+  // The first row that extends beyond `begin`.
   std::int64_t u = 0;
   for (std::int64_t after = rows.count; u < after;) {
     const std::int64_t middle = (u + after) / 2;
@@ -104,7 +104,7 @@ void eachVectorOfRows(const GradientRows& rows, const float* values, std::int64_
   }
 }
 
-// With what AdamRule::stepAgain asks for.
+// Adds the function that AdamRule::stepAgain needs.
 struct AllLanes : Simd {
   static PACKED_RNN_INLINE bool all(VI mask) {
 #if defined(__AVX512F__)
@@ -123,7 +123,7 @@ struct AdamState {
   V parameter, mean, variance, maximum;
 };
 
-// The steps from `step` to `last`, the last of them along `gradient`.
+// The steps from `step` to `last`; the last one uses `gradient`.
 void makeSteps(const AdamScalars* step, const AdamScalars* last, V gradient, AdamState& s) {
   for (; step <= last; step++) {
     const V g = step < last ? splat(step->rest) : gradient;
@@ -131,7 +131,7 @@ void makeSteps(const AdamScalars* step, const AdamScalars* last, V gradient, Ada
   }
 }
 
-// Row `id` of a table makes the steps that it missed, the last of them along `gradient` unless that is null.
+// Row `id` of a table applies the steps that it missed. The last one uses `gradient` unless that is null.
 void stepRow(const AdamCatchUp& table, std::int64_t id, const float* gradient) {
   const MissedSteps missed = table.missedSteps();
   const std::int32_t from = missed.made[id], to = missed.count[0];
@@ -151,7 +151,7 @@ void stepRow(const AdamCatchUp& table, std::int64_t id, const float* gradient) {
   });
 }
 
-// stepRow for the rows `ids`, or for all; row u of `gradients`, if there are any, is that of ids[u].
+// stepRow for the rows `ids`, or for all. Row u of `gradients`, if present, is that of ids[u].
 void stepRows(CpuBackend& backend, const AdamCatchUp& table, const float* gradients) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t u = begin; u < end; u++)
@@ -162,14 +162,14 @@ void stepRows(CpuBackend& backend, const AdamCatchUp& table, const float* gradie
 }
 
 PACKED_RNN_INLINE V magnitude(V x) { return x < 0.0f ? -x : x; }
-// A NaN in either stays one.
+// NaN in either argument stays NaN.
 PACKED_RNN_INLINE float largerOrNan(float a, float b) { return b > a || b != b ? b : a; }
 
 }  // namespace
 
 template <>
 void run(Kernels& kernels, const ClipNorm& a) {
-  Scratch<std::int64_t> counts(kernels, a.tensors);  // of the whole gradients
+  Scratch<std::int64_t> counts(kernels, a.tensors);  // elements of the whole gradients
   std::int64_t chunks = 0;
   for (std::int64_t i = 0; i < a.tensors; i++) {
     counts[i] = a.rows(i).dense() ? a.counts[i] : a.rows(i).tableRows * a.rows(i).columns;
@@ -204,7 +204,7 @@ void run(Kernels& kernels, const ClipNorm& a) {
     if (a.refused != nullptr) CpuBackend::checkNorm(norm, i);
   }
   a.total[0] = norm;
-  // PyTorch's coefficient; NaN passes through the comparison, as it does there.
+  // PyTorch's coefficient; NaN passes through the comparison, as in PyTorch.
   float coefficient = a.maxNorm / (norm + 1e-6f);
   if (coefficient > 1.0f) coefficient = 1.0f;
   replaceEach(kernels, a.tensors, a.counts, a.values, [=](V x) { return x * coefficient; });
@@ -233,7 +233,7 @@ void run(Kernels& kernels, const SgdStep& a) {
 template <>
 void run(Kernels& kernels, const AdamStep& a) {
   const Stepped& stepped = a;
-  Scratch<std::int64_t> dense(kernels, stepped.tensors);  // counts, but 0 where only rows are stepped
+  Scratch<std::int64_t> dense(kernels, stepped.tensors);  // counts, but 0 if only rows are stepped
   for (std::int64_t i = 0; i < stepped.tensors; i++) {
     const GradientRows rows = a.rows(i);
     dense[i] = rows.dense() ? stepped.counts[i] : 0;

@@ -6,8 +6,8 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-// Exchanges, in each pair of rows i and i + step, the lanes whose number has the bit `step` of the first with
-// those that lack it of the second.
+// In each pair of rows i and i + step, exchanges the first row's lanes whose number has the bit `step` with
+// the second row's lanes whose number lacks it.
 template <int step, class Vector, int... lane>
 PACKED_RNN_INLINE void exchange(Vector* v, std::integer_sequence<int, lane...>) {
   constexpr VI low = {((lane & step) != 0 ? lane - step + kLanes : lane)...};
@@ -30,7 +30,7 @@ PACKED_RNN_INLINE void transpose(Vector* v) {
   if constexpr (kLanes > 8) exchange<8>(v, lanes);
 }
 
-// packAlong for at most kLanes terms: all kLanes rows and terms, or fewer.
+// packAlong for at most kLanes terms: either all kLanes rows and terms, or fewer.
 template <bool whole>
 void packSquare(const float* from, std::int64_t stride, int rows, int depth, Term* to,
                 std::int64_t toStride) {

@@ -6,25 +6,25 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-// A panel is kPanel columns, term by term: [termsIn(depth)][kPanel]. Panels follow each other; the last one
-// is as wide, with zeros where there are no columns.
+// A panel is kPanel columns, term by term: [termsIn(depth)][kPanel]. Panels are contiguous. The last one has
+// the same width and is padded with zeros.
 constexpr std::int64_t panelsOf(std::int64_t columns) { return (columns + kPanel - 1) / kPanel; }
 constexpr std::int64_t panelTerms(std::int64_t columns, std::int64_t depth) {
   return panelsOf(columns) * termsIn(depth) * kPanel;
 }
 
-// to[t · toStride + i] = term t of row i, which lies along k: `rows` rows as kLanes columns, 0 <= rows <=
-// kLanes, with zeros for those that are missing.
+// to[t · toStride + i] = term t of row i, which runs along k: `rows` rows as kLanes columns, 0 <= rows <=
+// kLanes. Missing rows are zeros.
 void packAlong(const float* from, std::int64_t stride, int rows, std::int64_t depth, Term* to,
                std::int64_t toStride);
 
-// The terms of `depth` rows of an operand whose memory has k along its rows, and of columns [first, first +
-// columns), with zeros up to whole vectors. They are rows ks[0], ks[1], …, or k0, k0 + 1, … where ks is null.
-// From one step of k to the next are `stride` terms.
+// The terms of `depth` rows of an operand with k along its rows in memory, for columns [first, first +
+// columns), padded with zeros to whole vectors. The rows are ks[0], ks[1], …, or k0, k0 + 1, … if ks is null.
+// Successive steps of k are `stride` terms apart.
 void copyTerms(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
                std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride);
 
-// Panel p of an operand [depth, columns], and all of them over the team, or alone.
+// Packs panel p of an operand [depth, columns], or all panels, with the team or alone.
 void packPanel(const Operand& b, std::int64_t columns, std::int64_t depth, std::int64_t p, Term* to);
 void packPanels(CpuBackend& backend, const Operand& b, std::int64_t columns, std::int64_t depth, Term* packed,
                 bool alone);

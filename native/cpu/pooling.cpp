@@ -1,12 +1,12 @@
-// From the rows of each sequence to one row, and back.
+// From the rows of each sequence to one row, and the reverse.
 #include "cpu/kernels.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-// A strip of columns a task, so that a long sequence is shared: body(begin, end, column, live, b), rows begin
-// to end of sequence b.
+// One task for each strip of columns, so that the team shares a long sequence: body(begin, end, column, live,
+// b), rows begin to end of sequence b.
 template <class Body>
 void eachStrip(CpuBackend& backend, const Sequences& sequences, std::int64_t columns, Body body) {
   const std::int64_t strips = (columns + kLanes - 1) / kLanes;
@@ -37,7 +37,7 @@ void run(Kernels& kernels, const SegmentReduce& a) {
                 VI place = VI{} + (begin == end ? -1 : begin);
                 for (std::int32_t n = begin + 1; n < end; n++) {
                   const V x = loadLive(a.rows + n * a.columns + column, live);
-                  // Nothing takes the place of the first NaN.
+                  // Nothing replaces the first NaN.
                   const VI taken = (x > largest) | ((x != x) & (largest == largest));
                   largest = taken ? x : largest;
                   place = taken ? VI{} + n : place;
@@ -48,7 +48,7 @@ void run(Kernels& kernels, const SegmentReduce& a) {
               });
     return;
   }
-  constexpr std::int64_t kPartial = 256;  // rows: partial sums keep the rounding error of long sums down
+  constexpr std::int64_t kPartial = 256;  // rows; partial sums reduce the rounding error of long sums
   eachStrip(kernels, a.sequences, a.columns,
             [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
               V total = V{};
@@ -62,7 +62,7 @@ void run(Kernels& kernels, const SegmentReduce& a) {
               const bool divides = a.pooling == Pooling::mean && begin != end;
               storeLive(a.out + b * a.columns + column,
                         divides ? total / static_cast<float>(end - begin) : total, live);
-              // Nothing is the largest.
+              // There is no maximum.
               for (int i = 0; a.places != nullptr && i < live; i++) a.places[b * a.columns + column + i] = -1;
             });
 }

@@ -41,14 +41,14 @@ PACKED_RNN_INLINE Product widened(VU a, std::uint32_t m) {
 #endif
 }
 
-// a and b in turns: of their first or their second half.
+// Interleaves a and b: their first or their second halves.
 template <int first, int... lane>
 PACKED_RNN_INLINE VU inTurns(VU a, VU b, std::integer_sequence<int, lane...>) {
   constexpr VI order = {(first + lane / 2 + (lane % 2 == 0 ? 0 : kLanes))...};
   return __builtin_shuffle(a, b, order);
 }
 
-// philox() of the kLanes counters {place + lane, t, sequence, step}: their words one after the other.
+// philox() of the kLanes counters {place + lane, t, sequence, step}, one word after the other.
 PACKED_RNN_INLINE void philoxWords(std::uint64_t key, std::uint32_t place, std::uint32_t t,
                                    std::uint32_t sequence, std::uint32_t step, VU (&words)[kWords]) {
   VU w0 = splatWord(place), w1 = splatWord(t), w2 = splatWord(sequence), w3 = splatWord(step);
@@ -78,8 +78,8 @@ PACKED_RNN_INLINE void philoxWords(std::uint64_t key, std::uint32_t place, std::
 
 template <>
 void run(Kernels& kernels, const Dropout& a) {
-  // An integer threshold, so that every device keeps the same elements. p = 1 keeps none: no integer reaches
-  // 2³².
+  // An integer threshold, so that every device keeps the same elements. With p = 1 no element is kept,
+  // because no integer reaches 2³².
   const auto threshold = static_cast<std::uint64_t>(static_cast<double>(a.p) * 4294967296.0);
   if (threshold > UINT32_MAX) return run(kernels, Fill{a.rows * a.columns, 0.0f, nullptr, a.y});
   const VU least = splatWord(static_cast<std::uint32_t>(threshold));

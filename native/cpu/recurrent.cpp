@@ -1,4 +1,4 @@
-// What both passes over a recurrent layer call.
+// Functions that both passes over a recurrent layer call.
 #include "cpu/recurrent.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -30,18 +30,18 @@ Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& l
       places_(backend, larger(1, shape.sequences.count)),
       count_(CpuBackend::longestFirst(shape.sequences, places_)),
       together_(together) {
-  constexpr std::int64_t kLeastWork = 1 << 18;   // multiply-adds; less than this is left to one worker
+  constexpr std::int64_t kLeastWork = 1 << 18;   // multiply-adds; one worker does less work than this alone
   constexpr std::int64_t kLeastShared = 128;     // units; with fewer, a step is shorter than its barrier
-  constexpr std::int64_t kManyUnits = 512;       // with more, W_hh does not fit the second-level cache
+  constexpr std::int64_t kManyUnits = 512;       // with more units W_hh does not fit the second-level cache
   constexpr std::int64_t kFewRows = 4 * kSlots;  // the third path reads the weights once for each kSlots rows
   const std::int64_t cores = backend.team().cores();
   const std::int64_t walks = count_ * shape.directions;
   const std::int64_t work = shape.rows * shape.directions * layout.width * layout.state;
-  // No more shares than cores: a barrier would wait until the system gives the last worker a core.
+  // At most one share for each core: otherwise a barrier would wait until the last worker gets a core.
   const std::int64_t shares = smaller(cores, (layout.blocks + together - 1) / together);
-  // Weights from a slower cache are read for more sequences at once.
+  // Weights in a slower cache are read for more sequences at once.
   std::int64_t most = layout.hidden > kManyUnits ? kSlots : kSlots / 2;
-  std::int64_t ofOne = count_;  // sequences that one worker walks
+  std::int64_t ofOne = count_;  // sequences of one worker
   if (work < kLeastWork) {
     path_ = Path::sequences;
     workers_ = 1;
@@ -57,7 +57,7 @@ Agenda::Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& l
     workers_ = static_cast<int>(larger(1, smaller(cores, walks)));
     ofOne = (walks + workers_ - 1) / workers_;
   }
-  // The fewest groups that hold all sequences, of equal size.
+  // The fewest groups that hold all sequences, with equal sizes.
   ofOne = larger(1, ofOne);
   const std::int64_t groups = (ofOne + most - 1) / most;
   slots_ = static_cast<int>((ofOne + groups - 1) / groups);
@@ -76,13 +76,13 @@ bool Agenda::take(std::int64_t& cursor, bool fromEnd, Slot& slot) const {
 Share Agenda::share(const Layout& layout, int worker, Barrier& barrier) const {
   const Blocks allUnits{0, layout.blocks}, allState{0, layout.stateBlocks};
   if (path_ == Path::sequences) return {allUnits, allState, allState, nullptr};
-  // As even as they go.
+  // As evenly as possible.
   const auto part = [&](std::int64_t blocks, std::int64_t together) {
     const std::int64_t parts = (blocks + together - 1) / together;
     const auto at = [&](std::int64_t w) { return smaller(blocks, parts * w / workers_ * together); };
     return Blocks{at(worker), at(worker + 1)};
   };
-  // What is projected is a product of its own, of whole panels.
+  // The projection is a separate product of whole panels.
   const Blocks state = part(layout.stateBlocks, layout.projected ? kTileVectors : together_);
   if (path_ == Path::oneToken) return {state, state, allState, nullptr};
   return {part(layout.blocks, together_), state, state, &barrier};

@@ -1,9 +1,9 @@
-// How a layer lies in memory, and the walk over its sequences: what the forward and the backward pass share.
+// A layer's memory layout, and the walk over its sequences. The forward and the backward pass share both.
 //
-// Units are padded to whole vectors (Hp), and the columns of kLanes units lie side by side: column q of unit
-// u stands at (u / kLanes) · Q kLanes + q kLanes + u % kLanes of C = Q Hp, where Q is the cell's number of
-// columns. So adjacent vectors belong to the same units and the cell update stays in registers. Padding units
-// have zero weights and compute harmless constants.
+// Units are padded to whole vectors (Hp). The columns of kLanes units are adjacent: column q of unit u is at
+// (u / kLanes) · Q kLanes + q kLanes + u % kLanes of C = Q Hp, where Q is the cell's number of columns. So
+// adjacent vectors belong to the same units, and the cell update stays in registers. Padding units have zero
+// weights and compute harmless constants.
 #pragma once
 
 #include "cells.h"
@@ -12,15 +12,15 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-constexpr int kSlots = 24;  // at most, sequences in lock step: each load of a weight serves them all
-constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // of them in one register tile of four vectors
+constexpr int kSlots = 24;  // the most sequences in lock step: each load of a weight serves all of them
+constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // slots in one register tile of four vectors
 
 struct Layout {
   Columns columns;
   std::int64_t hidden, blocks, padded, width;    // H, Hp / kLanes, Hp, C
   std::int64_t state, stateBlocks, statePadded;  // R, Rp / kLanes, Rp
   bool hasC, projected;
-  std::int64_t extra;  // floats a row is saved with besides its columns
+  std::int64_t extra;  // floats saved for a row in addition to its columns
 
   explicit Layout(const RecurrentShape& shape)
       : columns(columnsOf(shape.cell)),
@@ -33,7 +33,7 @@ struct Layout {
         statePadded(stateBlocks * kLanes),
         hasC(shape.cell == Cell::lstm),
         projected(shape.projectionSize > 0),
-        // c, and with a projection what is projected; r h₋₁.
+        // c, and with a projection o tanh(c); or r h₋₁.
         extra(hasC                                ? (projected ? 2 * padded : padded)
               : shape.cell == Cell::resetFirstGru ? padded
                                                   : 0) {}
@@ -45,7 +45,8 @@ struct Layout {
     const int from = gate[column % group / kLanes];
     return unit < hidden && from >= 0 ? from * hidden + unit : -1;
   }
-  // The rows of such a parameter that vector v of the columns takes, one a lane; a count of 0: none.
+  // The rows of such a parameter that vector v of the columns takes, one for each lane; a count of 0: no
+  // rows.
   struct Rows {
     std::int64_t first;
     int count;
@@ -55,7 +56,7 @@ struct Layout {
     const int from = gate[v % columns.count];
     return from < 0 ? Rows{0, 0} : Rows{from * hidden + j * kLanes, live(j)};
   }
-  // Lanes of block j that are units, and of a block of the state.
+  // The lanes of block j that are units, and those of a block of the state.
   int live(std::int64_t j) const { return static_cast<int>(smaller(kLanes, hidden - j * kLanes)); }
   int liveState(std::int64_t j) const { return static_cast<int>(smaller(kLanes, state - j * kLanes)); }
 };
@@ -72,7 +73,7 @@ struct Saved {
   }
 };
 
-// A row, or null, as a vector of block j.
+// A vector of block j of a row. A null row reads as zeros.
 PACKED_RNN_INLINE V loadUnits(const float* row, std::int64_t j, int live) {
   if (row == nullptr) return V{};
   return live == kLanes ? load(row + j * kLanes) : loadFirst(row + j * kLanes, live);
@@ -81,42 +82,44 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
   live == kLanes ? store(row + j * kLanes, v) : storeFirst(row + j * kLanes, v, live);
 }
 
-// Blocks of a layer that one worker computes: in the first path all of them, of its own sequences. In the
-// second path the team shares the units of all sequences; who needs what others computed waits for them. In
-// the third path too, for sequences of one token, in cells where nobody needs what others computed.
+// The blocks of a layer that one worker computes. In the first path a worker computes all blocks of its own
+// sequences. In the second path the team shares the units of all sequences, and workers wait for results of
+// others. The third path shares units too, for sequences of one token, in cells that need no results of other
+// workers.
 struct Blocks {
   std::int64_t first, end;
 };
 struct Share {
-  Blocks units, state;  // of H and of R; the same where nothing is projected
-  Blocks opened;        // of R: what it reads of the initial states
-  Barrier* barrier;     // null: nobody else
+  Blocks units, state;  // of H and of R; the same without a projection
+  Blocks opened;        // of R: the part of the initial states that it reads
+  Barrier* barrier;     // null: the worker shares nothing
   void wait() const {
     if (barrier != nullptr) barrier->wait();
   }
 };
 
-// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows and the given blocks of columns, while what
-// `ahead` names is fetched. w is panels of terms, of which `blocks` begins one. `memory` holds x as terms.
+// y [rows, *] (+)= x [rows, depth] · w, for at most kSlots rows and the given blocks of columns, while the
+// memory in `ahead` is prefetched. w is panels of terms; each of `blocks` starts at a panel. `memory` holds x
+// as terms.
 void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* x, std::int64_t xStride,
                  Term* memory, float* y, std::int64_t yStride, int rows, bool accumulate, Ahead& ahead);
 
 struct Slot {
   std::int64_t place;  // b
   std::int64_t row;    // of the next token
-  std::int64_t left;   // tokens still to do, this one included
+  std::int64_t left;   // tokens still to process, including this one
 };
 
-// The sequences that are not empty, the longest first, and who computes them.
+// The sequences that are not empty, the longest first, and how workers share them.
 class Agenda {
  public:
-  // together: blocks that a worker of the second path computes at once. independent: whether the third path
-  // may be taken.
+  // together: the number of blocks that a worker of the second path computes at once. independent: whether
+  // the third path is possible.
   Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together,
          bool independent);
-  // The sequence at `cursor`, at its first token (`fromEnd`: at its last), and the cursor moves on. False
-  // where there is none. A cursor that workers have in common gives each sequence to one of them; which one
-  // depends on timing, but what is computed for it does not.
+  // Takes the sequence at `cursor`, at its first token (`fromEnd`: at its last), and advances the cursor.
+  // Returns false if there is none. If workers share a cursor, each sequence goes to one of them. Which one
+  // depends on timing, but the result does not.
   bool take(std::int64_t& cursor, bool fromEnd, Slot& slot) const;
   int slots() const { return slots_; }
   int workers() const { return workers_; }
@@ -133,9 +136,9 @@ class Agenda {
   int workers_, slots_;
 };
 
-// Walks sequences of one direction in lock step until the agenda has no more. `pass` has open(slot, s), which
-// fills the state of slot s; step(slots, live), which does one token of each; ended(slot, s), whether the
-// tokens that are left need not be walked; close(slot, s); and move(from, to), which moves the state of a
+// Walks sequences of one direction in lock step until the agenda is empty. `pass` has these functions:
+// open(slot, s) fills the state of slot s; step(slots, live) processes one token of each; ended(slot, s)
+// returns whether the remaining tokens can be skipped; close(slot, s); move(from, to) moves the state of a
 // slot.
 template <class Pass>
 void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) {
@@ -162,9 +165,10 @@ void walk(const Agenda& agenda, std::int64_t& cursor, bool fromEnd, Pass& pass) 
   }
 }
 
-// All directions of a layer: makePass(direction, share, memory, terms) is walked by every worker, with
-// `perWorker` floats for the states of its slots, or in the second path of everybody's, and with what a
-// product of its slots has as terms. backward: from each sequence's last token to its first.
+// Walks all directions of a layer. Every worker walks makePass(direction, share, memory, terms). `memory` has
+// `perWorker` floats for the states of the worker's slots, or in the second path for those of all workers.
+// `terms` holds the operand of a product of its slots. backward: from each sequence's last token to its
+// first.
 template <class MakePass>
 void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, const Agenda& agenda,
              bool backward, std::int64_t perWorker, MakePass makePass) {
@@ -178,7 +182,7 @@ void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& lay
   std::int64_t cursors[2] = {0, 0};
   auto task = [&](std::int64_t t, int) {
     for (std::int64_t i = 0; i < shape.directions; i++) {
-      // Half of the team begins at the other end, unless all go together.
+      // Half of the team begins with the other direction, unless all workers walk together.
       const std::int64_t d = dealsSequences ? (t + i) % shape.directions : i;
       const bool fromEnd = (d == 1) != backward;
       std::int64_t own = 0;
@@ -191,7 +195,7 @@ void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& lay
   together ? parallelTogether(backend, workers, task) : parallel(backend, workers, task);
 }
 
-// The state of an empty sequence passes through, from `from` (null: zeros) to `to`, both [D, B, size].
+// Copies the state of an empty sequence from `from` (null: zeros) to `to`, both [D, B, size].
 void passEmptyThrough(const RecurrentShape& shape, std::int64_t size, const float* from, float* to);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

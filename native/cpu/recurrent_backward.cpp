@@ -1,7 +1,6 @@
-// A recurrent layer, backward: the recurrence in reverse writes the gradients of all pre-activations over the
-// saved columns; then the gradients of the weights and of the input are products over all rows at once. A
-// sequence whose gradient has vanished is walked no further, and the products leave its other rows out: see
-// live.h.
+// A recurrent layer, backward. The recurrence in reverse writes the gradients of all pre-activations over the
+// saved columns. Then the gradients of the weights and of the input are products over all rows at once. The
+// walk of a sequence ends when its gradient has vanished, and the products skip its other rows: see live.h.
 #include "cpu/live.h"
 #include "cpu/recurrent_weights.h"
 
@@ -21,14 +20,14 @@ struct Token {
 
 // The gradients of a worker's slots.
 struct Gradients {
-  float* dh;     // [kSlots, Rp]: in h of this step from the next; then in h₋₁
+  float* dh;     // [kSlots, Rp]: of this step's h, from the next step; then of h₋₁
   float* dc;     // [kSlots, Hp]
-  float* aside;  // [kSlots, Hp]: in o tanh(c) before a projection; in r h₋₁
-  float* delta;  // [kSlots, C]: in the pre-activations
+  float* aside;  // [kSlots, Hp]: of o tanh(c) before a projection; of r h₋₁
+  float* delta;  // [kSlots, C]: of the pre-activations
 };
 
-// For slot s and the units of block j, given dh, the gradient of the cell's output: the columns' gradients,
-// to the token and to `delta`. Returns what of dh reaches h₋₁ around the gates.
+// For slot s and the units of block j, given dh, the gradient of the cell's output: writes the columns'
+// gradients to the token and to `delta`. Returns the part of dh that reaches h₋₁ around the gates.
 template <Cell cell>
 PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, const Token& token,
                                  const Gradients& gradients, V dh) {
@@ -37,8 +36,8 @@ PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, co
   float* columns = token.columns + j * count * kLanes;
   float* delta = gradients.delta + s * layout.width + j * count * kLanes;
   const auto put = [&](int column, V gradient) {
-    // What is no unit has weights of 0, and a NaN there, from an infinite input, would be one in all that
-    // they multiply it into.
+    // Padding units have weights of 0. A NaN there, from an infinite input, would make every product with
+    // them NaN.
     gradient = keepFirst(gradient, live);
     store(columns + column * kLanes, gradient);
     store(delta + column * kLanes, gradient);
@@ -67,7 +66,7 @@ PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, co
     ResetFirstGruCell<Simd>::backward(gate(1), gate(2), loadUnits(token.previousH, j, live), dh, dZ, dN);
     put(1, dZ);
     put(2, dN);
-    // r waits for the gradient of r h₋₁; until then the product must not see what this slot had.
+    // r waits for the gradient of r h₋₁; until then the product must not read this slot's previous value.
     store(delta, V{});
     return dh;
   } else {
@@ -89,8 +88,7 @@ struct BackwardPass {
   Walked* walked;     // null: all tokens are walked
   Gradients gradients;
   Term* terms;
-  std::int64_t reach[kSlots] =
-      {};  // tokens of a slot's walk, up to the last that has a gradient of its output
+  std::int64_t reach[kSlots] = {};  // tokens of a slot's walk up to the last one whose output has a gradient
 
   const float* initial(const float* from, const Slot& slot, std::int64_t size) const {
     return from == nullptr ? nullptr : from + (direction * a.sequences.count + slot.place) * size;
@@ -108,7 +106,7 @@ struct BackwardPass {
     if (walked != nullptr) reach[s] = walked->reach(slot.place, direction, a.dOutput);
   }
 
-  // Whether nothing but zeros would follow.
+  // Whether all remaining gradients would be zeros.
   bool ended(const Slot& slot, int s) const {
     return walked != nullptr && walked->length(slot.place) - slot.left >= reach[s] &&
            allZero(gradients.dh + s * layout.statePadded, layout.statePadded) &&
@@ -117,7 +115,7 @@ struct BackwardPass {
 
   Token tokenOf(const Slot& slot) const {
     const std::int64_t n = slot.row;
-    // The previous token of the forward pass lies one row earlier, or later in the reverse direction.
+    // The previous token of the forward pass is one row earlier, or one row later in the reverse direction.
     const std::int64_t previous = direction == 1 ? n + 1 : n - 1;
     const bool first = slot.left == 1;
     const std::int64_t outputs = a.directions * layout.state;
@@ -136,7 +134,7 @@ struct BackwardPass {
   void step(const Slot* slots, int live) {
     Token tokens[kSlots];
     Ahead nothing;
-    share.wait();  // until nobody reads `delta` of the step before
+    share.wait();  // until no worker reads the previous step's `delta`
     for (int s = 0; s < live; s++) {
       tokens[s] = tokenOf(slots[s]);
       float* dh = gradients.dh + s * layout.statePadded;
@@ -159,7 +157,7 @@ struct BackwardPass {
         if (!layout.projected) store(dh, around);
       }
     }
-    share.wait();  // until all of `delta` is there
+    share.wait();  // until `delta` is complete
     if constexpr (cell == Cell::resetFirstGru) {
       slotProduct(weights.reset, layout.width, share.units, gradients.delta, layout.width, terms,
                   gradients.aside, layout.padded, live, false, nothing);
@@ -173,12 +171,12 @@ struct BackwardPass {
                 gradients.dh, layout.statePadded, live, !layout.projected, ahead);
   }
 
-  // What the next step reads of the sequence's next token.
+  // Prefetches what the next step reads of the sequence's next token.
   void fetch(const Slot& slot, Ahead& ahead) const {
     if (slot.left == 1) return;
     const std::int64_t n = direction == 1 ? slot.row + 1 : slot.row - 1;
     ahead.add(saved.columns + n * layout.width, layout.width);
-    // Its own c was read as the c₋₁ of this one, its own h as the h₋₁.
+    // This step has already read the next token's c as c₋₁ and its h as h₋₁.
     const std::int64_t before = slot.left == 2 ? n : (direction == 1 ? n + 1 : n - 1);
     if (layout.extra > 0) ahead.add(saved.extra + (layout.hasC ? before : n) * layout.padded, layout.padded);
     const std::int64_t outputs = a.directions * layout.state;
@@ -206,7 +204,7 @@ struct BackwardPass {
   void close(const Slot& slot, int s) {
     if (walked != nullptr) walked->end(slot.place, direction, slot.left);
     const std::int64_t place = direction * a.sequences.count + slot.place;
-    // 0 is added so that a 0 has one sign, wherever the walk ended.
+    // Adding 0 gives a 0 the same sign wherever the walk ended.
     for (std::int64_t j = share.state.first; a.dH0 != nullptr && j < share.state.end; j++) {
       storeUnits(a.dH0 + place * layout.state, j, layout.liveState(j),
                  load(gradients.dh + s * layout.statePadded + j * kLanes) + V{});
@@ -228,13 +226,13 @@ struct BackwardPass {
   }
 };
 
-// Returns `walked` where walks may have ended early, else null.
+// Returns `walked` if walks may have ended early, otherwise null.
 template <Cell cell>
 Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
                     const BackwardWeights& weights, float* const* dProjected, Walked* walked) {
   const Agenda agenda(backend, a, layout, kTileVectors, false);
   const std::int64_t perWorker = kSlots * (layout.statePadded + 2 * layout.padded + layout.width);
-  // In the second path nobody sees all of dh at the end of a step.
+  // In the second path no worker sees the whole of dh at the end of a step.
   if (agenda.path() != Agenda::Path::sequences) walked = nullptr;
   const auto makePass = [&](std::int64_t d, const Share& share, float* dh, Term* terms) {
     float* dc = dh + kSlots * layout.statePadded;
@@ -254,8 +252,8 @@ Walked* runBackward(CpuBackend& backend, const RecurrentBackward& a, const Layou
   return walked;
 }
 
-// dwHh = Σ delta[n] ⊗ h before token n: the output one row earlier in the walk, or h0 at a sequence's first
-// token. The gate n of a reset-first GRU was given r h₋₁ instead.
+// dwHh = Σ delta[n] ⊗ h before token n. That h is the output one row earlier in the walk, or h0 at a
+// sequence's first token. For the gate n of a reset-first GRU it is r h₋₁.
 void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout,
                              std::int64_t direction, const Saved& saved, const LiveRows& tokens,
                              float* gradient) {
@@ -263,9 +261,8 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
   const std::int64_t rows = a.rows;
   Scratch<std::int32_t> before(backend, larger(1, rows));
   Scratch<std::int32_t> firsts(backend, larger(1, sequences.count));
-  Scratch<std::int32_t> states(backend,
-                               larger(1, sequences.count));  // the state of an empty one, and of one that was
-                                                             // not walked to its first token, is not read
+  // The state of an empty sequence, or of one whose walk ended before its first token, is not read.
+  Scratch<std::int32_t> states(backend, larger(1, sequences.count));
   auto list = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; b++) {
       const std::int32_t begin = sequences.offsets[b];

@@ -1,5 +1,5 @@
-// A recurrent layer, forward: one product for the projection of all distinct rows, then the recurrence, in
-// which a worker walks whole sequences from end to end and no worker waits for another.
+// A recurrent layer, forward: one product for the projection of all distinct rows, then the recurrence. A
+// worker walks whole sequences from end to end, and no worker waits for another.
 #include "cpu/recurrent_weights.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -11,10 +11,10 @@ constexpr std::int64_t kStreamed = 4 << 20;  // floats; see States::streams
 // One sequence at one token.
 struct Token {
   const float* x;      // the projected row, [C]
-  const float* next;   // that of the sequence's next token
+  const float* next;   // the same for the sequence's next token
   float* columns;      // where the columns are saved, [C], or null; may be x
-  float* extra;        // and c, or r h₋₁, [Hp]
-  float* unprojected;  // and o tanh(c) before a projection, [Hp]
+  float* extra;        // where c or r h₋₁ is saved, [Hp]
+  float* unprojected;  // where o tanh(c) before a projection is saved, [Hp]
   float* output;       // [R]
 };
 
@@ -22,13 +22,13 @@ struct Token {
 struct States {
   float* h;      // [kSlots, Rp]
   float* next;   // [kSlots, Rp]: h after this step, while h is still read
-  float* c;      // [kSlots, Hp]: c; the reset-first GRU's z between its two halves
+  float* c;      // [kSlots, Hp]: c; or the reset-first GRU's z between its two halves
   float* aside;  // [kSlots, Hp]: o tanh(c) before a projection; r h₋₁
-  bool streams;  // what is saved would leave the caches anyway before the backward pass comes to it
+  bool streams;  // saved data would leave the caches before the backward pass reads it
 };
 
-// A tile covers columns [first, first + count) of a cell: all of them, but for the cell whose second half
-// needs its first.
+// A tile covers columns [first, first + count) of a cell: all columns, except in the cell whose second half
+// needs the first.
 template <Cell cell>
 constexpr bool kHasHalves = cell == Cell::resetFirstGru;
 
@@ -88,14 +88,14 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
   }
 }
 
-// One step of R sequences for the kLanes units of block j: `count` columns from `first` are x + w · operand,
-// then the cell. w is [terms][count kLanes], operand [R, stride].
+// One step of R sequences for the kLanes units of block j. `count` columns from `first` are x + w · operand;
+// then comes the cell. w is [terms][count kLanes], operand [R, stride].
 template <Cell cell, int first, int count, int R>
 __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, std::int64_t j,
                                           const float* bias, const Term* operand, std::int64_t stride, int s,
                                           const States& states, const Token* tokens) {
-  // The GRU's column 2 is the input's part of n alone, and column 3 has none: what weights of 0 made of an
-  // infinite input is NaN.
+  // The GRU's column 2 is only the input's part of n, and column 3 has no input part. There a weight of 0
+  // times an infinite input would be NaN.
   constexpr auto recurs = [](int q) { return cell != Cell::gru || q != 2; };
   constexpr auto projects = [](int q) { return cell != Cell::gru || q != 3; };
   constexpr int columns = cell == Cell::resetFirstGru ? 3 : count;
@@ -105,8 +105,8 @@ __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, s
 #pragma GCC unroll 4
     for (int q = 0; q < count; q++)
       acc[r][q] = load((projects(q) ? tokens[s + r].x : bias) + (j * columns + first + q) * kLanes);
-  // In R parts, each of which fetches the next token of one sequence: what comes from memory is then there in
-  // time, and no burst of it holds up the weights.
+  // In R parts, each of which prefetches the next token of one sequence. Data from memory then arrives in
+  // time, and no burst of it delays the weights.
   const std::int64_t terms = termsIn(layout.state);
   std::int64_t k = 0;
 #pragma GCC unroll 1
@@ -134,7 +134,7 @@ __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, s
   for (int r = 0; r < R; r++) finish<cell, first>(acc[r], layout, j, s + r, states, tokens[s + r]);
 }
 
-// All slots of one (half) step, and some blocks. w is [blocks][terms][count kLanes], operand [kSlots,
+// All slots of one (half) step, for some blocks. w is [blocks][terms][count kLanes], operand [kSlots,
 // stride].
 template <Cell cell, int first, int count>
 void columnTiles(const Term* weights, const Layout& layout, Blocks units, const float* bias, TermRows operand,
@@ -220,7 +220,7 @@ struct ForwardPass {
                    a.output + n * outputs + direction * layout.state};
     }
     const Blocks units = share.units;
-    share.wait();  // until all of h is there
+    share.wait();  // until h is complete
     const TermRows h = termRows(states.h, layout.statePadded, live, layout.state, terms);
     if constexpr (kHasHalves<cell>) {
       columnTiles<cell, 0, 2>(weights.first, layout, units, weights.bias, h, live, states, tokens);

@@ -4,9 +4,9 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kSmallWork = 1 << 15;  // numbers, which one thread copies before others wake
+constexpr std::int64_t kSmallWork = 1 << 15;  // numbers; less work than this is copied by one thread
 
-// body(i) for each i < count, over the team if the whole is worth it.
+// body(i) for each i < count, with the team if the work is large enough.
 template <class Body>
 void each(CpuBackend& backend, std::int64_t count, std::int64_t numbers, Body body) {
   auto task = [&](std::int64_t i, int) { body(i); };
@@ -14,7 +14,7 @@ void each(CpuBackend& backend, std::int64_t count, std::int64_t numbers, Body bo
   for (std::int64_t i = 0; i < count; i++) body(i);
 }
 
-// Vector v of the columns of a parameter [G·H, depth], whose numbers lie along k.
+// Vector v of the columns of a parameter [G·H, depth], whose numbers run along k.
 void packVector(const float* parameter, std::int64_t depth, const Layout& layout, const int* gate,
                 std::int64_t v, Term* to, std::int64_t stride) {
   const Layout::Rows rows = layout.parameterRows(v, gate);

@@ -1,5 +1,5 @@
-// The weights of a layer as its kernels read them: panels of terms, made by vectors and by the whole team,
-// and kept by the caller for as long as the weights stay.
+// The weights of a layer as its kernels read them: panels of terms. The whole team makes them with vectors.
+// The caller keeps them until the weights change.
 #pragma once
 
 #include "cpu/pack.h"
@@ -30,11 +30,10 @@ class ForwardWeights final : public CpuKept {
 class BackwardWeights final : public CpuKept {
  public:
   struct Direction {
-    Term* recurrent;   // wHh: panels [R, C], from the columns' gradients to that of h; in halves those of r
-                       // and z
-    Term* reset;       // in halves those of n
+    Term* recurrent;   // wHh: panels [R, C], from columns' gradients to h's; with halves those of r, z
+    Term* reset;       // with halves those of n
     Term* projection;  // wHr: panels [H, P]
-    Term* input;       // wIh: panels [I, C]; null where no gradient of the input was wanted
+    Term* input;       // wIh: panels [I, C]; null if no gradient of the input is needed
   };
   BackwardWeights(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout,
                   const RecurrentWeights* weights, bool halves, bool wantsInput);
@@ -47,7 +46,7 @@ class BackwardWeights final : public CpuKept {
   Direction directions_[2];
 };
 
-// What an op made of its weights: in its caller's place for it, or for as long as the op runs.
+// What an op derived from its weights: stored in the caller's place, or for the duration of the op.
 template <class Weights>
 class Held {
  public:
@@ -68,8 +67,8 @@ class Held {
   Kept** const place_;
 };
 
-// From [depth, C], columns in their order, to a parameter's [G·H, depth]; `gate` says which columns are its
-// own.
+// From [depth, C] in the order of columns to a parameter's [G·H, depth]; `gate` selects the parameter's
+// columns.
 void unpackColumns(CpuBackend& backend, const float* packed, const Layout& layout, const int* gate,
                    std::int64_t depth, float* parameter);
 

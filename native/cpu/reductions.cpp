@@ -1,4 +1,4 @@
-// From many numbers to few.
+// Reductions, cumulative ops and topK.
 #include "cpu/kernels.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -23,9 +23,9 @@ void run(Kernels& kernels, const Sum& a) {
 
 namespace {
 
-constexpr std::int64_t kPartial = 256;  // elements of a partial sum, which keeps the rounding error down
+constexpr std::int64_t kPartial = 256;  // elements of a partial sum, which reduces the rounding error
 
-// What a reduction holds, in lanes: a sum, or the largest so far and its place.
+// The state of a reduction, in lanes: a sum, or the largest element so far and its place.
 struct Held {
   V value;
   VI place;
@@ -38,7 +38,7 @@ PACKED_RNN_INLINE void add(Held& held, V x, std::int32_t place) {
     held.value = fma(x, x, held.value);
   } else {
     const VI beats = reduction == Reduction::max ? x > held.value : x < held.value;
-    // The first of all is taken whatever it is, and nothing takes the place of the first NaN.
+    // The first element is always taken, and nothing replaces the first NaN.
     const VI taken = (held.place < 0) | beats | ((x != x) & (held.value == held.value));
     held.value = taken ? x : held.value;
     held.place = taken ? VI{} + place : held.place;
@@ -47,7 +47,7 @@ PACKED_RNN_INLINE void add(Held& held, V x, std::int32_t place) {
 template <Reduction reduction>
 constexpr bool kSums = reduction == Reduction::sum || reduction == Reduction::sumOfSquares;
 
-// A strip of columns, each reduced on its own over n rows `stride` apart.
+// A strip of columns. Each is reduced separately over n rows `stride` apart.
 template <Reduction reduction>
 Held reduceColumns(const float* from, std::int64_t n, std::int64_t stride, int live) {
   const auto at = [&](std::int64_t j) {
@@ -71,7 +71,7 @@ struct One {
   float value;
   std::int32_t place;
 };
-// n numbers side by side, lane by lane and then the lanes.
+// n contiguous numbers: lane by lane, then over the lanes.
 template <Reduction reduction>
 One reduceRow(const float* from, std::int64_t n) {
   if constexpr (kSums<reduction>) {
@@ -99,7 +99,7 @@ One reduceRow(const float* from, std::int64_t n) {
 
 template <Reduction reduction>
 void reduce(Kernels& kernels, const Reduce& a) {
-  // Of nothing a maximum is -∞.
+  // An empty maximum is -∞.
   const float none = reduction == Reduction::max   ? -__builtin_inff()
                      : reduction == Reduction::min ? __builtin_inff()
                                                    : 0.0f;
@@ -197,7 +197,7 @@ struct Order {
   }
 };
 
-// A heap of `count` whose root comes last of them.
+// A heap of `count` elements. Its root is the one that comes last.
 void sink(const Order& order, std::int32_t* heap, std::int64_t count, std::int64_t i) {
   for (std::int64_t child; (child = 2 * i + 1) < count; i = child) {
     if (child + 1 < count && order.before(heap[child], heap[child + 1])) child++;

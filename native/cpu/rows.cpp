@@ -5,9 +5,10 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kNumbers = 16384;  // of a task: fewer are done before another thread wakes
+constexpr std::int64_t kNumbers = 16384;  // numbers of a task; a single thread does less work than this
 std::int64_t rowsOfTask(std::int64_t columns) { return larger(1, kNumbers / larger(1, columns)); }
-// Rows by index lie anywhere, where the CPU does not foresee them: so many rows earlier they are asked for.
+// Rows selected by an index may be anywhere, so the CPU does not predict them. They are prefetched this many
+// rows ahead.
 constexpr std::int64_t kRowsAhead = 4;
 
 void fetchRow(const float* row, std::int64_t columns) {
@@ -45,14 +46,14 @@ void run(Kernels& kernels, const SumRows& a) {
   PACKED_RNN_ISA::sumRows(kernels, a, nullptr);
 }
 
-// Occurrences are added in blocks of kBlock, and then the sums of the blocks: so the commonest word is no
-// longer task than any other, and its sum has less of a rounding error.
+// Occurrences are added in blocks of kBlock, then the sums of the blocks are added. So the most common word
+// is not a longer task than any other, and its sum has a smaller rounding error.
 void sumRows(CpuBackend& backend, const SumRows& a, const std::uint8_t* live) {
   constexpr std::int64_t kBlock = 64;
   const std::int64_t count = a.rows == 0 ? 0 : a.starts[a.rows];
   const std::int64_t ofTask = larger(kBlock, rowsOfTask(a.columns));  // occurrences
-  // The first block of a row is added up in its place, and each other one here, in the slot of the 64
-  // occurrences that it begins in: no two of them begin in the same.
+  // The first block of a row is added up in its result. Each other block is added up here, in the slot of the
+  // 64 occurrences in which it begins. No two blocks begin in the same slot.
   Scratch<float> sums(backend, (count / kBlock + 1) * a.columns);
   const auto slotOf = [&](std::int64_t i) { return sums + i / kBlock * a.columns; };
   const auto add = [&](std::int64_t first, std::int64_t end, float* to) {
@@ -64,7 +65,7 @@ void sumRows(CpuBackend& backend, const SumRows& a, const std::uint8_t* live) {
   };
   // The blocks that begin at occurrences [t ofTask, (t + 1) ofTask).
   auto blocks = [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t u = 0;  // the first row that ends behind `begin`
+    std::int64_t u = 0;  // the first row that ends after `begin`
     for (std::int64_t after = a.rows; u < after;) {
       const std::int64_t middle = (u + after) / 2;
       a.starts[middle + 1] > begin ? after = middle : u = middle + 1;
@@ -100,7 +101,7 @@ void run(Kernels& kernels, const AddRows& a) {
   parallelChunks(kernels, a.rows, rowsOfTask(a.columns), body);
 }
 
-// A strip of columns a task; partial sums of 256 rows keep the rounding error of long sums down.
+// One task for each strip of columns. Partial sums of 256 rows reduce the rounding error of long sums.
 void sumColumns(CpuBackend& backend, const float* source, const Live& live, std::int64_t rows,
                 std::int64_t columns, std::int64_t stride, float* sums) {
   constexpr std::int64_t kPartial = 256;
@@ -148,7 +149,7 @@ void run(Kernels& kernels, const TakeAlong& a) {
   parallelChunks(kernels, a.outer * a.count, rowsOfTask(a.inner), body);
 }
 
-// A strip of columns a task, so that each number has one order of additions.
+// One task for each strip of columns, so that each number has one order of additions.
 template <>
 void run(Kernels& kernels, const AddAlong& a) {
   CpuBackend::checkRange("index", a.index, a.indices(), 0, a.n);

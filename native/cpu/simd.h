@@ -1,6 +1,5 @@
-// A vector of floats for the instruction set that this translation unit is compiled for, and the math policy
-// of cells.h on it. PACKED_RNN_ISA names the set and is the namespace, so nothing here merges with another
-// set's code.
+// A vector of floats for the instruction set of this translation unit, and the math policy of cells.h on it.
+// PACKED_RNN_ISA is the set's name and the namespace, so nothing here is merged with another set's code.
 #pragma once
 
 #if defined(__AVX2__)
@@ -15,7 +14,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
-// Masked forms where GCC 12 takes the plain ones to read what was never written.
+// Masked forms, because GCC 12 reports that the plain ones read uninitialised values.
 constexpr __mmask16 kAllLanes = 0xFFFF;
 // Rows of a register tile of 4 vectors: 24 sums, 4 operands and a broadcast fill 32 registers.
 constexpr int kTileRows = 6;
@@ -36,7 +35,7 @@ using UnalignedV = float __attribute__((vector_size(4 * kLanes), aligned(4), may
 
 PACKED_RNN_INLINE V load(const float* p) { return *reinterpret_cast<const UnalignedV*>(p); }
 PACKED_RNN_INLINE void store(float* p, V v) { *reinterpret_cast<UnalignedV*>(p) = v; }
-// x - 0 is x for every x, so this is a bare broadcast; 0 + x is not (-0) and costs an addition.
+// x - 0 is x for every x, so this is a plain broadcast. 0 + x is not: it changes -0 and costs an addition.
 PACKED_RNN_INLINE V splat(float x) { return x - V{}; }
 
 // The first n lanes, 0 < n < kLanes; the others read as 0 and are not written.
@@ -69,7 +68,7 @@ PACKED_RNN_INLINE void storeFirst(float* p, V v, int n) {
 }
 #endif
 
-// v with 0 in all lanes but the first n, 0 < n <= kLanes.
+// v with zeros in all lanes except the first n, 0 < n <= kLanes.
 PACKED_RNN_INLINE V keepFirst(V v, int n) {
   if (n == kLanes) return v;
   float lanes[kLanes];
@@ -77,11 +76,11 @@ PACKED_RNN_INLINE V keepFirst(V v, int n) {
   return loadFirst(lanes, n);
 }
 
-// Ask for the line of p, to read or to write it; p may be any address.
+// Prefetch the line of p to read or to write it; p may be any address.
 PACKED_RNN_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
 PACKED_RNN_INLINE void prefetchToWrite(float* p) { __builtin_prefetch(p, 1); }
 
-// Stores past the caches; p is aligned to a vector. Others may read it after streamed().
+// Stores past the caches; p is aligned to a vector. Other threads may read the data after streamed().
 PACKED_RNN_INLINE void stream(float* p, V v) {
 #if defined(__AVX512F__)
   _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
@@ -97,7 +96,7 @@ PACKED_RNN_INLINE void streamed() {
 #endif
 }
 
-// a b + c, rounded once where the instruction set can
+// a b + c, rounded once if the instruction set supports it
 PACKED_RNN_INLINE V fma(V a, V b, V c) {
 #if defined(__AVX512F__)
   return reinterpret_cast<V>(
@@ -122,7 +121,7 @@ PACKED_RNN_INLINE V squareRoot(V x) {
 #endif
 }
 
-// Whether all lanes are 0 of either sign.
+// Whether all lanes are 0 with either sign.
 PACKED_RNN_INLINE bool isZero(V v) {
 #if defined(__AVX512F__)
   return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(v), _mm512_setzero_ps(), _CMP_NEQ_UQ) == 0;
@@ -142,7 +141,7 @@ PACKED_RNN_INLINE float sumOfLanes(V v) {
   return total;
 }
 
-// x within bounds; NaN stays NaN, which is why x comes second: these instructions return it then.
+// x within bounds. NaN stays NaN, because these instructions return their second operand for NaN.
 PACKED_RNN_INLINE V atLeast(float bound, V x) {
 #if defined(__AVX512F__)
   return reinterpret_cast<V>(
@@ -166,7 +165,7 @@ PACKED_RNN_INLINE V atMost(float bound, V x) {
 #endif
 }
 
-// The integer nearest to x, |x| < 2²², and 2 to its power where that is a normal number.
+// The nearest integer to x, |x| < 2²², and 2 to its power if that is a normal number.
 struct Nearest {
   V integer, power;
 };
@@ -177,7 +176,7 @@ PACKED_RNN_INLINE Nearest nearest(V x) {
   return {reinterpret_cast<V>(k),
           reinterpret_cast<V>(_mm512_maskz_scalef_ps(kAllLanes, reinterpret_cast<__m512>(splat(1.0f)), k))};
 #else
-  // 1.5 · 2²³ pushes the fraction out: the low bits of the sum are the integer.
+  // Adding 1.5 · 2²³ removes the fraction: the low bits of the sum are the integer.
   const V shifted = x + 12582912.0f;
   return {shifted - 12582912.0f, reinterpret_cast<V>((reinterpret_cast<VI>(shifted) + 127) << 23)};
 #endif
@@ -192,8 +191,8 @@ PACKED_RNN_INLINE V risePerPower(V f) {
   return fma(p, f, splat(0.693147182f));
 }
 
-// eˣ to 2 ulp for x in [-87, 87.3365], where it saturates outside, so that neither it nor its inverse is ever
-// denormal; NaN stays NaN. 2ᵏ times a polynomial fitted to (eʳ - 1 - r) / r² on |r| <= ln 2 / 2 (relative
+// eˣ to 2 ulp for x in [-87, 87.3365]. It saturates outside, so that neither it nor its inverse is ever
+// denormal. NaN stays NaN. 2ᵏ times a polynomial fitted to (eʳ - 1 - r) / r² on |r| <= ln 2 / 2 (relative
 // error 3e-9).
 PACKED_RNN_INLINE V exponential(V x) {
   x = atMost(87.3365f, atLeast(-87.0f, x));
@@ -214,15 +213,15 @@ struct Simd {
   static PACKED_RNN_INLINE V splat(float x) { return PACKED_RNN_ISA::splat(x); }
   static PACKED_RNN_INLINE V fma(V a, V b, V c) { return PACKED_RNN_ISA::fma(a, b, c); }
   static PACKED_RNN_INLINE V sqrt(V x) { return squareRoot(x); }
-  // A NaN in either stays one.
+  // NaN in either argument stays NaN.
   static PACKED_RNN_INLINE V max(V a, V b) { return (b > a) | (b != b) ? b : a; }
   static PACKED_RNN_INLINE double power(double x, double y) { return __builtin_pow(x, y); }
   static PACKED_RNN_INLINE double root(double x) { return __builtin_sqrt(x); }
-  // A NaN in a stays one.
+  // NaN in a stays NaN.
   static PACKED_RNN_INLINE V positive(V a, V b) { return a <= 0.0f ? V{} : b; }
-  // Where a multiplication is fused, the value at a point within half a unit in the last place of x, to 3
-  // ulp, for two thirds of the time of the accurate one, which elementwise.cpp takes. Elsewhere the accurate
-  // one: more is rounded there. Beyond the bounds it stays at 2⁻¹²⁶ and 1.
+  // With fused multiplications: the value at a point within half a unit in the last place of x, to 3 ulp, in
+  // two thirds of the time of the accurate one that elementwise.cpp uses. Without them more is rounded, so
+  // the accurate one is used. Outside the bounds it stays at 2⁻¹²⁶ and 1.
   static PACKED_RNN_INLINE V sigmoid(V x) {
 #if defined(__FMA__)
     const V z = atMost(126.0f, atLeast(-126.0f, x * -1.44269504f));
@@ -244,16 +243,16 @@ struct Simd {
   }
 };
 
-// What functions.h takes beyond that.
+// Functions that functions.h needs in addition.
 struct Accurate : Simd {
   static PACKED_RNN_INLINE V accurateSigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
-  // Also where eˣ is infinite; what would be denormal is 0.
+  // Also if eˣ is infinite; denormal results are 0.
   static PACKED_RNN_INLINE V exp(V x) {
     const V half = exponential(0.5f * x);
     const V y = (x > 87.0f) | (x < -87.0f) ? half * half : exponential(x);
     return x < -87.3365f ? V{} : x > 88.7228f ? splat(__builtin_inff()) : y;
   }
-  // The C library's, a lane at a time.
+  // Calls the C library for each lane.
   template <class F>
   static PACKED_RNN_INLINE V lanes(V x, F f) {
     V y{};

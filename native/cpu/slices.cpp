@@ -1,5 +1,5 @@
-// Products whose sums run along the rows of both operands, and are long, as those of a gradient of weights:
-// fixed slices of the sum are tasks, each with a result of its own; these are added up in order.
+// Products whose long sums run along the rows of both operands, such as the gradients of weights. Fixed
+// slices of the sum are tasks, each with a separate result. The results are added in order.
 #include "cpu/sweep.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
@@ -9,14 +9,14 @@ namespace {
 constexpr std::int64_t kPairs = 192 / kTermDepth;     // terms of a block of k, whose operands stay in L2
 constexpr std::int64_t kBlock = kPairs * kTermDepth;  // steps of k
 
-// Sums of columns over k: of each block of k, wherever a list of live rows cuts it, and these added up in
-// order.
+// Sums of columns over k. Each block of k has its own sum, wherever a list of live rows cuts it. These are
+// added in order.
 struct ColumnSums {
   float *partial, *totals;
 
-  // Adds rows k0, k0 + 1, … or ks[0], ks[1], … of `x`, `depth` of them, for columns [first, first + columns)
-  // of which the sums begin at `at`; `before`: the row before the first of them, which may have begun the
-  // same block.
+  // Adds rows k0, k0 + 1, … or ks[0], ks[1], … of `x`, `depth` of them, for columns [first, first + columns),
+  // whose sums begin at `at`. `before` is the row before the first of them, which may have begun the same
+  // block.
   void add(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth, std::int64_t before,
            std::int64_t first, std::int64_t columns, std::int64_t at) const {
     for (std::int64_t c = 0; c < columns; c += kLanes) {
@@ -45,12 +45,12 @@ struct ColumnSums {
 
 }  // namespace
 
-// a is [k, m] in memory. How k is cut depends on the shape alone, and so does every bit.
+// a is [k, m] in memory. Only the shape decides how k is cut, and so every bit.
 void productOfSlices(CpuBackend& backend, const Gemm& g) {
   constexpr std::int64_t kMostOfSum = 1 << 17;  // floats of a sum that stays in L2 beside a block
   constexpr std::int64_t kShortest = 1024;      // of a slice
-  constexpr std::int64_t kMostSlices = 16;      // each has a sum of its own,
-  constexpr std::int64_t kMostSums = 4 << 20;   // of so many floats together
+  constexpr std::int64_t kMostSlices = 16;      // each has a separate sum,
+  constexpr std::int64_t kMostSums = 4 << 20;   // with at most this many floats together
   const std::int64_t width = roundUp(g.n, kLanes);
   const std::int64_t most = larger(1, smaller(kMostSlices, kMostSums / (g.m * width)));
   const std::int64_t length = roundUp(larger(kShortest, (g.k + most - 1) / most), kBlock);
@@ -61,7 +61,7 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   const std::int64_t tasks = alone ? 1 : 3 * backend.team().size();
   const std::int64_t across = smaller(panels, larger((panels + fitting - 1) / fitting, tasks / slices));
   const std::int64_t columns = (panels + across - 1) / across * kPanel;
-  // What slices and columns leave idle is cut along m.
+  // If slices and columns leave workers idle, m is cut too.
   const std::int64_t tiles = (g.m + kTileRows - 1) / kTileRows;
   const std::int64_t pieces = larger(1, smaller(tiles, tasks / (slices * across)));
   const std::int64_t piece = (tiles + pieces - 1) / pieces * kTileRows;
@@ -69,8 +69,8 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
 
   const std::int64_t perSlice = (g.m + 2) * width;  // the last two rows: the sums of b's columns
   Scratch<float> sums(backend, slices * perSlice);
-  // Operands are read where they lie if they are plain matrices of whole vectors: a copy costs more than it
-  // gains. Rows that do not follow each other are copied too.
+  // Operands are read in place if they are plain matrices of whole vectors: a copy costs more than it gains.
+  // Rows that are not adjacent are also copied.
   const bool scattered = g.live.rows != nullptr;
   const bool copiesA = kTermDepth > 1 || g.a.rows != nullptr;
   const bool copiesB = kTermDepth > 1 || g.b.rows != nullptr || g.n % kLanes != 0;

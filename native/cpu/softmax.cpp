@@ -7,7 +7,7 @@ namespace {
 
 std::int64_t rowsOfTask(std::int64_t columns) { return larger(1, 8192 / larger(1, columns)); }
 
-// f(vector) of each number of a row, by vectors; lanes behind its end are 0 before and are not written.
+// f(vector) for each number of a row, by vectors. Lanes past its end are 0 before and are not written.
 template <class F>
 PACKED_RNN_INLINE void eachVector(std::int64_t count, F f) {
   for (std::int64_t i = 0; i < count; i += kLanes) f(i, static_cast<int>(smaller(kLanes, count - i)));
@@ -15,7 +15,7 @@ PACKED_RNN_INLINE void eachVector(std::int64_t count, F f) {
 PACKED_RNN_INLINE V loadSome(const float* p, int n) { return n == kLanes ? load(p) : loadFirst(p, n); }
 PACKED_RNN_INLINE void storeSome(float* p, V v, int n) { n == kLanes ? store(p, v) : storeFirst(p, v, n); }
 
-// A NaN is larger than every number.
+// NaN is larger than every number.
 float largestOf(const float* x, std::int64_t count) {
   float largest = -__builtin_inff();
   for (std::int64_t i = 0; i < count; i++) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
@@ -85,7 +85,7 @@ void eachStrip(Kernels& kernels, const Sequences& sequences, std::int64_t column
   parallelChunks(kernels, sequences.count * strips, larger(1, 1024 / length), tasks);
 }
 
-// add(n, sum) over the tokens of a sequence; partial sums keep the rounding error of long ones down.
+// add(n, sum) over the tokens of a sequence; partial sums reduce the rounding error of long sums.
 template <class Add>
 PACKED_RNN_INLINE V sumOfTokens(std::int64_t begin, std::int64_t end, Add add) {
   constexpr std::int64_t kPartial = 256;
@@ -175,7 +175,7 @@ void run(Kernels& kernels, const LayerNormBackward& a) {
       };
       V sums = V{}, products = V{};
       eachVector(a.columns, [&](std::int64_t i, int n) {
-        const V d = weighted(i, n);  // 0 behind the end
+        const V d = weighted(i, n);  // 0 past the end
         sums += d;
         products = fma(d, normalized(i, n), products);
       });

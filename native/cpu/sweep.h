@@ -1,19 +1,19 @@
-// What both ways to multiply matrices share: the tiles of a product, and the rows of it that are live.
+// The part that both kinds of matrix products share: the tiles of a product, and its live rows.
 #pragma once
 
 #include "cpu/pack.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-constexpr std::int64_t kSmallWork = 1 << 18;  // multiply-adds, which one thread does before others wake
+constexpr std::int64_t kSmallWork = 1 << 18;  // multiply-adds; a single thread does less work than this
 
 // The tiles of c [rows, columns] (+)= a · b, a(k, r) = a[r aRow + k aDepth], b given by panels, all in terms.
 struct Sweep {
   const Term* a;
   std::int64_t aRow, aDepth;
   const Term* b;
-  std::int64_t bDepth, bPanel;  // from k to k + 1, and from a panel to the next
-  const Term* edge;             // the last panel, packed, where it is not among those; or null
+  std::int64_t bDepth, bPanel;  // from k to k + 1, and from one panel to the next
+  const Term* edge;             // the packed last panel, if it is not among those; or null
   std::int64_t depth;
   const float* start;  // see TileOperands
   std::int64_t startRow;
@@ -21,7 +21,7 @@ struct Sweep {
   std::int64_t cRow;
   std::int64_t rows, columns;
 
-  // How often it calls Ahead::step.
+  // The number of calls of Ahead::step.
   std::int64_t calls() const {
     return ((rows + kTileRows - 1) / kTileRows) * ((columns + kPanel - 1) / kPanel) *
            ((depth + kAheadDepth - 1) / kAheadDepth);
@@ -53,7 +53,7 @@ struct Sweep {
   }
 
  private:
-  // Columns that are no whole vectors go by way of a copy.
+  // Columns that are not whole vectors are copied.
   static void ragged(TileOperands t, int live, std::int64_t width, Ahead& ahead) {
     alignas(64) float edge[kTileRows * kPanel] = {};
     float* const c = t.c;
@@ -85,7 +85,7 @@ PACKED_RNN_INLINE Entries entriesOf(const Live& live, std::int64_t first, std::i
   if (live.rows == nullptr) return {first, end};
   return {firstAtLeast(live, first), firstAtLeast(live, end)};
 }
-// Whether entries [i, i + count) are rows that follow each other.
+// Whether entries [i, i + count) are adjacent rows.
 PACKED_RNN_INLINE bool adjacent(const Live& live, std::int64_t i, std::int64_t count) {
   return live.rows == nullptr || live.rows[i + count - 1] - live.rows[i] == count - 1;
 }

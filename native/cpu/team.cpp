@@ -8,8 +8,8 @@ namespace packed_rnn {
 
 namespace {
 
-// A short spin bridges the gaps between the phases of one op; then sleep, because a neighbour may need the
-// core.
+// A short spin bridges the gaps between the phases of one op. Then the thread sleeps, because another process
+// may need the core.
 template <class Ready>
 bool spinUntil(Ready ready) {
   for (int i = 0; i < 2000; i++) {
@@ -27,7 +27,7 @@ Team::Team(int threads) {
   const int available = static_cast<int>(std::thread::hardware_concurrency());
   cores_ = std::clamp(available, 1, std::max(1, threads));
   try {
-    // All members are there before the first runs: it asks for their number.
+    // All members exist before the first one runs, because it reads their number.
     for (int worker = 1; worker < threads; worker++) members_.emplace_back();
     int worker = 1;
     for (Member& member : members_) {
@@ -35,7 +35,8 @@ Team::Team(int threads) {
       worker++;
     }
   } catch (...) {
-    // The system gives no more threads: a thread that is never joined would end the process.
+    // The system has no more threads. The started ones are stopped: a thread that is never joined would end
+    // the process.
     stop();
     throw;
   }
@@ -61,16 +62,16 @@ void Team::start(std::int64_t count, bool together, Task task, void* context) {
   count_ = count;
   together_ = together;
   next_.store(0, std::memory_order_relaxed);
-  // A thread more than there are cores would take the core of one that works.
+  // More threads than cores would take the core of a working thread.
   const std::int64_t others = std::min(count, static_cast<std::int64_t>(cores_)) - 1;
   for (std::int64_t i = 0; i < others; i++) members_[static_cast<std::size_t>(i)].call();
   work(0);
   for (std::int64_t i = 0; i < others; i++) finish(members_[static_cast<std::size_t>(i)]);
 }
 
-// Calls the member off, or waits for it if it runs.
+// Cancels the call to the member, or waits for it if it is running.
 void Team::finish(Member& member) const {
-  // Where each task has its worker, nobody else has done it.
+  // If each task has its own worker, no other worker has done it.
   if (!together_ && member.change(kCalled, kIdle)) return;
   while (!spinUntil([&] { return member.state() == kIdle; })) {
     const std::uint32_t word = member.word.load(std::memory_order_acquire);
@@ -90,7 +91,7 @@ void Team::work(int worker) {
 void Team::loop(Member& member, int worker) {
   flushDenormals();
   for (;;) {
-    // One that was called off before it had woken spins too: it will probably be called again soon.
+    // A member whose call was cancelled before it woke spins too: another call will probably come soon.
     while (!spinUntil([&] { return member.state() == kCalled; })) {
       const std::uint32_t word = member.word.load(std::memory_order_acquire);
       if ((word & kState) == kIdle) member.word.wait(word);
@@ -110,8 +111,8 @@ void Barrier::wait() {
     round_.fetch_add(1, std::memory_order_release);
     return;
   }
-  // The others are at most one step of a layer away: sleeping would take longer, unless one has lost its
-  // core.
+  // The other workers are at most one step of a layer behind. Sleeping would take longer, unless one of them
+  // has lost its core.
   while (!spinUntil([&] { return round_.load(std::memory_order_acquire) != round; }))
     std::this_thread::yield();
 }

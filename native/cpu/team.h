@@ -16,21 +16,22 @@ class Team {
   Team& operator=(const Team&) = delete;
 
   int size() const { return static_cast<int>(members_.size()) + 1; }
-  // How many of them compute at once: no more than the machine has cores.
+  // How many members compute at once: at most the number of the machine's cores.
   int cores() const { return cores_; }
 
   using Task = void (*)(void* context, std::int64_t task, int worker);
-  // Calls task(context, t, worker) for each t below `count`, each once, in any order, on any worker; returns
-  // when all have returned. Calls no more workers than there are tasks or cores. Tasks must not throw.
-  // Results must not depend on who computed what: then they do not depend on the number of threads either.
+  // Calls task(context, t, worker) for each t below `count`, each once, in any order, on any worker. Returns
+  // when all calls have returned. Uses at most as many workers as there are tasks or cores. Tasks must not
+  // throw. Results must not depend on which worker computes a task; then they do not depend on the number of
+  // threads either.
   void run(std::int64_t count, Task task, void* context);
-  // The same for tasks that wait for each other: at most cores() of them, task t on worker t.
+  // The same for tasks that wait for each other: at most cores() of them, with task t on worker t.
   void runTogether(int count, Task task, void* context);
 
  private:
-  // Each member waits for a word of its own, in a cache line of its own: one with nothing to do is not woken.
-  // What was called and has not started when all tasks are taken is called off: nobody waits for it. The word
-  // counts calls above its state, so that one that wakes too late sees that there was a call.
+  // Each member waits for its own word in its own cache line, so a member with nothing to do is not woken. If
+  // a member has not started when all tasks are taken, its call is cancelled and no thread waits for it. The
+  // word counts calls above its state, so a member that wakes too late sees that there was a call.
   enum State : std::uint32_t { kIdle, kCalled, kRunning };
   static constexpr std::uint32_t kState = 3, kCall = 4;
   struct alignas(64) Member {
@@ -38,7 +39,7 @@ class Team {
     std::thread thread;
     State state() const { return static_cast<State>(word.load(std::memory_order_acquire) & kState); }
     void call() {
-      // Sequentially consistent here and below, because no notification may overtake the word.
+      // Sequentially consistent here and below, because a notification must not be visible before the word.
       word.store(((word.load(std::memory_order_relaxed) & ~kState) + kCall) | kCalled);
       word.notify_one();
     }
@@ -64,7 +65,7 @@ class Team {
   std::atomic<bool> stopping_{false};
 };
 
-// Where the tasks of Team::runTogether wait for each other.
+// A point where the tasks of Team::runTogether wait for each other.
 class Barrier {
  public:
   explicit Barrier(int tasks) : tasks_(tasks) {}

@@ -1,7 +1,7 @@
-// What products of matrices multiply. A term is what they take of an operand in one step along k: a float,
-// or, where this translation unit is compiled with bfloat16 dot products, a pair of neighbours in k that are
-// rounded to bfloat16. So the loops over terms are the same, and with pairs there are half as many. Sums are
-// float32.
+// The units of matrix products. A term is the part of an operand that a product consumes in one step along k:
+// a float or, if this translation unit is compiled with bfloat16 dot products, a pair of neighbours in k that
+// are rounded to bfloat16. So the loops over terms are the same, and with pairs there are half as many. Sums
+// are float32.
 #pragma once
 
 #include "cpu/simd.h"
@@ -19,13 +19,13 @@ PACKED_RNN_INLINE TermV load(const Term* p) { return *reinterpret_cast<const Una
 PACKED_RNN_INLINE void store(Term* p, TermV v) { *reinterpret_cast<UnalignedTermV*>(p) = v; }
 PACKED_RNN_INLINE TermV splat(Term x) { return x - TermV{}; }
 
-// c + a b, for each lane the sum of two products
+// c + a b; each lane is the sum of two products
 PACKED_RNN_INLINE V multiplyAdd(TermV a, TermV b, V c) {
   return reinterpret_cast<V>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(c), reinterpret_cast<__m512bh>(a),
                                               reinterpret_cast<__m512bh>(b)));
 }
 
-// The terms of kLanes columns, given their numbers at each step of k.
+// The terms of kLanes columns from their numbers at each step of k.
 PACKED_RNN_INLINE TermV termsOf(const V (&across)[kTermDepth]) {
   constexpr std::uint16_t kHalves[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
@@ -39,7 +39,7 @@ PACKED_RNN_INLINE TermV termsAlong(const float* row) {
   return reinterpret_cast<TermV>(
       _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(load(row + kLanes)), reinterpret_cast<__m512>(load(row))));
 }
-// Of `depth` numbers, 0 < depth <= 2 kLanes, then zeros.
+// The terms of `depth` numbers, 0 < depth <= 2 kLanes, then zeros.
 PACKED_RNN_INLINE TermV termsAlong(const float* row, int depth) {
   const V low = depth < kLanes ? loadFirst(row, depth) : load(row);
   const V high = depth <= kLanes      ? V{}
@@ -62,15 +62,15 @@ PACKED_RNN_INLINE TermV termsAlong(const float* row) { return load(row); }
 PACKED_RNN_INLINE TermV termsAlong(const float* row, int depth) {
   return depth < kLanes ? loadFirst(row, depth) : load(row);
 }
-// Numbers are terms where they lie; null where they are not.
+// The numbers themselves as terms; null if terms are pairs.
 PACKED_RNN_INLINE const Term* inPlace(const float* x) { return x; }
 
 #endif
 
-// Terms of a sum over `depth`; past its end the second of a pair is 0.
+// The number of terms of a sum over `depth`; past its end the second of a pair is 0.
 constexpr std::int64_t termsIn(std::int64_t depth) { return (depth + kTermDepth - 1) / kTermDepth; }
 
-// Rows along k, [rows, depth], as terms [rows, termsIn(depth)]: in float32 where they lie, else in `memory`.
+// Rows along k, [rows, depth], as terms [rows, termsIn(depth)]: in float32 in place, otherwise in `memory`.
 struct TermRows {
   const Term* data;
   std::int64_t stride;

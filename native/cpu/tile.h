@@ -1,4 +1,4 @@
-// The register tile of every product of matrices, and what it fetches from memory meanwhile.
+// The register tile of every matrix product, and its prefetching.
 #pragma once
 
 #include "cpu/terms.h"
@@ -7,17 +7,17 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 constexpr int kPanel = kTileVectors * kLanes;  // columns of a full tile
 
-// Rows of the next tile where `left` are left: the last two share what is too much for one, as a tile of one
-// or two rows would wait for its own sums.
+// Rows of the next tile if `left` are left. The last two tiles share what is too much for one, because a tile
+// of one or two rows would wait for its own sums.
 PACKED_RNN_INLINE int tileRows(std::int64_t left, int most) {
   if (left >= 2 * most) return most;
   return static_cast<int>(left <= most ? left : (left + 1) / 2);
 }
 constexpr int kMostAhead = 96;  // ranges: four for each sequence in lock step
 
-// Memory that will be needed soon, fetched a few lines at a time between multiplications: a burst would fill
-// the buffers of the first-level cache, and the operands would then wait behind it. A range may lie anywhere:
-// what is not there is not fetched.
+// Memory that will be needed soon. A few lines at a time are prefetched between multiplications: a burst
+// would fill the buffers of the first-level cache, and the operands would then wait behind it. A range may be
+// anywhere: addresses that do not exist are not fetched.
 class Ahead {
  public:
   void add(const float* first, std::int64_t count) {
@@ -25,7 +25,7 @@ class Ahead {
     ranges_[count_++] = {first, first + count};
     lines_ += (count + kLine - 1) / kLine;
   }
-  // After the last add(); `calls`: how often step() will be called.
+  // Call this after the last add(). `calls` is the number of calls of step().
   void spread(std::int64_t calls) {
     perCall_ = calls == 0 ? 0 : static_cast<int>((lines_ + calls - 1) / calls);
   }
@@ -50,7 +50,7 @@ class Ahead {
 };
 constexpr std::int64_t kAheadDepth = 8;  // multiplications between two calls of step()
 
-// c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns, a and b being
+// c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns. a and b are
 // terms.
 struct TileOperands {
   const Term* a;  // a(k, r) = a[r aRow + k aDepth]
@@ -76,9 +76,9 @@ __attribute__((noinline)) void tile(const TileOperands& t, Ahead& ahead) {
   const Term* a = t.a;
   const Term* b = t.b;
   const std::int64_t aRow = t.aRow, aDepth = t.aDepth, bDepth = t.bDepth;
-  // Rows of the result, whose lines are fetched one row at a time: else the stores at the end wait for them,
-  // and the next tile for the stores. Where the sum goes on from c the lines are here, and those below come
-  // next.
+  // The rows of the result are prefetched one row at a time. Otherwise the stores at the end would wait for
+  // them, and the next tile for the stores. If the sum continues from c, its lines are already loaded, and
+  // the rows below come next.
   float* row = t.start == t.c ? t.c + R * t.cRow : t.c;
   int rows = R;
   for (std::int64_t left = t.depth; left > 0; left -= kAheadDepth) {

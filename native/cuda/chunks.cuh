@@ -1,4 +1,4 @@
-// Tensors in chunks of a fixed size, a block each: ops over many tensors at once.
+// Tensors in chunks of a fixed size, one block for each chunk: for ops over many tensors.
 #pragma once
 
 #include <vector>

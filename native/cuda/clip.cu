@@ -1,4 +1,4 @@
-// Clipping of many gradients at once, by their norm or each value by itself.
+// Clipping of many gradients in one op, by their norm or each value separately.
 #include "chunks.cuh"
 #include "math.cuh"
 #include "reduce.cuh"
@@ -10,24 +10,24 @@ namespace {
 struct Values {
   const Chunk* chunks;
   float* const* values;      // [tensors]
-  const GradientRows* rows;  // [tensors]; the chunks are those of whole gradients
+  const GradientRows* rows;  // [tensors]; the chunks cover whole gradients
   float* parts;              // [chunks]
   std::int64_t count;        // chunks
   const float* norm;         // {total, coefficient}
   float* total;
   float bound;  // maxNorm or limit
   bool largest;
-  std::int32_t* refused;  // [1], optional, like what the host reads of it
+  std::int32_t* refused;  // [1], optional; `refusal` is for the host
   Refusal* refusal;
   const Fault* fault;  // what an earlier op has found
 };
 
-// f(x) for this thread's elements of a chunk of a table's gradient, as far as rows hold them: of those
-// elements of the table that this thread has where the gradient is dense, and in that order.
+// f(x) for those of this thread's elements of a chunk of a table's gradient that are in rows. A thread has
+// the same elements, in the same order, as with a dense gradient.
 template <class F>
 __device__ __forceinline__ void eachOfRows(const GradientRows& rows, const float* values, const Chunk& chunk,
                                            F f) {
-  std::int64_t u = 0;  // the first row that reaches beyond the chunk's begin
+  std::int64_t u = 0;  // the first row that extends past the chunk's begin
   for (std::int64_t after = rows.count; u < after;) {
     const std::int64_t middle = (u + after) / 2;
     if ((rows.ids[middle] + std::int64_t{1}) * rows.columns > chunk.begin) {
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kThreads) normPartsKernel(const Values p) {
 __global__ void __launch_bounds__(kThreads) normKernel(const Values p) {
   float most = 0;
   double squares = 0;
-  std::int64_t infinite = p.count - 1;  // the first part that is; the last one where only their sum is
+  std::int64_t infinite = p.count - 1;  // the first part that is infinite; the last part if only the sum is
   for (std::int64_t i = threadIdx.x; i < p.count; i += kThreads) {
     most = Accurate::max(most, p.parts[i]);
     squares += static_cast<double>(p.parts[i]);
@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(kThreads) normKernel(const Values p) {
   squares = blockSum(squares);
   if (threadIdx.x > 0) return;
   const float norm = p.largest ? most : static_cast<float>(Accurate::root(squares));
-  // PyTorch's coefficient; NaN passes through the comparison, as it does there.
+  // PyTorch's coefficient; NaN passes through the comparison, as in PyTorch.
   const float coefficient = p.bound / (norm + 1e-6f);
   p.total[0] = norm;
   p.total[1] = coefficient > 1.0f ? 1.0f : coefficient;
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kThreads) clampKernel(const Values p) {
 
 template <>
 void run(CudaBackend& backend, const ClipNorm& a) {
-  std::vector<std::int64_t> counts;  // of the whole gradients
+  std::vector<std::int64_t> counts;  // elements of the whole gradients
   for (std::int64_t i = 0; i < a.tensors; i++) {
     const GradientRows rows = a.rows(i);
     counts.push_back(rows.dense() ? a.counts[i] : rows.tableRows * rows.columns);

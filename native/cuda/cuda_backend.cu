@@ -12,13 +12,13 @@ namespace packed_rnn::cuda {
 
 void check(cudaError_t status, const char* statement, const char* file, int line) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // one that does not stick is done with
+  cudaGetLastError();  // clears an error that is not sticky
   Error failure{"ERR_OP_FAILED", {}};
   switch (status) {
     case cudaErrorMemoryAllocation:
       failure.code = "ERR_OUT_OF_MEMORY";
       break;
-    // What sticks: every later call of the process on this device returns it too.
+    // Sticky errors: every later call of the process on this device returns them too.
     case cudaErrorIllegalAddress:
     case cudaErrorIllegalInstruction:
     case cudaErrorInvalidAddressSpace:
@@ -46,7 +46,7 @@ void check(cudaError_t status, const char* statement, const char* file, int line
 
 namespace {
 
-// Before the first member that makes something on the device.
+// Runs before the first member that allocates on the device.
 const DeviceOptions& makeCurrent(const DeviceOptions& options) {
   PACKED_RNN_CHECK(cudaSetDevice(options.ordinal));
   return options;
@@ -61,7 +61,7 @@ struct CheckRange {
   std::int64_t check;
 };
 
-// One block, so that the first fault of all is the one that is told.
+// One block, so that the first fault of all is reported.
 // budget: 32 registers, 1 KB shared
 __global__ void __launch_bounds__(1024) checkRangeKernel(const CheckRange p) {
   std::int64_t first = p.count;
@@ -122,7 +122,7 @@ void* CudaBackend::allocate(std::size_t bytes) {
   try {
     return memory_.allocate(bytes);
   } catch (const Error& error) {
-    // The graphs are the device thread's own.
+    // Only the device's thread uses the graphs.
     if (std::strcmp(error.code, "ERR_OUT_OF_MEMORY") != 0 || std::this_thread::get_id() != thread_ ||
         !graphs_->release())
       throw;
@@ -206,14 +206,14 @@ void CudaBackend::checkRange(int what, const std::int32_t* values, std::int64_t 
                     static_cast<std::int32_t>(high), static_cast<std::int32_t>(except), checks_});
 }
 
-// But for what a download that is under way will tell.
+// Skips a fault that a download in progress will report.
 void CudaBackend::throwUntoldFault() {
   if (staging_.downloads() > 0 && findings_->fault.check <= staging_.last().checks) return;
   throwFault(checks_);
 }
 
 void CudaBackend::throwFault(std::int64_t checks) {
-  // Kernels of later ops may be writing.
+  // Kernels of later ops may be writing it now.
   const std::atomic_ref what(findings_->fault.what);
   if (what.load(std::memory_order_acquire) == 0 || findings_->fault.check > checks) return;
   const Fault fault = findings_->fault;

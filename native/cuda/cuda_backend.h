@@ -15,7 +15,7 @@ namespace packed_rnn::cuda {
 
 class StepGraphs;
 
-// What kernels find and the host reads when it waits. It lies in the host's memory, so that a wait is enough.
+// What kernels report to the host. It is in host memory, so the host can read it after any wait.
 struct Fault {
   std::int32_t what;  // 0: nothing, 1: labels, 2: index; written last
   std::int32_t place, value, low, high;
@@ -23,8 +23,7 @@ struct Fault {
 };
 struct Refusal {
   std::int32_t refused;  // as on the device
-  std::int32_t
-      tensor;  // the first that is not finite; -1 where it is an index of an earlier op that is wrong
+  std::int32_t tensor;   // the first that is not finite; -1 if an earlier op had a wrong index
   float total;
 };
 struct Findings {
@@ -55,28 +54,29 @@ class CudaBackend final : public Backend {
   void run(int op, const void* arguments) override;
   std::int64_t recurrentSavedCount(const RecurrentShape&) const override;
 
-  // For the families. The stream, with its device current on this thread.
+  // For the ops: the stream, after making its device current on this thread.
   cudaStream_t stream() const;
   const cudaDeviceProp& properties() const { return properties_; }
-  // sm_80 brought tensor cores for TF32 and bf16, and copies that do not wait.
+  // Tensor cores for TF32 and bf16, and asynchronous copies, exist since sm_80.
   bool hasTensorCores() const { return properties_.major >= 8; }
-  // What products compute with: float32 where there are no tensor cores for less.
+  // The precision of products; float32 if there are no tensor cores for a lower one.
   Precision precision() const { return hasTensorCores() ? options_.precision : Precision::float32; }
   bool stepwise() const { return options_.stepwise; }
   StepGraphs& graphs() { return *graphs_; }
-  // Throws ERR_OUT_OF_RANGE, at the host's next wait, unless low <= value < high for each value but `except`.
+  // Throws ERR_OUT_OF_RANGE at the host's next wait, unless low <= value < high for each value that is not
+  // `except`.
   void checkRange(int what, const std::int32_t* values, std::int64_t count, std::int64_t low,
                   std::int64_t high, std::int64_t except);
-  // For an op that may fail on the device: [1] there, not 0 where it did, and what it writes of that for the
-  // host.
+  // For an op that may fail on the device: [1] on the device, nonzero if it failed, and what it reports to
+  // the host.
   std::int32_t* nextDoubt() const { return refused_ + doubts_ % kMostDoubts; }
-  void takeDoubt() { doubts_++; }  // when nothing of the op can throw any more
+  void takeDoubt() { doubts_++; }  // call this when the op can no longer throw
   Refusal* refusalOf(const std::int32_t* doubt) const;
   const Fault* fault() const { return &findings_->fault; }
 
  private:
   void throwUntoldFault();
-  void throwFault(std::int64_t checks);  // what one of the first so many checks found
+  void throwFault(std::int64_t checks);  // of the first `checks` checks
 
   const DeviceOptions options_;
   const cudaDeviceProp properties_;
@@ -86,9 +86,9 @@ class CudaBackend final : public Backend {
   Staging staging_;
   StepGraphs* graphs_ = nullptr;
   Findings* findings_ = nullptr;
-  std::int64_t checks_ = 0;          // launched
+  std::int64_t checks_ = 0;          // launched checks
   std::int32_t* refused_ = nullptr;  // [kMostDoubts] on the device
-  std::uint64_t doubts_ = 0;         // that there were
+  std::uint64_t doubts_ = 0;         // number of doubts so far
 };
 
 // Every op, each family in its own file: see ops/all.h.
@@ -98,8 +98,8 @@ template <Listed O>
 // Whether the library has code that runs on the current device.
 cudaError_t findKernels();
 
-// Device memory for the length of an op. It may go while kernels that use it are still under way: whoever
-// gets it next launches behind them.
+// Device memory that lasts as long as an op. It may be freed while kernels still use it: its next owner
+// launches after them.
 template <class T>
 class Scratch {
  public:
@@ -107,7 +107,7 @@ class Scratch {
       : owner_(owner),
         bytes_(static_cast<std::size_t>(count) * sizeof(T)),
         data_(count == 0 ? nullptr : static_cast<T*>(owner.allocate(bytes_))) {}
-  // What the host made, in stream order.
+  // Uploads a host vector, in stream order.
   Scratch(CudaBackend& owner, const std::vector<T>& host)
       : Scratch(owner, static_cast<std::int64_t>(host.size())) {
     if (data_ != nullptr) owner.upload(data_, host.data(), bytes_);
@@ -125,8 +125,8 @@ class Scratch {
   T* data_;
 };
 
-// A matrix as it lies in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; a row -1 is
-// zeros. Transposed, the operand's element (i, j) is the memory's (j, i). `next`: elements from one of a
+// A matrix in memory: element (r, c) is data[(rows ? rows[r] : r) · stride + c]; row -1 is zeros. If
+// transposed, the operand's element (i, j) is the memory's (j, i). `next`: elements from one matrix of a
 // batch to the next.
 struct Operand {
   const float* data;
@@ -136,9 +136,9 @@ struct Operand {
   std::int64_t next = 0;
 };
 
-// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b, `batch` of them, in the backend's precision. Each
-// element is one sum in the order of k, which depends neither on m nor on n; where a is transposed (weight
-// gradients, whose k is the rows of a batch) it is cut into slices whose number depends on the shape alone.
+// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b, for `batch` matrices, in the backend's precision. Each
+// element is one sum in the order of k, which depends neither on m nor on n. If a is transposed (weight
+// gradients, whose k is the rows of a batch), k is cut into slices. Their number depends only on the shape.
 struct Gemm {
   std::int64_t m, n, k;
   Operand a, b;
@@ -147,8 +147,8 @@ struct Gemm {
   const float* bias = nullptr;
   bool accumulate = false;
   std::int64_t batch = 1;
-  std::int64_t next = 0;               // as an operand's
-  const std::int32_t* live = nullptr;  // [1] on the device, optional: what m is, and no more than `m`
+  std::int64_t next = 0;               // as in Operand
+  const std::int32_t* live = nullptr;  // [1] on the device, optional: the value of m, at most `m`
 };
 void gemm(CudaBackend& backend, const Gemm& problem);
 

@@ -1,4 +1,4 @@
-// Functions of single elements, copies of any layout, and fills.
+// Elementwise functions, copies between any layouts, and fills.
 #include "cuda_backend.h"
 #include "functions.h"
 #include "math.cuh"
@@ -10,7 +10,7 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr std::int64_t kChunk = 4096;  // elements of a block
 
-// Where an operand's element is.
+// The place of an operand's element.
 struct Lying {
   const float* data;
   float number;
@@ -19,7 +19,7 @@ struct Lying {
 struct Walk {
   Function function;
   std::int64_t count;
-  bool flat;  // each operand lies as the result does, or is one number
+  bool flat;  // each operand has the result's layout, or is one number
   std::int64_t shape[4];
   Lying operands[3];
   float* out;
@@ -49,7 +49,7 @@ template <int... function>
 __device__ __forceinline__ float applyAny(Function which, float a, float b, float c,
                                           std::integer_sequence<int, function...>) {
   float result = a;
-  // The same comparison in every thread.
+  // All threads take the same branch.
   ((which == static_cast<Function>(function)
         ? void(result = Functions<Accurate>::apply<static_cast<Function>(function)>(a, b, c))
         : void()),
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kThreads) fillKernel(const Fill p) {
   for (std::int64_t i = blockIdx.x * kChunk + threadIdx.x; i < end; i += kThreads) p.out[i] = value;
 }
 
-// An operand along the result's elements: whether the walk needs no index.
+// Whether the loop needs no index for an operand: it has the result's layout or is one number.
 bool lieFlat(const Elementwise& a) {
   const float* const data[] = {a.a, a.b, a.c};
   const Four* const strides[] = {&a.stridesA, &a.stridesB, &a.stridesC};
@@ -131,7 +131,7 @@ void run(CudaBackend& backend, const Elementwise& a) {
       of.strides[d] = strides[o]->at[d];
       any = any || (a.shape.at[d] > 1 && of.strides[d] != 0);
     }
-    // Flat, the only index is that of the result.
+    // If flat, the result's index is the only one.
     if (walk.flat) of.strides[3] = any ? 1 : 0;
   }
   launch(backend.stream(), elementwiseKernel, dim3(blocksFor(walk.count, kChunk)), kThreads, 0, walk);

@@ -1,5 +1,6 @@
-// Products of matrices on tensor cores (sm_80 and later) and without: a block computes a tile of c, its warps
-// parts of it, from slabs of a and b that arrive in shared memory while the slab before is multiplied.
+// Matrix products on tensor cores (sm_80 and later) and without. A block computes a tile of c, and its warps
+// compute parts of it, from slabs of a and b. A slab is copied to shared memory while the previous one is
+// multiplied.
 #include "cuda_backend.h"
 #include "tensor_core.cuh"
 
@@ -7,11 +8,11 @@ namespace packed_rnn::cuda {
 
 namespace {
 
-constexpr int kDepth = 16;  // of a slab, in k
-constexpr int kStages = 3;  // slabs: one is read, two are on their way
+constexpr int kDepth = 16;  // of a slab, along k
+constexpr int kStages = 3;  // slabs: one is read, two are being copied
 
-// A slab as it lies in shared memory, like its operand in memory: with k along a row, or across the rows.
-// Both pitches spread what the lanes of a fragment read over all 32 banks.
+// A slab in shared memory, in its operand's layout: with k along a row, or across the rows. Both pitches
+// spread the lanes' reads of a fragment over all 32 banks.
 template <int kWidth, bool kAlongK>
 struct Slab {
   static constexpr int kRows = kAlongK ? kWidth : kDepth;
@@ -24,8 +25,8 @@ struct Slab {
     return kAlongK ? data[i * kPitch + k] : data[k * kPitch + i];
   }
 
-  // Starts the copies of elements `first` and k0 and on; zeros beyond `last` and `kEnd`. vector: rows can be
-  // read in fours, and end with one.
+  // Starts the copies of elements from `first` and k0 on; zeros beyond `last` and `kEnd`. vector: rows can be
+  // read in fours and have a multiple of four elements.
   template <int kThreads>
   static __device__ __forceinline__ void fill(float* to, const Operand& from, const float* data, bool vector,
                                               std::int64_t first, std::int64_t last, std::int64_t k0,
@@ -52,9 +53,9 @@ struct Slab {
   }
 };
 
-// What multiplies: sums[m][n] += the product of rows `i` on and columns `j` on of a slab, laid out as in
-// tensor_core.cuh: lane 4 g + t has the elements (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1) of each
-// tile.
+// The arithmetic: sums[m][n] += the product of rows from `i` and columns from `j` of a slab. The layout is
+// that of tensor_core.cuh: lane 4 g + t has the elements (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
+// of each tile.
 struct FloatMath {
   static constexpr bool kTensor = false;
   template <int M, int N, class A, class B>
@@ -83,21 +84,24 @@ struct FloatMath {
   }
 };
 
-// One product of TF32, or three of both parts, which give float32's precision but for its last places.
+// One product of TF32, or three products of both parts, which have float32's precision except for its last
+// places.
 template <bool three>
 struct Tf32Math {
   static constexpr bool kTensor = true;
-  // The part of x that TF32 holds, cut and not rounded so that it is never larger, and what is left of x.
+  // `high` is the part of x that TF32 holds, truncated and not rounded, so that it is never larger. `low` is
+  // the rest.
   static __device__ __forceinline__ void split(float x, std::uint32_t& high, std::uint32_t& low) {
     high = __float_as_uint(flushed(x)) & 0xffffe000u;
-    // An infinity is what is left of the largest number: so it meets no part of 0, which would make it NaN.
+    // An infinity is split into the largest number and an infinite rest. If its high part were infinite, it
+    // would be multiplied by a rest of 0, which is NaN.
     if (fabsf(x) == INFINITY) high -= 0x2000u;
     low = Tf32::round(x - __uint_as_float(high));
   }
   template <int M, int N, class A, class B>
   static __device__ __forceinline__ void multiply(float (&sums)[M][N][4], A a, B b, int i, int j, int g,
                                                   int t) {
-// Of three products one after another: all operands of a slab would not fit in the registers.
+// With three products the loop is not unrolled: all operands of a slab would not fit in the registers.
 #pragma unroll three ? 1 : 2
     for (int k = 0; k < kDepth; k += 8) {
       std::uint32_t column[N][2], columnLow[three ? N : 1][2];
@@ -125,8 +129,8 @@ struct Tf32Math {
           }
         }
         if constexpr (three) {
-          // A tensor core cuts its sums and does not round them. So only eight products are added there, the
-          // small ones first.
+          // A tensor core truncates its sums instead of rounding. So it adds only eight products, the small
+          // ones first.
           float parts[N][4] = {};
 #pragma unroll
           for (int n = 0; n < N; n++) Tf32::mma(parts[n], rowLow, column[n][0], column[n][1]);
@@ -178,13 +182,13 @@ struct Bf16Math {
 struct Product {
   Gemm g;
   std::int64_t slices, depth;  // each slice has `depth` of k
-  float* parts;                // [batch, slices, m, n] where there are several slices
+  float* parts;                // [batch, slices, m, n] if there are several slices
   bool vectorA, vectorB;
 };
 
 template <int kRows, int kColumns>
 struct Tile {
-  // Warps two by n; each has 64 x 32 of a large tile, 32 x 32 of a small one.
+  // Two by n warps. Each computes 64 x 32 of a large tile, 32 x 32 of a small one.
   static constexpr int kM = kRows / 32, kN = 4;
   static constexpr int kAcross = kColumns / 32, kThreads = 64 * kAcross;
 };
@@ -214,7 +218,7 @@ __global__ void __launch_bounds__(Tile<kRows, kColumns>::kThreads, 1) gemmKernel
         A::template fill<T::kThreads>(to, g.a, a, p.vectorA, row0, m, k0, kEnd);
         B::template fill<T::kThreads>(to + A::kFloats, g.b, b, p.vectorB, column0, g.n, k0, kEnd);
       }
-      commitCopies();  // also where there was nothing: groups are counted
+      commitCopies();  // even if it is empty, because groups are counted
     };
 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, gg = lane / 4, t = lane % 4;
@@ -225,7 +229,7 @@ __global__ void __launch_bounds__(Tile<kRows, kColumns>::kThreads, 1) gemmKernel
     int stage = 0;
     for (std::int64_t k0 = kBegin; k0 < kEnd; k0 += kDepth) {
       waitForCopies<kStages - 2>();
-      __syncthreads();  // the slab has arrived for everybody, and nobody reads the one that is filled next
+      __syncthreads();  // the slab is complete, and no thread reads the slab that is filled next
       fill((stage + kStages - 1) % kStages, k0 + (kStages - 1) * kDepth);
       const float* const slab = slabs + stage * (A::kFloats + B::kFloats);
       Math::multiply(sums, A{slab}, B{slab + A::kFloats}, i, j, gg, t);
@@ -279,8 +283,8 @@ void run(CudaBackend& backend, const Product& p) {
          shared, p);
 }
 
-// A large tile reuses what it loads twice as often as a small one, where it does not leave multiprocessors
-// idle. No bit depends on the choice.
+// A large tile reuses each load twice as often as a small one. It is used if it leaves no multiprocessors
+// idle. The choice does not change any bit.
 template <class Math>
 void choose(CudaBackend& backend, const Product& p) {
   const Gemm& g = p.g;
@@ -305,8 +309,8 @@ void gemm(CudaBackend& backend, const Gemm& g) {
   if (g.m == 0 || g.n == 0 || g.batch == 0) return;
   Product p{
       g, 1, g.k, nullptr, inFours(g.a, g.a.transposed ? g.m : g.k), inFours(g.b, g.b.transposed ? g.k : g.n)};
-  // Slices of at least 512, as many as make 256 tiles: of the shape alone, so that a sum has one order on
-  // every device.
+  // Slices of at least 512, as many as make 256 tiles. This depends only on the shape, so a sum has the same
+  // order on every device.
   constexpr std::int64_t kSlice = 512, kTiles = 256;
   const std::int64_t tiles = static_cast<std::int64_t>(blocksFor(g.m, 64)) * blocksFor(g.n, 64) * g.batch;
   if (g.a.transposed && tiles < kTiles) {

@@ -1,4 +1,4 @@
-// How the host side talks to CUDA: checked calls, and launches of kernels that take one struct.
+// The host's interface to CUDA: checked calls, and launches of kernels that take one struct.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -13,14 +13,14 @@
 
 namespace packed_rnn::cuda {
 
-// Throws Error: ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST for what sticks to the context, else ERR_OP_FAILED, with
-// statement, reason, file and line.
+// Throws Error with the statement, reason, file and line: ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST for a sticky
+// error of the context, otherwise ERR_OP_FAILED.
 void check(cudaError_t status, const char* statement, const char* file, int line);
 #define PACKED_RNN_CHECK(statement) ::packed_rnn::cuda::check((statement), #statement, __FILE__, __LINE__)
 
-// Lets a kernel's launches have so much dynamic shared memory. Without it a block has 48 KB, including the
-// kernel's own arrays, which the host cannot see here; so it is asked for any amount, once for each kernel
-// and device.
+// Allows a kernel to be launched with so much dynamic shared memory. Without it a block has 48 KB including
+// the kernel's own arrays, whose size the host does not know here. So this is called for any amount, once for
+// each kernel and device.
 inline void allowShared(const void* kernel, std::size_t bytes) {
   int device = 0;
   PACKED_RNN_CHECK(cudaGetDevice(&device));

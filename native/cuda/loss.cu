@@ -1,4 +1,4 @@
-// Softmax cross entropy with its gradient, a warp a row.
+// Softmax cross entropy with its gradient, one warp for each row.
 #include "cuda_backend.h"
 #include "math.cuh"
 #include "reduce.cuh"
@@ -21,7 +21,7 @@ struct Total {
   double* divisor;
 };
 
-// What the sum of the losses is divided by, in one block: the weights of the labels, or 1.
+// The divisor of the summed loss, in one block: the sum of the weights of the labels, or 1.
 // budget: 48 registers, 1 KB shared
 __global__ void __launch_bounds__(kThreads) divisorKernel(const Total p) {
   double total = 0;
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
   const std::int64_t classes = p.op.classes, label = p.op.labels[row];
   const float* const z = p.op.logits + row * classes;
   float* const gradient = p.op.gradient == nullptr ? nullptr : p.op.gradient + row * classes;
-  // A label that checkRange told of counts for nothing either.
+  // A label that checkRange reported adds nothing either.
   if (label == p.op.ignoreIndex || label < 0 || label >= classes) {
     for (std::int64_t c = lane; gradient != nullptr && c < classes; c += 32) gradient[c] = 0;
     if (lane == 0) p.losses[row] = 0;
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
   float largest = -INFINITY;
   for (std::int64_t c = lane; c < classes; c += 32) largest = fmaxf(largest, z[c]);
   largest = warpReduce(largest, [](float a, float b) { return fmaxf(a, b); });
-  // fmaxf passes over a NaN; the sum carries it to the loss.
+  // fmaxf ignores a NaN; the sum carries it to the loss.
   float total = 0;
   for (std::int64_t c = lane; c < classes; c += 32) total += expf(z[c] - largest);
   total = warpReduce(total, add);
@@ -64,8 +64,8 @@ __global__ void __launch_bounds__(kThreads) crossEntropyKernel(const Rows p) {
     return (c == label ? share + (1.0f - p.op.labelSmoothing) : share) *
            (p.op.weight == nullptr ? 1.0f : p.op.weight[c]);
   };
-  // A class without a target is left out and not multiplied by 0: its logit may be -∞. Of many classes each
-  // share is small beside the sum.
+  // A class without a target is skipped, not multiplied by 0, because its logit may be -∞. With many classes
+  // each share is small compared with the sum.
   double loss = 0, sumOfTargets = 0;
   for (std::int64_t c = lane; c < classes; c += 32) {
     if ((c != label && share == 0.0f) || target(c) == 0.0f) continue;

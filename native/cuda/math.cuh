@@ -6,15 +6,15 @@
 
 namespace packed_rnn::cuda {
 
-// To the last places of float32.
+// Accurate to the last places of float32.
 struct Accurate {
   using V = float;
   static PACKED_RNN_INLINE float splat(float x) { return x; }
   static PACKED_RNN_INLINE float fma(float a, float b, float c) { return fmaf(a, b, c); }
   static PACKED_RNN_INLINE float sqrt(float x) { return sqrtf(x); }
-  // A NaN in either stays one.
+  // NaN in either argument stays NaN.
   static PACKED_RNN_INLINE float max(float a, float b) { return b > a || b != b ? b : a; }
-  // A NaN in a stays one.
+  // NaN in a stays NaN.
   static PACKED_RNN_INLINE float positive(float a, float b) { return a <= 0.0f ? 0.0f : b; }
   static PACKED_RNN_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
   static PACKED_RNN_INLINE float tanh(float x) { return tanhf(x); }
@@ -29,7 +29,7 @@ struct Accurate {
   static PACKED_RNN_INLINE double root(double x) { return ::sqrt(x); }
 };
 
-// To about 2^-11, where the operands of the products are rounded to that or worse.
+// Accurate to about 2^-11, for products whose operands are rounded to that or worse.
 struct Approximate : Accurate {
   static __device__ __forceinline__ float tanh(float x) { return approximateTanh(x); }
   static __device__ __forceinline__ float sigmoid(float x) {

@@ -1,4 +1,4 @@
-// The library's one entry: what devices there are, why not, and a backend for one of them.
+// The library's entry point: which devices exist, why others do not open, and a backend for one of them.
 #include <cstdio>
 #include <cstring>
 
@@ -18,7 +18,7 @@ class CudaLibrary final : public Library {
  public:
   int count() override {
     int driver = 0;
-    // Without a driver this is 0 and no error, while the runtime calls no driver an old one.
+    // Without a driver this returns 0 and no error, and the runtime reports that as an old driver.
     if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
       cudaGetLastError();
       refuse("ERR_CUDA_NO_DRIVER", "there is no NVIDIA driver on this machine");
@@ -58,8 +58,8 @@ class CudaLibrary final : public Library {
   }
 
  private:
-  // A device between the architectures that the library is compiled for, or newer than its PTX and driver
-  // allow.
+  // A device between the architectures that the library is compiled for, or newer than its PTX and the driver
+  // support.
   static void refuseWithoutKernels(int ordinal, const cudaDeviceProp& properties) {
     PACKED_RNN_CHECK(cudaSetDevice(ordinal));
     const cudaError_t status = findKernels();

@@ -14,7 +14,7 @@ struct Parameter {
   float* parameter;
   const float* gradient;
   float* steps;     // [1] or null
-  float* state[3];  // what the rule keeps; null where it keeps nothing
+  float* state[3];  // the rule's state; null if it has none
 };
 template <class Options>
 struct Steps {
@@ -29,7 +29,7 @@ __device__ __forceinline__ bool isRefused(const std::int32_t* refused) {
   return refused != nullptr && *refused != 0;
 }
 
-// Each rule: how one is made of the options for step t, and what it does to element i.
+// Each rule: how it is made from the options for step t, and what it does to element i.
 __device__ __forceinline__ void makeRule(SgdRule<Accurate>* to, const SgdOptions& o, double t,
                                          const Parameter&) {
   new (to) SgdRule<Accurate>(o, t);
@@ -54,7 +54,7 @@ __device__ __forceinline__ void write(float* state, std::int64_t i, float value)
   if (state != nullptr) state[i] = value;
 }
 
-// Rules that keep one tensor.
+// Rules with one tensor of state.
 template <class Rule>
 __device__ __forceinline__ void stepElement(const Rule& rule, const Parameter& p, std::int64_t i) {
   float value = p.parameter[i], kept = read(p.state[0], i);
@@ -86,7 +86,7 @@ __device__ __forceinline__ void stepElement(const AdagradRule<Accurate>& rule, c
 template <class Rule, class Options>
 __global__ void __launch_bounds__(kThreads) stepKernel(const Steps<Options> p) {
   if (isRefused(p.refused)) return;
-  // One thread makes the rule for all: its scalars are powers in double precision.
+  // One thread makes the rule for the block: its scalars are powers in double precision.
   Rule* const shared = reinterpret_cast<Rule*>(sharedArray<double, (sizeof(Rule) + 7) / 8, 0>());
   const Chunk chunk = p.chunks[blockIdx.x];
   const Parameter parameter = p.parameters[chunk.tensor];
@@ -106,7 +106,7 @@ __device__ __forceinline__ void advanceRate(const AsgdOptions& o, const Paramete
   p.state[1][0] = AsgdRule<Accurate>::nextRate(o, static_cast<double>(p.steps[0]));
 }
 
-// After all chunks have read them.
+// Runs after all chunks have read the counters.
 // budget: 80 registers, 0 KB shared
 template <class Options>
 __global__ void __launch_bounds__(kThreads) advanceKernel(const Steps<Options> p) {
@@ -116,8 +116,8 @@ __global__ void __launch_bounds__(kThreads) advanceKernel(const Steps<Options> p
   advanceRate(p.options[i], p.parameters[i]);
 }
 
-// stateOf(i, state) fills the state of tensor i. All memory is there before the first parameter changes; then
-// first() launches what reads the counters too.
+// stateOf(i, state) fills in the state of tensor i. All memory is allocated before the first parameter
+// changes. Then first() launches kernels that read the counters too.
 template <class Rule, class Options, class StateOf, class First = void (*)()>
 void stepAll(
     CudaBackend& backend, const Stepped& s, const Options* options, StateOf stateOf, First first = [] {}) {
@@ -139,7 +139,7 @@ void stepAll(
 
 struct NotedStep {
   AdamOptions options;
-  const float* steps;  // [1]: taken before this one
+  const float* steps;  // [1]: steps taken before this one
   const float* rest;   // [1]
   MissedSteps missed;
   const std::int32_t* refused;  // [1], optional
@@ -154,11 +154,11 @@ __global__ void __launch_bounds__(kThreads) noteStepKernel(const NotedStep p) {
 
 struct TableSteps {
   AdamCatchUp table;
-  const float* gradients;       // [count, columns]: of the last step, in the rows `ids`; or null
+  const float* gradients;       // [count, columns]: of the last step, for the rows `ids`; or null
   const std::int32_t* refused;  // [1], optional
 };
 
-// A row makes the steps that it missed, a warp a row.
+// A row applies the steps that it missed; one warp for each row.
 // budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) stepRowsKernel(const TableSteps p) {
   const AdamCatchUp& table = p.table;
@@ -232,7 +232,7 @@ template <>
 void run(CudaBackend& backend, const AdamCatchUp& a) {
   stepRows(backend, {a, nullptr, nullptr});
   if (a.ids != nullptr) return;
-  // Bits of 0.
+  // 0.0f has the bits of the integer 0.
   const MissedSteps missed = a.missedSteps();
   backend.run(Fill{1, 0.0f, nullptr, reinterpret_cast<float*>(missed.count)});
   backend.run(Fill{a.rows, 0.0f, nullptr, reinterpret_cast<float*>(missed.made)});

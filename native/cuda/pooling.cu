@@ -1,4 +1,4 @@
-// From the rows of each sequence to one row, and back.
+// From the rows of each sequence to one row, and the reverse.
 #include "cuda_backend.h"
 #include "tensor_core.cuh"
 
@@ -6,7 +6,7 @@ namespace packed_rnn::cuda {
 
 namespace {
 
-// A block has 32 columns of one sequence, and each of its warps every eighth row.
+// A block has 32 columns of one sequence. Each of its warps takes every eighth row.
 constexpr unsigned kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 
@@ -32,8 +32,8 @@ struct Strip {
         inside(column < p.op.columns) {}
 };
 
-// Whether x at row n takes the place of the largest so far at row `place`: a NaN is larger than every number,
-// and of equals the first row wins.
+// Whether x at row n replaces the largest so far at row `place`. NaN is larger than every number, and the
+// first of equal values wins.
 __device__ __forceinline__ bool takes(float x, std::int32_t n, float largest, std::int32_t place) {
   if (place < 0) return true;
   const bool nan = x != x, wasNan = largest != largest;
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kThreads) segmentSumKernel(const Pool<SegmentR
   const bool divides = p.op.pooling == Pooling::mean && s.begin != s.end;
   p.op.out[s.sequence * p.op.columns + s.column] =
       divides ? total / static_cast<float>(s.end - s.begin) : total;
-  // Nothing is the largest.
+  // There is no maximum.
   if (p.op.places != nullptr) p.op.places[s.sequence * p.op.columns + s.column] = -1;
 }
 

@@ -15,7 +15,7 @@ struct Mask {
   float scale;
 };
 
-// A thread drops the four elements that share a block of random integers.
+// A thread handles the four elements that share a block of random integers.
 // budget: 48 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) dropoutKernel(const Mask p) {
   const std::int64_t units = p.op.columns / p.op.directions, fours = (units + 3) / 4;
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kThreads) dropoutKernel(const Mask p) {
   const std::int64_t u = i % fours * 4, d = i / fours % p.op.directions, row = i / fours / p.op.directions;
   std::int64_t sequence = row, t = 0;
   if (p.offsets != nullptr) {
-    // The last sequence that begins at the row or before it; empty ones share their beginning with the next.
+    // The last sequence that begins at or before the row; an empty sequence begins where the next one does.
     std::int64_t low = 0, high = p.op.sequences.count;
     while (high - low > 1) {
       const std::int64_t middle = (low + high) / 2;
@@ -76,7 +76,7 @@ void run(CudaBackend& backend, const Dropout& a) {
                                        a.sequences.offsets + (ragged ? a.sequences.count + 1 : 0));
   Scratch<std::int32_t> offsets(backend, host);
   const std::int64_t fours = a.rows * a.directions * ((a.columns / a.directions + 3) / 4);
-  // As on the CPU. p = 1 keeps none: no integer reaches 2³².
+  // As on the CPU. With p = 1 no element is kept, because no integer reaches 2³².
   const auto threshold = static_cast<std::uint64_t>(static_cast<double>(a.p) * 4294967296.0);
   launch(backend.stream(), dropoutKernel, dim3(blocksFor(fours, kThreads)), kThreads, 0,
          Mask{a, offsets, threshold, a.p < 1.0f ? 1.0f / (1.0f - a.p) : 0.0f});

@@ -1,5 +1,5 @@
-// What both paths of a recurrent layer share: the projection of the inputs before the loop and the gradients
-// of the weights after it.
+// The part that both paths of a recurrent layer share: the projection of the inputs before the loop and the
+// gradients of the weights after it.
 #include <algorithm>
 
 #include "recurrent.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr unsigned kThreads = 256;
 
-// gates[q], by comparisons: an array of the arguments that is indexed is copied to the stack.
+// gates[q] by comparisons: indexing an array of the arguments would copy it to the stack.
 __device__ __forceinline__ int gateOf(const int (&gates)[4], int q) {
   int gate = gates[0];
 #pragma unroll
@@ -48,7 +48,7 @@ struct EmptyStates {
   const float* from;  // [D, B, size] or null: zeros
   float* to;
 };
-// The state of an empty sequence passes through.
+// Copies the state of an empty sequence.
 // budget: 32 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) passEmptyKernel(const EmptyStates p) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -61,16 +61,16 @@ struct Neighbours {
   const std::int32_t* offsets;  // [B + 1]
   std::int64_t rows, sequences;
   bool fromEnd;
-  std::int32_t* before;  // [N]: the row of the step before, -1 at a sequence's first step
-  std::int32_t* first;   // [B]: the row of a sequence's first step, -1 where there is none
-  std::int32_t* state;   // [B]: the sequence itself, -1 where there is none
+  std::int32_t* before;  // [N]: the row of the previous step, -1 at a sequence's first step
+  std::int32_t* first;   // [B]: the row of a sequence's first step, -1 if it is empty
+  std::int32_t* state;   // [B]: the sequence itself, -1 if it is empty
 };
 // budget: 32 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) neighboursKernel(const Neighbours p) {
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (n < p.rows) p.before[n] = static_cast<std::int32_t>(n) + (p.fromEnd ? 1 : -1);
 }
-// After neighboursKernel.
+// Runs after neighboursKernel.
 // budget: 32 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) firstsKernel(const Neighbours p) {
   const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -124,8 +124,8 @@ std::vector<std::int32_t> offsetsOf(const Sequences& sequences) {
   return {sequences.offsets, sequences.offsets + sequences.count + 1};
 }
 
-// dwHh = Σ delta[n] ⊗ h before token n: the output one row earlier in the walk, or h0 at a sequence's first
-// token. The gate n of a reset-first GRU was given r h₋₁ instead.
+// dwHh = Σ delta[n] ⊗ h before token n. That h is the output one row earlier in the walk, or h0 at a
+// sequence's first token. For the gate n of a reset-first GRU it is r h₋₁.
 void recurrentWeightGradient(CudaBackend& backend, const BackwardPass& pass, const std::int32_t* offsets,
                              std::int64_t d) {
   const RecurrentBackward& a = pass.op;

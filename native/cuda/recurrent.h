@@ -1,7 +1,7 @@
-// A recurrent layer on the device: how it lies in memory, and the two paths through its sequences.
+// A recurrent layer on the device: its memory layout, and the two paths through its sequences.
 //
-// The columns of cells.h lie interleaved: column q of unit u of direction d stands at (d H + u) Q + q of a
-// row of D·C, C = Q H. So a thread finds all that a unit needs side by side, and one product projects both
+// The columns of cells.h are interleaved: column q of unit u of direction d is at (d H + u) Q + q of a row of
+// D·C, C = Q H. So a thread finds everything that a unit needs in one place, and one product projects both
 // directions.
 #pragma once
 
@@ -14,7 +14,7 @@ struct Layout {
   Columns columns;
   std::int64_t hidden, width, state, directions;  // H, C, R, D
   bool hasC, projected;
-  std::int64_t extra;  // floats a row and direction is saved with besides its columns
+  std::int64_t extra;  // floats saved for a row and direction in addition to its columns
 
   explicit Layout(const RecurrentShape& shape)
       : columns(columnsOf(shape.cell)),
@@ -24,7 +24,7 @@ struct Layout {
         directions(shape.directions),
         hasC(shape.cell == Cell::lstm),
         projected(shape.projectionSize > 0),
-        // c, and with a projection what is projected; r h₋₁
+        // c, and with a projection o tanh(c); or r h₋₁
         extra(hasC                                ? (projected ? 2 * hidden : hidden)
               : shape.cell == Cell::resetFirstGru ? hidden
                                                   : 0) {}
@@ -42,28 +42,29 @@ struct Saved {
   }
 };
 
-// What both paths get: the op, and where the projected inputs are. Row n's are row index[n] of `inputs`, or
-// its own where there is no index; `inputs` may be where the columns are saved.
+// The inputs of both paths: the op, and the projected inputs. Row n reads row index[n] of `inputs`, or row n
+// without an index. `inputs` may be where the columns are saved.
 struct ForwardPass {
   const RecurrentForward& op;
   Layout layout;
   Saved saved;
   const float* inputs;  // [U, D·C]: W x + b
-  const float* bias;  // [D·C]: what a column without input weights is (0 · ∞ made a NaN of it in `inputs`)
+  const float* bias;    // [D·C]: for columns without input weights (0 · ∞ made them NaN in `inputs`)
   const std::int32_t* index;
 };
 struct BackwardPass {
   const RecurrentBackward& op;
   Layout layout;
   Saved saved;
-  float* dProjected;  // [N, D·P], out: the gradients of h; null where nothing is projected
+  float* dProjected;  // [N, D·P], out: the gradients of h; null without a projection
 };
 
-// The sequences that are not empty, the longest first, of equals the earlier: {first row, rows, b, -}.
+// The sequences that are not empty, the longest first. Of equal lengths the earlier comes first: {first row,
+// rows, b, -}.
 std::vector<int4> longestFirst(const Sequences& sequences);
 
-// The resident path: see resident.cuh. Where it cannot serve, the stepwise path does; which of them does
-// depends on the layer and the device alone.
+// The resident path: see resident.cuh. Layers that it cannot serve take the stepwise path. Only the layer and
+// the device decide which path serves.
 bool residentServes(const CudaBackend& backend, const RecurrentShape& shape);
 void residentForward(CudaBackend& backend, const ForwardPass& pass);
 void residentBackward(CudaBackend& backend, const BackwardPass& pass);
@@ -71,14 +72,14 @@ void residentBackward(CudaBackend& backend, const BackwardPass& pass);
 void stepwiseForward(CudaBackend& backend, const ForwardPass& pass);
 void stepwiseBackward(CudaBackend& backend, const BackwardPass& pass);
 
-// Rows of a parameter [G·H, width] in column order [C, width], and back: see Columns. Column order has zeros
-// where a column takes from no gate.
+// Rows of a parameter [G·H, width] in column order [C, width], and the reverse: see Columns. In column order,
+// a column without a gate is zeros.
 struct ColumnOrder {
-  int count, gate[4];  // Q; the gate of each, or -1
+  int count, gate[4];  // Q; the gate of each column, or -1
   std::int64_t hidden, width;
   float* packed;                 // [C, width]
   float* parameter;              // [G·H, width]
-  const float* added = nullptr;  // packing alone, optional: another parameter, by its own gates
+  const float* added = nullptr;  // only for packing, optional: a second parameter to add, with its own gates
   int addedGate[4] = {};
 };
 void packColumns(CudaBackend& backend, const ColumnOrder& order);

@@ -1,11 +1,11 @@
-// Sums over a block in an order that depends on its size alone.
+// Sums over a block in an order that depends only on its size.
 #pragma once
 
 #include "tensor_core.cuh"
 
 namespace packed_rnn::cuda {
 
-// The same in all lanes.
+// All lanes get the same result.
 template <class T, class F>
 __device__ __forceinline__ T warpReduce(T value, F f) {
 #pragma unroll
@@ -15,13 +15,13 @@ __device__ __forceinline__ T warpReduce(T value, F f) {
   return value;
 }
 
-// The same in all threads; every thread of the block calls it, whole warps of it.
+// All threads get the same result. Every thread of the block must call it, in whole warps.
 template <class T, class F>
 __device__ __forceinline__ T blockReduce(T value, F f) {
   T* const parts = sharedArray<T, 32, sizeof(T)>();
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
   value = warpReduce(value, f);
-  __syncthreads();  // whoever still reads the parts of the call before
+  __syncthreads();  // other threads may still read the parts of the previous call
   if (lane == 0) parts[warp] = value;
   __syncthreads();
   value = parts[0];

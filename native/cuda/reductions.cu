@@ -1,4 +1,4 @@
-// From many numbers to few.
+// Reductions, cumulative ops and topK.
 #include "cuda_backend.h"
 #include "reduce.cuh"
 
@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr std::int64_t kChunk = 4096;  // elements of a block
 
-// One partial sum a block of the first launch; one block adds those in the second.
+// The first launch makes one partial sum for each block; in the second, one block adds them.
 // budget: 48 registers, 1 KB shared
 __global__ void __launch_bounds__(kThreads) sumKernel(const Sum p) {
   const bool parts = gridDim.x > 1;
@@ -37,7 +37,7 @@ struct Best {
   float value;
   std::int64_t place;
 };
-// Whether b takes the place of a: it is better, or as good and comes first; a NaN wins.
+// Whether b replaces a: it is better, or equal and earlier; NaN wins.
 __device__ __forceinline__ bool takes(const Best& a, const Best& b, bool largest) {
   if (a.place < 0 || b.place < 0) return a.place < 0;
   const bool nanA = a.value != a.value, nanB = b.value != b.value;
@@ -60,7 +60,7 @@ __device__ __forceinline__ Best bestOfWarp(Best best, bool largest) {
 
 constexpr int kWarps = kThreads / 32;
 
-// A warp reduces one of the results: the numbers of lane l are j = l, l + 32, …
+// A warp computes one result: lane l has the numbers j = l, l + 32, …
 // budget: 48 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) reduceKernel(const Reduce p) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
@@ -117,13 +117,13 @@ __global__ void __launch_bounds__(kThreads) cumulativeMaxKernel(const Cumulative
   }
 }
 
-// A warp a row: the best, then the best of those behind it, and so on.
+// One warp for each row: the best element, then the best of the rest, and so on.
 // budget: 48 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) topKKernel(const TopK p) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
   if (row >= p.rows) return;
   const float* const x = p.x + row * p.columns;
-  // A NaN is the largest: it comes first of the largest and last of the smallest.
+  // NaN is the largest: it comes first of the largest and last of the smallest.
   const auto rank = [&](float value) {
     return value == value ? (p.largest ? value : -value) : (p.largest ? INFINITY : -INFINITY);
   };

@@ -1,4 +1,4 @@
-// Which layers take the resident path, and which slot takes which sequence.
+// Decides which layers take the resident path, and assigns sequences to slots.
 #include <algorithm>
 #include <queue>
 #include <utility>
@@ -9,7 +9,7 @@ namespace packed_rnn::cuda {
 
 namespace {
 
-// Shared memory of a block, dynamic and static, in the pass that needs more.
+// The shared memory of a block, dynamic and static, in the pass that needs more.
 template <class Product>
 constexpr std::size_t sharedBytes() {
   using Forward = typename Product::Forward;
@@ -19,7 +19,7 @@ constexpr std::size_t sharedBytes() {
       Backward::Words::kSharedBytes + sizeof(float) * (kSlots * Backward::kPitch + Backward::kParts));
 }
 
-// Rows of the recurrent weights: of all gates.
+// The number of rows of the recurrent weights, for all gates.
 std::int64_t rowsOf(const RecurrentShape& shape) {
   const Columns columns = columnsOf(shape.cell);
   return (*std::max_element(columns.hidden, columns.hidden + columns.count) + 1) * shape.hiddenSize;
@@ -27,8 +27,7 @@ std::int64_t rowsOf(const RecurrentShape& shape) {
 
 }  // namespace
 
-// The path is the layer's and the device's, never the batch's: so a sequence has the same bits in every
-// batch.
+// The layer and the device decide the path, never the batch. So a sequence has the same bits in every batch.
 bool residentServes(const CudaBackend& backend, const RecurrentShape& shape) {
   if (backend.stepwise()) return false;
   // Both need two dependent products a step.
@@ -44,7 +43,7 @@ bool residentServes(const CudaBackend& backend, const RecurrentShape& shape) {
   return needed <= backend.properties().sharedMemPerBlockOptin;
 }
 
-// The sequences in their order, each to the slot that is done first.
+// Assigns the sequences in their order, each to the slot that ends first.
 struct ResidentPlan::Lists {
   std::vector<int4> work;
   std::vector<int> numbers;  // slotWork, then blockSteps
@@ -52,14 +51,14 @@ struct ResidentPlan::Lists {
 
   Lists(CudaBackend& backend, const RecurrentShape& shape) {
     const std::vector<int4> sequences = longestFirst(shape.sequences);
-    // One block a multiprocessor holds: more would wait for their turn.
+    // A multiprocessor holds one block; more blocks would wait.
     const std::int64_t most =
         std::max<std::int64_t>(1, backend.properties().multiProcessorCount / shape.directions);
     const auto wanted = static_cast<std::int64_t>((sequences.size() + kSlots - 1) / kSlots);
     blocks = std::clamp<std::int64_t>(wanted, 1, most);
     using Load = std::pair<int, std::int64_t>;  // steps, slot
     std::priority_queue<Load, std::vector<Load>, std::greater<>> slots;
-    // Neighbours in the order go to one block, whose slots then end about together.
+    // Neighbours in the order go to the same block, so its slots end at about the same time.
     for (std::int64_t s = 0; s < blocks * kSlots; s++) slots.push({0, s});
     std::vector<std::vector<int4>> lists(static_cast<std::size_t>(blocks * kSlots));
     std::vector<int> steps(static_cast<std::size_t>(blocks), 0);
@@ -93,7 +92,7 @@ ResidentPlan::ResidentPlan(CudaBackend& backend, const RecurrentShape& shape,
   const Columns columns = columnsOf(shape.cell);
   std::copy(columns.hidden, columns.hidden + 4, hidden_.gate);
   // Packed as one column that takes from one gate of all rows: a copy whose addition flushes denormals. In
-  // the kernels it would cost registers that 128 units do not have.
+  // the kernels this would cost registers, and layers of 128 units have none left.
   const std::int64_t rows = rowsOf(shape);
   for (std::int64_t d = 0; d < shape.directions; d++) {
     float* const to = flushed_ + d * rows * shape.hiddenSize;

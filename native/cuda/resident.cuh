@@ -1,8 +1,8 @@
-// The resident path. A block holds the recurrent weights of one direction in registers (and shared memory,
-// where they are too many) and walks eight slots of sequences to their ends, side by side; nothing is
-// exchanged between blocks. The host has given every slot its sequences, the longest first; a slot starts the
-// next one in the step after its last one ended. blockIdx.y is the direction: 1 runs from a sequence's last
-// row to its first.
+// The resident path. A block holds the recurrent weights of one direction in registers (and in shared memory
+// if there are too many). It walks eight slots of sequences to their ends, side by side. Blocks exchange no
+// data. The host assigns sequences to slots, the longest first. A slot starts the next sequence in the step
+// after its last one ended. blockIdx.y is the direction: direction 1 runs from a sequence's last row to its
+// first.
 #pragma once
 
 #include <type_traits>
@@ -14,8 +14,8 @@
 namespace packed_rnn::cuda {
 
 struct Plan {
-  const int4* work;       // {first row, rows, sequence, -}; no rows: the end of a slot's work
-  const int* slotWork;    // [blocks · kSlots]: where the work of each slot begins
+  const int4* work;       // {first row, rows, sequence, -}; 0 rows: the end of a slot's work
+  const int* slotWork;    // [blocks · kSlots]: where each slot's work begins
   const int* blockSteps;  // [blocks]: the most rows in one slot of the block
 };
 
@@ -42,8 +42,8 @@ struct ResidentBackward {
   std::int64_t sequences;
 };
 
-// The slots' work for a shape and the weights as the kernels want them, on the device for the length of an
-// op.
+// A shape's slot assignments, and the weights in the kernels' order. They are on the device for the duration
+// of an op.
 class ResidentPlan {
  public:
   ResidentPlan(CudaBackend& backend, const RecurrentShape& shape, const RecurrentWeights (&weights)[2]);
@@ -62,7 +62,7 @@ class ResidentPlan {
   HiddenWeights hidden_;
 };
 
-// Calls run(units, product) with types for the layer's width, H padded to 32, 64 or 128, and the backend's
+// Calls run(units, product) with types for the layer's width (H padded to 32, 64 or 128) and the backend's
 // precision: TensorProduct or FloatProduct.
 template <int kColumns, class Run>
 void chooseProduct(const CudaBackend& backend, std::int64_t hidden, Run run) {
@@ -73,7 +73,7 @@ void chooseProduct(const CudaBackend& backend, std::int64_t hidden, Run run) {
         if constexpr (kUnits * kColumns <= kMostFloatColumns) {
           return run(units, std::type_identity<FloatProduct<kUnits, kColumns>>{});
         } else {
-          return;  // residentServes said so
+          return;  // residentServes returned false for these
         }
       case Precision::tf32:
         return run(units, std::type_identity<TensorProduct<Tf32, kUnits, kColumns>>{});

@@ -1,5 +1,5 @@
-// The resident path, backward: see resident.cuh. Time runs the other way, each slot from its sequence's last
-// step to its first; two barriers a step.
+// The resident path, backward: see resident.cuh. Each slot runs from its sequence's last step to its first.
+// There are two barriers a step.
 #include "resident.cuh"
 
 namespace packed_rnn::cuda {
@@ -22,13 +22,13 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentBackwardKernel(c
     const bool real = unit < hiddenSize;
     const std::int64_t pitch = static_cast<std::int64_t>(gridDim.y) * hiddenSize;
     const std::int64_t own = static_cast<std::int64_t>(direction) * hiddenSize + unit;
-    const int stride = direction == 0 ? -1 : 1;  // towards the first step
+    const int stride = direction == 0 ? -1 : 1;  // toward the first step
     Backward product(p.weights, direction);
 
     int entry[2] = {}, row[2] = {}, left[2] = {};
     int sequence[2] = {}, dueSequence[2] = {};
     const auto stateOf = [&](int s) { return (direction * p.sequences + s) * hiddenSize + unit; };
-    // chained: dh also comes from the step that was done before this one; due: that dh is the gradient of h0
+    // chained: dh also includes the previously processed step's gradient; due: that dh is the gradient of h0
     bool chained[2] = {}, due[2] = {};
     float dh[2] = {}, dc[2] = {}, around[2] = {}, now[2] = {}, before[2] = {}, column[2][kColumns] = {};
     const auto fetch = [&](int j) {
@@ -58,13 +58,13 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentBackwardKernel(c
       dh[j] = real && p.dHN != nullptr ? p.dHN[stateOf(work.z)] : 0.0f;
       dc[j] = kHasC && real && p.dCN != nullptr ? p.dCN[stateOf(work.z)] : 0.0f;
     };
-    // What reaches h of the step before, from the step that was done last.
+    // The gradient of the earlier step's h from the step that was processed last.
     const auto reached = [&](int j) { return product.sum(parts, j) + around[j]; };
 
 #pragma unroll
     for (int j = 0; j < 2; j++) {
       entry[j] = p.plan.slotWork[blockIdx.x * kSlots + Backward::slot(j)];
-      Backward::store(deltas, Backward::slot(j), unit, column[j]);  // a slot without work stays finite
+      Backward::store(deltas, Backward::slot(j), unit, column[j]);  // an idle slot stays finite
       take(j);
       fetch(j);
     }
@@ -93,11 +93,11 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentBackwardKernel(c
         }
         fetch(j);
       }
-      __syncthreads();  // the deltas are complete, and nobody reads the sums any more
+      __syncthreads();  // the deltas are complete, and no thread reads the sums any more
 
-      __syncwarp();  // of the lanes that parted above; the product needs them together
+      __syncwarp();  // lanes diverged above; the product needs them together
       product.multiply(deltas, parts);
-      __syncthreads();  // the sums are complete, and nobody reads the deltas any more
+      __syncthreads();  // the sums are complete, and no thread reads the deltas any more
     }
 #pragma unroll
     for (int j = 0; j < 2; j++) {

@@ -13,8 +13,8 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
   if constexpr (!Product::kTensor || compiledFor<true>()) {
     constexpr int kColumns = columnsOf(cell).count;
     constexpr bool kHasC = cell == Cell::lstm;
-    // Whether a step's inputs are fetched during the step before. A product of 128 units takes longer than a
-    // load, and leaves no registers for it.
+    // Whether a step's inputs are loaded during the previous step. A product of 128 units takes longer than a
+    // load and leaves no registers for it.
     constexpr bool kEarly = kUnits < 128;
     using Forward = typename Product::Forward;
     constexpr int kBuffer = kSlots * Forward::kPitch;
@@ -22,15 +22,15 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
         sharedArray<std::uint32_t, 2 * kBuffer, 0>();  // h of this step and of the next
 
     const int unit = Forward::unit(), direction = blockIdx.y, hiddenSize = p.weights.hidden;
-    const bool real = unit < hiddenSize;  // a padding unit computes zeros, and neither reads nor writes
+    const bool real = unit < hiddenSize;  // a padding unit computes zeros; it neither reads nor writes
     const std::int64_t pitch = static_cast<std::int64_t>(gridDim.y) * hiddenSize;
     const std::int64_t own = static_cast<std::int64_t>(direction) * hiddenSize + unit;
     const int stride = direction == 0 ? 1 : -1;
     const Forward product(p.weights, direction);
 
     int entry[2] = {}, row[2] = {},
-        left[2] = {};  // of a slot: its next work; the row of this step, and how many are not yet done
-    std::int32_t source[2] = {};  // the row of the inputs that are fetched next
+        left[2] = {};  // of a slot: the index of its next sequence, this step's row, and the remaining steps
+    std::int32_t source[2] = {};  // the row of the inputs that are loaded next
     int sequence[2] = {};
     float h[2], c[2], column[2][kColumns] = {};
     const auto stateOf = [&](int s) { return (direction * p.sequences + s) * hiddenSize + unit; };
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
       }
     };
 
-    // h and c before a slot's first step; 0 where it has no more work.
+    // h and c before a slot's first step; 0 if the slot has no more work.
     const auto begin = [&](int j) {
       h[j] = c[j] = 0;
       if (left[j] == 0 || !real) return;
@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
       const std::uint32_t* const now = hidden + step % 2 * kBuffer;
       std::uint32_t* const next = hidden + (step + 1) % 2 * kBuffer;
 
-      // The loads fly while the product is computed.
+      // The loads run while the product is computed.
       float inputs[2][kColumns] = {};
       int thisRow[2], thisLeft[2], thisSequence[2];
 #pragma unroll
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
           }
         }
       }
-      __syncwarp();  // the lanes part where a slot ends; the product needs them together
+      __syncwarp();  // lanes diverge where a slot ends; the product needs them together
 
       product.multiply(now, inputs);
 #pragma unroll
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
           const std::int64_t at = thisRow[j] * pitch + own;
           p.output[at] = h[j];
           if (p.columns != nullptr) {
-            // Of an Elman cell the output is all that a backward pass needs.
+            // For an Elman cell, a backward pass only needs the output.
             if constexpr (kColumns > 1) storeColumns(p.columns + at * kColumns, inputs[j]);
             if constexpr (kHasC) p.cells[at] = c[j];
           }
@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(Product::kThreads, 1) residentForwardKernel(co
         if (thisLeft[j] <= 1) begin(j);  // of the next sequence
         Forward::store(next, Forward::slot(j), unit, h[j]);
       }
-      __syncthreads();  // the next h is complete, and nobody reads this one any more
+      __syncthreads();  // the next h is complete, and no thread reads this one any more
     }
   }
 }

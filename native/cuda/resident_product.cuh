@@ -1,6 +1,6 @@
-// The recurrent products of the resident path, on tensor cores and without: how a block of kUnits · 4 threads
-// holds the weights of kUnits units with kColumns columns each, and what a thread gets of W h for all slots,
-// or of Wᵀ δ.
+// The recurrent products of the resident path, on tensor cores and without. This file defines how a block of
+// kUnits · 4 threads holds the weights of kUnits units with kColumns columns each, and which results of W h
+// for all slots, or of Wᵀ δ, a thread gets.
 #pragma once
 
 #include "math.cuh"
@@ -9,21 +9,21 @@
 namespace packed_rnn::cuda {
 
 constexpr int kSlots = 8;  // the columns of a tensor core's product
-// In float32 the weights of more columns do not fit in a block's registers beside the sums.
+// In float32 the weights of more columns do not fit in a block's registers next to the sums.
 constexpr int kMostFloatColumns = 256;
 
 struct HiddenWeights {
   const float* of[2];  // [G·H, H] of each direction, without denormals
-  int gate[4];         // which rows a column takes, -1: zeros
-  int hidden;          // H; units and inputs from there on are padding, with weights of 0
+  int gate[4];         // the gate of each column; -1: zeros
+  int hidden;          // H; units and inputs from H on are padding with weights of 0
   __device__ __forceinline__ float at(int direction, int column, int unit, int k) const {
     if (gate[column] < 0 || unit >= hidden || k >= hidden) return 0;
     return of[direction][static_cast<std::int64_t>(gate[column] * hidden + unit) * hidden + k];
   }
 };
 
-// A thread's share of the weights in words: the first in registers, the rest in the block's dynamic shared
-// memory.
+// A thread's share of the weights, in words. The first words are in registers, the rest in the block's
+// dynamic shared memory.
 template <int kWords, int kThreads, int kMost = 64>
 struct HeldWords {
   static constexpr int kHeld = kWords < kMost ? kWords : kMost;
@@ -32,7 +32,7 @@ struct HeldWords {
   std::uint32_t held[kHeld];
   uint4* rest;  // [(kWords - kHeld) / 4][kThreads]
 
-  // word(i) makes word i.
+  // word(i) computes word i.
   template <class Word>
   __device__ __forceinline__ void load(Word word) {
 #pragma unroll
@@ -43,7 +43,7 @@ struct HeldWords {
     }
     if constexpr (kWords > kHeld) {
       rest = dynamicShared<uint4>() + threadIdx.x;
-      // Only the thread itself reads them: no barrier.
+      // Only this thread reads them, so there is no barrier.
       for (int i = kHeld; i < kWords; i += 4) {
         rest[(i - kHeld) / 4 * kThreads] = make_uint4(word(i), word(i + 1), word(i + 2), word(i + 3));
       }
@@ -61,21 +61,21 @@ struct HeldWords {
 };
 
 // The recurrent product on tensor cores. Forward: warp w has the columns of units 8w to 8w + 7, in tiles of
-// two columns, so that the sums of a thread are all the columns of one unit in two slots and the cell needs
-// no exchange.
+// two columns. So a thread's sums are all columns of one unit in two slots, and the cell needs no exchange.
 template <class Operand, int kUnits, int kColumns>
 struct TensorProduct {
   static constexpr bool kTensor = true;
   using Math = Approximate;
   static constexpr int kThreads = kUnits * 4, kPer = Operand::kPerWord;
-  // A product waits for the one before in its chain: two chains, unless so many warps wait in turn.
+  // A product waits for the previous one of its chain. There are two chains, unless there are enough warps to
+  // fill the wait.
   static constexpr int kChains = kThreads < 512 ? 2 : 1;
 
   struct Forward {
     static constexpr int kTiles = (kColumns + 1) / 2, kSteps = kUnits / kPer / 8;
-    static constexpr int kPitch = kUnits / kPer + 4;  // + 4: the lanes of a fragment fall into 32 banks
-    // 512 threads have 128 registers each, of which cell and addresses need more than half. The 160 KB that
-    // the rest of TF32's words takes are there on sm_90 and sm_100.
+    static constexpr int kPitch = kUnits / kPer + 4;  // + 4: the lanes of a fragment use all 32 banks
+    // 512 threads have 128 registers each. The cell and addresses need more than half of them. The other
+    // words of TF32 take 160 KB, which sm_90 and sm_100 have.
     static constexpr int kMost = kThreads < 512 ? 64 : kPer == 1 ? 48 : 40;
     using Words = HeldWords<kTiles * kSteps * 4, kThreads, kMost>;
     Words words;
@@ -94,7 +94,7 @@ struct TensorProduct {
     static __device__ __forceinline__ int unit() { return threadIdx.x / 4; }
     static __device__ __forceinline__ int slot(int j) { return threadIdx.x % 4 * 2 + j; }
 
-    // sums[j][q] += column q of unit() in slot(j), of all slots' h
+    // sums[j][q] += column q of unit() in slot(j), from the h of all slots
     __device__ __forceinline__ void multiply(const std::uint32_t* h, float (&sums)[2][kColumns]) const {
       const int lane = threadIdx.x % 32;
       const std::uint32_t* const own = h + lane / 4 * kPitch + lane % 4;
@@ -126,14 +126,14 @@ struct TensorProduct {
     }
   };
 
-  // dh = Whhᵀ δ: tiles of 16 units, δ split over two groups of warps, whose sums meet in shared memory. A
-  // thread owns one unit in two slots.
+  // dh = Whhᵀ δ in tiles of 16 units. δ is split over two groups of warps, whose sums are combined in shared
+  // memory. A thread owns one unit in two slots.
   struct Backward {
     static constexpr int kUnitTiles = kUnits / 16, kGroups = 2, kAhead = kThreads / kUnits;
     static constexpr int kSteps = kColumns * kUnits / kPer / 8 / kGroups;
     static constexpr int kPitch = kColumns * kUnits / kPer + 4, kPartPitch = kUnits + 4;
     static constexpr int kParts = kGroups * kSlots * kPartPitch;
-    // Not more of bf16's words: rounding pairs of them before the loop takes registers too.
+    // Fewer words for bf16: rounding pairs of them before the loop also needs registers.
     static constexpr int kMost = kThreads < 512 || kPer == 1 ? 64 : 28;
     using Words = HeldWords<kSteps * 4, kThreads, kMost>;
     Words words;
@@ -182,7 +182,7 @@ struct TensorProduct {
   };
 
  private:
-  // A word of the numbers that number(e) gives.
+  // A word from the values of number(e).
   template <class Number>
   static __device__ __forceinline__ std::uint32_t operand(Number number) {
     if constexpr (kPer == 1) {
@@ -200,21 +200,21 @@ struct TensorProduct {
   }
 };
 
-// The same in float32 without tensor cores. A thread has the columns of one unit for a quarter of k, in fours
-// that its three neighbours' fours lie between; the quarters are then added among the four.
+// The same in float32 without tensor cores. A thread has the columns of one unit for a quarter of k, in
+// groups of four that alternate with those of its three neighbours. Then the four threads add their quarters.
 template <int kUnits, int kColumns>
 struct FloatProduct {
   static constexpr bool kTensor = false;
   using Math = Accurate;
   static constexpr int kThreads = kUnits * 4;
 
-  // sums of all slots for `kRows` rows of the weights, row r's word i (of kFours · 4) being words[r kFours +
-  // i / 4], where x has kPitch floats a slot. Adds to total[j][r], of slots 2 t + j.
+  // The sums of all slots for `kRows` rows of the weights. Word i (of kFours · 4) of row r is words[r kFours
+  // + i / 4]. x has kPitch floats for each slot. Adds to total[j][r] for slots 2 t + j.
   template <int kRows, int kFours, int kPitch, class Words>
   static __device__ __forceinline__ void multiply(const Words& words, const float* x,
                                                   float (&total)[2][kRows]) {
     const int t = threadIdx.x % 4;
-    // All slots at once where the registers suffice, else half of them.
+    // All slots at once if there are enough registers, otherwise half of them.
     constexpr int kGroup = kRows > 1 && kUnits > 64 ? 4 : 8;
 #pragma unroll
     for (int first = 0; first < kSlots; first += kGroup) {
@@ -239,7 +239,8 @@ struct FloatProduct {
           }
         }
       }
-      // Lane t keeps slots 2 t and 2 t + 1 of all eight, of the half those that are in it.
+      // Lane t keeps slots 2 t and 2 t + 1: of all eight, or if only half are done, those that are in the
+      // half.
 #pragma unroll
       for (int r = 0; r < kRows; r++) {
         float pair[4];
@@ -285,7 +286,7 @@ struct FloatProduct {
 
   struct Backward {
     static constexpr int kFours = kColumns * kUnits / 16, kPitch = kColumns * kUnits + 4;
-    static constexpr int kParts = 1;  // none: the sums stay where they are needed
+    static constexpr int kParts = 1;  // unused: the sums stay in registers
     using Words = HeldWords<kFours * 4, kThreads>;
     Words words;
     float sums[2][1] = {};

@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 
-// A warp copies a row. What is out of range was told by checkRange; here it must only do no harm.
+// One warp copies a row. checkRange reports indices out of range; this kernel only has to stay in bounds.
 // budget: 40 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) gatherRowsKernel(const GatherRows p) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
@@ -21,9 +21,9 @@ __global__ void __launch_bounds__(kThreads) gatherRowsKernel(const GatherRows p)
   }
 }
 
-// Sums of rows: a warp adds the places of one row, four columns a lane. Of rows with more than kMany places
-// (a comma of a thousand in a batch of words) the block's warps add every eighth place each, and then their
-// sums in their order. The order depends on the number of places alone.
+// Sums of rows. One warp adds the places of one row, four columns a lane. For rows with more than kMany
+// places (a comma that occurs a thousand times in a batch of words), each of the block's warps adds every
+// eighth place, and then their sums are added in order. The order depends only on the number of places.
 constexpr std::int32_t kMany = 64;
 constexpr int kAcross = 128;  // columns of a block
 
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(kThreads) sumRowsKernel(const SumRows p) {
       for (int w = 1; w < kWarps; w++) sum += parts[w * kAcross + own];
       p.destination[row * p.columns + column + own] = sum;
     }
-    __syncthreads();  // and read
+    __syncthreads();  // all parts have been read
   }
 }
 
@@ -91,7 +91,7 @@ struct ColumnSums {
   float* sums;  // [slices, columns]
 };
 
-// A block sums a slice of the rows of 32 columns, each warp every eighth row of it.
+// A block sums a slice of the rows of 32 columns. Each warp takes every eighth row.
 constexpr std::int64_t kSlice = 256;
 // budget: 56 registers, 2 KB shared
 __global__ void __launch_bounds__(kThreads) sumColumnsKernel(const ColumnSums p) {
@@ -117,12 +117,12 @@ __global__ void __launch_bounds__(kThreads) takeAlongKernel(const TakeAlong p) {
   if (i >= p.outer * p.count * p.inner) return;
   const std::int64_t column = i % p.inner, j = i / p.inner % p.count, o = i / p.inner / p.count;
   const std::int64_t from = p.index[p.each ? i : j];
-  // What is out of range was told by checkRange.
+  // checkRange reports indices out of range.
   const bool inside = from >= 0 && from < p.n;
   p.y[i] = inside ? p.x[(o * p.n + from) * p.inner + column] : 0.0f;
 }
 
-// A thread has a column, so that each number has one order of additions.
+// One thread for each column, so that each number has one order of additions.
 // budget: 64 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) addAlongKernel(const AddAlong p) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;

@@ -10,7 +10,7 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 
-// A warp a row, a lane every 32nd number of it.
+// One warp for each row; a lane takes every 32nd number.
 __device__ __forceinline__ std::int64_t ownRow() {
   return static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
 }
@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(kThreads) softmaxBackwardKernel(const SoftmaxB
     p.dX[row * p.columns + c] = p.logarithm ? dY[c] - expf(y[c]) * total : y[c] * (dY[c] - total);
 }
 
-// A warp has a column of a sequence, a lane every 32nd of its rows.
+// One warp for a column of a sequence; a lane takes every 32nd row.
 template <class Op>
 struct Segments {
   Op op;

@@ -8,7 +8,7 @@ namespace packed_rnn::cuda {
 
 namespace {
 constexpr std::size_t kRing = std::size_t{16} << 20;
-constexpr std::size_t kMostAtOnce = kRing / 4;  // so that the next piece is filled while this one travels
+constexpr std::size_t kMostAtOnce = kRing / 4;  // so that the next piece is filled while this one is copied
 constexpr std::size_t kLine = 256;
 constexpr std::size_t kLanding = std::size_t{4} << 20;
 constexpr std::size_t kSmall = kLanding / 16;
@@ -43,7 +43,7 @@ void Staging::retire() {
 std::uint64_t Staging::reserve(std::size_t bytes) {
   std::uint64_t begin = next_;
   if (begin % kRing + bytes > kRing) begin = (begin / kRing + 1) * kRing;
-  // Whatever began more than a ring before the end of this piece is in its way.
+  // A piece that began more than a ring before the end of this one is still in its place.
   while (!pieces_.empty() && pieces_.front().begin + kRing < begin + bytes) retire();
   next_ = begin + bytes;
   return begin;
@@ -100,7 +100,7 @@ bool Staging::arrived(bool wait) {
   const Download download = downloads_.front();
   const cudaError_t status = wait ? cudaEventSynchronize(download.copied) : cudaEventQuery(download.copied);
   if (status == cudaErrorNotReady) {
-    cudaGetLastError();  // it does not stick
+    cudaGetLastError();  // clears the error, which is not sticky
     return false;
   }
   downloads_.pop_front();

@@ -1,5 +1,5 @@
-// The way from the host's memory to the device's: a ring of pinned memory, so that a copy is asynchronous and
-// its source may go at once.
+// Copies between host and device through pinned memory. A ring of it makes uploads asynchronous, and the
+// source may be freed at once.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -24,31 +24,31 @@ class Staging {
     void* host;
     std::size_t place, bytes;  // in `landing_`
     cudaEvent_t copied;
-    std::int64_t checks;  // the caller's
+    std::int64_t checks;  // set by the caller
   };
-  // In stream order. What is small travels on when this has returned, which is true then: `host` holds it
-  // when `arrived` says so.
+  // In stream order. Returns true for a small download, which is still in progress: `host` holds the data
+  // after `arrived` has returned true.
   bool download(cudaStream_t stream, void* host, const void* source, std::size_t bytes, std::int64_t checks);
   std::size_t downloads() const { return downloads_.size(); }
   const Download& first() const { return downloads_.front(); }
   const Download& last() const { return downloads_.back(); }
-  bool arrived(bool wait);  // the oldest of them; it is over also where this throws
+  bool arrived(bool wait);  // for the oldest download, which is removed even if this throws
 
  private:
   struct Piece {
     std::uint64_t begin;
     cudaEvent_t copied;
   };
-  // A place where `bytes` may be written; waits while a copy still reads there.
+  // Returns a place where `bytes` may be written. Waits while a copy still reads there.
   std::uint64_t reserve(std::size_t bytes);
   void retire();
   cudaEvent_t event();
 
   std::byte* ring_ = nullptr;
-  std::uint64_t next_ = 0;    // places are counted on and on; the ring has the place modulo its length
-  std::deque<Piece> pieces_;  // under way, oldest first
+  std::uint64_t next_ = 0;    // places increase forever; the ring's place is the remainder by its length
+  std::deque<Piece> pieces_;  // in progress, oldest first
   std::byte* landing_ = nullptr;
-  std::size_t landed_ = 0;  // where the next download lands; places are used again when none is under way
+  std::size_t landed_ = 0;  // where the next download goes; reset when no download is in progress
   std::deque<Download> downloads_;
   std::vector<cudaEvent_t> events_;  // free
 };

@@ -1,12 +1,12 @@
-// The kernels of one step of the stepwise path, backward: see stepwise.h. Time runs the other way: sequences
-// join at their last token, and all are there at their first.
+// The kernels of one step of the stepwise path, backward: see stepwise.h. Sequences join at their last token,
+// and all of them are present at their first.
 #include "stepwise.cuh"
 
 namespace packed_rnn::cuda {
 
 namespace {
 
-// The gradient of h from what follows: of the output, and of hN or the step after.
+// The gradient of h from later uses: from the output, and from hN or the next step.
 __device__ __forceinline__ float gradientOfState(const StepPlace& at) {
   const std::int64_t size = at.space.stateSize;
   const float chain =
@@ -76,11 +76,11 @@ __global__ void __launch_bounds__(kStepThreads) newStateGradientKernel(const Ste
   ResetFirstGruCell<M>::backward(token[1], token[2], stateBefore(at), dh, dZ, dN);
   token[1] = column[1] = dZ;
   token[2] = p.space.aside[own] = dN;
-  column[2] = 0;  // n has no part in the product with h
+  column[2] = 0;  // n is not part of the product with h
   p.space.state[own] = dh;
 }
 
-// And after it: that of r.
+// A reset-first GRU after its second product: the gradient of r.
 // budget: 64 registers, 0 KB shared
 template <class M>
 __global__ void __launch_bounds__(kStepThreads) resetGradientKernel(const Step p) {
@@ -130,7 +130,7 @@ void launchBackwardStep(CudaBackend& backend, const StepGraph& graph, int ahead)
   }
   backend.precision() == Precision::float32 ? launchCell<Accurate>(backend, graph, step)
                                             : launchCell<Approximate>(backend, graph, step);
-  // Of a GRU, a part of dh has gone around the gates and is in the state already.
+  // For a GRU, the part of dh that bypasses the gates is in the state already.
   const bool around = graph.key.cell == Cell::gru || graph.key.cell == Cell::resetFirstGru;
   stepProduct(backend, step, {space.columns, space.width}, {space.weights, space.stateSize, false},
               space.state, space.stateSize, around);

@@ -5,7 +5,7 @@ namespace packed_rnn::cuda {
 
 namespace {
 
-// The columns of a unit before the cell: its inputs' and its product's.
+// The columns of a unit before the cell: the sum of its inputs and its product.
 template <Cell cell, int kColumns>
 __device__ __forceinline__ void columnsBefore(const StepPlace& at, float (&column)[kColumns]) {
   const StepArguments& a = at.arguments;
@@ -18,7 +18,7 @@ __device__ __forceinline__ void columnsBefore(const StepPlace& at, float (&colum
   for (int q = 0; q < kColumns; q++) column[q] += product[q];
 }
 
-// h of a unit, where nothing is projected.
+// Writes h of a unit; used without a projection.
 __device__ __forceinline__ void publish(const StepPlace& at, float h) {
   const std::int64_t size = at.space.stateSize;
   at.space.state[at.inState(size)] = h;
@@ -52,14 +52,14 @@ __global__ void __launch_bounds__(kStepThreads) forwardCellKernel(const Step p) 
   if (a.unprojected != nullptr) a.unprojected[token] = h;
 }
 
-// h as the second product left it in the state.
+// Publishes h from the state, after the second product.
 // budget: 40 registers, 0 KB shared
 __global__ void __launch_bounds__(kStepThreads) publishKernel(const Step p) {
   const StepPlace at(p, p.space.stateSize, false);
   if (at.alive) publish(at, p.space.state[at.inState(p.space.stateSize)]);
 }
 
-// A reset-first GRU before its second product: r and z, and r h₋₁ for it.
+// A reset-first GRU before its second product: r and z, and r h₋₁ for that product.
 // budget: 64 registers, 0 KB shared
 template <class M>
 __global__ void __launch_bounds__(kStepThreads) resetKernel(const Step p) {
@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(kStepThreads) resetKernel(const Step p) {
   if (at.arguments.extra != nullptr) at.arguments.extra[at.inTokens(at.row, p.space.hidden)] = given;
 }
 
-// And after it.
+// A reset-first GRU after its second product.
 // budget: 64 registers, 0 KB shared
 template <class M>
 __global__ void __launch_bounds__(kStepThreads) newStateKernel(const Step p) {

@@ -1,4 +1,4 @@
-// The stepwise path's frame: the order of the sequences, the graphs, and what comes before and after the
+// The frame of the stepwise path: the order of the sequences, the graphs, and the work before and after the
 // steps.
 #include <algorithm>
 #include <bit>
@@ -23,11 +23,11 @@ __global__ void __launch_bounds__(32) beginRunKernel(const Run p) {
   if (threadIdx.x < kChunk) {
     p.space.live[threadIdx.x] = step < a.steps ? a.live[p.backward ? a.steps - 1 - step : step] : 0;
   }
-  __syncwarp();  // all have read where the run begins
+  __syncwarp();  // all lanes have read where the run begins
   if (threadIdx.x == 0) *p.space.next += kChunk;
 }
 
-// Before the first run: the first states, in the order of the sequences. perSequence: max(R, H).
+// Before the first run: copies the first states, in the order of the sequences. perSequence: max(R, H).
 // budget: 40 registers, 0 KB shared
 __global__ void __launch_bounds__(kStepThreads) beginKernel(const Run p) {
   const StepArguments& a = *p.space.arguments;
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kStepThreads) beginKernel(const Run p) {
   }
 }
 
-// After the last run of a backward pass: what is left in the state is the gradient of h0.
+// After the last run of a backward pass: the remaining state is the gradient of h0.
 // budget: 40 registers, 0 KB shared
 __global__ void __launch_bounds__(kStepThreads) endKernel(const Run p) {
   const StepArguments& a = *p.space.arguments;
@@ -72,8 +72,8 @@ struct March {
   }
 };
 
-// The weights of a layer in the workspace of its graph. Of a reset-first GRU, the rows for n are the second
-// product's.
+// Puts a layer's weights into the workspace of its graph. For a reset-first GRU, the second product uses the
+// rows for n.
 void packWeights(CudaBackend& backend, const StepGraph& graph, const RecurrentWeights (&weights)[2]) {
   const Layout& layout = graph.layout;
   const Workspace& space = graph.space();
@@ -113,7 +113,7 @@ void replay(CudaBackend& backend, const RecurrentShape& shape, bool backward,
   arguments.count = static_cast<std::int32_t>(march.sequences.size());
   arguments.steps = static_cast<std::int32_t>(march.live.size());
   const auto capacity = static_cast<std::int64_t>(std::bit_ceil(march.sequences.size()));
-  // Behind the last allocation, which may free the graphs.
+  // After the last allocation, because an allocation may free the graphs.
   StepGraph& graph = backend.graphs().of(
       {backward, shape.cell, shape.hiddenSize, shape.projectionSize, shape.directions, capacity});
   const Workspace& space = graph.space();
@@ -237,7 +237,7 @@ StepGraph& StepGraphs::of(const StepKey& key) {
   } else {
     graphs_.push_front(std::make_unique<StepGraph>(backend_, key));
     if (graphs_.size() > kMost) {
-      PACKED_RNN_CHECK(cudaStreamSynchronize(backend_.stream()));  // its last replay may be under way
+      PACKED_RNN_CHECK(cudaStreamSynchronize(backend_.stream()));  // its last replay may be running
       graphs_.pop_back();
     }
   }
@@ -246,7 +246,7 @@ StepGraph& StepGraphs::of(const StepKey& key) {
 
 bool StepGraphs::release() {
   if (graphs_.empty()) return false;
-  PACKED_RNN_CHECK(cudaStreamSynchronize(backend_.stream()));  // replays may be under way
+  PACKED_RNN_CHECK(cudaStreamSynchronize(backend_.stream()));  // replays may be running
   graphs_.clear();
   return true;
 }

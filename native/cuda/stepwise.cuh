@@ -1,4 +1,4 @@
-// Where a thread of a step's kernel is.
+// The position of a thread of a step's kernel.
 #pragma once
 
 #include "stepwise.h"
@@ -9,10 +9,10 @@ namespace packed_rnn::cuda {
 struct StepPlace {
   const Workspace& space;
   const StepArguments& arguments;
-  std::int64_t sequence, unit;  // in the order of the state; number of the sequence
+  std::int64_t sequence, unit;  // place in the state's order; number within the sequence
   std::int64_t direction = blockIdx.y;
   bool alive, first = false, last = false;
-  std::int32_t row = 0, previous = 0, place = 0;  // of the token, of the one a step before; b
+  std::int32_t row = 0, previous = 0, place = 0;  // the token's row, the previous step's row, and b
 
   __device__ __forceinline__ StepPlace(const Step& p, std::int64_t perSequence, bool backward)
       : space(p.space), arguments(*p.space.arguments) {
@@ -30,14 +30,14 @@ struct StepPlace {
     first = t == 0;
     last = t == own.y - 1;
   }
-  // Of [D, capacity, size], [N, D·size] and [D, B, size], where a unit has `count` numbers of `size`.
+  // The place in [D, capacity, size], [N, D·size] and [D, B, size], if a unit has `count` numbers of `size`.
   __device__ __forceinline__ std::int64_t inState(std::int64_t size, int count = 1) const {
     return (direction * space.capacity + sequence) * size + unit * count;
   }
   __device__ __forceinline__ std::int64_t inTokens(std::int32_t at, std::int64_t size, int count = 1) const {
     return (at * space.directions + direction) * size + unit * count;
   }
-  // Of [D·size], likewise.
+  // The same in [D·size].
   __device__ __forceinline__ std::int64_t inLayer(std::int64_t size, int count) const {
     return direction * size + unit * count;
   }

@@ -1,10 +1,10 @@
-// The stepwise path: the sequences march together, the longest first, so that those alive at a step are the
-// first rows of the state; one product over these rows and one kernel for the cell a step. It serves every
-// cell, size and device.
+// The stepwise path. All sequences advance together, the longest first, so the live ones are the first rows
+// of the state. Each step is one product over these rows and one kernel for the cell. It serves every cell,
+// size and device.
 //
-// A run of kChunk steps is captured once as a CUDA graph and replayed until the longest sequence ends. All
-// that a graph's kernels are given stays: they find the batch in a StepArguments on the device, which the
-// host fills before the first replay, and the state in a workspace of the graph's own.
+// A run of kChunk steps is captured once as a CUDA graph and replayed until the longest sequence ends. The
+// arguments of a graph's kernels never change. They read the batch from a StepArguments on the device, which
+// the host fills before the first replay, and the state from the graph's own workspace.
 #pragma once
 
 #include <list>
@@ -16,7 +16,8 @@ namespace packed_rnn::cuda {
 
 constexpr int kChunk = 16;  // steps of a graph
 
-// What a graph depends on. `capacity`: sequences that are not empty, rounded up to a power of 2.
+// The properties that a graph depends on. `capacity`: the number of nonempty sequences, rounded up to a power
+// of 2.
 struct StepKey {
   bool backward;
   Cell cell;
@@ -24,10 +25,11 @@ struct StepKey {
   bool operator==(const StepKey&) const = default;
 };
 
-// One op's batch, on the device. Rows are in sequence order; the state is in the order of `sequences`.
+// One op's batch, on the device. Rows are in the order of the batch; the state is in the order of
+// `sequences`.
 struct StepArguments {
   const int4* sequences;     // [count], the longest first: {first row, rows, place in the batch, -}
-  const std::int32_t* live;  // [steps]: how many have that many rows
+  const std::int32_t* live;  // [steps]: how many sequences have a row at each step
   std::int32_t count, steps;
   std::int64_t batch;  // B
   const float* inputs;
@@ -35,14 +37,14 @@ struct StepArguments {
   const std::int32_t* index;
   const float *h0, *c0;
   float* output;
-  float *columns, *extra, *unprojected;  // saved; null: nothing is
+  float *columns, *extra, *unprojected;  // saved; null: nothing is saved
   float *hN, *cN;
-  // Backward alone.
+  // Only for the backward pass.
   const float *dOutput, *dHN, *dCN;
   float *dProjected, *dH0, *dC0;
 };
 
-// Where a graph's kernels work: pointers that never change, D directions of `capacity` rows each.
+// The memory of a graph's kernels: pointers that never change, for D directions of `capacity` rows each.
 struct Workspace {
   StepArguments* arguments;  // [1]
   std::int32_t* live;        // [kChunk]: sequences alive at the steps of this run
@@ -52,12 +54,12 @@ struct Workspace {
   float* state;              // [D, capacity, R]: h, or dh
   float* cells;              // [D, capacity, H]: c, or dc
   float* columns;            // [D, capacity, C]: products, gates, or gradients of pre-activations
-  float* aside;              // [D, capacity, max(H, P)]: what the second product reads
-  float* product;            // [D, capacity, max(H, P)]: and what it writes
+  float* aside;              // [D, capacity, max(H, P)]: read by the second product
+  float* product;            // [D, capacity, max(H, P)]: written by the second product
   std::int64_t capacity, hidden, stateSize, width, directions;  // cap, H, R, C, D
 };
 
-// The step of a run that a kernel does.
+// The step of a run that a kernel computes.
 struct Step {
   Workspace space;
   std::int32_t ahead;  // the step within the run
@@ -73,7 +75,7 @@ class StepGraph {
   const StepKey key;
   const Layout layout;
   const Workspace& space() const { return space_; }
-  // As many runs as `steps` take.
+  // Replays as many runs as `steps` need.
   void replay(std::int64_t steps);
 
  private:
@@ -86,13 +88,13 @@ class StepGraph {
   cudaGraphExec_t executable_ = nullptr;
 };
 
-// The graphs of the layers that are in use, the latest first.
+// The graphs of the layers in use, the latest first.
 class StepGraphs {
  public:
   explicit StepGraphs(CudaBackend& backend) : backend_(backend) {}
-  // Lasts until the next call of `of` or `release`, and so until the next allocation.
+  // Valid until the next call of `of` or `release`, and so until the next allocation.
   StepGraph& of(const StepKey& key);
-  // Frees all graphs with their workspaces; false where there is none.
+  // Frees all graphs with their workspaces. Returns false if there is none.
   bool release();
 
  private:
@@ -106,7 +108,7 @@ void launchForwardStep(CudaBackend& backend, const StepGraph& graph, int ahead);
 void launchBackwardStep(CudaBackend& backend, const StepGraph& graph, int ahead);
 
 // c [D, live, columns] (+)= a · b for the sequences alive at the step: a [D, capacity, k], b [D, k, columns],
-// or transposed [D, columns, k]. An operand's stride is the width of its rows; a's is k.
+// or transposed [D, columns, k]. An operand's stride is the width of its rows; k is a's stride.
 struct StepOperand {
   const float* data;
   std::int64_t stride;
@@ -116,7 +118,7 @@ void stepProduct(CudaBackend& backend, const Step& step, StepOperand a, StepOper
                  std::int64_t columns, bool accumulate = false);
 
 constexpr unsigned kStepThreads = 128;
-// A thread for each of `perSequence` numbers of each sequence of a direction.
+// One thread for each of `perSequence` numbers of each sequence of a direction.
 inline dim3 stepGrid(const Workspace& space, std::int64_t perSequence) {
   return dim3(blocksFor(space.capacity * perSequence, kStepThreads), static_cast<unsigned>(space.directions));
 }

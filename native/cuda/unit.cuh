@@ -1,4 +1,4 @@
-// One unit of a cell, forward and backward, on its columns as they lie side by side.
+// One unit of a cell, forward and backward, on its contiguous columns.
 #pragma once
 
 #include "cells.h"
@@ -6,7 +6,7 @@
 
 namespace packed_rnn::cuda {
 
-// Gates in place of pre-activations; h and c become those of this step.
+// Replaces pre-activations by gates, and h and c by those of this step.
 template <Cell cell, class M, int kColumns>
 __device__ __forceinline__ void forwardUnit(float (&column)[kColumns], float& h, float& c) {
   if constexpr (cell == Cell::lstm) {
@@ -24,9 +24,9 @@ __device__ __forceinline__ void forwardUnit(float (&column)[kColumns], float& h,
   }
 }
 
-// Gradients of the pre-activations in place of gates. dh and dc: in, those of h and c; out, what of them
-// reaches the step before without the product. `now` is c (LSTM) or h (Elman), `before` c (LSTM) or h (GRU)
-// of the step before.
+// Replaces gates by gradients of the pre-activations. dh and dc: in, those of h and c; out, the part of them
+// that reaches the previous step without the product. `now` is c (LSTM) or h (Elman). `before` is the
+// previous step's c (LSTM) or h (GRU).
 template <Cell cell, class M, int kColumns>
 __device__ __forceinline__ void backwardUnit(float (&column)[kColumns], float now, float before, float& dh,
                                              float& dc) {
@@ -46,7 +46,7 @@ __device__ __forceinline__ void backwardUnit(float (&column)[kColumns], float no
   }
 }
 
-// kColumns numbers that lie side by side, aligned.
+// kColumns contiguous numbers, aligned.
 template <int kColumns>
 __device__ __forceinline__ void loadColumns(const float* from, float (&to)[kColumns]) {
   if constexpr (kColumns == 4) {

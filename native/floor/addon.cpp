@@ -1,4 +1,4 @@
-// What the addon calls that has a new version.
+// Functions that the addon calls and that have a newer version.
 #include "floor/old.h"
 
 OLD(dladdr, "GLIBC_2.2.5");

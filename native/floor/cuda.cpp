@@ -1,4 +1,4 @@
-// What the CUDA runtime, a static library in ours, calls that has a new version.
+// Functions that the CUDA runtime, a static library in ours, calls and that have a newer version.
 #include "floor/old.h"
 
 OLD(dlmopen, "GLIBC_2.3.4");

@@ -1,7 +1,7 @@
-# What is built on a new Linux runs on an old one: the binaries ask for no symbol newer than glibc 2.28 and GCC 8's
-# libstdc++, which is what Node 20's own binary runs on. Two things stand in the way, and each has one remedy: a function
-# that got a new version is called by the old one (addon.cpp, cuda.cpp), and what is new altogether is defined
-# here (both.cpp). `npm run check:prebuilds` reads from the binaries whether this is enough.
+# Binaries that are built on a new Linux run on an old one: they need no symbol newer than glibc 2.28 and GCC 8's
+# libstdc++, on which Node 20's own binary runs. Two kinds of functions need a remedy. If a function has a newer version,
+# the old one is called (addon.cpp, cuda.cpp). An entirely new function is defined here (both.cpp). `npm run
+# check:prebuilds` checks the binaries.
 include(CheckCXXSourceCompiles)
 check_cxx_source_compiles(
   "#include <cstdlib>
@@ -15,7 +15,7 @@ function(stand_on_floor target source)
     return()
   endif()
   target_sources(${target} PRIVATE native/floor/both.cpp native/floor/${source})
-  # Before 2.34 these functions are not in libc.
+  # Before glibc 2.34 these functions are not in libc.
   target_link_options(${target} PRIVATE
     -Wl,--push-state,--no-as-needed -l:libdl.so.2 -l:libpthread.so.0 -l:librt.so.1 -Wl,--pop-state)
 endfunction()

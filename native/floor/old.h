@@ -1,6 +1,6 @@
-// OLD(name, version): whoever in this binary calls the function calls that version of it. The linker would
-// take the newest that this machine has; it finds this jump first, which is hidden from others. It needs no
-// signature, and so it serves static libraries too, whose calls no header of ours reaches.
+// OLD(name, version): every call of the function in this binary calls that version of it. The linker would
+// take the newest version on this machine, but it finds this jump first, which is hidden from other binaries.
+// It needs no signature, so it also serves static libraries, whose calls our headers do not reach.
 #pragma once
 
 #define OLD(name, version)                                                                    \

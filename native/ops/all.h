@@ -1,4 +1,4 @@
-// Every op, family by family. Its place here is its number.
+// Every op, family by family. An op's position in these lists is its number.
 #pragma once
 
 #include "ops/clip.h"
@@ -32,10 +32,11 @@ concept Listed = Ops::has<O>;
 template <Listed O>
 constexpr int idOf = Ops::indexOf<O>();
 
-// A backend runs an op by its number: a table of these. Each backend declares once, in its namespace,
+// A backend keeps a table of these functions and runs an op by its number. Each backend declares once, in its
+// namespace,
 //   template <Listed O> void run(Kernels&, const O&);
-// which is never defined but specialised for each op: a forgotten one does not link. It is hidden, because a
-// shared library would link without it.
+// The template is never defined, only specialised for each op. If one is missing, the backend does not link.
+// The template is hidden, because a shared library would link without the missing function.
 template <class K>
 using Runner = void (*)(K&, const void*);
 

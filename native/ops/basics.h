@@ -1,4 +1,4 @@
-// What several families of ops are made of.
+// Types that several families of ops share.
 #pragma once
 
 #include "ops/describe.h"
@@ -12,14 +12,14 @@ struct Sequences {
   PACKED_RNN_DESCRIBED std::int64_t rows() const { return count == 0 ? 0 : offsets[count]; }
 };
 
-// a b; of more than can be counted, more than any buffer has.
+// a b, or INT64_MAX if the product overflows, which is more than any buffer has.
 PACKED_RNN_DESCRIBED constexpr std::int64_t times(std::int64_t a, std::int64_t b) {
   std::int64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
 
-// What a backend makes of weights and uses again as long as they stay, such as packed forms. Whoever holds
-// the weights also holds this: it is destroyed when one of them changes, and with them. Any thread may
+// What a backend derives from weights and reuses while they are unchanged, such as packed forms. The owner of
+// the weights also owns this. It is destroyed with the weights, or when one of them changes. Any thread may
 // destroy it.
 struct Kept {
   virtual ~Kept() = default;

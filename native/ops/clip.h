@@ -1,19 +1,20 @@
-// Clipping over many tensors at once: all change or none.
+// Clipping of many tensors in one op: either all tensors change or none.
 #pragma once
 
 #include "ops/basics.h"
 
 namespace packed_rnn {
 
-// Which rows of a table's gradient [V, I] a tensor [U, I] holds. The gradient of an embedding is kept so.
+// The rows of a table's gradient [V, I] that a tensor [U, I] holds. An embedding's gradient is stored this
+// way.
 struct GradientRows {
   std::int64_t count, columns;  // U, I
-  std::int64_t tableRows;       // V; 0: the tensor is all of the gradient
+  std::int64_t tableRows;       // V; 0: the tensor is the whole gradient
   const std::int32_t* ids;      // [U], ascending, each once, in [0, V)
   PACKED_RNN_DESCRIBED bool dense() const { return tableRows == 0; }
 };
 
-// The gradients of an op that may be in rows: of each tensor, what `GradientRows` says.
+// The gradients of an op that accepts gradients in rows. `rows` describes each tensor.
 struct RowsOfGradients {
   std::int64_t tensors;
   const std::int64_t* columns;     // host [tensors]
@@ -24,7 +25,7 @@ struct RowsOfGradients {
   PACKED_RNN_DESCRIBED GradientRows rows(std::int64_t i) const {
     return {idCounts[i], columns[i], tableRows[i], ids[i]};
   }
-  // Of a gradient in rows; a dense one may have any number of elements.
+  // For a gradient in rows. A dense one may have any number of elements.
   PACKED_RNN_DESCRIBED std::int64_t gradientCount(std::int64_t i) const {
     return tableRows[i] == 0 ? -1 : times(idCounts[i], columns[i]);
   }
@@ -34,20 +35,20 @@ struct RowsOfGradients {
                       Buffers<Direction::read, &O::ids, &O::any>, Counts<&O::idCounts, &O::ids>>;
 };
 
-// values *= min(1, maxNorm / (total + 1e-6)). NaN counts: a total with a NaN under it is NaN. Squares are
-// added in the order that they have in the whole gradient, so that rows have the norm that the table would
-// have.
+// values *= min(1, maxNorm / (total + 1e-6)). If an element is NaN, the total is NaN. Squares are added in
+// the order that they have in the whole gradient, so rows have the same norm as the table.
 struct ClipNorm : RowsOfGradients {
   static constexpr auto name = "clipNorm";
-  bool largest;  // total is the largest |x|, and else the 2-norm
+  bool largest;  // total is the largest |x|; otherwise the 2-norm
   bool mustBeFinite;
   float maxNorm;
-  float* const* values;        // updated; where the total must be finite, they fail with the op
+  float* const* values;        // updated; with mustBeFinite they fail with the op
   const std::int64_t* counts;  // host [tensors]
-  float* total;                // [1]: the norm over all, before
-  // host [1], where the total must be finite: then one that is not fails the op with ERR_NON_FINITE, naming
-  // the tensor. It throws, or leaves here where the device will say so, for `Stepped` and `settle`; then the
-  // values hold anything. Of no more than kMostDoubts such ops the end may be open.
+  float* total;                // [1]: the norm over all tensors, before clipping
+  // host [1], used with mustBeFinite. A total that is not finite then fails the op with ERR_NON_FINITE, and
+  // the message names the tensor. The op throws, or it writes here where the device will report the failure,
+  // for `Stepped` and `settle`. After a failure the values are undefined. At most kMostDoubts such ops may be
+  // undecided at a time.
   const std::int32_t** refused;
 
   PACKED_RNN_DESCRIBED std::int64_t single() const { return 1; }
@@ -62,7 +63,7 @@ struct ClipNorm : RowsOfGradients {
 };
 constexpr int kMostDoubts = 64;
 
-// values = min(max(values, -limit), limit); NaN stays
+// values = min(max(values, -limit), limit); NaN stays NaN
 struct ClipValue {
   static constexpr auto name = "clipValue";
   std::int64_t tensors;

@@ -1,5 +1,5 @@
-// A number for all descriptions: two sides that were made from different ones do not have the same. Names and
-// kinds of fields count, in their order, and the shapes of buffers; comments do not.
+// A hash of all descriptions: different descriptions have different hashes. It covers names and kinds of
+// fields in their order, and the shapes of buffers, but not comments.
 #pragma once
 
 #include "ops/all.h"

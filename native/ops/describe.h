@@ -1,6 +1,6 @@
-// What an op's description is made of. An op is a struct; its `Fields` say of every member what it is, once,
-// and the addon's unpacking and checks, the types in TypeScript and the driver's random cases follow from
-// that. Knows no Node and no device.
+// The vocabulary of an op's description. An op is a struct. Its `Fields` describe each member once. The
+// addon's unpacking and checks, the TypeScript types and the driver's random cases are derived from that.
+// This file depends on neither Node nor a device.
 #pragma once
 
 #include <concepts>
@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-// Forced, so that no body for one instruction set is everybody's.
+// Forced, so that a body compiled for one instruction set is not merged with another set's.
 #if defined(__CUDACC__)
 #define PACKED_RNN_DESCRIBED __host__ __device__ __forceinline__
 #else
@@ -86,7 +86,7 @@ consteval bool named() {
   return s.find(')') == std::string_view::npos && (s[0] < '0' || s[0] > '9');
 }
 }  // namespace detail
-// How many enumerators an enumeration has, which count from 0.
+// The number of enumerators of an enumeration, which count from 0.
 template <class E, int i = 0>
 consteval int valuesOf() {
   if constexpr (detail::named<static_cast<E>(i)>()) {
@@ -96,12 +96,12 @@ consteval int valuesOf() {
   }
 }
 
-// Of up to four dimensions: those that are not there are 1, their strides 0. A struct, because a built-in
-// array is not one member to who counts members.
+// Up to four dimensions. Missing ones have size 1 and stride 0. This is a struct, because fieldCount would
+// not count a built-in array as one member.
 struct Four {
   std::int64_t at[4];
 };
-// One for each direction of a layer.
+// One value for each direction of a layer.
 template <class T>
 struct Two {
   T at[2];
@@ -109,25 +109,25 @@ struct Two {
   PACKED_RNN_DESCRIBED constexpr const T& operator[](std::int64_t i) const { return at[i]; }
 };
 
-// What an op does with a buffer. A failed one fails the op where it is read or updated, and what is written
-// or added to fails with it.
+// What an op does with a buffer. If a buffer that the op reads or updates has failed, the op fails. If the op
+// fails, the buffers that it writes or adds to fail too.
 enum class Direction : std::uint8_t {
   read,
-  write,   // every element of it; the op brings it about
-  part,    // written in part or added to: it exists before
-  update,  // read and written in place: an op that fails leaves it as it was; zeros the first time
-  borrow,  // updated where it has memory, and nothing where it has none yet
+  write,   // every element is written; the op allocates the buffer
+  part,    // written in part or added to; allocated before
+  update,  // read and written in place; unchanged if the op fails; zeros the first time
+  borrow,  // updated if it has memory; skipped if it has none yet
 };
 template <auto member>
 using TypeOf = typename detail::MemberOf<decltype(member)>::type;
 
-// ---- Numbers, each one of JavaScript.
+// ---- Numbers, each a number in JavaScript.
 template <auto m>
 struct Extent {  // a size: an integer, 0 or more
   static_assert(std::same_as<TypeOf<m>, std::int64_t>, "an extent is a std::int64_t");
 };
 template <auto m>
-struct Number {};  // anything else
+struct Number {};  // any other number
 template <auto m>
 struct Flag {
   static_assert(std::same_as<TypeOf<m>, bool>);
@@ -141,11 +141,11 @@ struct Extents {};  // Four
 template <auto m>
 struct Strides {};  // Four
 
-// ---- Arrays of the host.
+// ---- Arrays on the host.
 template <auto m>
 struct Offsets {};  // Sequences: an Int32Array, checked and copied
 
-// ---- Buffers: an element type, and a shape in members and const member functions of the op.
+// ---- Buffers: an element type, and a shape made of members and const member functions of the op.
 template <Direction d, auto m, auto... shape>
 struct BufferField {
   using Pointer = TypeOf<m>;
@@ -167,29 +167,29 @@ struct Update : BufferField<Direction::update, m, shape...> {};
 template <auto m, auto... shape>
 struct Borrow : BufferField<Direction::borrow, m, shape...> {};
 template <class B>
-struct Optional {};  // null where it is absent
-// Of buffers for each direction: there is one for each that the op has.
+struct Optional {};  // null if absent
+// For the buffers of directions: each direction of the op needs one.
 template <class B>
 struct Required {};
-// The pointer is so many elements behind the buffer's beginning.
+// The pointer points this many elements past the beginning of the buffer.
 template <class B, auto offset>
 struct Behind {};
-// Integers from `first` to below a member of the op; what they are made of in random
-// cases. The backend checks what a kernel would read out of bounds by.
+// Integers from `first` to below a member of the op; random cases draw from this range. The backend checks
+// the indices by which a kernel could read out of bounds.
 template <class B, auto below, int first = -1>
 struct Indices {};
-// Two such buffers: places in groups. Group u is order[starts[u]] to order[starts[u + 1]].
+// The starts of groups of places. Group u is order[starts[u]] to order[starts[u + 1]].
 template <class B, auto places>
 struct Starts {};
 // One buffer for each direction of a layer: member `part` of entry d of `m`.
 template <Direction d, auto m, auto part, auto... shape>
 struct Directed {};
 
-// ---- Lists: as many buffers or numbers as the op has tensors.
+// ---- Lists: one buffer or number for each tensor of the op.
 template <auto m>
-struct Length {};  // that number
+struct Length {};  // the number of tensors
 template <Direction d, auto m, auto countOf>
-struct Buffers {};  // T* const*: countOf(i) elements, or any number where that is -1
+struct Buffers {};  // T* const*: countOf(i) elements, or any number if that is -1
 template <auto m, auto list>
 struct Counts {};  // const std::int64_t*: the elements of each buffer of the list
 template <auto m>
@@ -197,17 +197,17 @@ struct Extents64 {};  // const std::int64_t*: sizes
 template <auto m>
 struct Structs {};  // const S*: a number for each of S::Fields
 
-// ---- What the addon brings.
+// ---- Values that the addon supplies.
 template <auto m>
-struct FromBackend {};  // a size that the device's backend knows: Backend::recurrentSavedCount of the op
+struct FromBackend {};  // a size that the device's backend computes: Backend::recurrentSavedCount of the op
 template <auto m>
 struct Keeps {};  // Kept**: see O::KeptOf and O::keptShape
 template <auto m>
-struct Heeds {};  // const std::int32_t*: where it stands whether what the op reads failed
+struct Heeds {};  // const std::int32_t*: where the device reports whether the op's inputs failed
 template <auto m, auto flag>
-struct Doubts {};  // const std::int32_t**, where the flag is set: for an op whose end may stay open
+struct Doubts {};  // const std::int32_t**, if the flag is set: for an op whose failure may be known later
 
-// ---- What generic code asks of a field.
+// ---- Properties of a field, for generic code.
 template <class F>
 struct Field;
 template <template <auto> class K, auto m>
@@ -234,7 +234,7 @@ struct Field<Buffers<d, m, count>> {
       std::remove_const_t<std::remove_pointer_t<std::remove_const_t<std::remove_pointer_t<TypeOf<m>>>>>;
 };
 namespace detail {
-// Elements, or -1 where they are more than can be counted.
+// The number of elements, or -1 if it overflows.
 template <auto... shape, class O>
 PACKED_RNN_DESCRIBED constexpr std::int64_t countOf(const O& op) {
   std::int64_t n = 1;
@@ -323,7 +323,7 @@ concept IsList = requires {
   Field<F>::listDirection;
 };
 
-// ---- Completeness: the fields name every member of the op.
+// ---- Completeness: the fields cover every member of the op.
 namespace detail {
 struct Anything {
   template <class T>
@@ -351,7 +351,7 @@ consteval std::size_t membersOf() {
 }
 template <class... F>
 consteval std::size_t distinctMembers(List<F...>) {
-  // Fields that share a member, such as the buffers of a direction, stand together.
+  // Fields that share a member, such as the buffers of a direction, are adjacent.
   std::string_view before;
   std::size_t count = 0;
   ((nameOf<Field<F>::member>() == before ? void() : void(count++), before = nameOf<Field<F>::member>()), ...);

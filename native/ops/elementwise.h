@@ -1,11 +1,11 @@
-// Functions of single elements with broadcasting, and copies of any layout.
+// Elementwise functions with broadcasting, and copies between any layouts.
 #pragma once
 
 #include "ops/basics.h"
 
 namespace packed_rnn {
 
-// native/functions.h has their equations. Backward functions take the gradient last.
+// See native/functions.h for the equations. Backward functions take the gradient last.
 enum class Function : std::int32_t {
   copy,
   neg,
@@ -45,7 +45,7 @@ enum class Function : std::int32_t {
   minimumBackward,
 };
 
-// How far the last of n elements is from the first; of more than can be counted, further than any buffer.
+// The distance from the first to the last of n elements. If it overflows, it is larger than any buffer.
 PACKED_RNN_DESCRIBED std::int64_t reach(std::int64_t n, std::int64_t stride) {
   std::int64_t last = 0;
   constexpr std::int64_t kFar = INT64_MAX / 16;
@@ -54,8 +54,8 @@ PACKED_RNN_DESCRIBED std::int64_t reach(std::int64_t n, std::int64_t stride) {
   return last;
 }
 
-// out = f(a, b, c) over at most four dimensions. out is contiguous; an operand's stride of 0 repeats it. An
-// operand that is absent is its number.
+// out = f(a, b, c) over at most four dimensions. out is contiguous. A stride of 0 repeats an operand. An
+// absent operand is replaced by its number.
 struct Elementwise {
   static constexpr auto name = "elementwise";
   Function function;
@@ -65,12 +65,12 @@ struct Elementwise {
   const float* a;
   const float* b;
   const float* c;
-  float* out;  // may be an operand of its own layout
+  float* out;  // may be an operand with the same layout
 
   PACKED_RNN_DESCRIBED std::int64_t count() const {
     return shape.at[0] * shape.at[1] * shape.at[2] * shape.at[3];
   }
-  // The elements from an operand's first to its last.
+  // The number of elements from an operand's first to its last.
   PACKED_RNN_DESCRIBED std::int64_t span(const Four& strides) const {
     std::int64_t last = 0;
     for (int d = 0; d < 4; d++) {
@@ -95,9 +95,9 @@ struct Elementwise {
                       Optional<Read<&O::c, &O::spanC>>, Write<&O::out, &O::count>>;
 };
 
-// destination[i, j, k, l] = source[i, j, k, l], each by its own strides from its own first element. Strides
-// of the source may be 0 or negative; no two places of the destination are the same. What lies between them
-// stays.
+// destination[i, j, k, l] = source[i, j, k, l], each with its own strides and first element. Strides of the
+// source may be 0 or negative. All places of the destination are distinct. Elements between them are
+// unchanged.
 struct CopyStrided {
   static constexpr auto name = "copyStrided";
   Four shape;
@@ -107,7 +107,7 @@ struct CopyStrided {
   const float* source;
   float* destination;
 
-  // Whether all places of one side are its own.
+  // Whether all places of one side are inside its buffer.
   PACKED_RNN_DESCRIBED bool inside(std::int64_t first, const Four& strides, std::int64_t count) const {
     std::int64_t low = first, high = first;
     for (int d = 0; d < 4; d++) {
@@ -132,7 +132,7 @@ struct Fill {
   static constexpr auto name = "fill";
   std::int64_t count;
   float value;
-  const float* from;  // [1], optional: the value stands on the device
+  const float* from;  // [1], optional: the value is read from the device
   float* out;
 
   PACKED_RNN_DESCRIBED std::int64_t one() const { return 1; }

@@ -1,21 +1,22 @@
-// A step of an optimiser over all its parameters at once: all change or none. The rules are in cells.h.
+// A step of an optimiser over all its parameters in one op: either all change or none. The rules are in
+// cells.h.
 #pragma once
 
 #include "ops/clip.h"
 
 namespace packed_rnn {
 
-// What every optimiser steps: the parameters that have a gradient, of all its groups. Arrays are the host's,
+// What all optimisers share: the parameters that have a gradient, from all groups. Arrays are on the host,
 // with an entry for each tensor; options[i] are those of its group.
 struct Stepped {
   std::int64_t tensors;
   float* const* parameters;       // updated
-  const std::int64_t* counts;     //
+  const std::int64_t* counts;     // elements of each
   const float* const* gradients;  // each [counts[i]]
-  // Each [1], updated: how many steps the parameter has taken, exact up to 2^24, where it stays. It is the
-  // device's, so that a step that fails is not counted. Null where the rule does not ask.
+  // Each [1], updated: the number of steps that the parameter has taken, exact up to 2^24, where it stays. It
+  // is on the device, so that a step that fails is not counted. Null if the rule does not need it.
   float* const* steps;
-  const std::int32_t* refused;  // [1], optional: where it is not 0, the gradients failed, and nothing changes
+  const std::int32_t* refused;  // [1], optional: if it is not 0, the gradients failed and nothing changes
 
   PACKED_RNN_DESCRIBED std::int64_t any(std::int64_t) const { return -1; }
   PACKED_RNN_DESCRIBED std::int64_t one(std::int64_t) const { return 1; }
@@ -29,7 +30,7 @@ struct Stepped {
   using Fields = FieldsOf<&O::any, &O::count>;
 };
 
-// maximize: the parameters climb, along the gradient with its sign turned before anything else.
+// maximize: the parameters ascend. The gradient's sign is changed before anything else.
 struct SgdOptions {
   double learningRate, momentum, dampening, weightDecay;
   bool nesterov, maximize;
@@ -56,25 +57,25 @@ struct AdamOptions {
   using Fields = List<Number<&O::learningRate>, Number<&O::beta1>, Number<&O::beta2>, Number<&O::epsilon>,
                       Number<&O::weightDecay>, Flag<&O::decoupled>, Flag<&O::amsgrad>, Flag<&O::maximize>>;
 };
-// One step in the numbers that it computes with, which cells.h makes of the options and t.
+// The scalars of one step of Adam, computed by cells.h from the options and t.
 struct AdamScalars {
   float rate1, beta2, rate2;  // 1 - β₁, β₂, 1 - β₂
   float stepSize, rootCorrection, epsilon;
-  float weightDecay, growth;          // λ in the gradient; -lr λ where the decay is outside of it
+  float weightDecay, growth;          // λ, added to the gradient; -lr λ if decoupled
   float updateScale, epsilonSquared;  // see AdamRule::isNegligible
-  float rest;  // the gradient of the rows that had none: 0, or NaN where clipping made it that
+  float rest;                         // gradient of rows without one: 0, or NaN if clipping made it NaN
   std::int32_t amsgrad, maximize;
 };
-// The latest steps of a table. Where a gradient is in rows, a step is written down and only those rows make
-// it; a row makes up for the steps that it missed, with their numbers and in their order, when it is stepped
-// or read the next time, and so has the bits that a dense gradient gives it.
+// The latest steps of a table. If a gradient is in rows, the step is recorded and applied to those rows only.
+// A row applies its missed steps, with their scalars and in their order, when it is next stepped or read. So
+// it has the same bits as with a dense gradient.
 constexpr int kMostMissedSteps = 256;
 struct MissedSteps {
   std::int32_t* count;   // [1]: steps in `scalars`
-  std::int32_t* made;    // [V]: how many of them a row has made
+  std::int32_t* made;    // [V]: how many of them a row has applied
   AdamScalars* scalars;  // [kMostMissedSteps]
 };
-// They lie in one buffer: scalars, count, made.
+// They share one buffer: scalars, count, made.
 static_assert(sizeof(AdamScalars) % sizeof(std::int32_t) == 0);
 PACKED_RNN_DESCRIBED constexpr std::int64_t missedStepsWords(std::int64_t tableRows) {
   return kMostMissedSteps * static_cast<std::int64_t>(sizeof(AdamScalars) / sizeof(std::int32_t)) + 1 +
@@ -86,18 +87,18 @@ PACKED_RNN_DESCRIBED MissedSteps missedStepsIn(std::int32_t* words) {
   auto* const count = reinterpret_cast<std::int32_t*>(scalars + kMostMissedSteps);
   return {count, count + 1, scalars};
 }
-// Rows of a table make all steps that are written down; after all rows have, they are forgotten. Where no
-// step had memory there is nothing to do.
+// Rows of a table apply all recorded steps. After all rows have done so, the record is cleared. If no step
+// had memory, there is nothing to do.
 struct AdamCatchUp {
   static constexpr auto name = "adamCatchUp";
   std::int64_t rows, columns;  // V, I
   std::int64_t count;          // of ids
-  float* parameter;            // [V, I], updated like all that follow
+  float* parameter;            // [V, I], updated, like the next four
   float* mean;                 // m
   float* variance;             // v
   float* maximum;              // the largest v; null without amsgrad
   std::int32_t* missed;
-  const std::int32_t* ids;  // each once, in [0, V); null: all rows
+  const std::int32_t* ids;  // distinct, in [0, V); null: all rows
 
   PACKED_RNN_DESCRIBED std::int64_t words() const { return missedStepsWords(rows); }
   PACKED_RNN_DESCRIBED bool nothingToDo() const { return missed == nullptr; }
@@ -115,7 +116,7 @@ struct AdamStep : Stepped {
   float* const* means;      // each [counts[i]], updated: m
   float* const* variances;  // v
   float* const* maxima;     // the largest v; null without amsgrad
-  // Where a gradient is in rows, gradients[i] is [U, I], and there are
+  // If a gradient is in rows, gradients[i] is [U, I], and these are set:
   const std::int64_t* columns;
   const std::int64_t* tableRows;
   const std::int32_t* const* ids;
@@ -135,7 +136,7 @@ struct AdamStep : Stepped {
   PACKED_RNN_DESCRIBED std::int64_t words(std::int64_t i) const { return missedStepsWords(tableRows[i]); }
   using Base = Stepped;
   using O = AdamStep;
-  // What is updated last has memory only where all else has.
+  // The buffers that are updated last have memory only if all others have.
   using Fields = Join<
       List<Extents64<&O::columns>, Extents64<&O::tableRows>, Buffers<Direction::read, &O::ids, &O::any>,
            Counts<&O::idCounts, &O::ids>>,
@@ -157,7 +158,7 @@ struct AsgdStep : Stepped {
   static constexpr auto name = "asgdStep";
   const AsgdOptions* options;
   float* const* averages;  // each [counts[i]], updated
-  float* const* rates;     // each [1], updated: η of the next step; not read by the first
+  float* const* rates;     // each [1], updated: η of the next step; the first step does not read it
 
   using Base = Stepped;
   using O = AsgdStep;
@@ -166,13 +167,13 @@ struct AsgdStep : Stepped {
                               Buffers<Direction::update, &O::rates, &O::one>>>;
 };
 
-// Adagrad, and RMSprop, where the sum decays.
+// Adagrad, and RMSprop, whose sum decays.
 struct AdagradOptions {
   double learningRate, rateDecay, epsilon, weightDecay;
   double keep, add;  // sum = keep · sum + add · g²
   double initial;    // the sum before the first step
   double momentum;
-  bool centered;  // divides by the root of the sum less the squared average of g
+  bool centered;  // divides by the root of the sum minus the squared average of g
   bool maximize;
   using O = AdagradOptions;
   using Fields = List<Number<&O::learningRate>, Number<&O::rateDecay>, Number<&O::epsilon>,
@@ -182,8 +183,8 @@ struct AdagradOptions {
 struct AdagradStep : Stepped {
   static constexpr auto name = "adagradStep";
   const AdagradOptions* options;
-  float* const* sums;      // each [counts[i]], updated; not read by the first step
-  float* const* averages;  // of g; null where it is not centred
+  float* const* sums;      // each [counts[i]], updated; the first step does not read it
+  float* const* averages;  // of g; null if not centred
   float* const* momenta;   // null without momentum
 
   using Base = Stepped;

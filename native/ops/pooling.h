@@ -1,4 +1,4 @@
-// From the rows of each sequence to one row, and back.
+// From the rows of each sequence to one row, and the reverse.
 #pragma once
 
 #include "ops/basics.h"
@@ -7,8 +7,8 @@ namespace packed_rnn {
 
 enum class Pooling : std::int32_t { sum, mean, max };
 
-// out[b] = the sum, the mean or the largest of the rows of sequence b, column by column; 0 where it is empty.
-// Of equals the first is taken, and a NaN is larger than every number.
+// out[b] = the sum, the mean or the maximum of the rows of sequence b, column by column; 0 for an empty
+// sequence. The first of equal values wins, and NaN is larger than every number.
 struct SegmentReduce {
   static constexpr auto name = "segmentReduce";
   Pooling pooling;
@@ -16,7 +16,7 @@ struct SegmentReduce {
   std::int64_t columns;
   const float* rows;
   float* out;
-  std::int32_t* places;  // of the largest: its row, -1 for none
+  std::int32_t* places;  // of the maximum: its row, -1 if there is none
 
   PACKED_RNN_DESCRIBED std::int64_t N() const { return sequences.rows(); }
   PACKED_RNN_DESCRIBED std::int64_t B() const { return sequences.count; }
@@ -26,7 +26,7 @@ struct SegmentReduce {
                       Optional<Write<&O::places, &O::B, &O::columns>>>;
 };
 
-// rows[n] = values[b] for each row of sequence b, divided by their number where it is the mean's gradient
+// rows[n] = values[b] for each row of sequence b; for the mean's gradient, divided by the number of rows
 struct SegmentRepeat {
   static constexpr auto name = "segmentRepeat";
   bool mean;
@@ -42,12 +42,12 @@ struct SegmentRepeat {
                       Read<&O::values, &O::B, &O::columns>, Write<&O::rows, &O::N, &O::columns>>;
 };
 
-// rows[n] = values[b] where places[b] is n, column by column, and else 0
+// rows[n] = values[b] if places[b] is n, column by column; otherwise 0
 struct SegmentPlace {
   static constexpr auto name = "segmentPlace";
   Sequences sequences;
   std::int64_t columns;
-  const std::int32_t* places;  // of sequence b one of its rows, or -1
+  const std::int32_t* places;  // a row of sequence b, or -1
   const float* values;
   float* rows;
 

@@ -12,11 +12,11 @@ struct Matmul {
   static constexpr auto name = "matmul";
   std::int64_t m, n, k;
   bool transposeA, transposeB;
-  const float* a;     // [m, k], or [k, m] where transposeA
-  const float* b;     // [k, n], or [n, k] where transposeB
+  const float* a;     // [m, k], or [k, m] with transposeA
+  const float* b;     // [k, n], or [n, k] with transposeB
   const float* bias;  // [n], optional
   float* c;           // [m, n]
-  Kept** kept;        // host [1], optional: where an op with the same b left what it made of b, or null
+  Kept** kept;        // host [1], optional: what an earlier op with the same b derived from it, or null
 
   using O = Matmul;
   using Fields = List<Extent<&O::m>, Extent<&O::n>, Extent<&O::k>, Flag<&O::transposeA>, Flag<&O::transposeB>,
@@ -27,7 +27,7 @@ struct Matmul {
   PACKED_RNN_DESCRIBED std::array<std::int64_t, 5> keptShape() const { return {n, k, transposeB}; }
 };
 
-// c[i] = op(a[i]) op(b[i]), `batch` of them; an operand is one matrix for all, or has one for each.
+// c[i] = op(a[i]) op(b[i]) for i < `batch`. An operand is one matrix for all, or one for each.
 struct BatchMatmul {
   static constexpr auto name = "batchMatmul";
   std::int64_t batch, m, n, k;

@@ -1,18 +1,18 @@
-// Random numbers: Philox4x32-10 of a key and a place.
+// Random numbers: Philox4x32-10 of a key and a counter.
 #pragma once
 
 #include "ops/basics.h"
 
 namespace packed_rnn {
 
-// y = x / (1 - p) where kept, else 0. An element is kept where its random integer is at least p 2³². The
-// integer is Philox4x32-10 under key `seed` at (step, stream · directions + direction, sequence, t, unit), so
-// a mask depends on nothing but the element's place. Forward and backward are the same op.
+// y = x / (1 - p) for an element that is kept, otherwise 0. An element is kept if its random integer is at
+// least p 2³². The integer is Philox4x32-10 under key `seed` at (step, stream · directions + direction,
+// sequence, t, unit), so a mask depends only on the element's place. Forward and backward are the same op.
 struct Dropout {
   static constexpr auto name = "dropout";
   std::int64_t rows, columns;  // N, directions · units
-  std::int64_t directions;     // the halves of a row that count their units apart; 1 if there are none
-  Sequences sequences;         // whose token a row is; count 0: row r is sequence r at t = 0
+  std::int64_t directions;     // parts of a row with separate unit numbers; 1 if it has no parts
+  Sequences sequences;         // whose tokens are the rows; count 0: row r is sequence r at t = 0
   std::uint64_t seed;
   std::uint32_t step, stream;
   float p;  // in [0, 1]
@@ -34,8 +34,8 @@ enum class Distribution : std::int32_t {
   normal,   // of mean 0 and variance 1, by Box and Muller (1958)
 };
 
-// Element i is made of word i % 4 of the integers at (step, stream, i / 4), a normal one of that and its
-// neighbour.
+// Element i is computed from word i % 4 of the integers at (step, stream, i / 4), a normal one from that word
+// and its neighbour.
 struct Draw {
   static constexpr auto name = "draw";
   Distribution distribution;

@@ -1,5 +1,5 @@
-// One layer of a recurrent network, one or two directions, over packed rows. Direction 1 reads each sequence
-// from its end.
+// One layer of a recurrent network in one or two directions, over packed rows. Direction 1 reads each
+// sequence from its end.
 #pragma once
 
 #include <array>
@@ -11,26 +11,26 @@ namespace packed_rnn {
 enum class Cell : std::int32_t {
   lstm,           // gates i, f, g, o
   gru,            // gates r, z, n; the reset gate acts after the product, as in PyTorch
-  resetFirstGru,  // gates r, z, n; it acts before
-  elmanTanh,      // one
-  elmanRelu,      // one
+  resetFirstGru,  // gates r, z, n; the reset gate acts before the product
+  elmanTanh,      // one gate
+  elmanRelu,      // one gate
 };
-// How many gates a cell has: G.
+// The number of gates of a cell: G.
 PACKED_RNN_DESCRIBED constexpr std::int64_t gatesOf(Cell cell) {
   return cell == Cell::lstm ? 4 : cell == Cell::gru || cell == Cell::resetFirstGru ? 3 : 1;
 }
 
-// One direction of one layer. R, the size of h, is P where there is a projection (LSTM alone) and H where
-// there is none.
+// The weights of one direction of one layer. R, the size of h, is P with a projection (LSTM only), otherwise
+// H.
 struct RecurrentWeights {
   const float* wIh;  // [G·H, I]
   const float* wHh;  // [G·H, R]
   const float* bIh;  // [G·H], optional
   const float* bHh;  // [G·H], optional
-  const float* wHr;  // [P, H], null unless projectionSize is not 0
+  const float* wHr;  // [P, H]; null if projectionSize is 0
 };
 struct RecurrentGradients {
-  float* wIh;  // [G·H, I], optional like all of these
+  float* wIh;  // [G·H, I]; all of these are optional
   float* wHh;  // [G·H, R]
   float* bIh;  // [G·H]
   float* bHh;  // [G·H]
@@ -40,9 +40,9 @@ struct RecurrentGradients {
 struct RecurrentShape {
   Cell cell;
   std::int64_t inputSize, hiddenSize, projectionSize, directions;  // I, H, P (0: none), D
-  std::int64_t rows, distinctRows;  // N, U; equal where the rows are not indexed
-  std::int64_t layer, layers;       // which of a stack's, whose states h0, c0, hN and cN hold
-  Sequences sequences;              // B of them
+  std::int64_t rows, distinctRows;                                 // N, U; equal if the rows are not indexed
+  std::int64_t layer, layers;  // the layer's place in a stack, whose states h0, c0, hN and cN hold
+  Sequences sequences;         // B of them
 
   PACKED_RNN_DESCRIBED std::int64_t gates() const { return gatesOf(cell) * hiddenSize; }
   PACKED_RNN_DESCRIBED std::int64_t R() const { return projectionSize > 0 ? projectionSize : hiddenSize; }
@@ -58,16 +58,16 @@ struct RecurrentShape {
            Extent<&O::layers>, Offsets<&O::sequences>>;
 };
 
-// The three arrays of an indexed input; null where it is not.
+// The three arrays of an indexed input; null if it is not indexed.
 struct RowIndex {
   const std::int32_t* index;
   const std::int32_t* starts;
   const std::int32_t* order;
 };
 
-// What the forward and the backward op are both given. Row n of the input is distinct row index[n]; the three
-// arrays are null where the rows are not indexed. Of a cell without c (all but the LSTM) c0, cN and their
-// gradients are null. The pointers to states stand at the layer's own, [D, B, R] and [D, B, H].
+// What the forward and the backward op share. Row n of the input is distinct row index[n]. The three arrays
+// are null if the rows are not indexed. For a cell without c (all except the LSTM) c0, cN and their gradients
+// are null. The state pointers point to the layer's own states, [D, B, R] and [D, B, H].
 struct RecurrentInput : RecurrentShape {
   const float* x;
   const std::int32_t* index;   // each in [0, U)
@@ -76,7 +76,7 @@ struct RecurrentInput : RecurrentShape {
   Two<RecurrentWeights> weights;
   const float* h0;  // optional: zeros
   const float* c0;  // optional: zeros
-  Kept** kept;      // host [1], optional: where a pass with the same weights left what it made of them
+  Kept** kept;      // host [1], optional: what a pass with the same weights derived from them
 
   PACKED_RNN_DESCRIBED bool fits() const {
     return layer < layers && directions <= 2 && rows == sequences.rows();
@@ -113,7 +113,7 @@ struct RecurrentForward : RecurrentInput {
   float* output;  // [N, D·R]
   float* hN;
   float* cN;
-  float* saved;  // what a backward pass needs, in the backend's own layout; null: none follows
+  float* saved;  // what a backward pass needs, in the backend's own layout; null: no backward pass
 
   using Base = RecurrentInput;
   using O = RecurrentForward;

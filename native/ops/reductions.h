@@ -1,11 +1,11 @@
-// From many numbers to few.
+// Reductions, cumulative ops and topK.
 #pragma once
 
 #include "ops/basics.h"
 
 namespace packed_rnn {
 
-// The sum of all, in an order that depends on their count alone.
+// The sum of all elements, in an order that depends only on their number.
 struct Sum {
   static constexpr auto name = "sum";
   std::int64_t count;
@@ -19,8 +19,8 @@ struct Sum {
 
 enum class Reduction : std::int32_t { sum, sumOfSquares, max, min };
 
-// y[o, i] = scale times the reduction of x[o, j, i] over j, in an order that depends on n alone; of nothing a
-// sum is 0 and a maximum -∞. Of equals the first is taken, and a NaN wins.
+// y[o, i] = scale times the reduction of x[o, j, i] over j, in an order that depends only on n. An empty sum
+// is 0, an empty maximum -∞. The first of equal values wins, and a NaN wins over all numbers.
 struct Reduce {
   static constexpr auto name = "reduce";
   Reduction reduction;
@@ -28,7 +28,7 @@ struct Reduce {
   float scale;
   const float* x;
   float* y;
-  std::int32_t* places;  // of a maximum or minimum: its j; -1 for none
+  std::int32_t* places;  // of a maximum or minimum: its j; -1 if there is none
 
   using O = Reduce;
   using Fields = List<Choice<&O::reduction>, Extent<&O::outer>, Extent<&O::n>, Extent<&O::inner>,
@@ -36,7 +36,7 @@ struct Reduce {
                       Write<&O::y, &O::outer, &O::inner>, Optional<Write<&O::places, &O::outer, &O::inner>>>;
 };
 
-// y[o, j, i] = Σ x[o, j', i] over j' <= j, or from j on where it is reversed
+// y[o, j, i] = Σ x[o, j', i] over j' <= j, or over j' >= j if reversed
 struct CumulativeSum {
   static constexpr auto name = "cumulativeSum";
   std::int64_t outer, n, inner;
@@ -49,8 +49,8 @@ struct CumulativeSum {
                       Read<&O::x, &O::outer, &O::n, &O::inner>, Write<&O::y, &O::outer, &O::n, &O::inner>>;
 };
 
-// y[o, j, i] = the largest x[o, j', i] over j' <= j, and its j'; of equals the last, and a NaN wins, as in
-// torch.cummax.
+// y[o, j, i] = the largest x[o, j', i] over j' <= j, and its j'. The last of equal values wins, and a NaN
+// wins over all numbers, as in torch.cummax.
 struct CumulativeMax {
   static constexpr auto name = "cumulativeMax";
   std::int64_t outer, n, inner;
@@ -64,7 +64,7 @@ struct CumulativeMax {
            Write<&O::y, &O::outer, &O::n, &O::inner>, Write<&O::places, &O::outer, &O::n, &O::inner>>;
 };
 
-// The k largest of each row, or smallest, in their order; of equals the first comes first, and a NaN is the
+// The k largest or smallest elements of each row, in order. Of equal values the first comes first. NaN is the
 // largest.
 struct TopK {
   static constexpr auto name = "topK";

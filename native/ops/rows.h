@@ -5,7 +5,7 @@
 
 namespace packed_rnn {
 
-// destination[r] = source[index[r]], or `fill` where index[r] < 0
+// destination[r] = source[index[r]], or `fill` if index[r] < 0
 struct GatherRows {
   static constexpr auto name = "gatherRows";
   std::int64_t rows, columns, sourceRows;
@@ -21,8 +21,8 @@ struct GatherRows {
            Write<&O::destination, &O::rows, &O::columns>>;
 };
 
-// destination[u] = the sum of source[order[i]], i from starts[u] to starts[u + 1], in an order of additions
-// that depends on starts alone
+// destination[u] = the sum of source[order[i]] for i from starts[u] to starts[u + 1]. The order of the
+// additions depends only on starts.
 struct SumRows {
   static constexpr auto name = "sumRows";
   std::int64_t rows, columns, sourceRows;
@@ -40,7 +40,7 @@ struct SumRows {
                       Write<&O::destination, &O::rows, &O::columns>>;
 };
 
-// destination[index[r]] += source[r] where index[r] >= 0; such indices are distinct
+// destination[index[r]] += source[r] if index[r] >= 0; these indices are distinct
 struct AddRows {
   static constexpr auto name = "addRows";
   std::int64_t rows, columns, destinationRows;
@@ -67,7 +67,7 @@ struct SumColumns {
                       Write<&O::sums, &O::columns>>;
 };
 
-// y[o, j, i] = x[o, index[…], i], where the index is [count], for all, or [outer, count, inner], for each.
+// y[o, j, i] = x[o, index[…], i]. The index is [count] for all, or with `each` [outer, count, inner].
 struct TakeAlong {
   static constexpr auto name = "takeAlong";
   std::int64_t outer, n, inner, count;

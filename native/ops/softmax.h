@@ -5,7 +5,7 @@
 
 namespace packed_rnn {
 
-// y = exp(x - max) / Σ exp(x - max) over each row, or its logarithm.
+// y = exp(x - max) / Σ exp(x - max) for each row, or its logarithm.
 struct Softmax {
   static constexpr auto name = "softmax";
   std::int64_t rows, columns;
@@ -17,7 +17,7 @@ struct Softmax {
   using Fields = List<Extent<&O::rows>, Extent<&O::columns>, Flag<&O::logarithm>,
                       Read<&O::x, &O::rows, &O::columns>, Write<&O::y, &O::rows, &O::columns>>;
 };
-// dX = y (dY - Σ y dY), or of the logarithm dY - eʸ Σ dY
+// dX = y (dY - Σ y dY), or dY - eʸ Σ dY for the logarithm
 struct SoftmaxBackward {
   static constexpr auto name = "softmaxBackward";
   std::int64_t rows, columns;
@@ -32,7 +32,7 @@ struct SoftmaxBackward {
            Read<&O::dY, &O::rows, &O::columns>, Write<&O::dX, &O::rows, &O::columns>>;
 };
 
-// The same over the rows of each sequence, column by column.
+// The same for the rows of each sequence, column by column.
 struct SegmentSoftmax {
   static constexpr auto name = "segmentSoftmax";
   Sequences sequences;
@@ -78,8 +78,8 @@ struct LayerNorm {
            Optional<Read<&O::weight, &O::columns>>, Optional<Read<&O::bias, &O::columns>>,
            Write<&O::y, &O::rows, &O::columns>, Write<&O::mean, &O::rows>, Write<&O::rate, &O::rows>>;
 };
-// With x̂ = (x - mean) rate and g = dY weight: dX = rate (g - mean(g) - x̂ mean(g x̂)); `dWeights` is dY x̂, of
-// which the weight's gradient is the sum over the rows.
+// With x̂ = (x - mean) rate and g = dY weight: dX = rate (g - mean(g) - x̂ mean(g x̂)). `dWeights` is dY x̂;
+// the weight's gradient is its sum over the rows.
 struct LayerNormBackward {
   static constexpr auto name = "layerNormBackward";
   std::int64_t rows, columns;

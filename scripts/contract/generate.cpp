@@ -1,4 +1,5 @@
-// Prints the TypeScript of the ops of native/ops, a file a family: scripts/contract.js compiles and runs it.
+// Prints the TypeScript of the ops of native/ops, one file for each family. scripts/contract.js compiles and
+// runs this.
 #include <cstdio>
 #include <string>
 
@@ -10,7 +11,8 @@ namespace {
 
 std::string str(std::string_view s) { return std::string(s); }
 
-// Of one op: the members of its arguments, the statements that write its numbers, and what is passed.
+// The text of one op: the members of its arguments, the statements that write its numbers, and the passed
+// arguments.
 struct Text {
   std::string members, numbers, passed;
   int count = 0;
@@ -136,7 +138,7 @@ void add(Text& t, Structs<m>) {
   t.member(nameOf<m>(), "readonly " + type + "[]", "One a tensor.");
   t.pass("new Float64Array(of." + str(nameOf<m>()) + ".flatMap(one => [" + values + "]))");
 }
-// What does not come from JavaScript.
+// Fields that do not come from JavaScript.
 template <auto m>
 void add(Text&, Length<m>) {}
 template <auto m, auto list>

@@ -1,18 +1,18 @@
 /**
- * The budgets that stand above the kernels. Directly above a kernel, one line each, among its other comments:
+ * The budgets in the comments above the kernels. A budget is one line, directly above a kernel, among its other comments:
  *
  *     // budget<H=128, Tf32>: 128 registers, 34 KB shared
  *     // budget: 128 registers, 18 KB shared
  *     template <int H, class Products>
  *     __global__ void forward(const Arguments p) {
  *
- * The first line whose arguments an instantiation has is its budget; one without arguments fits all. A value without a
- * name may be any argument's. What may be said:
+ * An instantiation's budget is the first line whose arguments it has. A line without arguments fits all instantiations.
+ * A value without a name matches any argument. The limits are:
  *
- *     N registers          of a thread; must be there
- *     N B|KB shared        static shared memory; 0 where it is not named
- *     N B|KB dynamic       shared memory that the launch asks for: ptxas does not see it, it is for the table
- *     N B|KB stack         the frame of a thread, which lies in local memory; 0 where it is not named
+ *     N registers          of a thread; required
+ *     N B|KB shared        static shared memory; default 0
+ *     N B|KB dynamic       shared memory of the launch: ptxas does not report it, it is for the table
+ *     N B|KB stack         the frame of a thread, which is in local memory; default 0
  */
 import { splitAtCommas } from './ptxas.js'
 
@@ -31,7 +31,7 @@ import { splitAtCommas } from './ptxas.js'
 const BUDGET = /^\s*\/\/ budget(?:<(.*)>)?:\s*(.*)$/
 
 /**
- * @param {string} file only for messages and to tell files apart
+ * @param {string} file for messages and to distinguish files
  * @returns {{ kernels: Kernel[], errors: string[] }} kernels that are defined in the text
  */
 export function readBudgets(file, text) {
@@ -71,7 +71,7 @@ export function readBudgets(file, text) {
   return { kernels, errors }
 }
 
-/** Of text that begins with __global__: the kernel's name, and whether a body follows. */
+/** Parses text that begins with __global__. Returns the kernel's name and whether a body follows. */
 function signature(text) {
   let rest = text.slice('__global__'.length)
   for (;;) {
@@ -87,7 +87,7 @@ function signature(text) {
   return { name, defined: /^\s*\{/.test(rest.slice(open + closing(rest.slice(open)) + 1)) }
 }
 
-/** Where the bracket that the text begins with is closed. */
+/** The place where the bracket that starts the text is closed. */
 function closing(text) {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
@@ -126,7 +126,7 @@ function readBudget(where, when, limits, parameters) {
   return budget
 }
 
-/** The kernel's budget for these template arguments. */
+/** Returns the kernel's budget for these template arguments. */
 export function budgetFor(kernel, args) {
   return kernel.budgets.find(({ when }) =>
     when.every(({ name, value }) =>
@@ -135,7 +135,7 @@ export function budgetFor(kernel, args) {
   )
 }
 
-/** `forward<H=128>`: what a budget line is about. */
+/** The subject of a budget line, such as `forward<H=128>`. */
 export function titleOf(kernel, budget) {
   const when = budget.when.map(({ name, value }) => (name === null ? value : `${name}=${value}`))
   return when.length === 0 ? kernel.name : `${kernel.name}<${when.join(', ')}>`

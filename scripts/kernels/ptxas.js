@@ -1,13 +1,13 @@
-/** What `ptxas -v` says, as numbers. */
+/** Parses the output of `ptxas -v`. */
 import { execFileSync } from 'node:child_process'
 
 /**
  * @typedef {object} Compiled One function for one architecture.
  * @property {string} symbol mangled
  * @property {string} arch sm_80
- * @property {boolean} entry a kernel; else a function that was not inlined, whose registers are counted with its callers'
+ * @property {boolean} entry a kernel; otherwise a function that was not inlined, whose registers count with its callers'
  * @property {number} registers @property {number} shared static, bytes
- * @property {number} stack bytes of the frame, of a kernel with those of the functions that it calls
+ * @property {number} stack bytes of the frame; for a kernel, including the functions that it calls
  * @property {number} spillStores bytes @property {number} spillLoads bytes
  */
 
@@ -52,7 +52,7 @@ export function parsePtxas(text) {
 
 /**
  * `packed_rnn::cuda::(anonymous namespace)::forward<64, packed_rnn::cuda::Tf32>` is `{ name: 'forward', args: ['64',
- * 'Tf32'] }`: what the source calls it, without namespaces and types of literals.
+ * 'Tf32'] }`: the name in the source, without namespaces and types of literals.
  *
  * @param {string[]} symbols mangled
  * @returns {Map<string, { name: string, args: string[] }>} by symbol
@@ -74,7 +74,7 @@ function nameAndArguments(demangled) {
   return { name: plain.slice(0, open), args: splitAtCommas(plain.slice(open + 1, plain.lastIndexOf('>'))) }
 }
 
-/** At those outside of all brackets. */
+/** Splits at the commas outside of all brackets. */
 export function splitAtCommas(text) {
   const parts = ['']
   let depth = 0

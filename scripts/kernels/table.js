@@ -1,13 +1,13 @@
-/** The table of docs/kernels.md, between two marks. */
+/** The table of docs/kernels.md, between two markers. */
 import { titleOf } from './budgets.js'
 
 const BEGIN = '<!-- kernels: written by `npm run check:kernels -- --write` -->'
 const END = '<!-- /kernels -->'
-/** Registers of a kernel without a body; one that computes something has more. */
+/** Registers of a kernel with an empty body; any other kernel has more. */
 const OF_NOTHING = 4
 
 /**
- * A row for each budget, in the order of the sources: what the largest of its instantiations takes.
+ * A row for each budget, in the order of the sources, with the figures of its largest instantiation.
  *
  * @param {{ budgets }[]} kernels
  * @param {{ kernel, budget, args, compiled }[]} measured instantiations, each for one architecture
@@ -48,7 +48,7 @@ export function kernelTable(kernels, measured, compiler) {
   ].join('\n')
 }
 
-/** @returns {{ before, table, after, compiler: string } | null} null where a mark is missing; compiler: '' before there is a table */
+/** @returns {{ before, table, after, compiler: string } | null} null if a marker is missing; compiler: '' if there is no table yet */
 export function findTable(page) {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
   if (begin < 0 || end < begin) return null

@@ -1,10 +1,10 @@
-// A machine on which nothing of this project was installed by hand: an empty folder, an empty npm cache, and a PATH with
-// Node, npm and a shell.
+// Simulates a machine without this project's tools: an empty folder, an empty npm cache, and a PATH with only Node, npm
+// and a shell.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** What compiles, or helps to: none may be found. */
+/** Compilers and build tools, which must not be found. */
 const TOOLS = [
   'cc',
   'gcc',
@@ -29,7 +29,7 @@ export class BareMachine {
     for (const path of [this.project, programs]) mkdirSync(path)
     symlinkSync(process.execPath, join(programs, 'node'))
     for (const name of ['npm', 'npx', 'sh']) symlinkSync(realpathSync(which(name)), join(programs, name))
-    // npm puts what it was called with into the environment.
+    // npm puts its own options into the environment.
     const kept = Object.entries(process.env).filter(
       ([name]) => !/^(npm_|PACKED_RNN_|CC$|CXX$|NODE_)/i.test(name),
     )
@@ -42,7 +42,7 @@ export class BareMachine {
     writeFileSync(join(this.project, 'package.json'), '{ "private": true }\n')
   }
 
-  /** Runs a command in the project, or in `cwd`, and gives its stdout; throws where it fails. */
+  /** Runs a command in the project, or in `cwd`, and returns its stdout. Throws if it fails. */
   run(command, words, env = {}, cwd = this.project) {
     const { status, stdout, stderr } = this.#spawn(command, words, env, cwd)
     if (status !== 0)
@@ -52,7 +52,7 @@ export class BareMachine {
     return stdout
   }
 
-  /** Runs a command that must fail and gives its stderr. */
+  /** Runs a command that must fail, and returns its stderr. */
   fails(command, words) {
     const { status, stderr } = this.#spawn(command, words, {}, this.project)
     if (status !== 1) throw new Error(`${[command, ...words].join(' ')}: wanted exit code 1, got ${status}`)
@@ -73,13 +73,13 @@ export class BareMachine {
   }
 }
 
-/** @returns the path of a program of this machine, null where there is none. */
+/** @returns the path of a program on this machine, or null if there is none. */
 export function which(name) {
   const { status, stdout } = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
   return status === 0 ? stdout.trim() : null
 }
 
-/** The PATH of this machine, in front of the bare one's. */
+/** An environment with the bare PATH followed by this machine's. */
 export function withTools({ env }) {
   return { PATH: [env.PATH, process.env.PATH].join(delimiter) }
 }

@@ -1,14 +1,14 @@
-// What a shared library asks of the machine that it is loaded on, and what it may ask.
+// Reads a shared library's requirements, and checks them against what is allowed.
 import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 
 /**
- * Node 20's own floor for x64 Linux, by its BUILDING.md: glibc 2.28 and the libstdc++ of GCC 8. Wherever Node runs, these
- * versions are there.
+ * Node 20's own minimum for x64 Linux, from its BUILDING.md: glibc 2.28 and the libstdc++ of GCC 8. These versions are
+ * present wherever Node runs.
  */
 const FLOOR = { GLIBC: '2.28', GLIBCXX: '3.4.25', CXXABI: '1.3.11', GCC: '8.0.0' }
 
-/** No OpenMP, nothing of CUDA, nothing that a bare machine with Node lacks. */
+/** The libraries of any machine with Node: no OpenMP, nothing of CUDA. */
 const LIBRARIES = [
   ...['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1', 'ld-linux-x86-64.so.2'],
   ...['libstdc++.so.6', 'libgcc_s.so.1'],
@@ -31,18 +31,18 @@ export function readBinary(file) {
   }
 }
 
-/** The highest version of a family that is asked for, null where there is none. */
+/** The highest version of a family that the binary requires, or null if it requires none. */
 export function highest(binary, family) {
   const versions = binary.symbols.filter(found => found.family === family).map(({ version }) => version)
   return versions.sort(compareVersions).at(-1) ?? null
 }
 
-/** What is wrong with a binary that may have `budget` bytes: sentences, none where all is well. */
+/** The faults of a binary that may have `budget` bytes, as sentences; empty if there are none. */
 export function faults(binary, budget) {
   const { bytes, symbols, libraries, paths, sections } = binary
   const unstripped = sections.filter(name => name === '.symtab' || name.startsWith('.debug_'))
   return [
-    ...(symbols.length === 0 ? ['no symbol of glibc: is it for Linux, and what it should be?'] : []),
+    ...(symbols.length === 0 ? ['no symbol of glibc: wanted a shared library for Linux'] : []),
     ...symbols
       .filter(({ family, version }) => compareVersions(version, FLOOR[family]) > 0)
       .map(

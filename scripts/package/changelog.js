@@ -1,8 +1,8 @@
-// Whether CHANGELOG.md and the package tell the same: its newest section is the version's, in three parts at most.
+// Checks that CHANGELOG.md matches the package: the newest section is the version's and has at most three parts.
 
 const PARTS = ['Added', 'Changed', 'Fixed']
 
-/** Sentences, none where all is well. */
+/** The faults as sentences; empty if there are none. */
 export function releaseFaults(version, lockedVersion, changelog) {
   const [, ...sections] = changelog.split(/^## /m)
   const [heading, ...lines] = sections[0]?.split('\n') ?? ['']
@@ -14,8 +14,6 @@ export function releaseFaults(version, lockedVersion, changelog) {
       ? []
       : [`package-lock.json: wanted version ${version}, got ${lockedVersion}`]),
     ...unknown.map(part => `CHANGELOG.md: wanted ${PARTS.join(', ')}, got ${part}`),
-    ...(parts.length > 0
-      ? []
-      : [`CHANGELOG.md: ${heading}: wanted what was ${PARTS.join(', ')}, got nothing`]),
+    ...(parts.length > 0 ? [] : [`CHANGELOG.md: ${heading}: wanted a part ${PARTS.join(', ')}, got none`]),
   ]
 }

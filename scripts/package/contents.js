@@ -1,4 +1,4 @@
-// What the package may hold, and must: the check of a tarball's list of files.
+// Checks a tarball's list of files against the files that the package must have.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ const ALWAYS = [
   ...['bench/peers/torch_latency.py', 'bench/peers/torch_ops.py', 'bench/peers/torch_step.py'],
 ]
 
-/** The files that a tarball of this checkout should have: what stands here, what git knows, and what is made of it. */
+/** The files that a tarball of this checkout should have: fixed ones, native sources in git, compiled and prebuilt files. */
 export function wantedContents() {
   const native = execFileSync('git', ['ls-files', 'native'], { cwd: root, encoding: 'utf8' })
     .trim()
@@ -28,12 +28,12 @@ export function wantedContents() {
   return [...ALWAYS, ...native, ...compiled, ...binaries.map(name => `prebuilds/${name}`)]
 }
 
-/** The page's script is put into pages as it is, and nobody imports it: it has no map and no types. */
+/** The page's script is copied into pages and never imported, so it has no source map and no types. */
 function endsOf(name) {
   return name === join('explain', 'browser', 'client.ts') ? ['.js'] : ['.js', '.js.map', '.d.ts']
 }
 
-/** What is wrong with a list of files: sentences, none where all is well. */
+/** The faults of a list of files, as sentences; empty if there are none. */
 export function contentFaults(files, wanted) {
   return [
     ...wanted.filter(name => !files.includes(name)).map(name => `the package lacks ${name}`),
@@ -43,7 +43,7 @@ export function contentFaults(files, wanted) {
   ]
 }
 
-/** What is wrong with package.json: an install script, or the implicit one that a binding.gyp is, fails offline. */
+/** The faults of package.json. An install script, or the implicit one of a binding.gyp, fails offline. */
 export function manifestFaults(manifest) {
   const scripts = ['preinstall', 'install', 'postinstall'].filter(
     name => manifest.scripts?.[name] !== undefined,

@@ -1,10 +1,10 @@
-// An installed package on a platform for which nothing is prebuilt: it says what to do, and doing that works.
+// Tests an installed package on a platform without a prebuilt binary: its error says what to do, and that works.
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { which, withTools } from './bare.js'
 
-/** Takes the prebuilds out of the installed package. */
+/** Removes the prebuilds from the installed package, and checks the errors. */
 export function testWithoutPrebuild(bare, say) {
   const installed = join(bare.project, 'node_modules/packed-rnn')
   renameSync(join(installed, 'prebuilds'), join(bare.project, 'prebuilds'))
@@ -12,17 +12,17 @@ export function testWithoutPrebuild(bare, say) {
   const { code, text } = JSON.parse(bare.run('node', ['--eval', caught]))
   if (code !== 'ERR_DEVICE_UNAVAILABLE' || !text.includes('`npx packed-rnn build`'))
     throw new Error(
-      `import without a prebuild: wanted ERR_DEVICE_UNAVAILABLE and what to do, got ${code}: ${text}`,
+      `import without a prebuild: wanted ERR_DEVICE_UNAVAILABLE and instructions, got ${code}: ${text}`,
     )
   say(`without a prebuild: ${text}`)
   const complaint = bare.fails('npx', ['packed-rnn', 'build'])
   for (const what of ['a C++20 compiler', 'cmake', 'make'])
     if (!complaint.includes(`- ${what}`))
-      throw new Error(`build without ${what}: wanted a word on it, got ${complaint}`)
+      throw new Error(`build without ${what}: wanted a message that names it, got ${complaint}`)
   say(complaint.trim())
 }
 
-/** After that: compiles the addon in both ways. */
+/** Compiles the addon in both ways. Call this after testWithoutPrebuild. */
 export function testFromSource(bare, say) {
   const build = join(bare.project, 'node_modules/packed-rnn/build')
   const tools = withTools(bare)
@@ -39,7 +39,7 @@ export function testFromSource(bare, say) {
   }
 }
 
-/** npm's own node-gyp, with the headers beside this Node where there are any: it would download them. */
+/** npm's own node-gyp, with the headers next to this Node if they exist. Otherwise it downloads them. */
 function nodeGyp() {
   const npm = createRequire(createRequire(import.meta.url).resolve(which('npm')))
   const prefix = join(dirname(process.execPath), '..')

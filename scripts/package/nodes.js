@@ -1,9 +1,9 @@
-// Other versions of Node, from the registry: the package of which `node@22` is the installer.
+// Installs other versions of Node from the registry, from the package that `node@22` installs.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The oldest that package.json allows, and the newest of the two lines after it. */
+/** The oldest version that package.json allows, and the newest of the next two lines. */
 export const NODE_VERSIONS = ['20.19.0', '22', '24']
 
 /** @returns the file of that Node, installed below `folder`. */

@@ -1,4 +1,4 @@
-// Makes the package's tarball and checks what is in it.
+// Makes the package's tarball and checks its contents.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,10 +8,10 @@ const MOST_BYTES = 100e6
 const root = join(import.meta.dirname, '..', '..')
 
 /**
- * Compiles src anew, so that nothing old is left in dist, and packs it with what stands in prebuilds: without scripts, for
- * `prepare` would build the addon once more.
+ * Compiles src into an empty dist, and packs it with the files in prebuilds. It runs no scripts, because `prepare` would
+ * build the addon again.
  *
- * @returns its file, in `folder`, and its bytes.
+ * @returns the tarball's file in `folder`, its size in bytes and its number of files.
  */
 export function pack(folder) {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
@@ -28,6 +28,6 @@ export function pack(folder) {
     ),
     ...(size > MOST_BYTES ? [`wanted ${MOST_BYTES} bytes at most, got ${size}`] : []),
   ]
-  if (faults.length > 0) throw new Error(`the package is not what it should be:\n${faults.join('\n')}`)
+  if (faults.length > 0) throw new Error(`the package has faults:\n${faults.join('\n')}`)
   return { file: join(folder, filename), bytes: size, files: files.length }
 }

@@ -1,4 +1,5 @@
-// What a user's first program does: a training step, by import. The driver copies this into the empty project.
+// A user's first program: a training step with the imported package. scripts/test-package.js copies this into the empty
+// project.
 import { crossEntropy, nn, optim, packSequence, scope } from 'packed-rnn'
 
 const embedding = new nn.Embedding({ numEmbeddings: 100, embeddingDim: 16 })

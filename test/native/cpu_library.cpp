@@ -1,5 +1,4 @@
-// The CPU backend behind the entry of a library of its own, so that the driver can be watched while it
-// computes.
+// The CPU backend as a separate library, so that the driver can run it under sanitizers.
 #include <cstdlib>
 #include <cstring>
 
@@ -14,7 +13,7 @@ class CpuLibrary final : public Library {
   int count() override { return 1; }
   DeviceDescription describe(int) override { return {"cpu", 0, 0, 0}; }
 
-  // The driver's two paths are teams of two and of three threads, and tf32 is float32 in a team of one.
+  // The driver's two paths are teams of two and of three threads. tf32 is float32 in a team of one.
   Backend* open(const DeviceOptions& options) override {
     const char* const forced = std::getenv("PACKED_RNN_CPU");
     const bool pairs = options.precision == Precision::bfloat16;

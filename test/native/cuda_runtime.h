@@ -1,5 +1,5 @@
-// Stand-in for CUDA's header of this name: the same .cu files, compiled by the host's compiler, run here on
-// fibres.
+// Stand-in for CUDA's header of this name. The host's compiler compiles the same .cu files, and they run here
+// on fibres.
 #pragma once
 
 #include "standin/device_functions.h"

@@ -1,5 +1,6 @@
-// Stand-in for native/cuda/device/device_memory.h: exact and uncached, because a block that was rounded up or
-// lent again would hide an overrun or a late read from AddressSanitizer. Fresh bytes are 0xff, which is NaN.
+// Stand-in for native/cuda/device/device_memory.h. It is exact and does not cache, because a rounded or
+// reused block would hide an overrun or a late read from AddressSanitizer. Fresh bytes are 0xff, which is
+// NaN.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Stand-in for native/cuda/device/tensor_core.cuh, whose comments are the contract: the same in plain C++,
-// and where a kernel may not rely on something, it is not there.
+// Stand-in for native/cuda/device/tensor_core.cuh, whose comments are the contract: the same in plain C++. It
+// omits everything that kernels may not rely on.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -19,7 +19,7 @@ T* dynamicShared(const standin::Place& place = standin::Place::current()) {
   return static_cast<T*>(standin::dynamicSharedMemory(place));
 }
 
-// Both kinds: the device that is claimed says which is launched.
+// Both kinds are compiled; the simulated device decides which is launched.
 template <bool tensor>
 constexpr bool compiledFor() {
   return true;
@@ -38,7 +38,7 @@ inline float flushed(float x) {
   return (__float_as_uint(x) & 0x7f800000u) == 0 ? __uint_as_float(__float_as_uint(x) & 0x80000000u) : x;
 }
 
-// Until they have been waited for, the bytes are NaN. Memory that changes in the meantime is an error.
+// The bytes are NaN until the thread has waited for them. It is an error if the memory changes meanwhile.
 template <int bytes>
 void copyAsync(void* shared, const void* global, bool inside,
                const standin::Place& place = standin::Place::current()) {

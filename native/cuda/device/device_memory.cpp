@@ -11,9 +11,9 @@ namespace packed_rnn::cuda {
 namespace {
 
 constexpr std::size_t kLine = 256;
-constexpr std::size_t kKept = std::size_t{1} << 30;  // bytes that may always wait for the next op
+constexpr std::size_t kKept = std::size_t{1} << 30;  // bytes that may always stay in reserve
 
-// Few distinct sizes, so that the next batch, a little longer or shorter, finds a block that fits.
+// Few distinct sizes, so that a slightly longer or shorter batch finds a block that fits.
 std::size_t rounded(std::size_t bytes) {
   if (bytes < kLine) bytes = kLine;
   std::size_t step = kLine;
@@ -34,19 +34,19 @@ void* DeviceMemory::allocate(std::size_t bytes) {
                   "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
     throw failure;
   }
-  // A block an eighth too large is taken too: sizes of neighbouring batches differ by less.
+  // A block up to an eighth too large is accepted: sizes of successive batches differ by less.
   const std::size_t most = limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_);
   if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
     cached_ -= found->size;
     return lend(free_.extract(found));
   }
-  Free made = {{size, nullptr}};  // its node is there before its memory is
+  Free made = {{size, nullptr}};  // allocates the node before the memory
   auto block = made.extract(made.begin());
   void*& data = block.value().data;
   cudaError_t status = cudaSetDevice(ordinal_);
   if (status == cudaSuccess) status = cudaMalloc(&data, size);
   if (status == cudaErrorMemoryAllocation) {
-    // What is kept for later may be what is missing now.
+    // Freeing the reserve may free enough.
     cudaGetLastError();
     trim(0);
     status = cudaMalloc(&data, size);
@@ -62,7 +62,7 @@ void* DeviceMemory::allocate(std::size_t bytes) {
 }
 
 void* DeviceMemory::lend(Free::node_type block) noexcept {
-  // Some tens of training steps. What a peak leaves in reserve is given back at the latest two periods later.
+  // Some tens of training steps. The reserve of a peak is freed two periods later at the latest.
   constexpr int kPeriod = 4096;
   void* const data = block.value().data;
   held_ += block.value().size;
@@ -83,7 +83,7 @@ void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
   held_ -= lent->size;
   cached_ += lent->size;
   free_.insert(lent_.extract(lent));
-  // So much in reserve that the last peak can come again, and a little is always allowed: sizes vary.
+  // The reserve has room for the last peak, plus a little because sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   trim(peak - held_ + kKept);
 }
@@ -92,7 +92,7 @@ void DeviceMemory::trim(std::size_t bytes) noexcept {
   while (cached_ > bytes && !free_.empty()) {
     const auto first = free_.begin();
     cudaSetDevice(ordinal_);
-    cudaFree(first->data);  // waits for the device, so nothing runs on it any more
+    cudaFree(first->data);  // waits for the device, so no kernel uses it any more
     cached_ -= first->size;
     free_.erase(first);
   }

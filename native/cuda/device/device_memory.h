@@ -1,6 +1,6 @@
-// Device memory that is used again: cudaMalloc and cudaFree stop the device, a training step asks for the
-// same sizes as the one before. Ordered by the stream: what runs on a block that was lent again runs after
-// what ran on it before.
+// Reused device memory. cudaMalloc and cudaFree stop the device, and a training step needs the same sizes as
+// the one before. The stream keeps the order: kernels on a reused block run after the kernels of its previous
+// owner.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ namespace packed_rnn::cuda {
 
 class DeviceMemory {
  public:
-  // Of the device that is current on each thread that calls; `limit` bytes may be held at once, 0: no limit.
+  // Uses the device that is current on each calling thread. At most `limit` bytes may be held at once; 0: no
+  // limit.
   DeviceMemory(int ordinal, std::size_t limit) : ordinal_(ordinal), limit_(limit) {}
   ~DeviceMemory();
   // Any thread. At least 256-byte aligned. Throws ERR_OUT_OF_MEMORY.
@@ -23,7 +24,7 @@ class DeviceMemory {
   MemoryUse use() const noexcept;
 
  private:
-  // A block has one node, which goes from one set to the other: giving it back needs no memory.
+  // A block has one node, which moves between the two sets, so freeing a block allocates nothing.
   struct Block {
     std::size_t size;  // rounded
     void* data;
@@ -51,7 +52,7 @@ class DeviceMemory {
   std::set<Block, ByAddress> lent_;
   std::size_t held_ = 0;
   std::size_t cached_ = 0;
-  // The most that was held since `lends_` were 0, and in the period before: a step's peak comes again.
+  // The most that was held since `lends_` was reset to 0, and in the period before. A step's peak recurs.
   std::size_t peak_ = 0, peakBefore_ = 0;
   int lends_ = 0;
 };

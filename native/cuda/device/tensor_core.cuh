@@ -1,5 +1,5 @@
-// Everything in the kernels that is inline PTX or a header for devices only. Another compiler brings its own
-// file of this name: what a kernel may rely on is in the comments.
+// All inline PTX and all device-only headers of the kernels. Another compiler has another file of this name.
+// The comments say what kernels may rely on.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -10,7 +10,7 @@
 namespace packed_rnn::cuda {
 
 // Whether this compilation is for devices with tensor cores for TF32 and bf16 (tensor) or for those without.
-// What a kernel of the wrong kind would do is left out: nobody launches it.
+// The body of a kernel of the other kind is left out, because it is never launched.
 template <bool tensor>
 __device__ constexpr bool compiledFor() {
 #if __CUDA_ARCH__ >= 800
@@ -20,22 +20,22 @@ __device__ constexpr bool compiledFor() {
 #endif
 }
 
-// A shared array of the block. `name` tells two arrays of one type and size apart.
+// A shared array of the block. `name` distinguishes arrays of equal type and size.
 template <class T, int count, int name>
 __device__ __forceinline__ T* sharedArray() {
   __shared__ __align__(16) T array[count];
   return array;
 }
 
-// The one array whose size the launch gives, 16-byte aligned.
+// The array whose size is set at launch, 16-byte aligned.
 template <class T>
 __device__ __forceinline__ T* dynamicShared() {
   extern __shared__ __align__(16) unsigned char dynamicSharedBytes[];
   return reinterpret_cast<T*>(dynamicSharedBytes);
 }
 
-// Four words of shared memory, read each time: a compiler that sees that they never change would keep them in
-// registers, which there are none for.
+// Four words of shared memory, read each time. If the compiler saw that they never change, it would keep them
+// in registers, and there are not enough of these.
 __device__ __forceinline__ uint4 readShared(const uint4* from) {
   uint4 words;
   const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(from));
@@ -46,7 +46,7 @@ __device__ __forceinline__ uint4 readShared(const uint4* from) {
   return words;
 }
 
-// The compiler moves no access to memory across it.
+// The compiler does not move memory accesses across this.
 __device__ __forceinline__ void keepOrder() { asm volatile("" ::: "memory"); }
 
 // tanh to about 2^-11, relatively, in one instruction
@@ -56,17 +56,17 @@ __device__ __forceinline__ float approximateTanh(float x) {
   return y;
 }
 
-// x, or 0 where it is denormal. A tensor core computes with denormals; all other arithmetic here takes them
-// for zeros.
+// x, or 0 if it is denormal. A tensor core computes with denormals; all other arithmetic here reads them as
+// zeros.
 __device__ __forceinline__ float flushed(float x) {
   float y;
   asm("mul.ftz.f32 %0, %1, 0f3f800000;" : "=f"(y) : "f"(x));
   return y;
 }
 
-// Copies `bytes` (4 or 16, both sides aligned to them) to shared memory, or zeros unless `inside`, when
-// nothing is read. They have arrived for the thread that asked after its waitForCopies, and for the block
-// after the next barrier.
+// Copies `bytes` (4 or 16, both sides aligned to them) to shared memory. If `inside` is false, it writes
+// zeros and reads nothing. The issuing thread sees the data after its waitForCopies, the block after the next
+// barrier.
 template <int bytes>
 __device__ __forceinline__ void copyAsync(void* shared, const void* global, bool inside) {
 #if __CUDA_ARCH__ >= 800
@@ -93,7 +93,7 @@ __device__ __forceinline__ void commitCopies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
 }
-// Waits until at most `pending` of the thread's latest groups are still under way.
+// Waits until at most `pending` of the thread's latest groups are still in progress.
 template <int pending>
 __device__ __forceinline__ void waitForCopies() {
 #if __CUDA_ARCH__ >= 800
@@ -107,17 +107,17 @@ __device__ __forceinline__ void waitForCopies() {
                " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
                : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                   \
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1))
-#else  // These types came with sm_80; on an older device the host launches no kernel that asks for them.
+#else  // These types came with sm_80. On older devices the host launches no kernel that uses them.
 #define PACKED_RNN_MMA(shape, types) __trap()
 #endif
 
-// Operands of d += a b on a tensor core: a [16 rows, 8 words], b [8 words, 8 columns], d [16, 8] in float32,
-// a word being a number (TF32) or two adjacent ones (bf16). In lane 4 g + t, a holds the words (g, t), (g +
+// Operands of d += a b on a tensor core: a [16 rows, 8 words], b [8 words, 8 columns], d [16, 8] in float32.
+// A word is a number (TF32) or two adjacent numbers (bf16). In lane 4 g + t, a holds the words (g, t), (g +
 // 8, t), (g, t + 4), (g + 8, t + 4); b0 and b1 the words t and t + 4 of column g; d the elements (g, 2t), (g,
-// 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). All 32 lanes of the warp arrive together.
+// 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). All 32 lanes of the warp must call it together.
 struct Tf32 {
   static constexpr int kPerWord = 1;
-  // To 11 bits, halves away from zero. Operands must be so rounded, and no denormals.
+  // To 11 bits, halves away from zero. Operands must be rounded this way and not be denormal.
   static __device__ __forceinline__ std::uint32_t round(float x) {
 #if __CUDA_ARCH__ >= 800
     std::uint32_t word;
@@ -135,7 +135,7 @@ struct Tf32 {
 
 struct Bf16 {
   static constexpr int kPerWord = 2;
-  // Two numbers to 8 bits, halves to even; `low` comes first in memory.
+  // Two numbers to 8 bits, halves to even. `low` comes first in memory.
   static __device__ __forceinline__ std::uint32_t round(float low, float high) {
     const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
     return static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.x)) |

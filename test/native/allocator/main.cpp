@@ -1,5 +1,5 @@
-// What the CPU's allocator does while the system gives or takes memory: a line for each case that is wrong.
-// The linker sends aligned_alloc, madvise and free of these sources here.
+// Tests the CPU's allocator while the system allocates or frees memory. Prints a line for each case that is
+// wrong. The linker redirects aligned_alloc, madvise and free of these sources to the functions here.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -61,7 +61,7 @@ void expect(bool good, const std::string& what) {
   wrong++;
 }
 
-// Whether another thread can do this now.
+// Whether another thread can do this now, without waiting.
 bool otherThreadCan(const std::function<void()>& act) {
   std::promise<void> done;
   std::future<void> end = done.get_future();
@@ -70,7 +70,7 @@ bool otherThreadCan(const std::function<void()>& act) {
     done.set_value();
   }).detach();
   if (end.wait_for(std::chrono::seconds(3)) == std::future_status::ready) return true;
-  // That thread still waits for the lock: nothing that it uses may end before it.
+  // That thread still waits for the lock, so the objects that it uses must outlive it.
   std::fprintf(stderr, "wrong: another thread waits for the lock\n");
   std::_Exit(1);
 }
@@ -93,7 +93,7 @@ void othersGoOn() {
   expect(calls == "aligned_alloc madvise ", "the calls of an allocation are known, got " + calls);
   expect(allocator.use().held == 512 * kMegabyte, "the block is held");
   allocator.deallocate(large, 512 * kMegabyte);
-  // Two periods without such a peak: the large block goes back to the system.
+  // After two periods without such a peak, the large block is freed.
   calls.clear();
   for (int i = 0; i < 9000; i++) allocator.deallocate(allocator.allocate(64), 64);
   expect(calls.find("free") != std::string::npos, "memory is given back, got " + calls);

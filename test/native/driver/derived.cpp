@@ -1,6 +1,6 @@
-// Random cases of every op whose description says all that a case needs: sizes, contents and what must be
-// written. A result starts as NaN, so that an element that nobody writes is found. Ops of lists, of recurrent
-// layers and of steps that were put off have cases of their own.
+// Random cases of every op whose description is enough for a case: sizes, contents and outputs. A result
+// starts as NaN, so an element that is not written is found. Ops of lists, of recurrent layers and of
+// postponed steps have separate cases.
 #include <cmath>
 #include <random>
 
@@ -26,7 +26,7 @@ class Random {
   std::mt19937 engine_;
 };
 
-// What the sizes of an op must be to each other.
+// The relations between the sizes of an op.
 template <class O>
 void fit(O&, Random&) {}
 template <>
@@ -43,7 +43,7 @@ void fit(CrossEntropy& op, Random&) {
 }
 template <>
 void fit(Reduce& op, Random&) {
-  op.n += 1;  // a largest of nothing is infinite
+  op.n += 1;  // an empty maximum is infinite
 }
 template <>
 void fit(LayerNorm& op, Random&) {
@@ -65,7 +65,7 @@ template <>
 void fit(AddAlong& op, Random&) {
   op.n += 1;
 }
-// Each dimension in another place of a larger array.
+// Each dimension has its own place in a larger array.
 template <>
 void fit(CopyStrided& op, Random& random) {
   std::int64_t next = 1;
@@ -108,7 +108,7 @@ class Drawn {
   void number(Flag<m>) {
     op_.*m = random_.below(2) == 1;
   }
-  // Each value once before one comes again.
+  // Uses each value once before any repeats.
   template <auto m>
   void number(Choice<m>) {
     op_.*m = static_cast<TypeOf<m>>(seed_ % valuesOf<TypeOf<m>>());
@@ -144,7 +144,7 @@ class Drawn {
     if constexpr (D::direction != Direction::read) {
       const bool whole = D::direction == Direction::write;
       float* const data = whole ? device_.filled(count, NAN) : device_.random(count);
-      // The bits of integers are no numbers to look at.
+      // The bits of integers are not checked as floats.
       if constexpr (std::is_same_v<Element, float>) device_.alsoResult(data, count);
       return reinterpret_cast<Element*>(data);
     } else if constexpr (std::is_same_v<Element, float>) {
@@ -164,7 +164,7 @@ class Drawn {
                                         : static_cast<std::int32_t>(i == 0 ? 0 : places * i / count));
       if (count > 0) values[0] = 0;
     } else {
-      // Each once, and from then on none.
+      // Each value at most once, then the lowest.
       const std::int64_t below = std::invoke(D::below, op_), from = below == 0 ? 0 : random_.below(below);
       for (std::int64_t i = 0; i < count; i++) {
         const bool none = below == 0 || (D::lowest < 0 && i >= below);

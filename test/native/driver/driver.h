@@ -1,5 +1,5 @@
-// Calls every op of native/ops on small shapes, without Node: what ThreadSanitizer and the leak check can
-// follow. It does not know what is right; the suite does. Here results must be finite, and twice the same
+// Calls every op of native/ops on small shapes, without Node, for ThreadSanitizer and the leak check. It does
+// not know the right results; the suite does. Here results must be finite, and two runs must have the same
 // bits.
 #pragma once
 
@@ -31,10 +31,10 @@ class Device {
   float* between(std::int64_t count, float low, float high);
   float* filled(std::int64_t count, float value);
   std::int32_t* integers(const std::vector<std::int32_t>& values);
-  // The host's, for as long.
+  // On the host, until clear().
   const std::int32_t* offsets(const std::vector<std::int64_t>& lengths);
   float* scratch(std::int64_t count);
-  // What results() returns, one after another: fresh memory, or what an op updates.
+  // Memory that results() returns, one after another: fresh memory, or a buffer that an op updates.
   float* result(std::int64_t count) { return alsoResult(scratch(count), count); }
   float* alsoResult(float* data, std::int64_t count);
   std::vector<float> results();
@@ -51,15 +51,15 @@ class Device {
   std::uint32_t state_ = 1;
 };
 
-// What a case must be run with.
+// What a case runs with.
 enum class Over { one, precisions, paths };  // any device; each precision; each precision on each path
 struct Case {
   std::string name;
   Over over;
   std::function<void(Device&)> run;
 };
-// Runs a case once for each allocation of its, which fails then. The number of these, or -1 and a sentence
-// where that is not told, leaves memory behind or changes what comes after.
+// Runs a case once for each of its allocations, which then fails. Returns the number of allocations. Returns
+// -1 and prints a sentence if a failure is not reported, leaks memory or changes later results.
 long starve(Device& device, const Case& that);
 
 std::vector<Case> rowCases();

@@ -1,6 +1,6 @@
-// driver LIBRARY [PART OF A NAME]: runs the cases that have it in their names. driver --starve LIBRARY [PART
-// OF A NAME]: runs them with too little of the host's memory. driver --profile LIBRARY: runs kernels at the
-// sizes of a training step once, for a profiler.
+// driver LIBRARY [PART OF A NAME]: runs the cases whose names contain it. driver --starve LIBRARY [PART OF A
+// NAME]: runs them with too little host memory. driver --profile LIBRARY: runs kernels at the sizes of a
+// training step once, for a profiler.
 #include <dlfcn.h>
 
 #include <chrono>
@@ -92,7 +92,7 @@ void Device::clear() {
 
 namespace {
 
-// The number of results, or -1 and a sentence where something is wrong.
+// The number of results, or -1 and a printed sentence if something is wrong.
 long runTwice(Device& device, const Case& that, const char* on) {
   std::vector<float> results[2];
   try {
@@ -178,7 +178,7 @@ int runAll(Library& library, const char* part) {
         const long count = runTwice(device, that, on.c_str());
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
         std::printf("%6.2f s  %s on %s\n", took.count(), that.name.c_str(), on.c_str());
-        std::fflush(stdout);  // whoever is killed has said it
+        std::fflush(stdout);  // if the process is killed, the name is already printed
         runs++;
         if (count < 0) failed++;
         if (count > 0) numbers += count;

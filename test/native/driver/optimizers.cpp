@@ -1,4 +1,4 @@
-// Ops over many tensors at once: clipping and the optimisers, two steps each, so that a step also reads what
+// Ops over many tensors: clipping and the optimisers. Each takes two steps, so that a step also reads what
 // the one before it wrote.
 #include "driver.h"
 
@@ -6,7 +6,7 @@ namespace driver {
 
 namespace {
 
-// Parameters of a few sizes, from a single number to more than a block takes.
+// Parameters of a few sizes, from a single number to more than a block processes.
 struct Tensors {
   std::vector<std::int64_t> counts = {1, 33, 5000, 128};
   std::vector<float*> parameters, first, second, third, steps;
@@ -36,7 +36,7 @@ struct Tensors {
   }
 };
 
-// Which of the tensors' gradients are in rows of a table: lists of the host.
+// Which tensors have gradients in rows of a table: lists on the host.
 struct RowLists {
   std::vector<std::int64_t> columns, tableRows, counts;
   std::vector<const std::int32_t*> ids;
@@ -53,7 +53,7 @@ struct RowLists {
 void clip(Device& device) {
   Tensors tensors(device);
   const std::int64_t count = static_cast<std::int64_t>(tensors.counts.size());
-  // 4 rows of a table's 9 of 32 numbers.
+  // 4 of a table's 9 rows, 32 numbers each.
   RowLists rows(tensors.counts.size());
   rows.setLast(device, 32, 9, {0, 3, 4, 8});
   for (const bool largest : {false, true}) {
@@ -102,7 +102,7 @@ void adam(Device& device, bool decoupled, bool amsgrad) {
   for (int i = 0; i < 2; i++) device.backend->run(step);
 }
 
-// The last gradient in rows of a table, that of 5,000 numbers.
+// The last gradient is in rows of a table, the one with 5,000 numbers.
 void adamOnRows(Device& device) {
   Tensors tensors(device);
   const std::int64_t V = 125, I = 40;
@@ -117,7 +117,7 @@ void adamOnRows(Device& device) {
     RowLists rows(4);
     rows.setLast(device, I, V, ids);
     tensors.gradients[3] = device.random(rows.counts[3] * I);
-    // The table's own, and not its gradient's.
+    // The table's size, not its gradient's.
     tensors.counts[3] = V * I;
     device.backend->run(AdamStep{tensors.stepped(), options.data(), tensors.first.data(),
                                  tensors.second.data(), tensors.third.data(), rows.columns.data(),

@@ -1,5 +1,5 @@
-// The kernels that a training step spends its time in, at its sizes: for a profiler, which runs each again
-// and again.
+// The kernels that take most of a training step, at its sizes, for a profiler that runs each of them
+// repeatedly.
 #include "driver.h"
 
 namespace driver {
@@ -40,7 +40,7 @@ void product(Device& device) {
                              device.random(n), device.scratch(m * n), nullptr});
 }
 
-// The gradient of the words of a batch: one of them is every sixth, the others are rare.
+// The gradient of a batch's words. One word is every sixth; the others are rare.
 void sums(Device& device) {
   const std::int64_t occurrences = 94000, columns = 300;
   std::vector<std::int32_t> starts = {0}, order;

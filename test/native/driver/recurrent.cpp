@@ -11,10 +11,10 @@ struct Layer {
   Cell cell;
   std::int64_t gates, inputSize, hiddenSize, projectionSize, directions;
   bool indexed;
-  bool whole;  // with all that is optional
+  bool whole;  // with all optional arguments
 };
 
-// Which distinct row each row is, and the way back.
+// The distinct row of each row, and the reverse mapping.
 RowIndex indexOf(Device& device, std::int64_t rows, std::int64_t distinct) {
   std::vector<std::int32_t> index, starts = {0}, order;
   for (std::int64_t n = 0; n < rows; n++)
@@ -59,7 +59,7 @@ void runLayer(Device& device, const Layer& layer) {
   forward.output = device.result(N * D * R);
   forward.hN = device.result(D * B * R);
   if (hasC) forward.cN = device.result(D * B * H);
-  device.backend->run(forward);  // and again, with what a backward pass needs
+  device.backend->run(forward);  // again, with the data that a backward pass needs
   forward.saved = device.scratch(device.backend->recurrentSavedCount(shape));
   device.backend->run(forward);
 

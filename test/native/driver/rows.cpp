@@ -1,4 +1,4 @@
-// Sums of many rows, and what indices are refused.
+// Sums of many rows, and rejected indices.
 #include <cstdio>
 #include <cstring>
 
@@ -8,7 +8,7 @@ namespace driver {
 
 namespace {
 
-// Two words that occur hundreds of times beside words that occur once.
+// Two words that occur hundreds of times next to words that occur once.
 void sumMany(Device& device) {
   const std::int64_t columns = 20, rows = 4;
   std::vector<std::int32_t> order;
@@ -18,8 +18,8 @@ void sumMany(Device& device) {
                               device.result(rows * columns)});
 }
 
-// What is refused is told at once, or by the next wait as that of an earlier op; once, and the device goes
-// on.
+// A wrong index is reported at once, or by the next wait as that of an earlier op. It is reported once, and
+// the device keeps working.
 template <class Op>
 void mustBeTold(Device& device, const char* where, const char* what, Op op) {
   try {

@@ -1,4 +1,4 @@
-// The host's memory runs out in the midst of an op: its nth operator new fails, for each n.
+// The host runs out of memory during an op: its nth operator new fails, for each n.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -10,19 +10,19 @@
 namespace {
 
 constexpr long kFed = -1;
-std::atomic<long> left{kFed};  // allocations until one fails; kFed: none does
+std::atomic<long> left{kFed};  // allocations until one fails; kFed: none fails
 
 void* take(std::size_t bytes) {
   long now = left;
   while (now != kFed && !left.compare_exchange_weak(now, now - 1)) {
   }
-  if (now == 0) return nullptr;  // kFed again
+  if (now == 0) return nullptr;  // now kFed again
   return std::malloc(bytes > 0 ? bytes : 1);
 }
 
 }  // namespace
 
-// Of the library too, which finds the program's before the standard library's.
+// The library uses these too: the loader finds the program's before the standard library's.
 void* operator new(std::size_t bytes) {
   void* const data = take(bytes);
   if (data == nullptr) throw std::bad_alloc();
@@ -39,7 +39,7 @@ namespace {
 std::vector<float> runOnce(Device& device, const Case& that) {
   that.run(device);
   std::vector<float> results = device.results();
-  // Letting go of memory may not fail.
+  // Freeing memory must not fail.
   const long now = left.exchange(kFed);
   device.clear();
   left = now;

@@ -1,5 +1,5 @@
-// What the kernels with a fault to plant have in common: one launch, from `input` to `output`, and a look at
-// what it computed. A line that the report of a planted fault must name is marked REPORTED.
+// The part that the kernels with planted faults share: one launch, from `input` to `output`, and a check of
+// the result. A line that the report of a planted fault must name is marked REPORTED.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -13,7 +13,7 @@
 
 namespace packed_rnn::cuda {
 
-// One of those that the program knows by name. `run` returns whether the result was right, as an exit code.
+// A kernel that the program knows by name. `run` returns whether the result was right, as an exit code.
 struct Fault {
   using Run = int (*)(bool planted);
   Fault(const char* name, Run run) : name(name), run(run), next(first) { first = this; }
@@ -32,7 +32,7 @@ struct Shape {
   std::size_t sharedBytes = 0;
 };
 
-// The exit code: whether output[i] is wanted(i).
+// The exit code: whether each output[i] is wanted(i).
 template <class Wanted>
 int run(void (*kernel)(Arguments), const Shape& shape, Wanted wanted) {
   const std::size_t count = std::size_t{shape.blocks} * shape.threads, bytes = count * sizeof(float);

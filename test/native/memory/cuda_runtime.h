@@ -1,5 +1,5 @@
-// A device that has memory and nothing else, for the real native/cuda/device/device_memory.cpp, which the
-// stand-in replaces.
+// A device that only has memory, for the real native/cuda/device/device_memory.cpp, which the stand-in
+// replaces.
 #pragma once
 
 #include <cstddef>

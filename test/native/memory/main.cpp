@@ -1,4 +1,4 @@
-// What DeviceMemory does, case by case: a line for each that is not as it should be.
+// Tests DeviceMemory case by case. Prints a line for each case that is wrong.
 #include <cuda_runtime.h>
 
 #include <cstdio>
@@ -34,7 +34,7 @@ void expect(bool good, const char* what) {
   wrong++;
 }
 
-// The code and the message of a refusal, or nothing.
+// The code and the message of an error, or an empty string.
 std::string refusalOf(DeviceMemory& memory, std::size_t bytes) {
   try {
     memory.allocate(bytes);
@@ -47,7 +47,7 @@ std::string refusalOf(DeviceMemory& memory, std::size_t bytes) {
 void withinALimit() {
   constexpr std::size_t limit = std::size_t{1} << 20;
   DeviceMemory memory(0, limit);
-  // 32 KiB would be taken from 36 KiB that wait, if there were room for so much.
+  // With enough room, 32 KiB would be taken from the 36 KiB in reserve.
   memory.deallocate(memory.allocate(36 << 10), 36 << 10);
   std::vector<void*> held;
   for (const int power : {19, 18, 17, 16, 14, 14}) held.push_back(memory.allocate(std::size_t{1} << power));

@@ -1,6 +1,6 @@
-// A team of any size that computes on the calling thread alone. For each phase it appends a line to the file
-// that PACKED_RNN_PHASES names: tasks, seconds, seconds since the phase before, and where it was called from.
-// Seconds are the thread's: time that it waits or that others have its core does not count.
+// A team of any size that computes only on the calling thread. For each phase it appends a line to the file
+// that PACKED_RNN_PHASES names: tasks, seconds, seconds since the phase before, and the call's place. Seconds
+// are CPU time of the thread: time that it waits, or that others use its core, does not count.
 #include "cpu/team.h"
 
 #include <dlfcn.h>
@@ -51,7 +51,7 @@ void Team::run(std::int64_t count, Task task, void* context) {
   note(count, start, __builtin_return_address(0));
 }
 
-// Tasks that wait for each other cannot be computed one after the other.
+// Tasks that wait for each other cannot run one after the other.
 void Team::runTogether(int count, Task task, void* context) {
   if (count > 1) std::abort();
   const double start = now();

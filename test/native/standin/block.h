@@ -1,4 +1,4 @@
-// The block that runs: shared by the scheduler (fibres.cpp) and its memory (block_memory.cpp).
+// The running block, shared by the scheduler (fibres.cpp) and its memory (block_memory.cpp).
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,9 @@ struct Fibre {
   Place place;
 };
 
-// Where lanes of a warp meet, found by the lowest of them. ThreadSanitizer's tag alternates from one meeting
-// to the next: with a single one, a slow lane would also acquire what a fast one released for the next
-// meeting.
+// A meeting point of a warp's lanes, stored at the lowest of them. ThreadSanitizer's tag alternates from one
+// meeting to the next. With a single tag, a slow lane would also acquire what a fast one released for the
+// next meeting.
 struct Meeting {
   std::uint32_t mask, arrived, generation;
   char tags[2];
@@ -34,25 +34,25 @@ struct Block {
   Meeting meetings[kMaxThreads];  // of warp w: 32 w to 32 w + 31
 };
 
-// A rendezvous of the lanes in `mask` of a warp: the last of them calls `complete` for all, with the index of
-// the warp's first thread.
+// A rendezvous of the lanes in `mask` of a warp. The last lane calls `complete` for all of them, with the
+// index of the warp's first thread.
 enum class Order { none, memory };
 using Complete = void (*)(unsigned first, unsigned mask, const Place& place);
 void meet(const char* name, unsigned mask, Order order, Complete complete, const Place& place);
 
 extern Fibre fibres[kMaxThreads];
-extern unsigned currentThread;  // which fibre runs
+extern unsigned currentThread;  // the running fibre
 extern Context host;
 
 // Stacks for a block's threads, and the fibres that ThreadSanitizer knows.
 void beginBlockContexts(unsigned threads);
 void prepareContext(Context& context, unsigned thread, void (*entry)());
 
-// The shared memory and the copies of a block. Blocks are not ordered to each other, so under ThreadSanitizer
-// no two of a grid may use the same memory: it is freed when the grid has ended.
+// The shared memory and the copies of a block. Blocks are not ordered, so under ThreadSanitizer no two blocks
+// of a grid may use the same memory. It is freed when the grid has ended.
 void beginBlockMemory(std::size_t dynamicBytes, std::size_t limit);
 void endBlockMemory();
 void endGridMemory();
-void endThreadCopies();  // of the current thread: an error where one is still held back
+void endThreadCopies();  // for the current thread; an error if a copy is still held back
 
 }  // namespace standin

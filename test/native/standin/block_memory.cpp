@@ -1,4 +1,4 @@
-// What a block and its threads own: stacks, shared arrays, copies under way.
+// The memory of a block and its threads: stacks, shared arrays, copies in progress.
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -35,7 +35,7 @@ struct Slot {
 Slot* slots;
 std::size_t slotCount, slotCapacity;
 
-// With a page below it that nobody may touch: the end of a stack is a crash and not a neighbour's data.
+// Each stack has an inaccessible page below it, so an overflow crashes instead of overwriting another stack.
 char* makeStack() {
   void* const memory =
       mmap(nullptr, kPage + kStackBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -45,9 +45,8 @@ char* makeStack() {
   return stack;
 }
 
-// ThreadSanitizer takes milliseconds to make a fibre, so fibres are used again, in a ring of at least two
-// blocks: a block is unordered to the one before it, and in the shuffled order of blocks that is now this
-// one, now another.
+// ThreadSanitizer takes milliseconds to make a fibre, so fibres are reused, in a ring of at least two blocks.
+// Consecutive blocks are then unordered, and in the shuffled order of blocks the pairs vary.
 constexpr std::size_t kRing = 512;
 std::size_t firstSlot, nextSlot;
 
@@ -65,7 +64,7 @@ unsigned arrayCount;
 std::size_t dynamicBytes, sharedLimit;
 char arrayTag, dynamicKey;
 
-// Where no sanitizer guards the ends of an array, bytes that must not change do.
+// Without a sanitizer, bytes around an array must not change.
 constexpr std::size_t kRedZone = kAddressWatched ? 0 : 64;
 constexpr unsigned char kRed = 0xa5;
 
@@ -81,7 +80,7 @@ unsigned char* makeArray(std::size_t bytes) {
   return memory + kRedZone;
 }
 
-// As the compiler and the launch would; the size of an array is known here when a thread first asks for it.
+// The checks of the compiler and the launch. The size of an array is known here when a thread first uses it.
 void checkSharedSize(std::size_t more, const Place& place) {
   std::size_t fixed = more;
   for (unsigned i = 0; i < arrayCount; i++)
@@ -124,7 +123,7 @@ void prepareContext(Context& context, unsigned thread, void (*entry)()) {
   grow(slots, slotCapacity, slot + 1);
   for (; slotCount <= slot; slotCount++) slots[slotCount] = {makeStack(), makeFibre()};
   const Slot& own = slots[slot];
-  // Stacks of threads that do the same begin in different cache sets.
+  // Stacks of threads that do the same start in different cache sets.
   char* const top = own.stack + kStackBytes - slot % 32 * 128;
   context = {freshStack(top, entry), own.stack, kStackBytes, own.watched, nullptr};
 }
@@ -154,7 +153,7 @@ void* sharedMemory(const void* key, std::size_t bytes, const Place& place) {
   if (i == arrayCount) {
     if (i == kMaxArrays) fail(place, "more than %u shared arrays", kMaxArrays);
     checkSharedSize(key == &dynamicKey ? 0 : bytes, place);
-    // As the host, so that ThreadSanitizer does not take it for what this thread wrote.
+    // Switches to the host, so that ThreadSanitizer does not attribute the write to this thread.
     becomeFibre(host.watched);
     arrays[arrayCount++] = {key, makeArray(bytes), bytes, place};
     releaseTag(&arrayTag);

@@ -1,4 +1,4 @@
-// How the host's arithmetic takes denormals, for a while.
+// Sets how the host's arithmetic treats denormals, for a scope.
 #pragma once
 
 #include <cfenv>
@@ -20,12 +20,12 @@ class FloatMode {
   std::fenv_t before_;
 };
 
-// For zeros, as kernels do that are compiled with -ftz=true. The thread may be one of JavaScript's, so its
-// mode comes back.
+// As zeros, like kernels that are compiled with -ftz=true. The thread may belong to JavaScript, so its mode
+// is restored.
 struct FlushedDenormals : FloatMode {
   FlushedDenormals() { packed_rnn::flushDenormals(); }
 };
-// As they are, as tensor cores do.
+// Unchanged, as tensor cores do.
 struct KeptDenormals : FloatMode {
   KeptDenormals() { std::fesetenv(FE_DFL_ENV); }
 };

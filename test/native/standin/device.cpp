@@ -41,7 +41,7 @@ Device fromEnvironment() {
   device.processors = static_cast<int>(number("PACKED_RNN_STANDIN_PROCESSORS", 4));
   device.memory = static_cast<std::size_t>(number("PACKED_RNN_STANDIN_MEMORY", 8l << 30));
   device.sharedPerProcessor = sharedPerProcessorOf(device.architecture);
-  // From sm_80 on a kilobyte of each block's is the system's.
+  // From sm_80 on the system uses a kilobyte of each block's memory.
   device.sharedPerBlock = device.sharedPerProcessor - (device.architecture >= 80 ? 1 << 10 : 0);
   device.driverVersion = CUDART_VERSION;
   const char* const fault = std::getenv("PACKED_RNN_STANDIN_FAULT");

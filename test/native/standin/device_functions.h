@@ -1,5 +1,5 @@
-// CUDA's functions for kernels, as far as kernels here may use them. No atomics: a sum that depends on who
-// comes first has no place in this library.
+// The CUDA functions that kernels here may use. There are no atomics: a sum whose order depends on timing
+// does not belong in this library.
 #pragma once
 
 #include <math.h>
@@ -60,7 +60,7 @@ T shuffleNumber(const char* name, unsigned mask, T value, int source, const Plac
   return value;
 }
 }  // namespace standin
-// Outside of its part of `width` lanes a lane takes from itself.
+// A lane outside of its group of `width` lanes reads its own value.
 template <class T>
 T __shfl_sync(unsigned mask, T value, int from, int width = 32, STANDIN_HERE) {
   const int lane = static_cast<int>(standin::laneIndex());

@@ -1,4 +1,4 @@
-// The scheduler: who runs next, barriers, warp collectives, and what to say when they go wrong.
+// The scheduler: which fibre runs next, barriers, warp collectives, and the reports of errors.
 //
 // No standard containers here: an instrumented copy of their inline functions could be the one that is
 // linked, and ThreadSanitizer would take the scheduler's accesses for the kernel's.
@@ -29,8 +29,8 @@ struct {
   int sum, result;
 } atBarrier;
 Block* block;
-Context* running;  // the stack that the CPU is on,
-Context* left;     // and the one before it
+Context* running;  // the current stack,
+Context* left;     // and the previous one
 char startTag, endTag;
 void (*gridBody)(const void*);
 const void* gridArgument;
@@ -48,7 +48,7 @@ std::uint64_t randomBelow(std::uint64_t bound) {
   return (randomState & 0x7fffffffu) * bound >> 31;  // of at most 2^31 threads or blocks
 }
 
-// --- What to say
+// --- Reports
 
 bool sameText(const char* a, const char* b) { return a == b || std::strcmp(a, b) == 0; }
 bool samePlace(const Place& a, const Place& b) {
@@ -77,7 +77,7 @@ void tellThreads(const Fibre& like) {
   }
 }
 
-// One line for each place in which threads stand.
+// One line for each place where threads are.
 void tellWhereThreadsStand() {
   unsigned groups = 0;
   for (unsigned i = 0; i < threadCount; i++) {
@@ -112,7 +112,7 @@ void tellWhereThreadsStand() {
   fail(waits->place, "threads wait for others that never come");
 }
 
-// --- Who runs next
+// --- Scheduling
 
 void enter(Context& to, bool ends = false) {
   if (&to == running) return;
@@ -139,7 +139,7 @@ void openBarrier() {
   for (unsigned i = 0; i < threadCount; i++) makeReady(i);
 }
 
-// Called by whoever cannot go on; returns when the caller can.
+// Called by a fibre that cannot continue; returns when it can.
 void passOn(bool ends = false) {
   if (readyCount == 0) {
     if (liveCount == 0) return enter(host, ends);
@@ -169,7 +169,7 @@ void runFibre() {
   fibres[currentThread].state = State::ended;
   liveCount--;
   passOn(true);
-  std::abort();  // nobody goes on with a fibre that ended
+  std::abort();  // no fibre may resume one that ended
 }
 
 void runBlock(std::uint64_t index, const Grid& grid) {
@@ -216,12 +216,12 @@ void run(const Grid& grid, void (*body)(const void*), const void* argument) {
   running = &host;
   host.watched = currentFibre();
   const std::uint64_t blocks = std::uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z;
-  // Watched blocks each have tags of their own: one after another to us, they are unordered to the sanitizer,
+  // Each watched block has its own tags. They run one after the other, but are unordered for the sanitizer,
   // because none acquires what another released.
   const std::uint64_t copies = kThreadWatched ? blocks : 1;
   Block* const all = static_cast<Block*>(std::calloc(copies, sizeof(Block)));
   if (all == nullptr) std::abort();
-  // Any order that visits all: `step` has no divisor in common with their number.
+  // Any order that visits all: `step` and their number are coprime.
   std::uint64_t index = randomBelow(blocks), step = 1 + randomBelow(blocks);
   while (std::gcd(step, blocks) != 1) step++;
   for (std::uint64_t i = 0; i < blocks; i++) {

@@ -24,7 +24,7 @@ struct Allocations {
   std::mutex mutex;
   std::map<const char*, Allocation> all;
   std::size_t deviceBytes = 0;
-  int shown = 0;  // by so many that work on the device
+  int shown = 0;  // how many uses of device memory are active
 };
 Allocations& allocations() {
   static Allocations& allocations = *new Allocations;
@@ -35,7 +35,7 @@ Allocations& allocations() {
 
 void* take(Residence residence, std::size_t bytes) {
   Allocations& held = allocations();
-  reserve();  // for when it is given back, which may not fail
+  reserve();  // for the later release, which may not fail
   const std::lock_guard lock(held.mutex);
   if (residence == Residence::device && held.deviceBytes + bytes > device().memory) return nullptr;
   void* data = nullptr;
@@ -57,10 +57,10 @@ bool give(void* data) {
     const auto found = held.all.find(static_cast<char*>(data));
     if (found == held.all.end()) return false;
     if (found->second.residence == Residence::device) held.deviceBytes -= found->second.bytes;
-    showBytes(data, found->second.bytes);  // for what still waits
+    showBytes(data, found->second.bytes);  // for work that still waits
     held.all.erase(found);
   }
-  enqueueReserved([data] { std::free(data); });  // also where the device is lost
+  enqueueReserved([data] { std::free(data); });  // even if the device is lost
   return true;
 }
 
@@ -94,8 +94,8 @@ void hideDeviceMemory() {
     if (allocation.residence == Residence::device) hideBytes(data, allocation.bytes);
 }
 
-// Null pointers aside, an address of user space that is nothing of the device's. Two small numbers side by
-// side may look like one, which does no harm unless something lies there.
+// Pointers into user space that are not null and not device memory. Two small adjacent numbers may look like
+// one. That does no harm unless an object is there.
 void addHostPointers([[maybe_unused]] HostPointers& pointers, [[maybe_unused]] const void* argument,
                      [[maybe_unused]] std::size_t bytes) {
 #if defined(STANDIN_ADDRESS)
@@ -118,7 +118,7 @@ HiddenFromKernel::HiddenFromKernel([[maybe_unused]] const HostPointers& pointers
         __asan_locate_address(const_cast<void*>(pointer), name, sizeof name, &region.data, &region.bytes);
     const bool found =
         std::strcmp(kind, "heap") == 0 || std::strcmp(kind, "stack") == 0 || std::strcmp(kind, "global") == 0;
-    // What was freed in the meantime is hidden already.
+    // Memory that was freed meanwhile is hidden already.
     if (!found || region.data == nullptr || __asan_address_is_poisoned(region.data)) continue;
     hideBytes(region.data, region.bytes);
     regions_.push_back(region);

@@ -1,4 +1,4 @@
-// The queue itself, and what goes into it from kernels.
+// The queue itself, and the work that kernels put into it.
 #include "standin/queue.h"
 
 #include <list>
@@ -16,7 +16,7 @@ namespace {
 // Never destroyed: a device's thread may outlive the end of main.
 struct Queue {
   std::mutex mutex;    // of `waiting`
-  std::mutex running;  // one thing at a time
+  std::mutex running;  // one piece of work at a time
   std::list<std::function<void()>> waiting, reserved;
 };
 Queue& queue() {
@@ -29,7 +29,7 @@ std::mutex captureMutex;
 Capture* underCapture;
 
 std::mutex kernelMutex;
-// What a launch may ask for, and what its blocks may have with their own arrays.
+// The limits of a launch, and of its blocks with their own arrays.
 struct SharedLimits {
   std::size_t dynamic = kSharedUnasked, total = kSharedUnasked;
 };

@@ -1,4 +1,5 @@
-// What was asked of the device and not done yet. All streams are one queue: an order that CUDA allows too.
+// The issued work of the device that is not done yet. All streams are one queue, which is an order that CUDA
+// allows too.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +10,12 @@
 
 namespace standin {
 
-// More shared memory of a block than this has to be asked for, kernel by kernel.
+// A kernel must request shared memory beyond this size.
 constexpr std::size_t kSharedUnasked = 48 << 10;
 
 // Remembers an error for cudaGetLastError, and returns it.
 cudaError_t note(cudaError_t error);
-// Success, or what every call returns that needs a device: there is none, or it is lost.
+// Success, or the error that every call returns if there is no device or it is lost.
 cudaError_t state();
 void countKernel();
 
@@ -23,43 +24,44 @@ struct Node {
   Kind kind;
   std::function<void()> work;
 };
-// What was asked of the streams that take part in a capture.
+// The work of the streams in a capture.
 struct Capture {
   std::vector<Node> nodes;
-  bool strict;  // calls that wait or allocate spoil it
+  bool strict;  // calls that wait or allocate invalidate it
   bool spoiled = false, ended = false;
 };
-// The one that `stream` takes part in, or null.
+// The capture that `stream` is part of, or null.
 Capture* captureOf(cudaStream_t stream);
-// One capture at a time is enough for us; null where there is none.
+// The stand-in supports one capture at a time; null: no capture.
 void setCapture(Capture* capture);
-// What a call returns that may not be made during a strict capture, which it spoils; else state().
+// The result of a call that is not allowed during a strict capture and invalidates it; otherwise state().
 cudaError_t refuseInCapture();
 
-// To be done after all that was asked before, or recorded where the stream is being captured.
+// Runs `work` after all earlier work, or records it if the stream is being captured.
 cudaError_t submit(cudaStream_t stream, Kind kind, std::function<void()> work);
-// The same outside of a capture; of any thread. Returns how much there is to do.
+// The same without a capture, from any thread. Returns how much work is waiting.
 std::size_t enqueue(std::function<void()> work);
-// The same, which cannot fail: once for each reserve().
+// The same, but cannot fail: once for each reserve().
 void reserve();
 void enqueueReserved(std::function<void()> work);
-// Does the next thing that was asked; false where there is none.
+// Runs the next work; returns false if there is none.
 bool doNext();
 void doAll();
 
-// Device and pinned memory: of exactly so many bytes, all of them 0xff at first, and never used again.
+// Device and pinned memory: exactly `bytes` bytes, initially all 0xff, and never reused.
 enum class Residence { nowhere, device, pinned };
-void* take(Residence residence, std::size_t bytes);  // null: there is no more
-// Of any thread; the bytes last until what was asked before has been done. False: not from take.
+void* take(Residence residence, std::size_t bytes);  // null: out of memory
+// From any thread. The bytes are freed when all earlier work is done. Returns false if they are not from
+// take.
 bool give(void* data);
-// Where a range lies, if all of it is in one allocation.
+// Where a range is, if all of it is in one allocation.
 Residence residence(const void* data, std::size_t bytes);
 std::size_t deviceBytesTaken();
-// Device memory is there for kernels and copies alone: where AddressSanitizer watches, the host's own
-// accesses are errors.
+// Only kernels and copies may access device memory. Under AddressSanitizer, the host's own accesses are
+// errors.
 void showDeviceMemory();
 void hideDeviceMemory();
-// And the other way: what a kernel's arguments point to on the host, while it runs.
+// The reverse: hides the host memory that a kernel's arguments point to while the kernel runs.
 class HiddenFromKernel {
  public:
   explicit HiddenFromKernel(const HostPointers& pointers);

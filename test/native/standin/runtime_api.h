@@ -1,5 +1,5 @@
-// The part of CUDA's runtime that the backend calls. What is asked of a stream is done late, at the first
-// call that waits: who uses a buffer again too early, or reads a result before it waited, sees it.
+// The part of CUDA's runtime that the backend calls. Work on a stream is done late, at the first call that
+// waits. So a buffer that is reused too early, or a result that is read without waiting, has visible effects.
 #pragma once
 
 #include <cstddef>
@@ -197,7 +197,7 @@ struct cudaFuncAttributes {
   std::size_t sharedSizeBytes, constSizeBytes, localSizeBytes;
   int maxThreadsPerBlock, numRegs, ptxVersion, binaryVersion, maxDynamicSharedSizeBytes;
 };
-struct cudaLaunchAttribute {};  // none is supported
+struct cudaLaunchAttribute {};  // none are supported
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
   std::size_t dynamicSmemBytes;
@@ -217,13 +217,13 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)
 }
 
 namespace standin {
-// What an argument points to on the host, as a word that may be a pointer; a kernel that goes there is in
+// The host memory that an argument points to, as words that may be pointers. A kernel that accesses it is in
 // error.
 using HostPointers = std::vector<const void*>;
 void addHostPointers(HostPointers& pointers, const void* argument, std::size_t bytes);
 template <class Argument>
 void addHostPointers(HostPointers& pointers, Argument argument) {
-  __builtin_clear_padding(&argument);  // where anything may have been left
+  __builtin_clear_padding(&argument);  // padding may contain anything
   addHostPointers(pointers, &argument, sizeof argument);
 }
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, HostPointers pointers,

@@ -16,7 +16,7 @@ using standin::note;
 
 struct CUstream_st {
   std::shared_ptr<Capture> capture;
-  bool began = false;  // the capture, and did not join it
+  bool began = false;  // began the capture itself, instead of joining it
 };
 struct CUevent_st {
   explicit CUevent_st(bool timed) : timed(timed) {}
@@ -27,7 +27,7 @@ struct CUevent_st {
   };
   const bool timed;
   const std::shared_ptr<State> state = std::make_shared<State>();
-  std::shared_ptr<Capture> capture;  // in which it was recorded last
+  std::shared_ptr<Capture> capture;  // the capture in which it was last recorded
 };
 struct CUgraph_st {
   std::vector<Node> nodes;
@@ -42,7 +42,7 @@ Capture* standin::captureOf(cudaStream_t stream) {
 }
 
 namespace {
-// What a call returns that waits for `stream`: not while that is captured.
+// The result of a call that waits for `stream`: an error while the stream is captured.
 cudaError_t refuseToWait(cudaStream_t stream) {
   Capture* const capture = captureOf(stream);
   if (capture == nullptr) return standin::state();
@@ -86,7 +86,7 @@ cudaError_t cudaDeviceSynchronize() {
   standin::doAll();
   return standin::state();
 }
-// Who asks again and again gets on, one thing at a time.
+// Each query does one piece of work, so repeated queries make progress.
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   if (const cudaError_t error = refuseToWait(stream); error != cudaSuccess) return error;
   return standin::doNext() ? cudaErrorNotReady : cudaSuccess;
@@ -117,7 +117,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (event == nullptr) return note(cudaErrorInvalidResourceHandle);
-  // All streams are one queue, so the order is there already; but who waits for a capture joins it.
+  // All streams are one queue, so they are already ordered. But a stream that waits for a capture joins it.
   if (event->capture != nullptr && stream != nullptr) stream->capture = event->capture;
   return standin::state();
 }

@@ -1,5 +1,6 @@
-// standin_switch(save, load) keeps the callee-saved registers on the stack that is left, whose pointer goes
-// to *save, and goes on where `load` stopped. swapcontext would do, but for two system calls a switch.
+// standin_switch(save, load) pushes the callee-saved registers on the current stack, stores its pointer in
+// *save, and continues where `load` stopped. swapcontext would also work, but makes two system calls a
+// switch.
 #include "standin/switch.h"
 
 #include <cstddef>
@@ -72,7 +73,7 @@ namespace standin {
 void* freshStack(char* top, void (*entry)()) {
   void** pointer = reinterpret_cast<void**>(top);
 #if defined(__x86_64__)
-  *--pointer = nullptr;  // where entry would return to: a backtrace ends here
+  *--pointer = nullptr;  // the return address of entry: a backtrace ends here
   *--pointer = reinterpret_cast<void*>(entry);
   for (int i = 0; i < 6; i++) *--pointer = nullptr;
 #else

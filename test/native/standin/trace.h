@@ -1,4 +1,4 @@
-// What a program asks of the device, written to the file that PACKED_RNN_STANDIN_TRACE names:
+// Writes what a program requests of the device to the file that PACKED_RNN_STANDIN_TRACE names: see
 // scripts/trace.js.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace standin {
 
-// Appends a line: what was asked, and of how many bytes.
+// Appends a line: the request and its number of bytes.
 void trace(const char* what, std::size_t bytes = 0);
 
 }  // namespace standin

@@ -1,4 +1,4 @@
-// What the last lane to arrive computes for its warp.
+// The work of the last lane that arrives, for its whole warp.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -46,7 +46,7 @@ float number(std::uint32_t word) {
 bool isFinite(std::uint32_t word) { return (word & 0x7f800000u) != 0x7f800000u; }
 bool isDenormal(std::uint32_t word) { return (word & 0x7f800000u) == 0 && (word & 0x7fffffu) != 0; }
 
-// A tensor core would compute with it, and all other arithmetic takes it for 0.
+// A tensor core computes with it, while all other arithmetic reads it as 0.
 float normalNumber(std::uint32_t word, const Place& place) {
   if (isDenormal(word))
     fail(place, "an operand of a product is denormal: %.9g", static_cast<double>(number(word)));
@@ -55,7 +55,7 @@ float normalNumber(std::uint32_t word, const Place& place) {
 
 struct Tf32Operand {
   static constexpr int kPerWord = 1;
-  // A tensor core would drop the low bits of its own accord, which is not rounding.
+  // A tensor core would drop the low bits itself, which is not rounding.
   static float value(std::uint32_t word, int, const Place& place) {
     if ((word & 0x1fffu) != 0 && isFinite(word))
       fail(place, "an operand of a TF32 product was not rounded: %.9g", static_cast<double>(number(word)));
@@ -69,10 +69,10 @@ struct Bf16Operand {
   }
 };
 
-// A tensor core aligns the accumulator and the products of a group to the largest of them, cuts each to kBits
-// bits, adds these exactly and cuts the sum to a float; group by group. Cut, not rounded: long sums lose a
-// bit of the same sign each time. Measured on sm_80 by Fasi, Higham, Mikaitis and Pranesh ("Numerical
-// behavior of NVIDIA tensor cores", 2021); later ones keep a bit or two more.
+// A tensor core aligns the accumulator and the products of a group to the largest of them, truncates each to
+// kBits bits, adds these exactly and truncates the sum to a float, group by group. Because it truncates, long
+// sums lose a bit of the same sign each time. Measured on sm_80 by Fasi, Higham, Mikaitis and Pranesh
+// ("Numerical behavior of NVIDIA tensor cores", 2021); later ones keep a bit or two more.
 constexpr int kBits = 25;
 
 constexpr int kColumns = 8;
@@ -89,9 +89,9 @@ void addGroup(Row& sums, const Row* products) {
       const double size = std::fabs(products[k][n]);
       largest[n] = size > largest[n] ? size : largest[n];
     }
-  Row up, down;  // the largest becomes a whole number of kBits bits, and back
+  Row up, down;  // scales the largest to an integer of kBits bits, and back
   for (int n = 0; n < kColumns; n++) {
-    constexpr std::uint64_t kLeast = 512;  // of 0; no product of two floats is as small
+    constexpr std::uint64_t kLeast = 512;  // for 0; no product of two floats is as small
     const std::uint64_t own = __builtin_bit_cast(std::uint64_t, largest[n]) >> 52;
     const std::uint64_t exponent = own < kLeast ? kLeast : own;
     up[n] = powerOfTwo(2 * 1023 + kBits - 1 - exponent);

@@ -1,5 +1,5 @@
-// What the sanitizers have to be told about fibres. STANDIN_THREAD or STANDIN_ADDRESS says which one watches
-// the kernels; the file that includes this is not instrumented itself.
+// Informs the sanitizers about fibres. STANDIN_THREAD or STANDIN_ADDRESS says which one watches the kernels.
+// The file that includes this is not instrumented itself.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace standin {
 
-// A stack, and a sanitizer's idea of who runs on it.
+// A stack, and a sanitizer's record of the fibre that runs on it.
 struct Context {
   void* stackPointer;
   char* stack;
@@ -38,7 +38,7 @@ inline void* makeFibre() { return nullptr; }
 inline void becomeFibre(void*) {}
 #endif
 
-// Bytes that nobody may touch for the time being, as far as AddressSanitizer can see: whole groups of eight.
+// Makes bytes inaccessible for a while, as far as AddressSanitizer can check: whole groups of eight.
 #if defined(STANDIN_ADDRESS)
 constexpr bool kAddressWatched = true;
 inline void hideBytes(const void* data, std::size_t bytes) { __asan_poison_memory_region(data, bytes); }
@@ -49,14 +49,14 @@ inline void hideBytes(const void*, std::size_t) {}
 inline void showBytes(const void*, std::size_t) {}
 #endif
 
-// Around a switch of stacks: before it, on the stack that is left (for good, where `ends`) ...
+// Call these around a switch of stacks: leaveStack before it, on the stack that is left (`ends`: forever) ...
 inline void leaveStack([[maybe_unused]] Context& from, Context& to, [[maybe_unused]] bool ends) {
 #if defined(STANDIN_ADDRESS)
   __sanitizer_start_switch_fiber(ends ? nullptr : &from.fakeStack, to.stack, to.stackBytes);
 #endif
   becomeFibre(to.watched);
 }
-// ... and after it, on the stack that is entered; `left` learns its bounds.
+// ... and enterStack after it, on the stack that is entered; this records the bounds of `left`.
 inline void enterStack([[maybe_unused]] Context& to, [[maybe_unused]] Context& left) {
 #if defined(STANDIN_ADDRESS)
   const void* stack;

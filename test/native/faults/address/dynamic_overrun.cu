@@ -1,4 +1,4 @@
-// A read past the shared memory that the launch gave.
+// A read past the shared memory that the launch allows.
 #include "harness.h"
 
 namespace dynamic_overrun {

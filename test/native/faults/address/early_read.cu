@@ -1,4 +1,4 @@
-// Shared memory that is read while an asynchronous copy to it is under way.
+// Shared memory that is read while an asynchronous copy to it is in progress.
 #include "harness.h"
 
 namespace early_read {

@@ -1,4 +1,4 @@
-// An addon with faults: what watches the real one must find these.
+// An addon with planted faults, which the tools that watch the real addon must find.
 #include <napi.h>
 
 #include <thread>
@@ -6,7 +6,7 @@
 
 namespace {
 
-// Reads one float past a buffer of the heap.
+// Reads one float past a heap buffer.
 Napi::Value overrun(const Napi::CallbackInfo& info) {
   const std::vector<float> buffer(info[0].As<Napi::Number>().Uint32Value(), 1.0f);
   return Napi::Number::New(info.Env(), buffer.data()[buffer.size()]);
@@ -16,7 +16,7 @@ Napi::Value overflow(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), info[0].As<Napi::Number>().Int32Value() + 1);
 }
 
-// Two threads count in one place.
+// Two threads increment the same counter.
 Napi::Value race(const Napi::CallbackInfo& info) {
   int count = 0;
   const auto work = [&] {

@@ -1,4 +1,4 @@
-// A tensor core gets a denormal number, which it computes with while all other arithmetic takes it for 0.
+// A tensor core gets a denormal number. It computes with it, while all other arithmetic reads it as 0.
 #include "harness.h"
 
 namespace denormal_operand {

@@ -1,4 +1,4 @@
-// A shuffle of the whole warp that one lane does not take part in.
+// A shuffle of the whole warp that one lane does not reach.
 #include "harness.h"
 
 namespace divergent_warp {

@@ -1,4 +1,4 @@
-// Threads that end where the others wait for them.
+// Threads that end while others wait for them.
 #include "harness.h"
 
 namespace ended_early {

@@ -1,4 +1,4 @@
-// A wait that lets one group of copies too many be under way: what is read is not there.
+// A wait that leaves one group of copies too many in progress: the data that is read has not arrived.
 #include "harness.h"
 
 namespace pending_group {

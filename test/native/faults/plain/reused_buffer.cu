@@ -1,4 +1,4 @@
-// A pinned buffer that is written again before what was asked of it has been done.
+// A pinned buffer that is written again before its pending copy has run.
 #include "harness.h"
 
 namespace reused_buffer {

@@ -1,4 +1,4 @@
-// A launch with more than 48 KB of shared memory, which the kernel was not asked to have.
+// A launch with more than 48 KB of shared memory, which the kernel was not configured for.
 #include "harness.h"
 
 namespace unasked_shared {

@@ -1,4 +1,4 @@
-// 48 KB of shared memory of the launch's and a few bytes of the kernel's own, more than a kernel has unasked.
+// 48 KB of dynamic shared memory and a few bytes of the kernel's own: together more than the default limit.
 #include "harness.h"
 
 namespace unasked_shared_total {

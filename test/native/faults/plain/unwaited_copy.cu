@@ -1,4 +1,4 @@
-// An asynchronous copy that nobody waits for.
+// An asynchronous copy that is never waited for.
 #include "harness.h"
 
 namespace unwaited_copy {

@@ -1,4 +1,4 @@
-// One barrier a step is not enough where a thread writes what another still reads.
+// One barrier a step is not enough if a thread writes data that another thread still reads.
 #include "harness.h"
 
 namespace missing_barrier {
