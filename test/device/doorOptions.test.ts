@@ -30,7 +30,9 @@ describe('an unknown option is refused, and the nearest one named', () => {
     const before = await everything()
     // Undefined, and unknown all the same.
     const error = await rejectionOf((async () => call({ [unknown]: undefined }))())
-    expect(error.message).toBe(`${place}.${unknown}: wanted a known option, perhaps ${nearest}, got ${unknown}`)
+    expect(error.message).toBe(
+      `${place}.${unknown}: wanted a known option, perhaps ${nearest}, got ${unknown}`,
+    )
     expect(error.code).toBe('ERR_INVALID_ARGUMENT')
     expect(await everything(), 'the call has done nothing').toEqual(before)
   })

@@ -224,8 +224,7 @@ describe('a backward pass is refused', () => {
     const before = memory().tensors
     expect(thrownBy(() => second.backward())).toMatchObject({
       code: 'ERR_MODIFIED',
-      message:
-        'backward: multiply: a tensor [1] that it needs has changed since the forward pass',
+      message: 'backward: multiply: a tensor [1] that it needs has changed since the forward pass',
     })
     expect([await gradient(w), v.grad]).toEqual([[4], null])
     expect(memory().tensors, 'nothing of the attempt is left').toBe(before)

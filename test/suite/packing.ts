@@ -149,7 +149,9 @@ export function packingSuite(target: Target): void {
     test('what does not fit is refused at the door', () => {
       const device = target.open()
       const x = tensor<3>(new Float32Array(6), [3, 2, 1], { device })
-      expect(() => packPaddedSequence(x, [1, 2])).toThrow('packPaddedSequence: lengths: wanted lengths that do not increase')
+      expect(() => packPaddedSequence(x, [1, 2])).toThrow(
+        'packPaddedSequence: lengths: wanted lengths that do not increase',
+      )
       expect(() => packPaddedSequence(x, [4, 2])).toThrow('lengths[0]: wanted an integer from 0 to 3, got 4')
       expect(() => packPaddedSequence(x, [2, -1])).toThrow('lengths[1]: wanted an integer from 0 to 3')
       expect(() => packPaddedSequence(x, [2])).toThrow('lengths: wanted 2 lengths, got 1')
@@ -157,7 +159,9 @@ export function packingSuite(target: Target): void {
       expect(() => toTimeMajor(some)).toThrow('toTimeMajor: sequence 1: wanted at least one token, got none')
       expect(() => padPackedSequence(some, { totalLength: 1 })).toThrow('totalLength')
       const { data } = some
-      expect(() => fromTimeMajor({ data, batchSizes: [1, 2] })).toThrow('batchSizes: wanted sizes that do not increase')
+      expect(() => fromTimeMajor({ data, batchSizes: [1, 2] })).toThrow(
+        'batchSizes: wanted sizes that do not increase',
+      )
       expect(() => fromTimeMajor({ data, batchSizes: [1] })).toThrow('data: wanted 1 rows')
       expect(() => fromTimeMajor({ data, batchSizes: [2], sortedIndices: [0, 0] })).toThrow('a permutation')
     })
