@@ -5,7 +5,7 @@ import { badArgument } from './errors.js'
 
 /** A shape of known rank: `Shape<2>` is `readonly [number, number]`. */
 export type Shape<R extends number = number> = readonly number[] & Ranks[R]
-// An indexed type rather than a conditional one, so that Tensor<D, 2> is a Tensor<D> for a rank that is a type parameter, too.
+// An indexed type, not a conditional one, so that Tensor<D, 2> is a Tensor<D> even if the rank is a type parameter.
 /** The tuple for each rank; a rank beyond 4 has any length. */
 export interface Ranks {
   [rank: number]: unknown

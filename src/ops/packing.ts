@@ -150,7 +150,8 @@ const timeMajorNames: OptionNames<TimeMajor> = {
  *
  * const x = packSequence([Float32Array.of(1), Float32Array.of(2, 3)], { inputSize: 1 })
  * const { data, batchSizes, sortedIndices } = toTimeMajor(x)
- * console.log(await data.toArray(), batchSizes, sortedIndices) // Float32Array(3) [2, 1, 3] Int32Array(2) [2, 1] Int32Array(2) [1, 0]
+ * console.log(await data.toArray()) // Float32Array(3) [2, 1, 3]
+ * console.log(batchSizes, sortedIndices) // Int32Array(2) [2, 1] Int32Array(2) [1, 0]
  * ```
  */
 export function toTimeMajor(sequence: PackedSequence): TimeMajor {

@@ -192,7 +192,8 @@ export function expand(x: Float, shape: Shape): Float {
  * import { roll, tensor } from 'packed-rnn'
  *
  * const x = tensor([1, 2, 3, 4])
- * console.log(await roll(x, 1, 0).toArray(), await roll(x, -1, 0).toArray()) // Float32Array(4) [4, 1, 2, 3] Float32Array(4) [2, 3, 4, 1]
+ * console.log(await roll(x, 1, 0).toArray()) // Float32Array(4) [4, 1, 2, 3]
+ * console.log(await roll(x, -1, 0).toArray()) // Float32Array(4) [2, 3, 4, 1]
  * ```
  */
 export function roll<R extends number>(
