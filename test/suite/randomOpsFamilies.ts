@@ -113,7 +113,7 @@ export const similarity: Draw = dice => {
   const dim = dice.dim(a.length)
   const terms = lengthAt(a, dim)
   // A difference from a product of the two directions, over the length of the own one.
-  const scale = { value: 1 / 4, gradient: 1 / (4 * Math.sqrt(Math.max(1, terms))) }
+  const scale = { value: 1 / 4, gradient: 1 / Math.sqrt(Math.max(1, terms)) }
   return {
     inputs: { a, b: a },
     options: { dim },

@@ -63,7 +63,7 @@ export const weightNorm: Draw = dice => {
     fill: away,
     terms: { value: terms, gradient: terms },
     // The norm has the scale of its root, and the gradient is a difference of directions over it.
-    scale: { gradient: 1 / (4 * Math.sqrt(terms)) },
+    scale: { gradient: 1 / Math.sqrt(terms) },
   }
 }
 
