@@ -1,5 +1,5 @@
+import { classify } from '../tasks/classify.js'
 import { type Article, readArticles } from '../text/gnad.js'
-import { evaluate } from '../training/evaluate.js'
 import { classificationMetrics } from '../training/metrics.js'
 import { classificationReport } from '../training/report.js'
 import { loadRun, type Run } from '../training/run.js'
@@ -30,7 +30,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const device = openDevice(deviceChoice(values))
   const run = await loadRun(directory, { device })
   const data = encodeArticles(run, await readTest(run, values.test, signal))
-  const { loss, predicted } = await evaluate(run.model, data, { signal })
+  const { loss, predicted } = await classify(run.model, data, { signal })
   const all = { labels: run.labels.classes.map((_, i) => i) }
   process.stdout.write(classificationReport(data.labels, predicted, run.labels.classes, all))
   if (values.json === undefined) return

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { presets } from '../training/presets.js'
+import { presets } from '../models/presets.js'
 import { COMPARISON, compareRuns } from './compare.js'
 import { readTexts, readVectors } from './data.js'
 import { argsOfSeries, newDirectory, openSeries, readSeries } from './directory.js'

@@ -1,8 +1,8 @@
 import { connectivities } from '../explain/connectivity.js'
 import { decidingWords, WORDS } from '../explain/reading.js'
+import { classify } from '../tasks/classify.js'
 import { lines } from '../text/lines.js'
 import { tokenizers } from '../text/tokenize.js'
-import { evaluate } from '../training/evaluate.js'
 import { loadRun, type Run } from '../training/run.js'
 import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
 import { readInput } from './input.js'
@@ -73,7 +73,7 @@ async function printPredictions(
 async function predict(run: Run, documents: Int32Array[], signal: AbortSignal): Promise<Float32Array[]> {
   // The labels play no part in the probabilities.
   const labels = new Int32Array(documents.length)
-  const { probabilities } = await evaluate(run.model, { documents, labels }, { batchSize: BATCH, signal })
+  const { probabilities } = await classify(run.model, { documents, labels }, { batchSize: BATCH, signal })
   const columns = run.labels.classes.length
   return documents.map((_, i) => probabilities.subarray(i * columns, (i + 1) * columns))
 }

@@ -1,22 +1,14 @@
 import { resolve } from 'node:path'
 import * as v from 'valibot'
 import { badFile } from '../errors.js'
+import { type Pooling, poolingName } from '../models/pooling.js'
+import { type Preset, type PresetName, presetName, presets } from '../models/presets.js'
+import { DOCUMENTS_PER_STEP, type Loop, loops, type Mode, modes, rulesOf } from '../tasks/rules.js'
 import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
 import type { Padding, UnknownRows } from '../text/vocabulary.js'
 import { type Checkpoint, loadCheckpoint } from '../training/checkpoint.js'
 import { nonFiniteRules, type OnNonFinite } from '../training/nonFinite.js'
-import { type Preset, type PresetName, presetName, presets } from '../training/presets.js'
-import {
-  DOCUMENTS_PER_STEP,
-  type Loop,
-  loops,
-  type Mode,
-  modes,
-  type Pooling,
-  poolingName,
-  rulesOf,
-} from '../training/rules.js'
 import { tokenizerName } from '../training/run.js'
 import { type DeviceChoice, deviceChoice, deviceOptions, deviceUsage } from './deviceOptions.js'
 import { argsOfSeries, checkFree, readSeries } from './directory.js'
