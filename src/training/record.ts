@@ -37,9 +37,10 @@ export function recordOf(record: Omit<EpochRecord, 'loss' | 'accuracy'>): EpochR
   return { ...record, loss, accuracy }
 }
 
-/** What a file holds of a record. */
-export function lineOf({ loss: _, accuracy: __, ...record }: EpochRecord): object {
-  return record
+/** What a file holds of a record, in the order of its fields: a resumed run writes the same bytes. */
+export function lineOf(record: EpochRecord): object {
+  const { epoch, steps, metrics, gradNorm, learningRate, test, seconds, tokensPerSecond } = record
+  return { epoch, steps, metrics, gradNorm, learningRate, test, seconds, tokensPerSecond }
 }
 
 /** A number of an epoch's record, by name: `loss` of training, or with `of: 'test'` of the test. */
