@@ -178,7 +178,7 @@ export function backpropagate(
 function checkGrad(leaf: Float, grad: Float): void {
   if (grad.disposed || !leaf.requiresGrad || leaf.node !== null) return
   const { shape, device } = leaf
-  checkTensor<'float32', number>('backward', 'grad', grad, { dtype: 'float32', shape, device })
+  checkTensor('backward', 'grad', grad, { dtype: 'float32', shape, device })
 }
 
 function runNode(

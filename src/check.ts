@@ -1,6 +1,4 @@
-import type { Device } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
-import type { DType, Tensor } from './tensor.js'
 
 /**
  * The checks that every op makes of its arguments. An error names the op, the argument, what was wanted and
@@ -10,10 +8,18 @@ import type { DType, Tensor } from './tensor.js'
 /** In a wanted shape: a dimension of any size. */
 export const anySize = -1
 
-interface WantedTensor<D extends DType> {
+/** What the checks read of a tensor: its class is in a file that makes these checks. */
+interface Checked<D extends string = string> {
+  readonly dtype: D
+  readonly shape: readonly number[]
+  readonly device: { readonly name: string }
+  readonly disposed: boolean
+}
+
+interface WantedTensor<D extends string> {
   dtype: D
   shape?: readonly number[]
-  device?: Device
+  device?: Checked['device']
 }
 
 function hasShape(shape: readonly number[], wanted: readonly number[]): boolean {
@@ -25,7 +31,7 @@ function hasShape(shape: readonly number[], wanted: readonly number[]): boolean 
 }
 
 // No `instanceof`: importing the class would load the addon, which checks of numbers don't need.
-function isTensor(value: unknown): value is Tensor {
+function isTensor(value: unknown): value is Checked {
   return typeof value === 'object' && value !== null && 'dtype' in value
 }
 
@@ -33,7 +39,7 @@ function isTensor(value: unknown): value is Tensor {
  * Whether `checkTensor` would accept the value; for hot paths that don't build the argument's name unless it
  * fails.
  */
-export function isTensorOf(value: unknown, wanted: WantedTensor<DType>): boolean {
+export function isTensorOf(value: unknown, wanted: WantedTensor<string>): boolean {
   return (
     isTensor(value) &&
     !value.disposed &&
@@ -43,10 +49,10 @@ export function isTensorOf(value: unknown, wanted: WantedTensor<DType>): boolean
   )
 }
 
-export function checkTensor<D extends DType, R extends number>(
+export function checkTensor<D extends string>(
   op: string,
   name: string,
-  value: Tensor<D, R>,
+  value: Checked<D>,
   wanted: WantedTensor<D>,
 ): void {
   if (isTensorOf(value, wanted)) return
@@ -63,6 +69,11 @@ export function checkTensor<D extends DType, R extends number>(
   if (wanted.device !== undefined && value.device !== wanted.device) {
     throw badArgument(op, name, `a tensor on ${wanted.device.name}`, value.device.name, 'ERR_DEVICE')
   }
+}
+
+/** Checks for a float32 tensor. */
+export function checkFloat(op: string, name: string, x: Checked, device?: Checked['device']): void {
+  checkTensor(op, name, x, { dtype: 'float32', ...(device !== undefined && { device }) })
 }
 
 export function checkInteger(op: string, name: string, value: number, low: number, high = 2 ** 31 - 1): void {

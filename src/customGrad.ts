@@ -1,7 +1,6 @@
 import { backpropagate, type Gradients, isRecorded, noGrad, record } from './autograd.js'
-import { checkFunction, checkList, checkOptions, checkTensor, type OptionNames } from './check.js'
+import { checkFloat, checkFunction, checkList, checkOptions, checkTensor, type OptionNames } from './check.js'
 import { badArgument, PackedRnnError } from './errors.js'
-import { checkFloat } from './ops/dims.js'
 import { outlive, scope } from './scope.js'
 import { type Float, filled, Tensor } from './tensor.js'
 
@@ -80,7 +79,7 @@ export function customGrad<
           }
           made.forEach((gradient: Float | null, i) => {
             if (gradient == null) return
-            checkTensor<'float32', number>(op, `backward: gradients[${i}]`, gradient, shapes[i]!)
+            checkTensor(op, `backward: gradients[${i}]`, gradient, shapes[i]!)
           })
           return made
         })
@@ -204,7 +203,7 @@ export function grad(
     const { shape, device } = output
     const given = gradOutputs?.[i]
     if (given !== undefined) {
-      checkTensor<'float32', number>(op, `gradOutputs[${i}]`, given, { dtype: 'float32', shape, device })
+      checkTensor(op, `gradOutputs[${i}]`, given, { dtype: 'float32', shape, device })
     } else if (output.size !== 1) {
       throw badArgument(
         op,

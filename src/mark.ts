@@ -1,7 +1,12 @@
 import { checkInstance } from './check.js'
-import type { Device } from './device.js'
 import { badArgument } from './errors.js'
-import { fromNative, type NativeMark, native } from './native.js'
+import { fromNative, type NativeDevice, type NativeMark, native } from './native.js'
+
+/** What a mark reads of a device, whose class makes marks. */
+interface Marked {
+  readonly name: string
+  readonly queue: NativeDevice
+}
 
 /**
  * A point in the order of a device's ops, made by `device.mark()`. On a GPU it is an event in its stream.
@@ -19,11 +24,11 @@ import { fromNative, type NativeMark, native } from './native.js'
  * ```
  */
 export class Mark {
-  readonly #device: Device
+  readonly #device: Marked
   readonly #native: NativeMark
 
   /** @internal Use `device.mark()`. */
-  constructor(device: Device) {
+  constructor(device: Marked) {
     this.#device = device
     this.#native = native.mark(device.queue)
   }

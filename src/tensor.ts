@@ -192,7 +192,7 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     }
     const { shape, device } = this
     if (gradient !== undefined) {
-      checkTensor<'float32', number>('backward', 'gradient', gradient, { dtype: 'float32', shape, device })
+      checkTensor('backward', 'gradient', gradient, { dtype: 'float32', shape, device })
     } else if (this.size !== 1) {
       const wanted = `a tensor of shape [${shape.join(', ')}]`
       throw badArgument('backward', 'gradient', wanted, gradient, 'ERR_SHAPE')

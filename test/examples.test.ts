@@ -70,6 +70,23 @@ const printed: Record<string, (output: string) => void> = {
     expect(found[0]).toBeGreaterThan(1.5)
     expect(found[3]).toBeLessThan(0.1)
   },
+  'character-task.ts': output => {
+    const found = [...output.matchAll(/^epoch (\d+) {2}perplexity (\d+\.\d{4})$/gm)]
+    expect(found.map(([, epoch]) => epoch)).toEqual(['3', '6', '9', '12'])
+    const [first, , , last] = found.map(([, , perplexity]) => Number(perplexity))
+    // Of twelve characters; a line of the text comes again and again.
+    expect(first).toBeLessThan(15)
+    expect(last).toBeLessThan(1.2)
+    const [, next] = /^next: ([a-z .]{12})$/m.exec(output) ?? []
+    expect(next).toContain('he cat')
+  },
+  'resuming.ts': output => {
+    expect(output).toMatch(/^goes on in epoch 3, after step 5\nepoch 1 {2}loss 0\.\d{4}\n/)
+    const found = losses(output)
+    expect(found).toHaveLength(4)
+    expect(found[3]).toBeLessThan(0.5 * found[0]!)
+    expect(output).toMatch(/\nsame bits: true\n$/)
+  },
   'character-model.ts': output => {
     const found = losses(output)
     expect(found).toHaveLength(5)

@@ -4,41 +4,43 @@ import type { Finding } from '../bench/device/records.js'
 import { FILES, runOnDevice } from '../bench/device/run.js'
 import { epochSummaries, faults, figure, pointTable, whatRan } from '../bench/device/summary.js'
 import { DOCUMENTS } from '../bench/device/workload.js'
-import { type DeviceValues, deviceChoice } from './deviceOptions.js'
-import { Failure, integerOption, noPositionals, numberOption, parse } from './options.js'
+import { deviceChoice, deviceOptions } from './deviceOptions.js'
+import { Failure, integerOption, noPositionals, numberOption, parse, textOption, usageOf } from './options.js'
 import { aligned } from './table.js'
 
 const SECONDS = 330
 const OUT = 'packed-rnn-bench'
+
+const table = {
+  device: textOption('NAME', 'cpu, cuda or cuda:N'),
+  precision: {
+    ...deviceOptions.precision,
+    help: "of products of matrices: tf32, float32 or bfloat16; default the device's",
+  },
+  seconds: numberOption(`for all of it, default ${SECONDS}; what there is no time for is left out`, 1),
+  documents: integerOption(
+    `of an epoch, default ${DOCUMENTS}, as 10kGNAD's train.csv has; random words of the same lengths`,
+    1,
+  ),
+  out: textOption('DIR', `folder for ${Object.values(FILES).join(', ')}; default ${OUT}`),
+} as const
 
 export const deviceBenchUsage = `\
 With --device it measures that device instead: microseconds of a layer-step and epochs of the presets, beside PyTorch where python3 (or
 PYTHON) has it. Results are compared with a float64 reference, with the CPU and with PyTorch before they are timed. What was found is written as
 it goes, so a run that is cut off loses nothing.
 
-  --device NAME    cpu, cuda or cuda:N
-  --precision NAME of products of matrices: tf32, float32 or bfloat16; default the device's
-  --seconds N      for all of it, default ${SECONDS}; what there is no time for is left out
-  --documents N    of an epoch, default ${DOCUMENTS}, as 10kGNAD's train.csv has; random words of the same lengths
-  --out DIR        folder for ${Object.values(FILES).join(', ')}; default ${OUT}`
+${usageOf(table)}`
 
 export async function benchDevice(args: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parse(args, {
-    device: { type: 'string' },
-    precision: { type: 'string' },
-    seconds: { type: 'string' },
-    documents: { type: 'string' },
-    out: { type: 'string' },
-  })
+  const { values, positionals } = parse(args, table)
   noPositionals(positionals)
-  const { kind, options } = deviceChoice(values satisfies DeviceValues)
+  const { kind, options } = deviceChoice(values)
   const device = kind!
   const precision = options.precision ?? null
-  const documents = integerOption('documents', values.documents, DOCUMENTS, 1)
-  const out = values.out ?? OUT
+  const { documents = DOCUMENTS, out = OUT, seconds = SECONDS } = values
   const findings = await runOnDevice({
-    ...{ out, device, precision, signal },
-    seconds: numberOption('seconds', values.seconds, SECONDS, 1),
+    ...{ out, device, precision, signal, seconds },
     log: line => process.stderr.write(`${line}\n`),
     parts: found => {
       const {

@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { addonFile, addonPlaces, glibcVersion } from '../addon.js'
 import type { CpuListing, CudaListing } from '../device.js'
-import { describe, noPositionals, parse } from './options.js'
+import { describe, noPositionals, parse, switchOption, usageOf } from './options.js'
+
+const table = { json: switchOption('as JSON') } as const
 
 export const usage = `packed-rnn doctor [--json]
 
@@ -10,7 +12,7 @@ Shows what packed-rnn runs on here: versions, the native addon, instruction sets
 something does not work, why. Where the CPU has bfloat16, measures for about a second whether it is faster
 than float32. Exits with 1 where the addon does not load.
 
-  --json  as JSON`
+${usageOf(table)}`
 
 /** What this machine offers; a reason says in one sentence why something does not work. */
 interface Findings {
@@ -38,7 +40,7 @@ interface Attempt {
 }
 
 export async function execute(args: string[]): Promise<void> {
-  const { values, positionals } = parse(args, { json: { type: 'boolean', default: false } })
+  const { values, positionals } = parse(args, table)
   noPositionals(positionals)
   const findings = await examine()
   process.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : render(findings))

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
-import { presets } from '../training/presets.js'
+import { presets } from '../models/presets.js'
 import { COMPARISON, compareRuns } from './compare.js'
 import { readTexts, readVectors } from './data.js'
 import { argsOfSeries, newDirectory, openSeries, readSeries } from './directory.js'
-import { noPositionals, parse } from './options.js'
+import { noPositionals, parse, usageOf } from './options.js'
+import { experimentsTable } from './runOptions.js'
 import { trainSeries } from './series.js'
-import { argsOf, articleSource, readCommandLine, runOptions, runUsage } from './trainOptions.js'
+import { argsOf, articleSource, readCommandLine } from './trainOptions.js'
 import { contextOf } from './trainRun.js'
 
 export const usage = `packed-rnn experiments [--train FILE --test FILE] [--vectors FILE] [OPTION …]
@@ -14,29 +15,23 @@ Trains the four presets of the course notebook, one after the other, with its se
 compare prints of them. Given again with the same options it goes on where it was stopped: a preset that
 is over is not trained again.
 
-  --mode NAME        notebook (default): every quirk of the course notebook; or fixed
-${runUsage}
-  --out DIR          where to write, a folder for each preset and compare.html; default
-                     runs/experiments, date and time
-  --resume DIR       goes on in DIR, with its options`
+${usageOf(experimentsTable)}`
 
 function parseExperiments(args: string[]) {
-  const { values, positionals } = parse(args, {
-    ...runOptions,
-    out: { type: 'string' },
-    resume: { type: 'string' },
-  })
+  const { values, given, positionals } = parse(args, experimentsTable)
   noPositionals(positionals)
-  return values
+  return { values, given }
 }
 
 export async function execute(commandLine: string[], signal: AbortSignal): Promise<void> {
-  const { resume, out, ...given } = parseExperiments(commandLine)
+  const { values: said, given: all } = parseExperiments(commandLine)
+  const { resume, out } = said
+  const { resume: _, out: __, ...given } = all
   const args =
     resume === undefined
       ? argsOf({ ...given, mode: given.mode ?? 'notebook' })
       : argsOfSeries(resume, await readSeries(resume), 'experiments', { ...given, ...(out && { out }) })
-  const values = parseExperiments(args)
+  const { values } = parseExperiments(args)
   // The presets agree in all that is read here.
   const { options } = await readCommandLine(args)
   const context = contextOf(options, signal)

@@ -3,36 +3,42 @@ import { type ArticleStatistics, inspectArticles, type TokenStatistics } from '.
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
 import { writeJson } from './jsonFile.js'
-import { choiceOption, integerOption, noPositionals, parse, UsageError } from './options.js'
+import {
+  choiceOption,
+  fileOption,
+  integerOption,
+  noPositionals,
+  parse,
+  UsageError,
+  usageOf,
+} from './options.js'
 import { aligned } from './table.js'
-import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
+import { type VectorFile, vectorFile, vectorOptions } from './vectors.js'
+
+const table = {
+  train: fileOption("articles in 10kGNAD's format, plain or .gz"),
+  dialect: choiceOption('csv (default), or notebook: lines cut at their first ;, quotes left as they are', [
+    'csv',
+    'notebook',
+  ]),
+  ...vectorOptions,
+  long: integerOption('an article is long above N tokens between white space; default 100', 0),
+  nth: integerOption('which long article to show, from 0; default 13', 0),
+  json: fileOption('where to write the figures'),
+} as const
 
 export const usage = `packed-rnn inspect --train FILE [--vectors FILE] [OPTION …]
 
-Tells what articles hold, which of their words have a vector, and what padding them would cost.
+Shows what articles hold, which of their words have a vector, and what padding them would cost.
 
-  --train FILE       articles in 10kGNAD's format, plain or .gz
-  --dialect NAME     csv (default), or notebook: lines cut at their first ;, quotes left as they are
-${vectorUsage}
-  --long N           an article is long above N tokens between white space; default 100
-  --nth N            which long article to show, from 0; default 13
-  --json FILE        where to write the figures`
+${usageOf(table)}`
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parse(args, {
-    train: { type: 'string' },
-    dialect: { type: 'string' },
-    ...vectorOptions,
-    long: { type: 'string' },
-    nth: { type: 'string' },
-    json: { type: 'string' },
-  })
+  const { values, positionals } = parse(args, table)
   noPositionals(positionals)
   if (values.train === undefined) throw new UsageError('wanted --train FILE')
-  const dialect = choiceOption('dialect', values.dialect, ['csv', 'notebook'])
+  const { dialect = 'csv', long = 100, nth = 13 } = values
   const vectors = vectorFile(values)
-  const long = integerOption('long', values.long, 100, 0)
-  const nth = integerOption('nth', values.nth, 13, 0)
 
   const articles = await readArticles(values.train, { dialect, signal })
   const known = vectors === undefined ? {} : { known: await knownWords(articles, vectors, signal) }

@@ -3,9 +3,20 @@ import { POSITIONS, type Reading, readerOf, readingOf } from '../explain/reading
 import { writeWhole } from '../files/write.js'
 import { readArticles } from '../text/gnad.js'
 import { loadRun } from '../training/run.js'
-import { deviceChoice, deviceOptions, deviceUsage, openDevice } from './deviceOptions.js'
+import { deviceChoice, deviceOptions, openDevice } from './deviceOptions.js'
 import { readInput } from './input.js'
-import { integerOption, optionalInteger, parse, UsageError } from './options.js'
+import { entry, fileOption, integerOption, parse, UsageError, usageOf } from './options.js'
+
+const table = {
+  out: { ...fileOption('the file to write, in HTML'), value: 'PAGE' },
+  article: integerOption("FILE holds articles in 10kGNAD's format, and the text is the Nth, from 0", 0),
+  tokens: integerOption(
+    `the first N tokens can be pointed at, default ${POSITIONS}; after them there is the prediction at\n` +
+      'the end alone. Time and size grow with the square of N',
+    1,
+  ),
+  ...deviceOptions,
+} as const
 
 export const usage = `packed-rnn memorisation RUN [RUN …] FILE --out PAGE [OPTION …]
 
@@ -13,30 +24,20 @@ Writes a page that shows what a model's predictions depend on: one file, to be o
 Pointing at a token of the text shows the category after it and colours the tokens that decided it.
 Several models stand side by side.
 
-  RUN                a directory that train --out wrote
-  FILE               the text, plain or .gz; - is standard input
-  --out PAGE         the file to write, in HTML
-  --article N        FILE holds articles in 10kGNAD's format, and the text is the Nth, from 0
-  --tokens N         the first N tokens can be pointed at, default ${POSITIONS}; after them there is the prediction at
-                     the end alone. Time and size grow with the square of N
-${deviceUsage}`
+${entry('RUN', 'a directory that train wrote')}
+${entry('FILE', 'the text, plain or .gz; - is standard input')}
+${usageOf(table)}`
 
 /** At more, a page takes 8 MB and minutes. */
 const MOST_TOKENS = 4000
 
 export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parse(args, {
-    ...deviceOptions,
-    out: { type: 'string' },
-    article: { type: 'string' },
-    tokens: { type: 'string' },
-  })
+  const { values, positionals } = parse(args, table)
   const file = positionals.at(-1)
   const directories = positionals.slice(0, -1)
   if (file === undefined || directories.length === 0) throw new UsageError('wanted a run and a file')
   if (values.out === undefined) throw new UsageError('wanted --out PAGE')
-  const article = optionalInteger('article', values.article, 0)
-  const positions = integerOption('tokens', values.tokens, POSITIONS, 1)
+  const { article, tokens: positions = POSITIONS } = values
   if (positions > MOST_TOKENS)
     throw new UsageError(`--tokens: wanted at most ${MOST_TOKENS}, got ${positions}`)
   const device = openDevice(deviceChoice(values))
@@ -45,7 +46,12 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const readings: Reading[] = []
   for (const directory of directories) {
     const run = await loadRun(directory, { device })
-    readings.push(await readingOf(readerOf(`${directory}, ${run.preset}`, run), text, { positions, signal }))
+    readings.push(
+      await readingOf(readerOf(`${directory}, ${run.preset ?? 'other layers'}`, run), text, {
+        positions,
+        signal,
+      }),
+    )
     run.model.dispose()
   }
   await writeWhole(values.out, Buffer.from(await memorisationPage(readings)))

@@ -1,72 +1,37 @@
 import { resolve } from 'node:path'
 import * as v from 'valibot'
 import { badFile } from '../errors.js'
+import type { Pooling } from '../models/pooling.js'
+import { type Preset, type PresetName, presets } from '../models/presets.js'
+import { DOCUMENTS_PER_STEP, type Loop, type Mode, rulesOf } from '../tasks/rules.js'
 import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
 import type { Padding, UnknownRows } from '../text/vocabulary.js'
 import { type Checkpoint, loadCheckpoint } from '../training/checkpoint.js'
-import { nonFiniteRules, type OnNonFinite } from '../training/nonFinite.js'
-import { type Preset, type PresetName, presetName, presets } from '../training/presets.js'
-import {
-  DOCUMENTS_PER_STEP,
-  type Loop,
-  loops,
-  type Mode,
-  modes,
-  type Pooling,
-  poolingName,
-  rulesOf,
-} from '../training/rules.js'
-import { tokenizerName } from '../training/run.js'
-import { type DeviceChoice, deviceChoice, deviceOptions, deviceUsage } from './deviceOptions.js'
+import type { OnNonFinite } from '../training/nonFinite.js'
+import { type DeviceChoice, deviceChoice } from './deviceOptions.js'
 import { argsOfSeries, checkFree, readSeries } from './directory.js'
-import { choiceOption, integerOption, noPositionals, optionalInteger, parse, UsageError } from './options.js'
-import { type VectorFile, vectorFile, vectorOptions, vectorUsage } from './vectors.js'
+import {
+  checkNeeds,
+  type Given,
+  noPositionals,
+  type OptionTable,
+  parse,
+  UsageError,
+  usageOf,
+  type ValuesOf,
+} from './options.js'
+import { trainTable } from './runOptions.js'
+import { type VectorFile, vectorFile } from './vectors.js'
 
-/** The part of a usage that is about any run. */
-export const runUsage = `\
-  --train, --test    articles in 10kGNAD's format, plain or .gz; without them, invented ones
-  --dialect NAME     csv (default), or notebook: lines cut at their first ;, quotes left as they are
-  --tokenizer NAME   whitespace (default), or words: letters and digits apart from punctuation
-${vectorUsage}
-  --unk NAME         words without a vector get uniform random numbers (default), zero, or the mean
-  --padding NAME     shared (default): row 0 of the embedding is padding and unknown words, as in the
-                     notebook; own: row 1 is kept for padding
-  --pooling NAME     final (default), notebook-last (the notebook mode's), max, mean, or concat
-  --epochs N         default the preset's ${presets['lstm64-adam'].epochs}; on invented articles 10
-  --batch-size N     default the preset's ${presets['lstm64-adam'].batchSize}; on invented articles, and by document, 64
-  --max-tokens N     ends a batch also where its next article would bring it above N tokens
-  --drop-last        leaves out the articles that do not fill a last batch
-  --evaluate-every N tests the model after every N epochs; default 1; 0: only at the end
-${deviceUsage}
-  --seed N           of initial values, order and dropout; default 1
-  --on-non-finite NAME
-                     where a loss or a gradient is NaN or infinite: throw (default) ends the run, skip leaves
-                     out the step, ignore goes on
-  --checkpoint N     writes a checkpoint after every N steps, too
-  --progress NAME    bar (default), or notebook: the lines that the notebook prints
-  --quiet            no progress`
-
-export const usage = `packed-rnn train [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
-packed-rnn train --format omp --category NAME --train FILE [--fold K] [--vectors FILE] [OPTION …]
+export const usage = `packed-rnn train [--task NAME] [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
+packed-rnn train --format omp --category NAME --train FILE [--fold N] [--vectors FILE] [OPTION …]
 
 Trains a classifier of news articles and prints its report on the test articles. Without word vectors
 its embedding starts random and is trained. The second form predicts whether a category applies to a post:
 it trains once for each fold of the file, tests on that fold, and prints F1 of all folds.
 
-  --preset NAME      ${Object.keys(presets).join(', ')}; default lstm64-adam
-  --format NAME      gnad (default), or omp: labelled posts of the One Million Posts Corpus,
-                     category,value,fold,headline,body, plain or .gz
-  --category NAME    of the posts: PersonalStories, PossiblyFeedback, …
-  --fold K           the fold to test on; without, one after the other, each into a directory of its own
-  --loop NAME        batched (default), or document: a step every 64 articles
-  --mode NAME        fixed (default), or notebook: every quirk of the course notebook
-${runUsage}
-  --out DIR          where to write the model, its reports, metrics.jsonl, and a checkpoint after each epoch
-                     and when interrupted; default runs/ and preset, date and time
-  --resume DIR       goes on from DIR's checkpoint, with its options; those given beside it replace them, and
-                     --device its precision and threads too
-  --json FILE        where to write the figures`
+${usageOf(trainTable)}`
 
 /** What the invented articles are trained with unless told otherwise. */
 const INVENTED = { epochs: 10, batchSize: 64 }
@@ -113,56 +78,20 @@ export interface TrainOptions {
   quiet: boolean
 }
 
-/** The options of any run, for `parse`. */
-export const runOptions = {
-  train: { type: 'string' },
-  test: { type: 'string' },
-  dialect: { type: 'string' },
-  tokenizer: { type: 'string' },
-  ...vectorOptions,
-  unk: { type: 'string' },
-  padding: { type: 'string' },
-  mode: { type: 'string' },
-  pooling: { type: 'string' },
-  epochs: { type: 'string' },
-  'batch-size': { type: 'string' },
-  'max-tokens': { type: 'string' },
-  'drop-last': { type: 'boolean' },
-  'evaluate-every': { type: 'string' },
-  ...deviceOptions,
-  seed: { type: 'string' },
-  'on-non-finite': { type: 'string' },
-  checkpoint: { type: 'string' },
-  progress: { type: 'string' },
-  quiet: { type: 'boolean' },
-} as const
+type Values = Omit<ValuesOf<typeof trainTable>, 'resume' | 'task'>
 
-function parseTrain(args: string[]) {
-  const { values, positionals } = parse(args, {
-    preset: { type: 'string' },
-    format: { type: 'string' },
-    category: { type: 'string' },
-    fold: { type: 'string' },
-    loop: { type: 'string' },
-    ...runOptions,
-    out: { type: 'string' },
-    resume: { type: 'string' },
-    json: { type: 'string' },
-  })
+function parseTrain(args: string[], partial?: 'partial') {
+  const { values, given, positionals } = parse(args, trainTable, partial)
   noPositionals(positionals)
-  return values
+  return { values, given }
 }
 
-/** A command line as it was given, without `--resume`. */
-type Values = Omit<ReturnType<typeof parseTrain>, 'resume'>
-
-const FILES = ['train', 'test', 'vectors', 'json']
-
 /** The same command line for any folder that it is run from, without where it writes. */
-export function argsOf({ out: _, ...values }: Record<string, string | boolean | undefined>): string[] {
-  return Object.entries(values).flatMap(([name, value]) => {
+export function argsOf({ out: _, ...given }: Given): string[] {
+  const table: OptionTable = trainTable
+  return Object.entries(given).flatMap(([name, value]) => {
     if (typeof value === 'boolean') return value ? [`--${name}`] : []
-    return value === undefined ? [] : [`--${name}`, FILES.includes(name) ? resolve(value) : value]
+    return value === undefined ? [] : [`--${name}`, table[name]?.isFile ? resolve(value) : value]
   })
 }
 
@@ -190,25 +119,28 @@ export interface Command {
  * checkpoint that is none.
  */
 export async function readCommandLine(args: string[]): Promise<Command> {
-  const { resume, ...values } = parseTrain(args)
+  const { values, given } = parseTrain(args, 'partial')
+  const { resume } = values
   if (resume === undefined) {
+    checkNeeds(given, trainTable)
     const options = trainOptions(values)
     if (values.out !== undefined && !isSeries(options)) checkFree(values.out)
-    return { options, args: argsOf(values), from: null }
+    return { options, args: argsOf(given), from: null }
   }
+  const { resume: _, ...others } = given
   const series = await readSeries(resume)
   if (series !== null) {
-    const stored = argsOfSeries(resume, series, 'train', values)
-    return { options: trainOptions({ ...parseTrain(stored), out: resume }), args: stored, from: null }
+    const stored = argsOfSeries(resume, series, 'train', others)
+    return { options: trainOptions({ ...parseTrain(stored).values, out: resume }), args: stored, from: null }
   }
   const { state, about, passedOver } = await loadCheckpoint(resume)
   if (!v.is(aboutSchema, about)) throw badFile(resume, null, 'a checkpoint of this command', 'another')
-  const earlier = parseTrain(about.args)
+  const earlier = parseTrain(about.args).given
   const elsewhere = { ...earlier, device: undefined, precision: undefined, threads: undefined }
   const kept = argsOf(values.device === undefined ? earlier : elsewhere)
   // Of an option that comes twice the last one counts.
-  const { resume: _, ...all } = parseTrain([...kept, ...args, '--out', resume])
-  return { options: trainOptions(all), args: argsOf(all), from: { state, about, passedOver } }
+  const all = parseTrain([...kept, ...argsOf(others), '--out', resume])
+  return { options: trainOptions(all.values), args: argsOf(all.given), from: { state, about, passedOver } }
 }
 
 /** Whether a command line is for several runs. */
@@ -218,49 +150,38 @@ function isSeries({ source }: TrainOptions): boolean {
 
 /** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
 function trainOptions(values: Values): TrainOptions {
-  const name = presetName(values.preset ?? 'lstm64-adam')
+  const { preset: name = 'lstm64-adam', loop = 'batched', mode = 'fixed' } = values
   const source = sourceOf(values)
-  const vectors = vectorFile(values)
-  if (vectors === undefined && values.unk !== undefined) throw new UsageError('--unk: wanted --vectors too')
   const defaults = source.format === 'invented' ? INVENTED : presets[name]
-  const loop = choiceOption('loop', values.loop, loops)
-  const mode = choiceOption('mode', values.mode, modes)
+  const batchSize = loop === 'document' ? DOCUMENTS_PER_STEP : defaults.batchSize
   return {
     name,
     preset: {
       ...presets[name],
-      epochs: integerOption('epochs', values.epochs, defaults.epochs, 1),
-      batchSize: integerOption(
-        'batch-size',
-        values['batch-size'],
-        loop === 'document' ? DOCUMENTS_PER_STEP : defaults.batchSize,
-        1,
-      ),
+      epochs: values.epochs ?? defaults.epochs,
+      batchSize: values['batch-size'] ?? batchSize,
     },
     source,
-    dialect: choiceOption('dialect', values.dialect ?? (mode === 'notebook' ? mode : undefined), [
-      'csv',
-      'notebook',
-    ]),
-    tokenizer: tokenizerName(values.tokenizer ?? 'whitespace'),
-    vectors,
-    unk: choiceOption('unk', values.unk, ['uniform', 'zero', 'mean']),
-    padding: choiceOption('padding', values.padding, ['shared', 'own']),
+    dialect: values.dialect ?? (mode === 'notebook' ? mode : 'csv'),
+    tokenizer: values.tokenizer ?? 'whitespace',
+    vectors: vectorFile(values),
+    unk: values.unk ?? 'uniform',
+    padding: values.padding ?? 'shared',
     loop,
     mode,
-    pooling: values.pooling === undefined ? rulesOf(loop, mode).pooling : poolingName(values.pooling),
+    pooling: values.pooling ?? rulesOf(loop, mode).pooling,
     batches: {
-      maxTokens: optionalInteger('max-tokens', values['max-tokens'], 1) ?? Number.POSITIVE_INFINITY,
+      maxTokens: values['max-tokens'] ?? Number.POSITIVE_INFINITY,
       dropLast: values['drop-last'] ?? false,
     },
-    evaluateEvery: integerOption('evaluate-every', values['evaluate-every'], 1, 0),
+    evaluateEvery: values['evaluate-every'] ?? 1,
     device: deviceChoice(values),
-    onNonFinite: choiceOption('on-non-finite', values['on-non-finite'], nonFiniteRules),
-    seed: integerOption('seed', values.seed, 1, 0),
+    onNonFinite: values['on-non-finite'] ?? 'throw',
+    seed: values.seed ?? 1,
     out: values.out,
-    checkpoint: optionalInteger('checkpoint', values.checkpoint, 1),
+    checkpoint: values.checkpoint,
     json: values.json,
-    progress: choiceOption('progress', values.progress, ['bar', 'notebook']),
+    progress: values.progress ?? 'bar',
     quiet: values.quiet ?? false,
   }
 }
@@ -278,8 +199,8 @@ export function articleSource({
   throw new UsageError('wanted both --train and --test, or neither')
 }
 
-function sourceOf({ format, train, test, dialect, category, fold, json }: Values): Source {
-  if (choiceOption('format', format, ['gnad', 'omp']) === 'gnad') {
+function sourceOf({ format = 'gnad', train, test, dialect, category, fold, json }: Values): Source {
+  if (format === 'gnad') {
     if (category !== undefined) throw new UsageError('--category: wanted --format omp too')
     if (fold !== undefined) throw new UsageError('--fold: wanted --format omp too')
     return articleSource({ train, test })
@@ -290,5 +211,5 @@ function sourceOf({ format, train, test, dialect, category, fold, json }: Values
   if (fold === undefined && json !== undefined) throw new UsageError('--json: wanted --fold too')
   if (test !== undefined) throw new UsageError('--test: wanted none with --format omp, a fold is tested on')
   if (dialect !== undefined) throw new UsageError('--dialect: wanted none with --format omp')
-  return { format: 'omp', train, category, fold: optionalInteger('fold', fold, 1) }
+  return { format: 'omp', train, category, fold }
 }

@@ -2,23 +2,26 @@ import { join } from 'node:path'
 import { machineFacts } from '../bench/machine.js'
 import type { Device } from '../device.js'
 import { writeWhole } from '../files/write.js'
+import { Classifier } from '../models/classifier.js'
 import { Generator } from '../random.js'
 import { writeReport } from '../reports/report.js'
+import { documentLoader } from '../tasks/classification.js'
+import { classify, surestMistakes } from '../tasks/classify.js'
+import { notebookTraining } from '../tasks/notebook.js'
+import { rulesOf } from '../tasks/rules.js'
 import type { LabelledDocuments } from '../text/batches.js'
 import { LabelEncoder } from '../text/labels.js'
 import { tokenizers } from '../text/tokenize.js'
 import { embeddingTable, Vocabulary } from '../text/vocabulary.js'
-import { Classifier } from '../training/classifier.js'
-import { evaluate, surestMistakes } from '../training/evaluate.js'
 import { notebookPrinter } from '../training/notebookProgress.js'
 import { progressPrinter } from '../training/progress.js'
 import type { EpochRecord, RunResults } from '../training/record.js'
 import { writeResults } from '../training/records.js'
 import { classificationReport } from '../training/report.js'
-import { rulesOf } from '../training/rules.js'
 import { saveRun } from '../training/run.js'
 import { RunLog } from '../training/runLog.js'
 import { Trainer } from '../training/trainer.js'
+import type { TrainingEvent } from '../training/trainerOptions.js'
 import { type Corpus, encodeArticles } from './data.js'
 import { openDevice } from './deviceOptions.js'
 import { newDirectory } from './directory.js'
@@ -29,6 +32,9 @@ import type { About, Command, TrainOptions } from './trainOptions.js'
 const REPORT = 'report.txt'
 
 const EMBEDDING_DIM = 300
+
+/** Test documents that go through the model at once. */
+const TEST_BATCH = 32
 
 /** Words of a vocabulary from fewer documents than this are unknown ones, so that the row of these learns something. */
 const MIN_COUNT = 2
@@ -95,8 +101,9 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
   )
 
   const rules = rulesOf(options.loop, options.mode)
-  const trainer = new Trainer(model, { ...preset, rules, onNonFinite: options.onNonFinite })
-  using _optimizer = trainer.optimizer
+  const { test: measured, ...how } = notebookTraining(model, preset, rules)
+  const trainer = new Trainer({ model, ...how, onNonFinite: options.onNonFinite })
+  using _optimizer = how.optimizer
   if (from !== null) {
     const { state, about, passedOver } = from
     trainer.restore(state)
@@ -113,8 +120,20 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
   const log = new RunLog(directory, trainer, about)
   await log.begin()
   try {
-    await runEpochs(trainer, log, { training, test }, options, signal)
-    const evaluation = await evaluate(model, test, { signal, dropout: rules.dropsInEvaluation })
+    const { batches, evaluateEvery } = options
+    const loader = documentLoader(training, {
+      ...batches,
+      ...{ batchSize: preset.batchSize, shuffle: rules.shuffles, seed },
+    })
+    const tests = documentLoader(test, { batchSize: TEST_BATCH })
+    const every = { test: { loader: tests, every: evaluateEvery, task: measured } }
+    const events = trainer.fit(loader, {
+      ...(evaluateEvery > 0 && every),
+      epochs: preset.epochs,
+      signal,
+    })
+    await follow(events, log, options)
+    const evaluation = await classify(model, test, { signal, dropout: rules.dropsInEvaluation })
     const { classes } = labels
     const results: RunResults = {
       format: 'packed-rnn results 1',
@@ -146,33 +165,26 @@ export async function trainRun(corpus: Corpus, command: Command, context: Contex
   }
 }
 
-async function runEpochs(
-  trainer: Trainer,
+/** Shows the events of a run, and keeps its log. */
+async function follow(
+  events: AsyncIterable<TrainingEvent>,
   log: RunLog,
-  data: { training: LabelledDocuments; test: LabelledDocuments },
-  options: TrainOptions,
-  signal: AbortSignal,
+  { progress: style, quiet, loop, checkpoint }: TrainOptions,
 ): Promise<void> {
-  const { preset, seed, batches, progress: style, quiet, loop, mode, checkpoint, evaluateEvery } = options
   const stream = process.stderr
   const form = loop === 'document' ? 'iteration' : 'epoch'
   const printer =
     style === 'notebook' && !quiet ? notebookPrinter({ stream, form }) : progressPrinter({ stream, quiet })
-  const fit = {
-    ...batches,
-    ...(rulesOf(loop, mode).shuffles ? { shuffleSeed: seed } : {}),
-    ...(evaluateEvery > 0 ? { test: { data: data.test, every: evaluateEvery } } : {}),
-    epochs: preset.epochs,
-    signal,
-  }
   try {
-    for await (const progress of trainer.fit(data.training, fit)) {
-      printer.update(progress)
-      if (progress.skipped !== null) stream.write(`packed-rnn: ${progress.skipped}; the step is left out\n`)
-      if (log.due || (checkpoint !== undefined && progress.step % checkpoint === 0)) await log.save()
+    for await (const event of events) {
+      const isStep = event.event === 'step'
+      if (isStep) printer.update(event)
+      if (isStep && event.skipped !== null) {
+        stream.write(`packed-rnn: ${event.skipped}; the step is left out\n`)
+      }
+      const asked = isStep && checkpoint !== undefined && event.step % checkpoint === 0
+      if (log.due || asked) await log.save()
     }
-    // Where only the test of the last epoch was missing.
-    if (log.due) await log.save()
   } finally {
     printer.stop()
   }

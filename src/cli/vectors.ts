@@ -1,17 +1,11 @@
-import { optionalInteger, UsageError } from './options.js'
+import { fileOption, integerOption, switchOption, type ValuesOf } from './options.js'
 
-/** The options about a file of word vectors, for `parse`. */
+/** The options about a file of word vectors. */
 export const vectorOptions = {
-  vectors: { type: 'string' },
-  limit: { type: 'string' },
-  'no-header': { type: 'boolean' },
+  vectors: fileOption("word vectors in fastText's text or word2vec's binary format, plain or .gz"),
+  limit: integerOption('the first N rows of the vectors only', 1, { needs: 'vectors' }),
+  'no-header': switchOption("the vectors begin with their first row, as GloVe's do", { needs: 'vectors' }),
 } as const
-
-/** Their part of a command's usage. */
-export const vectorUsage = `\
-  --vectors FILE     word vectors in fastText's text or word2vec's binary format, plain or .gz
-  --limit N          the first N rows of the vectors only
-  --no-header        the vectors begin with their first row, as GloVe's do`
 
 export interface VectorFile {
   file: string
@@ -20,21 +14,8 @@ export interface VectorFile {
   noHeader: boolean
 }
 
-/** The file of word vectors, undefined where none is given. @throws UsageError for an option that would want one. */
-export function vectorFile(values: {
-  vectors?: string | undefined
-  limit?: string | undefined
-  'no-header'?: boolean | undefined
-}): VectorFile | undefined {
-  const { vectors: file, limit, 'no-header': noHeader } = values
-  if (file === undefined) {
-    if (limit !== undefined) throw new UsageError('--limit: wanted --vectors too')
-    if (noHeader !== undefined) throw new UsageError('--no-header: wanted --vectors too')
-    return undefined
-  }
-  return {
-    file,
-    limit: optionalInteger('limit', limit, 1) ?? Number.POSITIVE_INFINITY,
-    noHeader: noHeader ?? false,
-  }
+/** The file of word vectors, undefined where none is given. */
+export function vectorFile(values: ValuesOf<typeof vectorOptions>): VectorFile | undefined {
+  const { vectors: file, limit = Number.POSITIVE_INFINITY, 'no-header': noHeader = false } = values
+  return file === undefined ? undefined : { file, limit, noHeader }
 }

@@ -1,5 +1,4 @@
-import { checkInstance, checkNumber, checkOptions, checkTensor } from '../check.js'
-import { checkFloat } from '../ops/dims.js'
+import { checkFloat, checkInstance, checkNumber, checkOptions, checkTensor } from '../check.js'
 import { dropout, dropoutForward } from '../ops/dropout.js'
 import { mul } from '../ops/elementwise.js'
 import { checkPacked, withRows } from '../ops/rows.js'
@@ -78,7 +77,7 @@ export class Dropout extends Dropping {
       return withRows('nn.Dropout', x, rows => new PackedSequence(dropout(rows, this.p, place), sequences))
     }
     if (this.active) return dropout<number>(x, this.p, this.masks.next())
-    checkTensor<'float32', number>('nn.Dropout', 'x', x, { dtype: 'float32' })
+    checkTensor('nn.Dropout', 'x', x, { dtype: 'float32' })
     return x
   }
 }

@@ -59,7 +59,7 @@ export class Linear extends Module {
     if (x instanceof PackedSequence) {
       return withRows('nn.Linear', x, rows => new PackedSequence(linear(rows, weight, bias), x.sequences))
     }
-    checkTensor<'float32', number>('nn.Linear', 'x', x, { dtype: 'float32' })
+    checkTensor('nn.Linear', 'x', x, { dtype: 'float32' })
     if (x.shape.length === 2) return linear(ranked(x, 2), weight, bias)
     const columns = x.shape.at(-1) ?? 1
     using rows = reshape(x, [columns === 0 ? 0 : x.size / columns, columns])

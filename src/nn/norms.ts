@@ -1,6 +1,5 @@
 import { noGrad } from '../autograd.js'
-import { checkInteger, checkNumber, checkOptions } from '../check.js'
-import { checkFloat } from '../ops/dims.js'
+import { checkFloat, checkInteger, checkNumber, checkOptions } from '../check.js'
 import { add } from '../ops/elementwise.js'
 import { batchNorm, layerNorm } from '../ops/norms.js'
 import { permute, reshape } from '../ops/shape.js'

@@ -9,7 +9,7 @@ export type Parameter = Tensor<'float32'>
 const kinds = new WeakMap<Tensor, 'parameter' | 'buffer'>()
 
 function registered<T extends Float>(op: string, tensor: T, kind: 'parameter' | 'buffer'): T {
-  checkTensor<'float32', number>(op, 'tensor', tensor, { dtype: 'float32' })
+  checkTensor(op, 'tensor', tensor, { dtype: 'float32' })
   if (tensor.node !== null)
     throw badArgument(op, 'tensor', 'a tensor without a history', 'the result of an op')
   kinds.set(tensor, kind)

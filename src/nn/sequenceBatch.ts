@@ -30,7 +30,7 @@ export function checkBatch(op: string, x: SequenceBatch, width: number, device: 
   const rank: number = x.shape.length
   if (rank !== 2 && rank !== 3) throw badArgument(op, 'x', '2 or 3 dimensions', x.shape, 'ERR_SHAPE')
   const shape = rank === 3 ? [anySize, anySize, width] : [anySize, width]
-  checkTensor<'float32', number>(op, 'x', x, { dtype: 'float32', shape, device })
+  checkTensor(op, 'x', x, { dtype: 'float32', shape, device })
   // Also where there are no tokens: sequences are counted with int32.
   if (x.shape.some(n => n >= 2 ** 31))
     throw badArgument(op, 'x', 'dimensions below 2^31', x.shape, 'ERR_SHAPE')

@@ -1,9 +1,10 @@
 import { record } from '../autograd.js'
+import { checkFloat } from '../check.js'
 import { applyFunction, broadcastShape, like, type Operand } from '../elements.js'
 import { badArgument } from '../errors.js'
 import type { functions } from '../native.js'
 import type { Float, Tensor } from '../tensor.js'
-import { checkFloat, sumTo } from './dims.js'
+import { sumTo } from './dims.js'
 
 /**
  * Elementwise functions of two operands. Shapes broadcast as in NumPy: they are aligned at the last

@@ -1,8 +1,9 @@
 import { record } from '../autograd.js'
+import { checkFloat } from '../check.js'
 import { applyFunction } from '../elements.js'
 import { native } from '../native.js'
 import { empty, emptyIntegers, type Float, type Tensor } from '../tensor.js'
-import { around, checkFloat, dimOf } from './dims.js'
+import { around, dimOf } from './dims.js'
 
 /**
  * Returns the largest value so far along a dimension and its index, as torch.cummax. Among equal values the

@@ -1,4 +1,4 @@
-import { checkTensor, type OptionNames } from '../check.js'
+import { checkFloat, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native, reductions } from '../native.js'
 import { PackedSequence } from '../packed.js'
@@ -38,14 +38,6 @@ export function dimOf(op: string, name: string, dim: number, rank: number): numb
   const dims = Math.max(rank, 1)
   if (Number.isInteger(dim) && dim >= -dims && dim < dims) return dim < 0 ? dim + dims : dim
   throw badArgument(op, name, `an integer from ${-dims} to ${dims - 1}`, dim, 'ERR_OUT_OF_RANGE')
-}
-
-/** Checks for a float32 tensor. @internal */
-export function checkFloat(op: string, name: string, x: Float, device?: Float['device']): void {
-  checkTensor<'float32', number>(op, name, x, {
-    dtype: 'float32',
-    ...(device !== undefined && { device }),
-  })
 }
 
 /**

@@ -1,5 +1,6 @@
 import { record } from '../autograd.js'
 import {
+  checkFloat,
   checkInteger,
   checkNumber,
   checkOptions,
@@ -12,7 +13,7 @@ import { native } from '../native.js'
 import { checkSequences, kernelOffsets, PackedSequence, type Sequences } from '../packed.js'
 import { checkGenerator, defaultGenerator, type Generator } from '../random.js'
 import { empty, full, type Tensor } from '../tensor.js'
-import { checkFloat, onRows } from './dims.js'
+import { onRows } from './dims.js'
 import { mul } from './elementwise.js'
 import { spread } from './segments.js'
 

@@ -1,7 +1,6 @@
-import { checkOptions, checkTensor, checkWord, type OptionNames } from '../check.js'
+import { checkFloat, checkOptions, checkTensor, checkWord, type OptionNames } from '../check.js'
 import { scope } from '../scope.js'
 import type { Float } from '../tensor.js'
-import { checkFloat } from './dims.js'
 import { add, mul, neg, softplus, sub } from './elementwise.js'
 import { mean, sum } from './reduce.js'
 
@@ -24,7 +23,7 @@ const mseNames: OptionNames<MseLossOptions> = { reduction: true }
 
 /** Checks that a tensor has the shape of another one. */
 function checkShapeOf(op: string, name: string, x: Float, of: Float): void {
-  checkTensor<'float32', number>(op, name, x, { dtype: 'float32', shape: of.shape, device: of.device })
+  checkTensor(op, name, x, { dtype: 'float32', shape: of.shape, device: of.device })
 }
 
 /**
@@ -87,7 +86,7 @@ export function bceWithLogits(logits: Float, targets: Float, options: BceWithLog
   if (weight !== null) checkShapeOf(op, 'weight', weight, logits)
   if (posWeight !== null) {
     const { device } = logits
-    checkTensor<'float32', number>(op, 'posWeight', posWeight, {
+    checkTensor(op, 'posWeight', posWeight, {
       dtype: 'float32',
       shape: [logits.shape.at(-1) ?? 1],
       device,

@@ -1,10 +1,10 @@
 import { record } from '../autograd.js'
-import { checkNumber, checkOptions, type OptionNames } from '../check.js'
+import { checkFloat, checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { applyFunction, like, type Operand } from '../elements.js'
 import { badArgument } from '../errors.js'
 import type { Float, Tensor } from '../tensor.js'
 import { isTensor, joined, mul } from './binary.js'
-import { checkFloat, sumTo } from './dims.js'
+import { sumTo } from './dims.js'
 
 export {
   add,

@@ -1,5 +1,5 @@
 import { record } from '../autograd.js'
-import { checkIndices, checkInteger, checkIntegers, checkNumber, checkTensor } from '../check.js'
+import { checkFloat, checkIndices, checkInteger, checkIntegers, checkNumber, checkTensor } from '../check.js'
 import { type Device, deviceOr } from '../device.js'
 import { applyFunction, broadcastShape } from '../elements.js'
 import { badArgument } from '../errors.js'
@@ -7,7 +7,7 @@ import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Shape, type Tensor, tensor } from '../tensor.js'
 import { block, placed } from './blocks.js'
-import { around, checkFloat, dimOf } from './dims.js'
+import { around, dimOf } from './dims.js'
 import { add } from './elementwise.js'
 
 /**
@@ -41,7 +41,7 @@ function withIndex<T>(
 }
 
 function checkIndex(op: string, index: Tensor<'int32'>, device: Device): void {
-  checkTensor<'int32', number>(op, 'index', index, { dtype: 'int32', device })
+  checkTensor(op, 'index', index, { dtype: 'int32', device })
 }
 
 interface Along {
@@ -298,7 +298,7 @@ export function oneHot(labels: Index, classes: number, device?: Device): Float {
   checkInteger(op, 'classes', classes, 0)
   checkIntegers(op, 'labels', labels)
   const given = 'dtype' in labels ? labels : null
-  if (given !== null) checkTensor<'int32', number>(op, 'labels', given, { dtype: 'int32' })
+  if (given !== null) checkTensor(op, 'labels', given, { dtype: 'int32' })
   const host = 'dtype' in labels ? labels.host : labels
   if (host !== null) checkIndices(op, 'labels', host, classes)
   const shape = [...(given?.shape ?? [host?.length ?? 0]), classes]

@@ -1,10 +1,10 @@
 import { record } from '../autograd.js'
-import { checkInteger, checkList } from '../check.js'
+import { checkFloat, checkInteger, checkList } from '../check.js'
 import { badArgument } from '../errors.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Shape, type Tensor } from '../tensor.js'
 import { block, blockOf, contiguous, copyBlock, viewed } from './blocks.js'
-import { checkFloat, dimOf } from './dims.js'
+import { dimOf } from './dims.js'
 
 /** Joining tensors along a dimension, and taking parts of one. Every op copies. */
 

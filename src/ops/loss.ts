@@ -1,6 +1,7 @@
 import { isRecorded, record } from '../autograd.js'
 import {
   anySize,
+  checkFloat,
   checkInteger,
   checkIntegers,
   checkNumber,
@@ -23,7 +24,6 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.js'
-import { checkFloat } from './dims.js'
 import type { LossReduction } from './elementLoss.js'
 import { permute, reshape } from './shape.js'
 
@@ -143,7 +143,7 @@ function checkClasses(op: string, name: string, rows: Float, labels: Labels, sha
   const count = sizeOf(shape)
   checkIntegers(op, 'labels', labels)
   if ('dtype' in labels) {
-    checkTensor<'int32', number>(op, 'labels', labels, { dtype: 'int32', shape, device: rows.device })
+    checkTensor(op, 'labels', labels, { dtype: 'int32', shape, device: rows.device })
   } else if (labels.length !== count) {
     throw badArgument(op, 'labels', `${count} labels`, labels.length, 'ERR_SHAPE')
   }
@@ -207,7 +207,7 @@ export function crossEntropyBackward(saved: Matrix, dLoss: Tensor<'float32'>): M
   checkTensor('crossEntropyBackward', 'saved', saved, { dtype: 'float32', shape: [anySize, anySize] })
   checkFloat('crossEntropyBackward', 'dLoss', dLoss)
   const shape = dLoss.shape.length === 1 ? [saved.shape[0]] : []
-  checkTensor<'float32', number>('crossEntropyBackward', 'dLoss', dLoss, {
+  checkTensor('crossEntropyBackward', 'dLoss', dLoss, {
     dtype: 'float32',
     shape,
     device: saved.device,

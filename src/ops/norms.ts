@@ -1,11 +1,11 @@
 import { noGrad, record } from '../autograd.js'
-import { anySize, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
+import { anySize, checkFloat, checkNumber, checkOptions, checkTensor, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Matrix, type Tensor, type Vector } from '../tensor.js'
-import { checkFloat, dimOf, onRows } from './dims.js'
+import { dimOf, onRows } from './dims.js'
 import { add, div, mul, pow, sub } from './elementwise.js'
 import { mean, norm } from './reduce.js'
 
@@ -167,7 +167,7 @@ export function batchNorm(given: Matrix | PackedSequence, options: BatchNormOpti
   checkNumber(op, 'momentum', momentum, 0, 1)
   checkNumber(op, 'eps', eps, 0)
   return onRows(op, given, x => {
-    checkTensor<'float32', number>(op, 'x', x, { dtype: 'float32', shape: [anySize, anySize] })
+    checkTensor(op, 'x', x, { dtype: 'float32', shape: [anySize, anySize] })
     checkShape(op, x.shape.slice(1))
     const wanted = { dtype: 'float32', shape: [x.shape[1]!], device: x.device } as const
     for (const name of ['weight', 'bias', 'runningMean', 'runningVar'] as const) {
@@ -237,7 +237,7 @@ export function weightNorm(v: Float, g: Float, options: WeightNormOptions = {}):
   checkFloat(op, 'v', v)
   const own = dimOf(op, 'dim', options.dim ?? 0, v.shape.length)
   const shape = v.shape.map((n, d) => (d === own ? n : 1))
-  checkTensor<'float32', number>(op, 'g', g, { dtype: 'float32', shape, device: v.device })
+  checkTensor(op, 'g', g, { dtype: 'float32', shape, device: v.device })
   const others = v.shape.flatMap((_, d) => (d === own ? [] : [d]))
   return scope(() => mul(v, div(g, norm(v, { dim: others, keepdim: true }))))
 }

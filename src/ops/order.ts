@@ -1,11 +1,11 @@
 import { record } from '../autograd.js'
-import { checkInteger, checkOptions, type OptionNames } from '../check.js'
+import { checkFloat, checkInteger, checkOptions, type OptionNames } from '../check.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
-import { type AlongOptions, checkFloat, dimOf, largestPlaces, reduceNames } from './dims.js'
+import { type AlongOptions, dimOf, largestPlaces, reduceNames } from './dims.js'
 import { transpose } from './shape.js'
 
 /** The largest values of a dimension and where they are. */

@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd.js'
-import { checkInteger, checkNumber, checkOptions, type OptionNames } from '../check.js'
+import { checkFloat, checkInteger, checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { deviceOr } from '../device.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
@@ -17,7 +17,6 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.js'
-import { checkFloat } from './dims.js'
 import { add, log, maximum, neg } from './elementwise.js'
 import { argmax, topk } from './order.js'
 import { expand, unsqueeze } from './shape.js'

@@ -27,7 +27,7 @@ function checkWeight(
   const argument = `weights[${i}].${name}`
   if (shape === null) throw badArgument(op, argument, without, value)
   if (value == null) throw badArgument(op, argument, `shape [${shape.join(', ')}]`, value, 'ERR_SHAPE')
-  checkTensor<'float32', number>(op, argument, value, { dtype: 'float32', shape, device })
+  checkTensor(op, argument, value, { dtype: 'float32', shape, device })
 }
 
 /** @internal */

@@ -1,20 +1,12 @@
 import { isRecorded, record } from '../autograd.js'
-import { checkList, checkOptions, type OptionNames } from '../check.js'
+import { checkFloat, checkList, checkOptions, type OptionNames } from '../check.js'
 import { applyFunction, broadcastStrides, walkOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Tensor } from '../tensor.js'
 import { contiguous } from './blocks.js'
-import {
-  type AlongOptions,
-  checkFloat,
-  dimOf,
-  LARGE,
-  type ReduceOptions,
-  reduceNames,
-  reduceOver,
-} from './dims.js'
+import { type AlongOptions, dimOf, LARGE, type ReduceOptions, reduceNames, reduceOver } from './dims.js'
 import { abs, add, exp, log, sub } from './elementwise.js'
 
 export { cumsum } from './cumulative.js'

@@ -1,11 +1,12 @@
 import { record } from '../autograd.js'
+import { checkFloat } from '../check.js'
 import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native, poolings } from '../native.js'
 import { checkSequences, kernelOffsets, PackedSequence, type Sequences } from '../packed.js'
 import { scope } from '../scope.js'
 import { empty, emptyIntegers, type Matrix, ranked } from '../tensor.js'
-import { checkFloat, LARGE } from './dims.js'
+import { LARGE } from './dims.js'
 import { add, exp, log, sub } from './elementwise.js'
 import { packedRows, withRows } from './rows.js'
 

@@ -1,9 +1,16 @@
-import { checkInteger, checkList, checkNumber, checkOptions, checkWord, type OptionNames } from '../check.js'
+import {
+  checkFloat,
+  checkInteger,
+  checkList,
+  checkNumber,
+  checkOptions,
+  checkWord,
+  type OptionNames,
+} from '../check.js'
 import { badArgument } from '../errors.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import { scope } from '../scope.js'
 import { checkShape, type Matrix, type Tensor } from '../tensor.js'
-import { checkFloat } from './dims.js'
 import { checkPacked, emptyIndex, packedRows, selectRows, withRows } from './rows.js'
 import { cat, flip as flipDim, narrow } from './shape.js'
 

@@ -1,10 +1,10 @@
 import { record } from '../autograd.js'
-import { checkInteger, checkList } from '../check.js'
+import { checkFloat, checkInteger, checkList } from '../check.js'
 import { broadcastStrides } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { checkShape, empty, type Float, type Shape, sizeOf, type Tensor } from '../tensor.js'
 import { contiguous, copyBlock, reordered, viewed } from './blocks.js'
-import { checkFloat, dimOf, sumTo } from './dims.js'
+import { dimOf, sumTo } from './dims.js'
 
 export { cat, narrow, split, stack } from './join.js'
 

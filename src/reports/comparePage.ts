@@ -1,11 +1,11 @@
 import { basename, resolve } from 'node:path'
+import { presets } from '../models/presets.js'
 import { confusionMatrix } from '../training/metrics.js'
-import { presets } from '../training/presets.js'
 import { classBars, confusionPlot } from './classPlots.js'
 import { curvePlot } from './curves.js'
 import { comparable, type FinishedRun, minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'
-import { aboutPlot, axisOf, measures } from './measures.js'
+import { aboutPlot, axisOf, measuresOf } from './measures.js'
 import { minutes, score } from './numbers.js'
 import { figure, page, table } from './page.js'
 import { scoreTable } from './scoreTable.js'
@@ -83,7 +83,7 @@ function measurePlots(runs: readonly FinishedRun[], names: readonly string[]): C
   const lastEpoch = Math.max(...epochs.map(({ length }) => length))
   // All presets have the same clipping norm.
   const { clip } = presets[runs[0]!.results.preset]
-  return measures.map(measure => {
+  return measuresOf(epochs).map(measure => {
     const axis = axisOf(measure, epochs, clip)
     return html`<h3>${measure.title} <small>${aboutPlot(measure, axis, epochs, clip)}</small></h3><div class="plots four">${runs.map(
       (run, i) =>

@@ -20,27 +20,37 @@ export interface Measure {
   showsClip?: boolean
 }
 
-/** The plots in the order of the pages. */
-export const measures: readonly Measure[] = [
-  {
-    title: 'Loss',
-    about: 'mean cross entropy',
-    curves: [
-      { name: 'training', value: epoch => epoch.loss },
-      { name: 'test', value: epoch => epoch.test?.loss ?? null },
-    ],
-    mayBeLogarithmic: true,
-  },
-  {
+/** How metrics that pages know are drawn; another one goes by its name. */
+const known: Readonly<Record<string, Omit<Measure, 'curves'>>> = {
+  loss: { title: 'Loss', about: 'mean cross entropy', mayBeLogarithmic: true },
+  accuracy: {
     title: 'Accuracy',
     about: 'share of documents classified correctly',
-    curves: [
-      { name: 'training', value: epoch => epoch.accuracy },
-      { name: 'test', value: epoch => epoch.test?.accuracy ?? null },
-    ],
     domain: [0, 1],
     mayBeLogarithmic: false,
   },
+}
+
+/** What can be drawn of some runs: each metric that one of them has, then what every run has, in the order of the pages. */
+export function measuresOf(runs: readonly (readonly EpochRecord[])[]): Measure[] {
+  const names = new Set(
+    runs.flat().flatMap(({ metrics, test }) => [...Object.keys(metrics), ...Object.keys(test ?? {})]),
+  )
+  return [...[...names].map(metricMeasure), ...common]
+}
+
+function metricMeasure(name: string): Measure {
+  const { title = name, about = 'by epoch', ...rest } = known[name] ?? { mayBeLogarithmic: true }
+  return {
+    ...{ title, about, ...rest },
+    curves: [
+      { name: 'training', value: epoch => epoch.metrics[name] ?? null },
+      { name: 'test', value: epoch => epoch.test?.[name] ?? null },
+    ],
+  }
+}
+
+const common: readonly Measure[] = [
   {
     title: 'Gradient norm',
     about: 'of the LSTM, before clipping',

@@ -1,5 +1,5 @@
+import type { PresetName } from '../models/presets.js'
 import type { ClassificationMetrics } from '../training/metrics.js'
-import type { PresetName } from '../training/presets.js'
 import type { RunResults } from '../training/record.js'
 
 /** Precision, recall and F1 as the notebook prints them. */

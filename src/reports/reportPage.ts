@@ -1,13 +1,13 @@
 import { median } from '../median.js'
+import { type Preset, presets } from '../models/presets.js'
 import { confusionMatrix } from '../training/metrics.js'
-import { type Preset, presets } from '../training/presets.js'
 import type { EpochRecord, Mistake } from '../training/record.js'
 import { classBars, confusionPlot } from './classPlots.js'
 import { curvePlot } from './curves.js'
 import { comparable, type FinishedRun, minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'
 import { lengthPlot } from './lengthPlot.js'
-import { aboutPlot, axisOf, measures } from './measures.js'
+import { aboutPlot, axisOf, measuresOf } from './measures.js'
 import { duration, minutes, rough, score } from './numbers.js'
 import { figure, page, table } from './page.js'
 import { scoreTable } from './scoreTable.js'
@@ -73,7 +73,7 @@ function note(text: string | null): Content {
 }
 
 function trainingPlots({ epochs, results }: FinishedRun, clip: number): Content {
-  const plots = measures.map(measure => {
+  const plots = measuresOf([epochs]).map(measure => {
     const axis = axisOf(measure, [epochs], clip)
     return figure(
       measure.title,
@@ -86,7 +86,7 @@ function trainingPlots({ epochs, results }: FinishedRun, clip: number): Content 
 }
 
 function epochTable(epochs: readonly EpochRecord[]): Content {
-  const columns = measures.flatMap(({ title, curves }) =>
+  const columns = measuresOf([epochs]).flatMap(({ title, curves }) =>
     curves.map(({ name, value }) => ({ head: curves.length === 1 ? title : `${title}, ${name}`, value })),
   )
   const show = (value: number | null) => (value === null ? '–' : String(Number(value.toPrecision(5))))

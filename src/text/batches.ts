@@ -1,8 +1,7 @@
 import { checkIndices, checkInteger, checkOptions, type OptionNames } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
 import { PackedIds } from '../packed.js'
-import { Generator } from '../random.js'
-import { type BatchOrderOptions, batchOrder } from './order.js'
+import { type BatchOrderOptions, epochOrder } from './order.js'
 
 /** Documents as ids, with the number of each one's category. A document may be empty. */
 export interface LabelledDocuments {
@@ -64,9 +63,7 @@ export class Batches {
    */
   epoch(number: number): Epoch {
     checkInteger('Batches.epoch', 'number', number, 0)
-    const { shuffleSeed, ...options } = this.options
-    const generator = shuffleSeed === undefined ? {} : { generator: new Generator(shuffleSeed, number + 1) }
-    const order = batchOrder(this.#lengths, { ...options, ...generator })
+    const order = epochOrder(this.#lengths, number, this.options)
     if (order.length === 0) {
       throw new PackedRnnError('ERR_EMPTY', 'Batches: dropLast: wanted a full batch, got too few documents')
     }
@@ -92,9 +89,14 @@ export class Epoch implements Iterable<Batch> {
   }
 
   /** The batches, each packed when it is asked for. */
-  *[Symbol.iterator](): IterableIterator<Batch> {
+  [Symbol.iterator](): IterableIterator<Batch> {
+    return this.from(0)
+  }
+
+  /** The batches from number `first` on, from 0; those before are not packed. */
+  *from(first: number): IterableIterator<Batch> {
     const { documents, labels } = this.#data
-    for (const batch of this.#order) {
+    for (const batch of this.#order.slice(first)) {
       yield {
         ids: new PackedIds(batch.map(i => documents[i]!)),
         labels: Int32Array.from(batch, i => labels[i]!),

@@ -1,5 +1,5 @@
 import { badArgument } from '../errors.js'
-import type { Generator } from '../random.js'
+import { Generator } from '../random.js'
 
 export interface BatchOrderOptions {
   /** Documents in a batch, at most. */
@@ -45,6 +45,19 @@ export function batchOrder(lengths: ArrayLike<number>, options: BatchOrderOption
     maxTokens,
   )
   return generator?.shuffle(batches) ?? batches
+}
+
+/**
+ * The batches of an epoch, from 0, as `batchOrder`; a shuffled order depends on the seed and the epoch's number alone.
+ * Without `shuffleSeed` the documents keep their order.
+ */
+export function epochOrder(
+  lengths: ArrayLike<number>,
+  epoch: number,
+  { shuffleSeed, ...options }: Omit<BatchOrderOptions, 'generator'> & { shuffleSeed?: number },
+): number[][] {
+  const generator = shuffleSeed === undefined ? {} : { generator: new Generator(shuffleSeed, epoch + 1) }
+  return batchOrder(lengths, { ...options, ...generator })
 }
 
 /** Cuts an order into batches within both bounds. */

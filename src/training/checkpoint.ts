@@ -3,49 +3,18 @@ import * as v from 'valibot'
 import { badArgument, badFile, PackedRnnError } from '../errors.js'
 import { readWhole } from '../files/read.js'
 import { makeDirectory, writeWhole } from '../files/write.js'
-import { jsonNumber as number, parseJson } from '../formats/json.js'
-import { readSafetensors } from '../formats/safetensors.js'
+import { parseJson } from '../formats/json.js'
+import { type HostTensor, readSafetensors } from '../formats/safetensors.js'
 import { checkSeal, writeSealed } from '../formats/sealed.js'
 import { stateEntries, stateOf } from '../formats/stateDict.js'
-import { epochSchema } from './records.js'
-import type { TrainerPosition, TrainerState } from './trainerState.js'
+import { FORMAT, FORMAT_BEFORE, stateSchema, stateSchemaBefore } from './checkpointSchema.js'
+import { lineOf } from './record.js'
+import type { TrainerState } from './trainerState.js'
 
 /** The file in a run's directory. */
 export const CHECKPOINT = 'checkpoint.safetensors'
 /** The one before it, in case that one comes to harm. */
 export const PREVIOUS = 'checkpoint.previous.safetensors'
-const FORMAT = 'packed-rnn checkpoint 3'
-
-const count = v.pipe(v.number(), v.integer(), v.minValue(0))
-
-const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
-  epoch: count,
-  step: count,
-  sums: v.object({
-    loss: number,
-    weight: number,
-    documents: count,
-    right: count,
-    skipped: count,
-    gradNorm: number,
-    largestGradNorm: number,
-    learningRate: number,
-  }),
-  tokens: count,
-  seconds: v.number(),
-  way: v.string(),
-  epochStart: v.object({ tokens: count, seconds: v.number() }),
-  history: v.array(epochSchema),
-})
-
-/** The optimiser checks the options of its groups itself. */
-const groups = v.array(v.object({ options: v.record(v.string(), v.unknown()), parameters: count }))
-
-const trainerSchema = v.object({
-  position,
-  masks: count,
-  groups: v.custom<TrainerState['optimizer']['groups']>(value => v.is(groups, value)),
-})
 
 /**
  * Writes a trainer's state into a directory, as one file: whoever reads it finds this checkpoint or the one before,
@@ -56,8 +25,14 @@ const trainerSchema = v.object({
  * is then still there.
  */
 export async function saveCheckpoint(directory: string, state: TrainerState, about: unknown): Promise<void> {
-  const { model, optimizer, ...rest } = state
-  const entries = [...stateEntries(model, 'model.'), ...stateEntries(optimizer.tensors, 'optimizer.')]
+  const { model, optimizer, carry, position, masks, scheduler } = state
+  const entries = [
+    ...stateEntries(model, 'model.'),
+    ...stateEntries(optimizer.tensors, 'optimizer.'),
+    ...[...carry.tensors].map(([name, leaf]) => ({ name, ...leaf })),
+  ]
+  const history = position.history.map(lineOf)
+  const rest = { position: { ...position, history }, masks, scheduler, carry: carry.tree }
   const trainer = JSON.stringify({ ...rest, groups: optimizer.groups })
   const metadata = { format: FORMAT, trainer, about: jsonOf(about) }
   await makeDirectory(directory)
@@ -107,10 +82,23 @@ export async function loadCheckpoint(directory: string): Promise<Checkpoint> {
 async function readCheckpoint(file: string): Promise<{ state: TrainerState; about: unknown }> {
   const content = readSafetensors(await readWhole(file), file)
   const { tensors, metadata } = content
-  if (metadata.format !== FORMAT) throw badFile(file, null, `format '${FORMAT}'`, metadata.format ?? 'none')
+  const { format = 'none' } = metadata
+  if (format !== FORMAT && format !== FORMAT_BEFORE) throw badFile(file, null, `format '${FORMAT}'`, format)
   checkSeal(content, file)
-  const { position, masks, groups } = parseJson(trainerSchema, metadata.trainer ?? '', file)
+  const schema = format === FORMAT ? stateSchema : stateSchemaBefore
+  const { groups, carry: tree, ...rest } = parseJson(schema, metadata.trainer ?? '', file)
   const part = (prefix: string) => stateOf(tensors, file, prefix)
-  const state = { position, masks, model: part('model.'), optimizer: { groups, tensors: part('optimizer.') } }
+  const carried = new Map<string, HostTensor>([...tensors].filter(([name]) => isCarried(name)))
+  const state: TrainerState = {
+    ...rest,
+    carry: { tree, tensors: carried },
+    model: part('model.'),
+    optimizer: { groups, tensors: part('optimizer.') },
+  }
   return { state, about: parseJson(v.unknown(), metadata.about ?? '', file) }
+}
+
+/** The leaves of a carry have the names of their paths. */
+function isCarried(name: string): boolean {
+  return name === 'carry' || name.startsWith('carry.')
 }

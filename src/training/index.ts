@@ -1,10 +1,24 @@
 /**
- * The training loop over documents, its presets, checkpoints, metrics and reports.
+ * Training of any task: loaders, the trainer, schedules and callbacks, checkpoints, metrics, runs and reports.
  * @module
  */
+
+export { Classifier, type ClassifierOptions } from '../models/classifier.js'
+export type { Pooling } from '../models/pooling.js'
+export { type Preset, type PresetName, presets } from '../models/presets.js'
+export { type Loop, type Mode, type Rules, rulesOf } from '../tasks/rules.js'
+export { type BestOptions, type Callback, earlyStopping, keepBest, type Running } from './callbacks.js'
+export type { CarryLeaf, CarryTree, SavedCarry } from './carry.js'
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js'
-export { Classifier, type ClassifierOptions } from './classifier.js'
 export { type Evaluation, evaluate } from './evaluate.js'
+export { predict, type TaskEvaluation } from './evaluation.js'
+export {
+  DataLoader,
+  type DataLoaderOptions,
+  type LoadedBatch,
+  type Loader,
+  type LoaderEpoch,
+} from './loader.js'
 export {
   type AverageScores,
   type ClassificationMetrics,
@@ -15,17 +29,26 @@ export {
 } from './metrics.js'
 export type { OnNonFinite } from './nonFinite.js'
 export { type NotebookPrinterOptions, notebookPrinter } from './notebookProgress.js'
-export { type Preset, type PresetName, presets } from './presets.js'
 export {
   type ProgressPrinter,
   type ProgressPrinterOptions,
   progressPrinter,
   type TrainingProgress,
 } from './progress.js'
-export type { EpochRecord, Mistake, RunResults } from './record.js'
+export type { EpochRecord, MetricName, Metrics, Mistake, RunResults } from './record.js'
 export { readRunRecords } from './records.js'
 export { classificationReport, type ReportOptions } from './report.js'
-export { type Loop, type Mode, type Pooling, type Rules, rulesOf } from './rules.js'
 export { encode, loadRun, type Run, saveRun } from './run.js'
+export { byEpoch, Plateau, type PlateauOptions, type TrainerScheduler } from './schedule.js'
+export type { Clip } from './stepper.js'
+export type { State, StepResult, Sum, Sums, Task } from './task.js'
+export type { TaskTrainer } from './taskTrainer.js'
 export { type FitOptions, Trainer, type TrainingOptions } from './trainer.js'
-export type { EpochSums, TrainerPosition, TrainerState } from './trainerState.js'
+export type { EpochsOptions, TestOptions, TrainerOptions, TrainingEvent } from './trainerOptions.js'
+export type {
+  AnyOptimizer,
+  AnyOptimizerState,
+  EpochSums,
+  TrainerPosition,
+  TrainerState,
+} from './trainerState.js'

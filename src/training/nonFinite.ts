@@ -3,21 +3,21 @@ import { PackedRnnError } from '../errors.js'
 import type { Module } from '../nn/index.js'
 import { clipNorm } from '../ops/clip.js'
 import { scale } from '../ops/elementwise.js'
-import type { Tensor } from '../tensor.js'
+import type { Scalar, Tensor } from '../tensor.js'
 
-/** What happens where a loss or a gradient is NaN or infinite; see `TrainingOptions`. */
+/** What happens where a loss or a gradient is NaN or infinite; see `TrainerOptions`. */
 export type OnNonFinite = 'throw' | 'skip' | 'ignore'
 export const nonFiniteRules = ['throw', 'skip', 'ignore'] as const satisfies readonly OnNonFinite[]
 
-/** No finite number is larger, so gradients stay as they are. */
-const LARGEST = (2 - 2 ** -23) * 2 ** 127
+/** No finite float32 is larger: gradients that are clipped to this norm stay as they are. */
+export const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127
 
 /**
- * Fails the gradients of a module where one of them or the loss is not finite, so that a step along them changes nothing,
- * and whoever reads them or their norm hears of it. One op, which nobody waits for.
- * @returns what stands at each place that `placeOf` may be told of.
+ * Makes the gradients of a module fail where one of them or a loss is not finite, so that a step along them changes nothing
+ * and reading them or their norm rejects. One op; the host does not wait for it.
+ * @returns what stands at each place that an error may name, for `placeOf`.
  */
-export function refuseNonFinite(module: Module, loss: Tensor<'float32', 0>): string[] {
+export function refuseNonFinite(module: Module, ...losses: readonly Scalar[]): string[] {
   const values: Tensor<'float32'>[] = []
   const places: string[] = []
   for (const [name, { grad }] of module.namedParameters()) {
@@ -25,10 +25,12 @@ export function refuseNonFinite(module: Module, loss: Tensor<'float32', 0>): str
     values.push(grad)
     places.push(`the gradient of ${name}`)
   }
-  // A copy: the loss itself is still to be told.
-  values.push(noGrad(() => scale(loss, 1)))
-  places.push('the loss')
-  clipNorm(values, LARGEST, { normType: Number.POSITIVE_INFINITY, errorIfNonfinite: true })
+  for (const loss of losses) {
+    // A copy: the loss itself is still to be read.
+    values.push(noGrad(() => scale(loss, 1)))
+    places.push('the loss')
+  }
+  clipNorm(values, LARGEST_FLOAT, { normType: Number.POSITIVE_INFINITY, errorIfNonfinite: true })
   return places
 }
 

@@ -1,9 +1,12 @@
 /**
- * What a run leaves for whoever looks at it: metrics.jsonl, a line an epoch, and results.json, what the end of the run
- * found. report.html and `compare` are made of these two alone.
+ * What a run leaves for readers: metrics.jsonl, a line an epoch, and results.json, what the end of the run found. report.html
+ * and `compare` are made from these two alone.
  * @module
  */
 import type { PresetName } from './presets.js'
+
+/** What a task reports, by name; `loss` is always among them. */
+export type Metrics = Record<string, number>
 
 /** A line of metrics.jsonl: an epoch that is over. Two runs of the same seed differ in the two times alone. */
 export interface EpochRecord {
@@ -11,19 +14,45 @@ export interface EpochRecord {
   epoch: number
   /** Steps of all epochs so far, this one included. */
   steps: number
-  /** As the training rules average it. */
-  loss: number
-  /** The share of its documents that the model had right, each before the step that it was part of. */
-  accuracy: number
-  /** The 2-norm of the LSTM's gradients before clipping, over the epoch's steps. */
+  /** As the task reports them of its training batches, each before the step that it was part of. */
+  metrics: Metrics
+  /** The 2-norm of the gradients that are clipped, before clipping, over the epoch's steps. */
   gradNorm: { mean: number; largest: number }
-  /** Of its last step. */
+  /** Of its last step, of the optimiser's first group. */
   learningRate: number
-  /** What the model at the epoch's end does on the test documents; null where it was not asked. */
-  test: { loss: number; accuracy: number } | null
-  /** Spent on training; the test documents do not count. */
+  /** As the task reports them of the test items after the epoch; null where it was not tested. */
+  test: Metrics | null
+  /** Spent on training; tests do not count. */
   seconds: number
   tokensPerSecond: number
+  /** @deprecated `metrics.loss`. Not part of the file. */
+  loss: number
+  /** @deprecated `metrics.accuracy`. Not part of the file; NaN where the task reports none. */
+  accuracy: number
+}
+
+/** A record with what earlier versions called its metrics. */
+export function recordOf(record: Omit<EpochRecord, 'loss' | 'accuracy'>): EpochRecord {
+  const { loss = Number.NaN, accuracy = Number.NaN } = record.metrics
+  return { ...record, loss, accuracy }
+}
+
+/** What a file holds of a record, in the order of its fields: a resumed run writes the same bytes. */
+export function lineOf(record: EpochRecord): object {
+  const { epoch, steps, metrics, gradNorm, learningRate, test, seconds, tokensPerSecond } = record
+  return { epoch, steps, metrics, gradNorm, learningRate, test, seconds, tokensPerSecond }
+}
+
+/** A number of an epoch's record, by name: `loss` of training, or with `of: 'test'` of the test. */
+export interface MetricName {
+  metric: string
+  /** Default 'test'. */
+  of?: 'training' | 'test'
+}
+
+/** The number; null where the epoch has none. */
+export function metricOf({ metrics, test }: EpochRecord, { metric, of = 'test' }: MetricName): number | null {
+  return (of === 'test' ? test : metrics)?.[metric] ?? null
 }
 
 /** results.json. */

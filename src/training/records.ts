@@ -7,7 +7,7 @@ import { readWhole } from '../files/read.js'
 import { writeWhole } from '../files/write.js'
 import { jsonNumber as number, parseJson } from '../formats/json.js'
 import { type PresetName, presets } from './presets.js'
-import type { EpochRecord, RunResults } from './record.js'
+import { type EpochRecord, lineOf, type RunResults, recordOf } from './record.js'
 
 /** The file of a run's epochs, a line each. */
 export const METRICS = 'metrics.jsonl'
@@ -15,19 +15,32 @@ export const METRICS = 'metrics.jsonl'
 export const RESULTS = 'results.json'
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0))
-const tested = v.nullable(v.object({ loss: number, accuracy: number }))
-
-export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.object({
+const metrics = v.record(v.string(), number)
+const common = {
   epoch: count,
   steps: count,
-  loss: number,
-  accuracy: number,
   gradNorm: v.object({ mean: number, largest: number }),
   learningRate: number,
-  test: tested,
+  test: v.nullable(metrics),
   seconds: v.number(),
   tokensPerSecond: number,
-})
+}
+
+/** A line as earlier versions wrote it, of a classifier. */
+const lineBefore = v.pipe(
+  v.object({ ...common, loss: number, accuracy: number }),
+  v.transform(({ loss, accuracy, ...rest }) => ({ ...rest, metrics: { loss, accuracy } })),
+)
+
+/** A line of this version, or of an earlier one. */
+export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.pipe(
+  v.lazy(line =>
+    typeof line === 'object' && line !== null && 'metrics' in line
+      ? v.object({ ...common, metrics })
+      : lineBefore,
+  ),
+  v.transform(recordOf),
+)
 
 const mistakeSchema = v.object({
   document: count,
@@ -82,21 +95,21 @@ async function readEpochs(directory: string): Promise<EpochRecord[]> {
 
 /** Writes metrics.jsonl anew, whole or not at all. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
 export async function writeEpochs(directory: string, epochs: readonly EpochRecord[]): Promise<void> {
-  await writeWhole(join(directory, METRICS), Buffer.from(epochs.map(lineOf).join('')))
+  await writeWhole(join(directory, METRICS), Buffer.from(epochs.map(textOf).join('')))
 }
 
 /** One more line of metrics.jsonl. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
 export async function appendEpoch(directory: string, epoch: EpochRecord): Promise<void> {
   const file = join(directory, METRICS)
   try {
-    await appendFile(file, lineOf(epoch))
+    await appendFile(file, textOf(epoch))
   } catch (error) {
     throw fileFailure(file, error)
   }
 }
 
-function lineOf(epoch: EpochRecord): string {
-  return `${JSON.stringify(epoch)}\n`
+function textOf(epoch: EpochRecord): string {
+  return `${JSON.stringify(lineOf(epoch))}\n`
 }
 
 /** Writes results.json, whole or not at all. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */

@@ -8,17 +8,18 @@ import { makeDirectory, writeWhole } from '../files/write.js'
 import { parseJson } from '../formats/json.js'
 import { readSafetensors } from '../formats/safetensors.js'
 import { saveStateDict, stateOf } from '../formats/stateDict.js'
+import { Classifier, type ClassifierLayers } from '../models/classifier.js'
+import { poolingName } from '../models/pooling.js'
+import { type PresetName, presetName, presets } from '../models/presets.js'
 import { type Dialect, dialects } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
 import { Vocabulary } from '../text/vocabulary.js'
-import { Classifier } from './classifier.js'
-import { type PresetName, presetName, presets } from './presets.js'
-import { poolingName } from './rules.js'
 
-/** A trained model with what turns a text into its input and its output into a category. */
+/** A trained classifier with what turns a text into its input and its output into a category. */
 export interface Run {
-  preset: PresetName
+  /** The preset whose layers it has; null for others. */
+  preset: PresetName | null
   /** How its articles were read. */
   dialect: Dialect
   /** The posts that it was trained on instead of articles: those of a category, without those of a fold. */
@@ -32,19 +33,53 @@ export interface Run {
 const MODEL = 'model.safetensors'
 const CONFIG = 'config.json'
 
-/** What config.json holds; the words without unknown ones and padding. */
-const configSchema = v.object({
-  format: v.literal('packed-rnn run 1'),
-  preset: v.string(),
+const CLASSIFICATION = 'classification'
+
+const size = v.pipe(v.number(), v.integer(), v.minValue(1))
+
+const common = {
   dialect: v.picklist(dialects),
   posts: v.optional(v.nullable(v.object({ category: v.string(), fold: v.number() })), null),
   tokenizer: v.string(),
   padding: v.picklist(['shared', 'own']),
   pooling: v.string(),
-  embeddingDim: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  embeddingDim: size,
   classes: v.pipe(v.array(v.string()), v.minLength(1)),
+  /** Without unknown ones and padding. */
   words: v.array(v.string()),
+}
+
+const layers = v.object({
+  hiddenSize: size,
+  numLayers: size,
+  bidirectional: v.boolean(),
+  dropout: v.number(),
+  tuneEmbedding: v.boolean(),
 })
+
+/** What config.json holds. */
+const configSchema = v.object({
+  ...common,
+  format: v.literal('packed-rnn run 2'),
+  task: v.literal(CLASSIFICATION),
+  preset: v.nullable(v.string()),
+  layers,
+})
+
+/** What earlier versions wrote: a classifier of a preset. */
+const configSchemaBefore = v.object({ ...common, format: v.literal('packed-rnn run 1'), preset: v.string() })
+
+const formatSchema = v.object({ format: v.string(), task: v.optional(v.string(), CLASSIFICATION) })
+
+/**
+ * The name of the task that a run was trained for.
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file and what is wrong with it, ERR_INVALID_ARGUMENT where it cannot
+ * be read.
+ */
+export async function taskOfRun(directory: string): Promise<string> {
+  const file = join(directory, CONFIG)
+  return parseJson(formatSchema, (await readWhole(file)).toString('utf8'), file).task
+}
 
 /**
  * The ids of a text, by the run's tokenizer and vocabulary.
@@ -61,12 +96,15 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
  * for a part that does not fit the others; ERR_DISPOSED.
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
-  const { preset, dialect, tokenizer, vocabulary, labels, model } = run
-  const posts = run.posts ?? null // JavaScript may leave it out
-  checkRun({ ...run, posts })
+  const { dialect, tokenizer, vocabulary, labels, model } = run
+  // JavaScript may leave them out.
+  const { preset = null, posts = null } = run
+  checkRun({ ...run, preset, posts })
   const config: v.InferOutput<typeof configSchema> = {
-    format: 'packed-rnn run 1',
+    format: 'packed-rnn run 2',
+    task: CLASSIFICATION,
     preset,
+    layers: layersOf(model),
     dialect,
     posts,
     tokenizer,
@@ -81,18 +119,23 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
   await writeWhole(join(directory, CONFIG), Buffer.from(JSON.stringify(config)))
 }
 
+function layersOf({ lstm, embedding }: Classifier): ClassifierLayers {
+  const { hiddenSize, numLayers, bidirectional, dropout } = lstm
+  return { hiddenSize, numLayers, bidirectional, dropout, tuneEmbedding: embedding.weight.requiresGrad }
+}
+
 /** That what is written can be read again. */
 function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model }: Run): void {
   checkInstance('saveRun', 'run.model', model, Classifier)
-  checkWord('saveRun', 'run.preset', preset, Object.keys(presets))
-  const { hiddenSize, numLayers, bidirectional } = presets[preset]
-  const { lstm, embedding, classifier } = model
-  if (
-    lstm.hiddenSize !== hiddenSize ||
-    lstm.numLayers !== numLayers ||
-    lstm.bidirectional !== bidirectional
-  ) {
-    throw badArgument('saveRun', 'run.model', `the layers of ${preset}`, 'others', 'ERR_SHAPE')
+  const { embedding, classifier } = model
+  if (preset !== null) {
+    checkWord('saveRun', 'run.preset', preset, Object.keys(presets))
+    const [wanted, found] = [presets[preset], layersOf(model)]
+    const same =
+      found.hiddenSize === wanted.hiddenSize &&
+      found.numLayers === wanted.numLayers &&
+      found.bidirectional === wanted.bidirectional
+    if (!same) throw badArgument('saveRun', 'run.model', `the layers of ${preset}`, 'others', 'ERR_SHAPE')
   }
   const [rows, classes] = [embedding.weight.shape[0], classifier.weight.shape[0]]
   if (rows !== vocabulary.size) {
@@ -119,11 +162,11 @@ function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
   checkOptions('loadRun', options, { device: true })
   const configFile = join(directory, CONFIG)
-  const config = parseJson(configSchema, (await readWhole(configFile)).toString('utf8'), configFile)
+  const config = configOf((await readWhole(configFile)).toString('utf8'), configFile)
   const file = join(directory, MODEL)
   const { tensors } = readSafetensors(await readWhole(file), file)
   const { preset, pooling, tokenizer, vocabulary, labels } = ofFile(configFile, () => ({
-    preset: presetName(config.preset),
+    preset: config.preset === null ? null : presetName(config.preset),
     pooling: poolingName(config.pooling),
     tokenizer: tokenizerName(config.tokenizer),
     vocabulary: Vocabulary.fromWords(config.words, { padding: config.padding }),
@@ -136,7 +179,7 @@ export async function loadRun(directory: string, options: { device?: Device } = 
     throw badFile(file, null, wanted, table === undefined ? 'none' : [...table.shape])
   }
   const model = new Classifier({
-    preset: presets[preset],
+    preset: config.layers,
     pooling,
     vocabularySize: vocabulary.size,
     classes: labels.classes.length,
@@ -149,7 +192,15 @@ export async function loadRun(directory: string, options: { device?: Device } = 
   return { preset, dialect, posts, tokenizer, vocabulary, labels, model }
 }
 
-/** @throws PackedRnnError ERR_INVALID_ARGUMENT for a name that is none. */
+/** What config.json says, of this version or of one before. */
+function configOf(text: string, file: string): Omit<v.InferOutput<typeof configSchema>, 'format' | 'task'> {
+  if (parseJson(formatSchema, text, file).format !== 'packed-rnn run 1')
+    return parseJson(configSchema, text, file)
+  const config = parseJson(configSchemaBefore, text, file)
+  return { ...config, layers: ofFile(file, () => presets[presetName(config.preset)]) }
+}
+
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */
 export function tokenizerName(name: string): keyof typeof tokenizers {
   if (name === 'whitespace' || name === 'words') return name
   throw badArgument('tokenizer', 'name', Object.keys(tokenizers).join(' or '), name)

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory, removeTemporaries } from '../files/write.js'
+import type { Running } from './callbacks.js'
 import { saveCheckpoint } from './checkpoint.js'
 import { appendEpoch, RESULTS, writeEpochs } from './records.js'
-import type { Trainer } from './trainer.js'
 
 /**
  * Keeps the checkpoint and metrics.jsonl of a directory in step with a trainer. The checkpoint holds the records of all
@@ -11,13 +11,13 @@ import type { Trainer } from './trainer.js'
  */
 export class RunLog {
   readonly #directory: string
-  readonly #trainer: Trainer
+  readonly #trainer: Running
   readonly #about: unknown
   /** Lines of metrics.jsonl. */
   #recorded = 0
 
   /** @param about for the checkpoints, as of `saveCheckpoint`. */
-  constructor(directory: string, trainer: Trainer, about: unknown) {
+  constructor(directory: string, trainer: Running, about: unknown) {
     this.#directory = directory
     this.#trainer = trainer
     this.#about = about

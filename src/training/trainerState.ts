@@ -1,21 +1,17 @@
 import type { StateEntry } from '../nn/index.js'
-import type { Adam, SGD } from '../optim/index.js'
+import type { SavedCarry } from './carry.js'
 import type { EpochRecord } from './record.js'
 
-/** Of the steps of an epoch so far. */
+/** Of the steps of an epoch so far. Steps that were left out for a number that is not finite are in `skipped` alone. */
 export interface EpochSums {
-  loss: number
-  /** What the sum of losses is divided by: documents, or steps. */
-  weight: number
-  documents: number
-  /** Documents whose category had the largest logit. */
-  right: number
-  /** Steps that were left out for a number that is not finite; they are in no other sum. */
+  /** What the task adds up, by name; `loss` and `weight` are among them. */
+  totals: Record<string, number>
   skipped: number
+  /** Of the norms of the steps. */
   gradNorm: number
-  /** No sum. */
+  /** Not a sum. */
   largestGradNorm: number
-  /** No sum: of the last step. */
+  /** Not a sum: of the last step. */
   learningRate: number
 }
 
@@ -29,22 +25,38 @@ export interface TrainerPosition {
   /** Of all epochs. */
   tokens: number
   seconds: number
-  /** How its epoch goes through the documents: in the middle of one that cannot change. */
+  /** How its epoch goes through the items: in the middle of an epoch this cannot change. */
   way: string
   /** Those of the current epoch's first step. */
   epochStart: { tokens: number; seconds: number }
   history: EpochRecord[]
 }
 
-export type AdamState = Awaited<ReturnType<Adam['stateDict']>>
-export type SgdState = Awaited<ReturnType<SGD['stateDict']>>
+/** The options and state of an optimiser; JSON holds its `groups`. */
+export interface AnyOptimizerState {
+  groups: { options: object; parameters: number }[]
+  tensors: Map<string, StateEntry>
+}
+
+/** Any optimiser of `optim`, or one of your own. */
+export interface AnyOptimizer {
+  readonly groups: readonly { lr: number }[]
+  step(): void
+  stateDict(): Promise<AnyOptimizerState>
+  loadStateDict(state: AnyOptimizerState): void
+  dispose(): void
+  [Symbol.dispose](): void
+}
 
 /** All that a run needs to go on with the same bits. */
 export interface TrainerState {
   position: TrainerPosition
-  /** Masks that dropout has drawn. */
-  masks: number
+  /** Masks that each module's dropout has drawn, by the path of its counter: `lstm.masks`. */
+  masks: Record<string, number>
+  /** What the scheduler remembers, which JSON holds; null where there is none. */
+  scheduler: unknown
+  /** What the last batch passed on. */
+  carry: SavedCarry
   model: ReadonlyMap<string, StateEntry>
-  /** Its `groups` are what JSON can hold. */
-  optimizer: Pick<AdamState, 'tensors'> & { groups: AdamState['groups'] | SgdState['groups'] }
+  optimizer: AnyOptimizerState
 }

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { devicePage } from '../../src/bench/device/page.js'
 import { writeComparison } from '../../src/reports/compare.js'
 import { writeReport } from '../../src/reports/report.js'
-import type { EpochRecord } from '../../src/training/record.js'
 import { deviceFinding, epoch, points, run } from '../bench/deviceFindings.js'
-import { type InventedRun, inventRun, official, writeRun } from '../reports/invented.js'
+import { type EpochLine, type InventedRun, inventRun, official, writeRun } from '../reports/invented.js'
 import { browserFile, launch, withoutBrowser } from './chromium.js'
 import { inEachView } from './views.js'
 
@@ -68,7 +67,7 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
     await rm(folder, { recursive: true, force: true })
   })
 
-  const curves: [string, string, (epoch: EpochRecord) => number][] = [
+  const curves: [string, string, (epoch: EpochLine) => number][] = [
     ['Loss', 'training', epoch => epoch.loss],
     ['Loss', 'test', epoch => epoch.test!.loss],
     ['Accuracy', 'training', epoch => epoch.accuracy],

@@ -1,8 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Option } from '../../src/cli/options.js'
+import { experimentsTable, trainTable } from '../../src/cli/runOptions.js'
+import { evaluateTable, predictTable } from '../../src/cli/taskOptions.js'
 import { readArticles, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
@@ -120,6 +123,13 @@ describe('what cannot be understood or read', () => {
       /wanted one of train, experiments, compare, evaluate, predict, memorisation, split, inspect, bench, build, doctor, got fly/,
     ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
+    [
+      'an unknown task',
+      () => ['train', '--task', 'telepathy'],
+      2,
+      /--task: wanted classification, got telepathy/,
+    ],
+    ['no task', () => ['train', '--task'], 2, /--task: wanted classification, got /],
     ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],
     [
       'an unknown preset',
@@ -207,6 +217,34 @@ describe('what cannot be understood or read', () => {
     expect(result.stderr).toMatch(message)
     expect(result.stderr).not.toMatch(/\n {4}at /)
     expect(result).toMatchObject({ code, stdout: '' })
+  })
+
+  test('a run of a task that this version does not know is not evaluated', async () => {
+    await mkdir(at('unknown'))
+    await writeFile(at('unknown/config.json'), JSON.stringify({ format: 'x', task: 'telepathy' }))
+    for (const args of [
+      ['evaluate', at('unknown'), '--test', at('all.csv')],
+      ['predict', at('unknown')],
+    ]) {
+      const { code, stderr } = await cli(args)
+      expect(code).toBe(1)
+      expect(stderr).toContain('config.json: wanted a run for classification, got one for telepathy')
+    }
+  })
+
+  test('every option of a table is in the usage, with its value', async () => {
+    for (const [name, table] of [
+      ['train', trainTable],
+      ['experiments', experimentsTable],
+      ['evaluate', evaluateTable],
+      ['predict', predictTable],
+    ] as const) {
+      const { stdout } = await cli([name, '--help'])
+      for (const [option, { value }] of Object.entries<Option<unknown>>(table)) {
+        const shown = value === null ? '' : ` \\[?${value}\\]?`
+        expect(stdout).toMatch(new RegExp(`^ {2}--${option}${shown}( |$)`, 'm'))
+      }
+    }
   })
 
   test('--help of each command, and of all', async () => {

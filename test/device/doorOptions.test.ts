@@ -110,6 +110,7 @@ describe('the public functions', () => {
   const others = [
     ...['nn.Module', 'nn.RecurrentModule.forward'], // lets its subclasses' options through; abstract
     ...['optim.Optimizer.loadStateDict', 'training.saveCheckpoint'], // what a state dict or a trainer's state holds
+    'training.Plateau.loadStateDict',
   ]
 
   /** By the names that options go by. */

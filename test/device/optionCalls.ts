@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as rnn from '../../src/compat.js'
+import { Classification, documentLoader } from '../../src/tasks/index.js'
 import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
 import { cpu, cube, matrix, untyped, vector } from './refuses.js'
 import { tapeRows } from './tapeOptionCalls.js'
@@ -352,6 +353,10 @@ export const model = shortClassifier('lstm64-sgd', { on: cpu })
 const classifier = { preset, vocabularySize: 2, classes: 2, embeddingDim: 2, device: cpu }
 export const trainer = new training.Trainer(model, preset)
 const { stdout: stream } = process
+const task = new Classification(model)
+const loader = documentLoader(data, { batchSize: 8 })
+const parts = { model, task, optimizer: trainer.optimizer }
+
 const run: rnn.training.Run = {
   ...{ preset: 'lstm64-sgd', dialect: 'csv', posts: null, tokenizer: 'words' },
   ...{ vocabulary, labels, model },
@@ -395,6 +400,56 @@ const trainers: Row[] = [
     'training.Trainer.fit',
     'fit: options.test.Every, as every',
     given => trainer.fit(data, { epochs: 1, test: { data, every: 1, ...given } }).next(),
+  ],
+  [
+    'training.Trainer',
+    'Trainer: options.accumulated, as accumulate',
+    given => new training.Trainer({ ...parts, ...given }),
+  ],
+  [
+    'training.Trainer',
+    'Trainer: options.clip.max_norm, as maxNorm',
+    given => new training.Trainer({ ...parts, clip: { parameters: [], maxNorm: 1, ...given } }),
+  ],
+  [
+    'training.Trainer.fit',
+    'fit: options.epoch, as epochs',
+    given => new training.Trainer(parts).fit(loader, { epochs: 1, ...given }).next(),
+  ],
+  [
+    'training.Trainer.fit',
+    'fit: options.test.Every, as every',
+    given => new training.Trainer(parts).fit(loader, { epochs: 1, test: { loader, ...given } }).next(),
+  ],
+  [
+    'training.DataLoader',
+    'DataLoader: options.batch_size, as batchSize',
+    given => new training.DataLoader([1], { collate: items => items, batchSize: 1, ...given }),
+  ],
+  [
+    'training.Plateau',
+    'Plateau: options.cool_down, as cooldown',
+    given => new training.Plateau(trainer.optimizer, { metric: 'loss', ...given }),
+  ],
+  [
+    'training.earlyStopping',
+    'earlyStopping: options.patient, as patience',
+    given => training.earlyStopping({ metric: 'loss', patience: 1, ...given }),
+  ],
+  [
+    'training.keepBest',
+    'keepBest: options.Directory, as directory',
+    given => training.keepBest({ metric: 'loss', directory: UNWRITTEN, ...given }),
+  ],
+  [
+    'training.predict',
+    'predict: options.signals, as signal',
+    given => training.predict(task, [], given).next(),
+  ],
+  [
+    'training.evaluate',
+    'evaluate: options.signals, as signal',
+    given => training.evaluate(task, loader, given),
   ],
   [
     'training.evaluate',

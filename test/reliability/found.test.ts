@@ -250,8 +250,9 @@ describe('what a run left', () => {
     const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), preset)
     const state = await trainer.state()
     const gradNorm = { mean: Number.NaN, largest: 0 }
+    const nothing = { loss: Number.NaN, accuracy: Number.NaN }
     state.position.history.push({
-      ...{ epoch: 1, steps: 0, loss: Number.NaN, accuracy: Number.NaN, gradNorm, learningRate: Number.NaN },
+      ...{ epoch: 1, steps: 0, ...nothing, metrics: nothing, gradNorm, learningRate: Number.NaN },
       ...{ test: { loss: Number.NaN, accuracy: Number.NaN }, seconds: 0, tokensPerSecond: Number.NaN },
     })
     await saveCheckpoint(folder, state, null)

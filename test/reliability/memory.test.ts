@@ -135,7 +135,7 @@ test('without memory each op of a step fails by name, and the model is as it was
   async function stepWithin(room: number): Promise<boolean> {
     const hogs = await occupied(own, room)
     // What failed has drawn its masks, too.
-    trainer.model.lstm.masks.step = state.masks
+    trainer.model.lstm.masks.step = state.masks['lstm.masks']!
     using loss = trainer.step(second!)
     const errors = await Promise.all(
       [loss.item(), own.synchronize()].map(each =>

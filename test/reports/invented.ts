@@ -22,8 +22,13 @@ export const official = {
   },
 }
 
+/** A line as earlier versions wrote it, which is still read. */
+export type EpochLine = Omit<EpochRecord, 'metrics' | 'test'> & {
+  test: { loss: number; accuracy: number } | null
+}
+
 export interface InventedRun {
-  epochs: EpochRecord[]
+  epochs: EpochLine[]
   results: RunResults
 }
 

@@ -1,15 +1,16 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import type { EpochRecord, RunResults } from '../../src/training/record.js'
-import { readRunRecords, writeResults } from '../../src/training/records.js'
+import { readRunRecords, writeEpochs, writeResults } from '../../src/training/records.js'
 
 const folder = await mkdtemp(join(tmpdir(), 'packed-rnn-records-'))
 afterAll(() => rm(folder, { recursive: true }))
 
 const record = (epoch: number, changes: Partial<EpochRecord> = {}): EpochRecord => ({
-  ...{ epoch, steps: 3 * epoch, loss: 1 / epoch, accuracy: 0.5, gradNorm: { mean: 1, largest: 2 } },
+  ...{ epoch, steps: 3 * epoch, metrics: { loss: 1 / epoch, accuracy: 0.5 } },
+  ...{ loss: 1 / epoch, accuracy: 0.5, gradNorm: { mean: 1, largest: 2 } },
   ...{ learningRate: 0.1, test: { loss: 1.5, accuracy: 0.25 }, seconds: 1.5, tokensPerSecond: 1000 },
   ...changes,
 })
@@ -39,12 +40,29 @@ test('reads what was written', async () => {
   expect(await readRunRecords(folder)).toEqual({ epochs: [record(1), record(2, { test: null })], results })
 })
 
+test('reads the lines of earlier versions, which had two metrics', async () => {
+  const before = [record(1), record(2, { test: null })].map(({ metrics: _, ...line }) => line)
+  await write('metrics.jsonl', lines(...before))
+  expect((await readRunRecords(folder)).epochs).toEqual([record(1), record(2, { test: null })])
+})
+
+test('writes metrics by name, of any task, and nothing twice', async () => {
+  const metrics = { loss: 2, perplexity: 8 }
+  const epoch = { ...record(1), metrics, test: metrics, loss: 2, accuracy: Number.NaN }
+  await writeEpochs(folder, [epoch])
+  expect((await readRunRecords(folder)).epochs).toEqual([epoch])
+  const { loss: _, accuracy: __, ...line } = epoch
+  expect(await readFile(join(folder, 'metrics.jsonl'), 'utf8')).toBe(lines(line))
+})
+
 test('numbers that JSON does not have come back as NaN', async () => {
-  const diverged = record(1, { loss: Number.NaN, gradNorm: { mean: Number.NaN, largest: Infinity } })
+  const metrics = { loss: Number.NaN, accuracy: 0.5 }
+  const diverged = record(1, { metrics, gradNorm: { mean: Number.NaN, largest: Infinity } })
   await write('metrics.jsonl', lines(diverged))
   await writeResults(folder, { ...results, test: { ...results.test, loss: Number.NaN } })
   const read = await readRunRecords(folder)
   expect(read.epochs[0]).toMatchObject({
+    metrics,
     loss: Number.NaN,
     gradNorm: { mean: Number.NaN, largest: Number.NaN },
   })

@@ -118,14 +118,14 @@ describe('a checkpoint that is none', () => {
       'altered in its metadata',
       async file => {
         const text = await readFile(file, 'latin1')
-        await writeFile(file, text.replace('\\"masks\\":0', '\\"masks\\":7'), 'latin1')
+        await writeFile(file, text.replace('\\"lstm.masks\\":0', '\\"lstm.masks\\":7'), 'latin1')
       },
       /wanted content of sha256/,
     ],
     [
       'of an older version',
       file => writeFile(file, writeSafetensors([], { format: 'packed-rnn checkpoint 1' })),
-      /wanted format 'packed-rnn checkpoint 3', got packed-rnn checkpoint 1/,
+      /wanted format 'packed-rnn checkpoint 4', got packed-rnn checkpoint 1/,
     ],
     [
       'without a history',

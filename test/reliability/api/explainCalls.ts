@@ -19,6 +19,7 @@ import { Generator } from '../../../src/random.js'
 import { writeComparison, writeReport } from '../../../src/reports/index.js'
 import { scope } from '../../../src/scope.js'
 import { Classifier, type EpochRecord, type RunResults, readRunRecords } from '../../../src/training/index.js'
+import { recordOf } from '../../../src/training/record.js'
 import { writeEpochs, writeResults } from '../../../src/training/records.js'
 import { inventRun } from '../../reports/invented.js'
 import { directoryOf, fileOf, runOf } from './fileCalls.js'
@@ -216,7 +217,10 @@ function recordsOf(world: World): { epochs: EpochRecord[]; results: RunResults }
   }
   results.test.loss = hostile.number(0.5)
   if (hostile.once(15)) results.test.predicted = results.test.predicted.map(() => hostile.number(5))
-  return { epochs, results }
+  const records = epochs.map(({ loss, accuracy, ...line }) =>
+    recordOf({ ...line, metrics: { loss, accuracy } }),
+  )
+  return { epochs: records, results }
 }
 
 /** JSON has no infinity and no NaN, and no −0. */

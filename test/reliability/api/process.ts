@@ -12,6 +12,7 @@ import { packedCalls } from './packedCalls.js'
 import { sequenceCalls } from './sequenceCalls.js'
 import { shapeCalls } from './shapeCalls.js'
 import { tapeCalls } from './tapeCalls.js'
+import { slowTaskCalls } from './taskCalls.js'
 import { textCalls } from './textCalls.js'
 import { slowTrainingCalls, trainingCalls } from './trainingCalls.js'
 import { DEVICES, type Tally, World } from './world.js'
@@ -28,7 +29,7 @@ const quick = joined(
   ...[metricCalls, textCalls, fileCalls, explainCalls],
 )
 /** All together drawn as often as three of the others. */
-const slow = joined(slowTrainingCalls, slowFileCalls, slowExplainCalls)
+const slow = joined(slowTrainingCalls, slowTaskCalls, slowFileCalls, slowExplainCalls)
 const calls = joined(quick, slow)
 
 function joined(...families: Record<string, Call>[]): Record<string, Call> {

@@ -143,7 +143,7 @@ async function trained(trainer: Trainer, data: LabelledDocuments, options: FitOp
   for (const [i, record] of trainer.history.entries()) checkRecord(record, i + 1)
 }
 
-function checkRecord({ epoch, accuracy, gradNorm }: EpochRecord, wanted: number): void {
+export function checkRecord({ epoch, accuracy, gradNorm }: EpochRecord, wanted: number): void {
   const fits = epoch === wanted && !(accuracy < 0 || accuracy > 1) && !(gradNorm.largest < 0)
   if (!fits)
     throw new Error(`Trainer.history: epoch ${epoch}, accuracy ${accuracy}, norm ${gradNorm.largest}`)

@@ -110,16 +110,22 @@ const MODEL = Buffer.from(writeSafetensors(entries))
 /** A checkpoint of a trainer that has not begun, with what one that has would add. */
 async function checkpoint(): Promise<Buffer> {
   const trainer = new Trainer(classifier(), presets['lstm64-adam'])
-  const { model, optimizer, position, masks } = await trainer.state()
+  const { model, optimizer, position, masks, scheduler } = await trainer.state()
   const state = [...model].map(([name, entry]) => ({
     name: `model.${name}`,
     dtype: 'float32' as const,
     ...entry,
   }))
-  const said = { position: { ...position, history: [EPOCH] }, masks, groups: optimizer.groups }
+  const said = {
+    position: { ...position, history: [EPOCH] },
+    masks,
+    scheduler,
+    carry: null,
+    groups: optimizer.groups,
+  }
   return Buffer.from(
     writeSealed(state, {
-      format: 'packed-rnn checkpoint 3',
+      format: 'packed-rnn checkpoint 4',
       trainer: JSON.stringify(said),
       about: JSON.stringify({ args: ['--seed', '1'] }),
     }),

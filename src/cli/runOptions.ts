@@ -1,0 +1,113 @@
+import { poolingName } from '../models/pooling.js'
+import { presetName, presets } from '../models/presets.js'
+import { loops, modes } from '../tasks/rules.js'
+import { nonFiniteRules } from '../training/nonFinite.js'
+import { tokenizerName } from '../training/run.js'
+import { deviceOptions } from './deviceOptions.js'
+import {
+  choiceOption,
+  fileOption,
+  integerOption,
+  type OptionTable,
+  parsedOption,
+  switchOption,
+  textOption,
+} from './options.js'
+import { vectorOptions } from './vectors.js'
+
+/** The options of `train` and `experiments`, each described once. */
+
+const { epochs, batchSize } = presets['lstm64-adam']
+
+/** Of any run of the classification task. */
+export const runOptions = {
+  train: fileOption("articles in 10kGNAD's format, plain or .gz; without them, invented ones"),
+  test: fileOption('articles to test on, in the same format'),
+  dialect: choiceOption('csv (default), or notebook: lines cut at their first ;, quotes left as they are', [
+    'csv',
+    'notebook',
+  ]),
+  tokenizer: parsedOption(
+    'NAME',
+    'whitespace (default), or words: letters and digits apart from punctuation',
+    tokenizerName,
+  ),
+  ...vectorOptions,
+  unk: choiceOption(
+    'words without a vector get uniform random numbers (default), zero, or the mean',
+    ['uniform', 'zero', 'mean'],
+    { needs: 'vectors' },
+  ),
+  padding: choiceOption(
+    'shared (default): row 0 of the embedding is padding and unknown words, as in the\n' +
+      'notebook; own: row 1 is kept for padding',
+    ['shared', 'own'],
+  ),
+  mode: choiceOption('fixed (default), or notebook: every quirk of the course notebook', modes),
+  pooling: parsedOption(
+    'NAME',
+    "final (default), notebook-last (the notebook mode's), max, mean, or concat",
+    poolingName,
+  ),
+  epochs: integerOption(`default the preset's ${epochs}; on invented articles 10`, 1),
+  'batch-size': integerOption(
+    `default the preset's ${batchSize}; on invented articles, and by document, 64`,
+    1,
+  ),
+  'max-tokens': integerOption('ends a batch also where its next article would bring it above N tokens', 1),
+  'drop-last': switchOption('leaves out the articles that do not fill a last batch'),
+  'evaluate-every': integerOption('tests the model after every N epochs; default 1; 0: only at the end', 0),
+  ...deviceOptions,
+  seed: integerOption('of initial values, order and dropout; default 1', 0),
+  'on-non-finite': choiceOption(
+    'where a loss or a gradient is NaN or infinite: throw (default) ends the run, skip leaves\n' +
+      'out the step, ignore goes on',
+    nonFiniteRules,
+  ),
+  checkpoint: integerOption('writes a checkpoint after every N steps, too', 1),
+  progress: choiceOption('bar (default), or notebook: the lines that the notebook prints', [
+    'bar',
+    'notebook',
+  ]),
+  quiet: switchOption('no progress'),
+} as const
+
+/** Of `train` for the classification task. */
+export const trainTable = {
+  task: textOption('NAME', 'what is trained; default classification'),
+  preset: parsedOption('NAME', `${Object.keys(presets).join(', ')}; default lstm64-adam`, presetName),
+  format: choiceOption(
+    'gnad (default), or omp: labelled posts of the One Million Posts Corpus,\n' +
+      'category,value,fold,headline,body, plain or .gz',
+    ['gnad', 'omp'],
+  ),
+  category: textOption('NAME', 'of the posts: PersonalStories, PossiblyFeedback, …'),
+  fold: integerOption(
+    'the fold to test on; without, one after the other, each into a directory of its own',
+    1,
+  ),
+  loop: choiceOption('batched (default), or document: a step every 64 articles', loops),
+  ...runOptions,
+  out: textOption(
+    'DIR',
+    'where to write the model, its reports, metrics.jsonl, and a checkpoint after each epoch\n' +
+      'and when interrupted; default runs/ and preset, date and time',
+  ),
+  resume: textOption(
+    'DIR',
+    "goes on from DIR's checkpoint, with its options; those given beside it replace them, and\n" +
+      '--device its precision and threads too',
+  ),
+  json: fileOption('where to write the figures'),
+} as const
+
+/** Of `experiments`. */
+export const experimentsTable = {
+  ...runOptions,
+  mode: choiceOption('notebook (default): every quirk of the course notebook; or fixed', modes),
+  out: textOption(
+    'DIR',
+    'where to write, a folder for each preset and compare.html; default\nruns/experiments, date and time',
+  ),
+  resume: textOption('DIR', 'goes on in DIR, with its options'),
+} as const satisfies OptionTable

@@ -1,0 +1,86 @@
+import { noGrad } from '../autograd.js'
+import { checkOptions } from '../check.js'
+import { crossEntropy } from '../ops/loss.js'
+import { scope } from '../scope.js'
+import { Batches, type LabelledDocuments } from '../text/batches.js'
+import { Inference } from '../training/modules.js'
+import type { Mistake } from '../training/record.js'
+import type { DocumentModel } from './classification.js'
+import { argmaxRows, softmaxRows } from './rows.js'
+
+/** What `classify` finds. */
+export interface Evaluation {
+  /** Mean cross entropy over the documents. */
+  loss: number
+  /** The most probable category of each document [N]; the first of equals. */
+  predicted: Int32Array
+  /** [N, classes] */
+  probabilities: Float32Array
+}
+
+/** How `classify` goes through the documents. */
+export interface ClassifyOptions {
+  /** Documents at once; default 32. */
+  batchSize?: number
+  /** Ends it before the next batch. */
+  signal?: AbortSignal
+  /** Leaves dropout on, as the course notebook does; default false. */
+  dropout?: boolean
+}
+
+/**
+ * Loss and predictions over documents, without a tape and in evaluation mode. Between batches the model's mode, and the next
+ * masks that its dropout draws, are as they were before.
+ *
+ * @param op the name of the call, for messages.
+ * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, ERR_INVALID_ARGUMENT for a
+ * bad batch size or an unknown option, ERR_DISPOSED, or with the device's failure; the signal's reason when that aborts.
+ */
+export async function classify(
+  model: DocumentModel,
+  data: LabelledDocuments,
+  options: ClassifyOptions = {},
+  op = 'classify',
+): Promise<Evaluation> {
+  checkOptions(op, options, { batchSize: true, signal: true, dropout: true })
+  const { batchSize = 32, signal, dropout = false } = options
+  const inference = new Inference(model, dropout)
+  const parts: { loss: number; logits: Float32Array; documents: number }[] = []
+  for (const { ids, labels } of new Batches(data, { batchSize }).epoch(0)) {
+    signal?.throwIfAborted()
+    const part = await scope(() =>
+      noGrad(async () => {
+        const logits = inference.run(() => model.forward(ids))
+        const loss = crossEntropy(logits, labels)
+        return { loss: await loss.item(), logits: await logits.toArray(), documents: labels.length }
+      }),
+    )
+    parts.push(part)
+  }
+  const documents = data.documents.length
+  const loss = parts.reduce((sum, part) => sum + part.loss * part.documents, 0) / documents
+  const probabilities = Float32Array.from(parts.flatMap(part => softmaxRows(part.logits, part.documents)))
+  return { loss, predicted: argmaxRows(probabilities, documents), probabilities }
+}
+
+const MOST_MISTAKES = 10
+
+/** The predictions that are wrong and of the largest probability. */
+export function surestMistakes(
+  { predicted, probabilities }: Evaluation,
+  truth: Int32Array,
+  classes: readonly string[],
+  documents: readonly { text: string }[],
+): Mistake[] {
+  const mistakes = Array.from(
+    predicted,
+    (category, document): Mistake => ({
+      document,
+      text: documents[document]!.text,
+      truth: classes[truth[document]!]!,
+      predicted: classes[category]!,
+      probability: probabilities[document * classes.length + category]!,
+    }),
+  ).filter(mistake => mistake.predicted !== mistake.truth)
+  return mistakes.sort((a, b) => b.probability - a.probability).slice(0, MOST_MISTAKES)
+}

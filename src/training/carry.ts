@@ -1,0 +1,88 @@
+import type { Device } from '../device.js'
+import { badArgument } from '../errors.js'
+import { outlive } from '../scope.js'
+import { Tensor, tensor } from '../tensor.js'
+import type { State } from './task.js'
+
+/** A state on the host: its structure, which JSON holds, and the values of its leaves by path. */
+export interface SavedCarry {
+  tree: CarryTree
+  tensors: Map<string, CarryLeaf>
+}
+
+/** A tensor's values on the host, row-major. */
+export type CarryLeaf =
+  | { dtype: 'float32'; shape: readonly number[]; data: Float32Array }
+  | { dtype: 'int32'; shape: readonly number[]; data: Int32Array }
+
+/** Leaves are named by their path. */
+export type CarryTree = null | string | CarryTree[] | { [part: string]: CarryTree }
+
+/** A state of the same structure, each leaf replaced. @throws PackedRnnError ERR_INVALID_ARGUMENT for anything else in it. */
+export function mapCarry<S extends State>(state: S, f: (leaf: Tensor) => Tensor): S
+export function mapCarry(state: State, f: (leaf: Tensor) => Tensor): State {
+  if (state === null) return null
+  if (state instanceof Tensor) return f(state)
+  if (typeof state !== 'object') throw badArgument('Trainer', 'carry', 'nested tensors or null', state)
+  if (isList(state)) return state.map(part => mapCarry<State>(part, f))
+  return Object.fromEntries(Object.entries(state).map(([name, part]) => [name, mapCarry<State>(part, f)]))
+}
+
+function isList(state: State): state is readonly State[] {
+  return Array.isArray(state)
+}
+
+/** Frees the leaves. */
+export function disposeCarry(state: State): void {
+  mapCarry(state, leaf => {
+    leaf.dispose()
+    return leaf
+  })
+}
+
+/** Copies a state to the host, as it is after the ops issued so far. */
+export async function saveCarry(state: State): Promise<SavedCarry> {
+  const leaves: Promise<[string, CarryLeaf]>[] = []
+  const tree = treeOf(state, 'carry', (path, leaf) => leaves.push(readLeaf(path, leaf)))
+  return { tree, tensors: new Map(await Promise.all(leaves)) }
+}
+
+async function readLeaf(path: string, leaf: Tensor): Promise<[string, CarryLeaf]> {
+  const { shape } = leaf
+  const data = await leaf.toArray()
+  return [
+    path,
+    data instanceof Int32Array ? { dtype: 'int32', shape, data } : { dtype: 'float32', shape, data },
+  ]
+}
+
+function treeOf(state: State, path: string, found: (path: string, leaf: Tensor) => void): CarryTree {
+  if (state === null) return null
+  if (state instanceof Tensor) {
+    found(path, state)
+    return path
+  }
+  if (isList(state)) return state.map((part, i) => treeOf(part, `${path}.${i}`, found))
+  return Object.fromEntries(
+    Object.entries(state).map(([name, part]) => [name, treeOf(part, `${path}.${name}`, found)]),
+  )
+}
+
+/**
+ * The state that `saveCarry` copied, on a device. The tensors outlive every scope.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT where a leaf is missing.
+ */
+export function restoreCarry({ tree, tensors }: SavedCarry, device?: Device): State {
+  if (tree === null) return null
+  if (typeof tree === 'string') {
+    const leaf = tensors.get(tree)
+    if (leaf === undefined) throw badArgument('restore', 'state.carry', `values of ${tree}`, undefined)
+    const on = device === undefined ? {} : { device }
+    return leaf.dtype === 'int32'
+      ? outlive(tensor<number>(leaf.data, leaf.shape, on))
+      : outlive(tensor<number>(leaf.data, leaf.shape, on))
+  }
+  const part = (each: CarryTree) => restoreCarry({ tree: each, tensors }, device)
+  if (Array.isArray(tree)) return tree.map(part)
+  return Object.fromEntries(Object.entries(tree).map(([name, each]) => [name, part(each)]))
+}

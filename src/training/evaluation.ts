@@ -1,0 +1,118 @@
+import { noGrad } from '../autograd.js'
+import { checkOptions } from '../check.js'
+import { badArgument } from '../errors.js'
+import { scope } from '../scope.js'
+import { disposeCarry, mapCarry } from './carry.js'
+import type { LoadedBatch, Loader } from './loader.js'
+import { Inference } from './modules.js'
+import type { Metrics } from './record.js'
+import { totalsOf } from './stepper.js'
+import type { State, Task } from './task.js'
+
+/** What `evaluate` finds. */
+export interface TaskEvaluation {
+  /** As the task reports them of all batches; `loss` is always among them. */
+  metrics: Metrics
+  /** What they are made of. */
+  sums: Record<string, number>
+}
+
+/** Batches whose numbers are not awaited yet, as of the trainer's steps. */
+const AHEAD = 3
+
+/**
+ * The metrics of a task over the first epoch of a loader, without a tape and in evaluation mode. Between batches the model's
+ * mode, and the next masks that its dropout draws, are as they were before; not while `count` of the task runs.
+ *
+ * @param options `signal`: ends the evaluation before its next batch.
+ * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
+ * signal's reason when that aborts.
+ */
+export async function evaluateTask<Batch, Carry extends State>(
+  task: Task<Batch, Carry>,
+  loader: Loader<Batch>,
+  options: { signal?: AbortSignal } = {},
+): Promise<TaskEvaluation> {
+  checkOptions('evaluate', options, { signal: true })
+  const { signal } = options
+  const inference = new Inference(task.model, task.dropsInEvaluation ?? false)
+  const totals: Record<string, number> = {}
+  const add = (sums: Record<string, number>) => {
+    for (const [name, value] of Object.entries(sums)) totals[name] = (totals[name] ?? 0) + value
+  }
+  const pending: Promise<Record<string, number>>[] = []
+  let carry: Carry | null = null
+  try {
+    for (const { batch } of loader.epoch(0).from(0)) {
+      signal?.throwIfAborted()
+      const found = inference.run(() => forward(task, batch, carry))
+      if (carry !== null) disposeCarry(carry)
+      carry = found.carry
+      pending.push(found.totals)
+      if (task.count !== undefined) {
+        const count = task.count.bind(task)
+        add(await inference.runAsync(() => scope(() => noGrad(() => count(batch)))))
+      }
+      if (pending.length > AHEAD) add(await pending.shift()!)
+    }
+    for (const each of pending) add(await each)
+  } finally {
+    if (carry !== null) disposeCarry(carry)
+  }
+  return { metrics: metricsOf(task, totals), sums: totals }
+}
+
+function forward<Batch, Carry extends State>(task: Task<Batch, Carry>, batch: Batch, before: Carry | null) {
+  return scope(() =>
+    noGrad(() => {
+      const { loss, sums, carry } = task.step(batch, before)
+      const totals = totalsOf([{ loss, ...sums, weight: task.weight(batch) }])
+      // After an earlier failure nothing awaits it.
+      totals.catch(() => {})
+      return { totals, carry: mapCarry(carry, leaf => leaf.detach()) }
+    }),
+  )
+}
+
+/** What a task reports of sums, with its loss. */
+export function metricsOf<Batch, Carry extends State>(
+  task: Task<Batch, Carry>,
+  sums: Record<string, number>,
+): Metrics {
+  const { loss = Number.NaN, weight = Number.NaN } = sums
+  return { loss: loss / weight, ...task.metrics({ ...sums, loss, weight }) }
+}
+
+/**
+ * The answers of a task, batch after batch, without a tape and in evaluation mode.
+ *
+ * @param batches a loader, whose first epoch is taken, or batches. The model must not be trained before the last answer.
+ * @param options `signal`: ends it before the next batch.
+ * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
+ * signal's reason when that aborts.
+ */
+export async function* predict<Batch, Carry extends State, Answer>(
+  task: Task<Batch, Carry, Answer>,
+  batches: Loader<Batch> | Iterable<Batch> | AsyncIterable<Batch>,
+  options: { signal?: AbortSignal } = {},
+): AsyncGenerator<Answer, void, void> {
+  checkOptions('predict', options, { signal: true })
+  const inference = new Inference(task.model, task.dropsInEvaluation ?? false)
+  for await (const batch of batchesOf(batches)) {
+    options.signal?.throwIfAborted()
+    yield* await inference.runAsync(() => scope(() => noGrad(() => task.predict(batch))))
+  }
+}
+
+function batchesOf<Batch>(
+  batches: Loader<Batch> | Iterable<Batch> | AsyncIterable<Batch>,
+): Iterable<Batch> | AsyncIterable<Batch> {
+  if (typeof batches !== 'object' || batches === null) {
+    throw badArgument('predict', 'batches', 'a loader or batches', batches)
+  }
+  return 'epoch' in batches ? unwrapped(batches.epoch(0).from(0)) : batches
+}
+
+function* unwrapped<Batch>(loaded: Iterable<LoadedBatch<Batch>>): Iterable<Batch> {
+  for (const { batch } of loaded) yield batch
+}

@@ -1,0 +1,123 @@
+import { checkFunction, checkInteger, checkNumber, checkOptions, checkWord } from '../check.js'
+import { badArgument } from '../errors.js'
+import { type EpochRecord, type MetricName, metricOf } from './record.js'
+
+/** What sets learning rates while a trainer runs. */
+export interface TrainerScheduler {
+  /** Called after each step of the optimiser. */
+  step?(): void
+  /** Called at the end of each epoch, after its test. */
+  epoch?(record: EpochRecord): void
+  /** What it has to remember, which JSON holds. */
+  stateDict(): object
+  /** Goes on where `stateDict` was taken. */
+  loadStateDict(state: unknown): void
+}
+
+/**
+ * A scheduler that counts epochs instead of steps, such as `byEpoch(new optim.Scheduler(adam, stepDecay({ stepSize: 10 })))`.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT for a scheduler that does not count.
+ */
+export function byEpoch(scheduler: TrainerScheduler): TrainerScheduler {
+  checkFunction('byEpoch', 'scheduler.step', scheduler.step)
+  return {
+    epoch: () => scheduler.step?.(),
+    stateDict: () => scheduler.stateDict(),
+    loadStateDict: state => scheduler.loadStateDict(state),
+  }
+}
+
+/** When `Plateau` lowers the rates. */
+export interface PlateauOptions extends MetricName {
+  /** Whether a better metric is smaller or larger; default 'min'. */
+  mode?: 'min' | 'max'
+  /** What rates are multiplied by; default 0.1. */
+  factor?: number
+  /** Epochs without improvement that are tolerated; default 10. */
+  patience?: number
+  /** Relative change that counts as an improvement; default 1e-4. */
+  threshold?: number
+  /** Epochs after a reduction that are not counted; default 0. */
+  cooldown?: number
+  /** Default 0. */
+  minimum?: number
+}
+
+const names = {
+  metric: true,
+  of: true,
+  mode: true,
+  factor: true,
+  patience: true,
+  threshold: true,
+  cooldown: true,
+  minimum: true,
+} as const
+
+/**
+ * Lowers the rates where a metric stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold): where
+ * more than `patience` epochs in a row are not better than best · (1 ∓ threshold), each rate becomes max(rate · factor, minimum).
+ * An epoch without the metric does not count.
+ */
+export class Plateau implements TrainerScheduler {
+  readonly #groups: readonly { lr: number }[]
+  readonly #options: Required<PlateauOptions>
+  #best: number | null = null
+  #bad = 0
+  #cooling = 0
+
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a bad number; ERR_INVALID_ARGUMENT for a bad word or an unknown option. */
+  constructor(optimizer: { groups: readonly { lr: number }[] }, options: PlateauOptions) {
+    const op = 'Plateau'
+    checkOptions(op, options, names)
+    const defaults = { of: 'test', mode: 'min', factor: 0.1, patience: 10, threshold: 1e-4 } as const
+    const all = { ...defaults, cooldown: 0, minimum: 0, ...options }
+    checkWord(op, 'of', all.of, ['training', 'test'])
+    checkWord(op, 'mode', all.mode, ['min', 'max'])
+    checkNumber(op, 'factor', all.factor, 0, 1)
+    checkInteger(op, 'patience', all.patience, 0)
+    checkNumber(op, 'threshold', all.threshold, 0)
+    checkInteger(op, 'cooldown', all.cooldown, 0)
+    checkNumber(op, 'minimum', all.minimum, 0)
+    this.#groups = optimizer.groups
+    this.#options = all
+  }
+
+  /** Looks at an epoch, and lowers the rates where that is due. */
+  epoch(record: EpochRecord): void {
+    const { mode, factor, patience, threshold, cooldown, minimum } = this.#options
+    const value = metricOf(record, this.#options)
+    if (value === null) return
+    const best = this.#best
+    // Not a number is never better.
+    const bar = best ?? (mode === 'min' ? Infinity : -Infinity)
+    const better = mode === 'min' ? value < bar * (1 - threshold) : value > bar * (1 + threshold)
+    if (better) this.#best = value
+    this.#bad = better ? 0 : this.#bad + 1
+    if (this.#cooling > 0) {
+      this.#cooling--
+      this.#bad = 0
+    }
+    if (this.#bad <= patience) return
+    for (const group of this.#groups) group.lr = Math.max(group.lr * factor, minimum)
+    this.#cooling = cooldown
+    this.#bad = 0
+  }
+
+  stateDict(): { best: number | null; bad: number; cooling: number } {
+    return { best: this.#best, bad: this.#bad, cooling: this.#cooling }
+  }
+
+  /** @throws PackedRnnError ERR_INVALID_ARGUMENT for another state. */
+  loadStateDict(state: unknown): void {
+    const some = typeof state === 'object' && state !== null ? state : {}
+    const { best, bad, cooling } = { best: undefined, bad: undefined, cooling: undefined, ...some }
+    const known = best === null || typeof best === 'number'
+    if (!known || typeof bad !== 'number' || typeof cooling !== 'number') {
+      throw badArgument('Plateau.loadStateDict', 'state', 'best, bad and cooling', state)
+    }
+    this.#best = best
+    this.#bad = bad
+    this.#cooling = cooling
+  }
+}
