@@ -1,4 +1,4 @@
-import { checkFloat, checkTensor, type OptionNames } from '../check.js'
+import { checkFloat, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native, reductions } from '../native.js'
 import { PackedSequence } from '../packed.js'
