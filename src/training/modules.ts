@@ -24,8 +24,11 @@ function partsOf(root: Module): Parts {
       parts.masks.set(path, value)
       return
     }
-    const entries: [string, unknown][] = Object.entries(value)
-    for (const [name, part] of entries) visit(part, path === '' ? name : `${path}.${name}`)
+    const names = isModule ? Object.getOwnPropertyNames(value) : Object.keys(value)
+    for (const name of names) {
+      const part: unknown = Reflect.get(value, name)
+      visit(part, path === '' ? name : `${path}.${name}`)
+    }
   }
   visit(root, '')
   return parts
