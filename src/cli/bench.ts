@@ -49,7 +49,7 @@ const table = {
   threads: integerOption('default all cores, in a container no more than its CPU quota', 1),
   rounds: integerOption(`default ${ROUNDS}`, 1),
   quick: switchOption(
-    `a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, and whoever is slow has one: a minute where nothing else runs`,
+    `a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, one for slow peers: a minute on an idle machine`,
   ),
   json: fileOption('where to write the figures'),
 } as const

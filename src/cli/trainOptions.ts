@@ -29,7 +29,7 @@ export const usage = `packed-rnn train [--task NAME] [--preset NAME] [--train FI
 packed-rnn train --format omp --category NAME --train FILE [--fold N] [--vectors FILE] [OPTION …]
 
 Trains a classifier of news articles and prints its report on the test articles. Without word vectors
-its embedding starts random and is trained. The second form tells whether a category applies to a post:
+its embedding starts random and is trained. The second form decides whether a category applies to a post:
 it trains nine times, each fold from 1 to 9 is tested on once, and prints F1 of all nine.
 
 ${usageOf(trainTable)}`
@@ -116,8 +116,8 @@ export interface Command {
 /**
  * A command line and, where it says `--resume`, the state to go on from. A device beside `--resume` takes the place of
  * the earlier one and of its precision and threads.
- * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none, ERR_FILE_FORMAT for a
- * checkpoint that is none.
+ * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer, ERR_FILE_FORMAT for an invalid
+ * checkpoint.
  */
 export async function readCommandLine(args: string[]): Promise<Command> {
   const { values, given } = parseTrain(args, 'partial')
@@ -149,7 +149,7 @@ function isSeries({ source }: TrainOptions): boolean {
   return source.format === 'omp' && source.fold === undefined
 }
 
-/** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
+/** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer. */
 function trainOptions(values: Values): TrainOptions {
   const { preset: name = 'lstm64-adam', loop = 'batched', mode = 'fixed' } = values
   const source = sourceOf(values)

@@ -32,7 +32,7 @@ export interface Issued {
   sums: Record<string, Sum>[]
   weight: number
   gradNorm: Scalar
-  /** What `placeOf` is told of. */
+  /** What `placeOf` reads. */
   places: string[]
   learningRate: number
 }

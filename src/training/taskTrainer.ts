@@ -186,7 +186,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     }
   }
 
-  /** The events after a step; the epoch's end comes first, so that whoever reads the last step finds it recorded. */
+  /** The events after a step; the epoch ends first, so `history` has its record when the last step is reported. */
   async #report(
     progress: TrainingProgress,
     test: TestOptions<Batch, Carry> | undefined,
