@@ -3,8 +3,9 @@
 //
 //   npx tsc -p examples && node build/examples/character-task.js
 import * as rnn from 'packed-rnn'
+import * as training from 'packed-rnn/training'
 
-const { nn, optim, training } = rnn
+const { nn, optim } = rnn
 const line = 'the cat sat on the mat and looked at the rat. the rat sat on the hat and looked at the cat. '
 const characters = [...new Set(line)].sort()
 const ids = Int32Array.from(line.repeat(24), character => characters.indexOf(character))
@@ -20,22 +21,19 @@ type Window = (typeof windows)[number]
 
 rnn.manualSeed(1)
 class CharacterModel extends nn.Module {
-  embedding = this.child(
-    'embedding',
-    new nn.Embedding({ numEmbeddings: characters.length, embeddingDim: 16 }),
-  )
-  lstm = this.child('lstm', new nn.LSTM({ inputSize: 16, hiddenSize: 48 }))
-  linear = this.child('linear', new nn.Linear({ inFeatures: 48, outFeatures: characters.length }))
+  embedding = new nn.Embedding({ numEmbeddings: characters.length, embeddingDim: 16 })
+  lstm = new nn.LSTM({ inputSize: 16, hiddenSize: 48 })
+  linear = new nn.Linear({ inFeatures: 48, outFeatures: characters.length })
 
   forward({ read }: Window, before: States | null) {
-    const { output, hN, cN } = this.lstm.forward(this.embedding.forward(rnn.packSequence(read)), before ?? {})
-    return { logits: this.linear.forward(output.data), states: { h0: hN, c0: cN } }
+    const { output, state } = this.lstm.forward(this.embedding.forward(rnn.packSequence(read)), before)
+    return { logits: this.linear.forward(output.data), states: { h: state.h, c: state.c } }
   }
 }
-const model = new CharacterModel({})
+const model = new CharacterModel()
 
-type States = { h0: rnn.Tensor<'float32', 3>; c0: rnn.Tensor<'float32', 3> }
-const task: rnn.training.Task<Window, States, number> = {
+type States = { h: rnn.Tensor<'float32', 3>; c: rnn.Tensor<'float32', 3> }
+const task: training.Task<Window, States, number> = {
   model,
   weight: ({ next }) => next.length,
   step(window, before) {

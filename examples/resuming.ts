@@ -5,21 +5,21 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import * as rnn from 'packed-rnn'
+import * as training from 'packed-rnn/training'
 
-const { nn, optim, training } = rnn
+const { nn, optim } = rnn
 // Numbers in binary digits: which is odd?
 const numbers = Array.from({ length: 90 }, (_, i) => Int32Array.from((i + 4).toString(2), Number))
 
 class Reader extends nn.Module {
-  embedding = this.child('embedding', new nn.Embedding({ numEmbeddings: 2, embeddingDim: 4 }))
-  lstm = this.child('lstm', new nn.LSTM({ inputSize: 4, hiddenSize: 8, numLayers: 2, dropout: 0.1 }))
-  linear = this.child('linear', new nn.Linear({ inFeatures: 8, outFeatures: 2 }))
+  embedding = new nn.Embedding({ numEmbeddings: 2, embeddingDim: 4 })
+  lstm = new nn.LSTM({ inputSize: 4, hiddenSize: 8, numLayers: 2, dropout: 0.1 })
+  linear = new nn.Linear({ inFeatures: 8, outFeatures: 2 })
 
   forward(ids: rnn.PackedIds) {
     return this.linear.forward(this.lstm.forward(this.embedding.forward(ids)).lastHidden())
   }
 }
-
 const collate = (some: Int32Array[]) => ({
   ids: rnn.packSequence(some),
   labels: some.map(digits => digits.at(-1)!),
@@ -28,8 +28,8 @@ const loader = new training.DataLoader(numbers, { collate, batchSize: 5, shuffle
 
 function newTrainer() {
   rnn.manualSeed(2)
-  const model = new Reader({})
-  const task: rnn.training.Task<ReturnType<typeof collate>> = {
+  const model = new Reader()
+  const task: training.Task<ReturnType<typeof collate>> = {
     model,
     weight: ({ labels }) => labels.length,
     step({ ids, labels }) {

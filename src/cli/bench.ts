@@ -33,9 +33,10 @@ const table = {
       'LSTM layer that reads a token at a time, streamed and awaited, and then a few ops at a time',
   ),
   peers: listOption(
-    [...peerNames, 'none'],
+    peerNames,
     `some of ${peerNames.join(',')}, or none; default all. onnxruntime-node is found in\n` +
       'node_modules, or in the folder that NODE_PATH names; PYTHON names the Python that has PyTorch',
+    'none',
   ),
   against: textOption(
     'DIR',
@@ -48,18 +49,18 @@ const table = {
   threads: integerOption('default all cores, in a container no more than its CPU quota', 1),
   rounds: integerOption(`default ${ROUNDS}`, 1),
   quick: switchOption(
-    `a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, and whoever is slow has one: a minute where nothing else runs`,
+    `a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, one for slow peers: a minute on an idle machine`,
   ),
   json: fileOption('where to write the figures'),
 } as const
 
-/** Some of the names, in the order of `all`. */
-function listOption<T extends string>(all: readonly T[], help: string): Option<T[]> {
+/** Some of the names, in the order of `all`; no name for the word `none`, where that is given. */
+function listOption<T extends string>(all: readonly T[], help: string, none?: string): Option<T[]> {
   return {
     value: 'LIST',
     help,
     read(name, given) {
-      const wanted = String(given).split(',')
+      const wanted = given === none ? [] : String(given).split(',')
       const unknown = wanted.find(word => !all.some(known => known === word))
       if (unknown !== undefined) {
         throw new UsageError(`--${name}: wanted some of ${all.join(', ')}, got ${unknown}`)
@@ -88,7 +89,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   const options: BenchOptions = {
     cases: caseNames.filter(name => wanted.includes(name)),
     latency: wanted.includes(LATENCY),
-    peers: peers.filter(name => name !== 'none'),
+    peers,
     against: againstOption(values.against),
     threads,
     rounds,

@@ -13,7 +13,7 @@ import { UsageError } from './options.js'
 /** The file of the command line of several runs. */
 const SERIES = 'series.json'
 
-/** Makes `runs/<name>-<local date and time>`, where nobody else writes. @throws PackedRnnError (rejects) naming it. */
+/** Makes `runs/<name>-<local date and time>`, which no other run has. @throws PackedRnnError (rejects) naming it. */
 export async function newDirectory(name: string): Promise<string> {
   // Swedish writes 2026-11-28 15:41:07.
   const time = new Date().toLocaleString('sv').replace(' ', '-').replaceAll(':', '')
@@ -49,7 +49,7 @@ const seriesSchema = v.object({
 /** The command line of several runs, each in a folder of one directory. */
 export type Series = Omit<v.InferOutput<typeof seriesSchema>, 'format'>
 
-/** Of what a directory holds the runs; null where it is none of several. */
+/** The command line of the runs in a directory; null where it does not hold several. */
 export async function readSeries(directory: string): Promise<Series | null> {
   const file = join(directory, SERIES)
   if (!existsSync(file)) return null

@@ -18,7 +18,7 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     load: () => import('./compare.js'),
   },
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
-  predict: { summary: 'tells the category of articles, one a line', load: () => import('./predict.js') },
+  predict: { summary: 'prints the category of articles, one a line', load: () => import('./predict.js') },
   memorisation: {
     summary: 'writes a page that shows what predictions depend on',
     load: () => import('./memorisation.js'),
@@ -37,7 +37,7 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     load: () => import('./build.js'),
   },
   doctor: {
-    summary: 'tells what this machine runs on, and what does not work',
+    summary: "shows which devices work on this machine, and why others don't",
     load: () => import('./doctor.js'),
   },
 }
@@ -48,7 +48,7 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(14)}${summary}`)
   .join('\n')}
 
-packed-rnn COMMAND --help tells more.`
+packed-rnn COMMAND --help shows its options.`
 
 /** Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted. */
 async function main([name, ...args]: string[]): Promise<number> {

@@ -115,8 +115,8 @@ export interface Command {
 /**
  * A command line and, where it says `--resume`, the state to go on from. A device beside `--resume` takes the place of
  * the earlier one and of its precision and threads.
- * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none, ERR_FILE_FORMAT for a
- * checkpoint that is none.
+ * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer, ERR_FILE_FORMAT for an invalid
+ * checkpoint.
  */
 export async function readCommandLine(args: string[]): Promise<Command> {
   const { values, given } = parseTrain(args, 'partial')
@@ -148,7 +148,7 @@ function isSeries({ source }: TrainOptions): boolean {
   return source.format === 'omp' && source.fold === undefined
 }
 
-/** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for a preset or tokenizer that is none. */
+/** @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer. */
 function trainOptions(values: Values): TrainOptions {
   const { preset: name = 'lstm64-adam', loop = 'batched', mode = 'fixed' } = values
   const source = sourceOf(values)

@@ -82,7 +82,7 @@ function isPresetName(name: string): name is PresetName {
   return Object.hasOwn(presets, name)
 }
 
-/** @throws PackedRnnError ERR_INVALID_ARGUMENT for a name that is none. */
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */
 export function presetName(name: string): PresetName {
   if (!isPresetName(name))
     throw badArgument('preset', 'name', `one of ${Object.keys(presets).join(', ')}`, name)

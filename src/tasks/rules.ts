@@ -39,7 +39,7 @@ export const ruleNames: OptionNames<Rules> = {
   pooling: true,
 }
 
-/** What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for a loop or a mode that is none. */
+/** What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown loop or mode. */
 export function rulesOf(loop: Loop, mode: Mode): Rules {
   checkWord('rulesOf', 'loop', loop, loops)
   checkWord('rulesOf', 'mode', mode, modes)

@@ -6,7 +6,9 @@ import type { TrainerState } from './trainerState.js'
 
 /** What a callback may ask a trainer. */
 export interface Running {
+  /** The epochs that are over. */
   readonly history: readonly EpochRecord[]
+  /** As of `Trainer`. */
   state(): Promise<TrainerState>
 }
 

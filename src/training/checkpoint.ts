@@ -17,9 +17,9 @@ export const CHECKPOINT = 'checkpoint.safetensors'
 export const PREVIOUS = 'checkpoint.previous.safetensors'
 
 /**
- * Writes a trainer's state into a directory, as one file: whoever reads it finds this checkpoint or the one before,
- * and no mixture. The one before stays beside it, as checkpoint.previous.safetensors. `about` is anything that JSON
- * holds, for whoever resumes.
+ * Writes a trainer's state into a directory, as one file: a reader finds this checkpoint or the one before, and no
+ * mixture. The one before stays beside it, as checkpoint.previous.safetensors. `about` is anything that JSON
+ * holds, for the code that resumes.
  *
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written, or JSON does not hold `about`; the one before
  * is then still there.

@@ -17,7 +17,7 @@ import type { OnNonFinite } from './nonFinite.js'
 import type { State, Task } from './task.js'
 import type { EpochsOptions, TrainerOptions } from './trainerOptions.js'
 
-/** What a trainer was told of a classifier before it took any task: adapters that go with the next version. */
+/** The options of a trainer that knew classifiers alone: adapters, which the next version removes. */
 
 /**
  * How a classifier is trained.

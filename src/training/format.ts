@@ -2,7 +2,7 @@ import { badArgument } from '../errors.js'
 
 /**
  * A span of time as H:MM:SS, whole seconds, the rest cut off; hours do not wrap: 100 hours are `100:00:00`.
- * A span that nobody knows (negative, infinite or NaN) is `-:--:--`.
+ * An unknown span (negative, infinite or NaN) is `-:--:--`.
  *
  * @param seconds the span, in seconds
  */

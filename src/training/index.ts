@@ -3,9 +3,11 @@
  * @module
  */
 
-export { Classifier, type ClassifierOptions } from '../models/classifier.js'
+// These moved to models and tasks; they stay here for one version.
+export { Classifier, type ClassifierLayers, type ClassifierOptions } from '../models/classifier.js'
 export type { Pooling } from '../models/pooling.js'
 export { type Preset, type PresetName, presets } from '../models/presets.js'
+export type { ClassifyOptions } from '../tasks/classify.js'
 export { type Loop, type Mode, type Rules, rulesOf } from '../tasks/rules.js'
 export { type BestOptions, type Callback, earlyStopping, keepBest, type Running } from './callbacks.js'
 export type { CarryLeaf, CarryTree, SavedCarry } from './carry.js'

@@ -19,7 +19,7 @@ export interface TrainingProgress {
   tokensPerSecond: number
   /** Spent on training: not what is done between epochs, as tests are. */
   elapsedSeconds: number
-  /** The estimate for the rest of the run; infinite or NaN where there is none yet. */
+  /** The estimate for the rest of the run; infinite or NaN while it is unknown. */
   remainingSeconds: number
   /** Where this step had a number that is not finite, if it was left out for that; else null. */
   skipped: string | null

@@ -67,7 +67,7 @@ const resultsSchema: v.GenericSchema<unknown, RunResults> = v.object({
 })
 
 /**
- * What a run that is over left behind for whoever looks at it. A number that was not finite is NaN.
+ * What a finished run left for its readers. A number that was not finite is NaN.
  *
  * @param directory what `train` wrote into
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where a file cannot be read, as results.json before the run's end;

@@ -32,7 +32,7 @@ export interface Issued {
   sums: Record<string, Sum>[]
   weight: number
   gradNorm: Scalar
-  /** What `placeOf` is told of. */
+  /** What `placeOf` reads. */
   places: string[]
   learningRate: number
 }
@@ -66,7 +66,9 @@ export class Stepper<Batch, Carry extends State> {
     const { model, task, optimizer, scheduler, clip, onNonFinite } = this.#options
     const weight = batches.reduce((sum, batch) => sum + weightOf(task, batch), 0)
     return scope(() => {
-      const results = batches.map(batch => this.#accumulate(task.step(batch, this.#carry), weight))
+      const one = (batch: Batch) => this.#accumulate(task.step(batch, this.#carry), weight)
+      // Several in turn: what one batch leaves is freed before the next.
+      const results = batches.length === 1 ? batches.map(one) : batches.map(batch => scope(() => one(batch)))
       const losses = results.map(({ loss }) => loss)
       const places = onNonFinite === 'ignore' ? [] : refuseNonFinite(model, ...losses)
       const gradNorm = clipGradNorm(clip?.parameters ?? model.parameters(), clip?.maxNorm ?? LARGEST_FLOAT)
@@ -79,8 +81,7 @@ export class Stepper<Batch, Carry extends State> {
   }
 
   /** Adds ∇loss / weight to the gradients, and keeps the carry. */
-  #accumulate(result: StepResult<Carry>, weight: number): StepResult<Carry> {
-    const { loss, sums, carry } = result
+  #accumulate({ loss, sums, carry }: StepResult<Carry>, weight: number): Omit<StepResult<Carry>, 'carry'> {
     // A rejection is reported when the step's numbers are awaited; after an earlier failure nothing awaits them.
     for (const sum of Object.values(sums)) if (sum instanceof Promise) sum.catch(() => {})
     const next = mapCarry(carry, leaf => outlive(leaf.detach()))
@@ -91,7 +92,7 @@ export class Stepper<Batch, Carry extends State> {
       seed.dispose()
     }
     this.carry = next
-    return result
+    return { loss, sums }
   }
 }
 
@@ -128,22 +129,20 @@ export function figuresOf(issued: Issued, name: string, onNonFinite: OnNonFinite
 }
 
 function tensorsOf(sums: readonly Record<string, Sum>[]): Scalar[] {
-  return sums.flatMap(each =>
-    Object.values(each).flatMap(sum => (typeof sum === 'number' || sum instanceof Promise ? [] : [sum])),
-  )
+  return sums.flatMap(each => Object.values(each).flatMap(sum => (isOnHost(sum) ? [] : [sum])))
 }
 
 /** The sums of some batches, on the host; what is read is asked for before the first await. */
 export async function totalsOf(sums: readonly Record<string, Sum>[]): Promise<Record<string, number>> {
-  const reads = sums.flatMap(each =>
-    Object.entries(each).map(async ([name, sum]) => {
-      const value = typeof sum === 'number' || sum instanceof Promise ? await sum : await sum.item()
-      return [name, value] as const
-    }),
-  )
+  const entries = sums.flatMap(each => Object.entries(each))
+  const values = await Promise.all(entries.map(([, sum]) => (isOnHost(sum) ? sum : sum.item())))
   const totals: Record<string, number> = {}
-  for (const [name, value] of await Promise.all(reads)) totals[name] = (totals[name] ?? 0) + value
+  for (const [i, [name]] of entries.entries()) totals[name] = (totals[name] ?? 0) + values[i]!
   return totals
+}
+
+function isOnHost(sum: Sum): sum is number | Promise<number> {
+  return typeof sum === 'number' || sum instanceof Promise
 }
 
 /** Why a step was left out. @throws PackedRnnError, unless its numbers are the reason and it is to be skipped. */

@@ -118,11 +118,11 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
       for (const group of groupsOf(epoch.from(done * this.#accumulate), this.#accumulate)) {
         signal?.throwIfAborted()
         this.#issue(group)
-        if (this.#pending.length > STEPS_AHEAD) yield* await advance()
+        if (this.#pending.length > STEPS_AHEAD) for (const event of await advance()) yield event
       }
       while (this.#pending.length > 0) {
         signal?.throwIfAborted()
-        yield* await advance()
+        for (const event of await advance()) yield event
       }
       // A state may have been taken when only an epoch's last figures, or its test, were missing.
       if (position.step === steps) yield await this.#endEpoch(test, signal)
@@ -185,7 +185,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     }
   }
 
-  /** The events after a step; the epoch's end comes first, so that whoever reads the last step finds it recorded. */
+  /** The events after a step; the epoch ends first, so `history` has its record when the last step is reported. */
   async #report(
     progress: TrainingProgress,
     test: TestOptions<Batch, Carry> | undefined,
@@ -259,13 +259,14 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
         throw badArgument('restore', 'state.masks', `one of ${[...counters.keys()].join(', ')}`, path)
       }
     }
+    // By the caller's word: the state is of a trainer with the same task.
+    const carried = restoreCarry(carry, this.model.namedParameters()[0]?.[1].device) as Carry | null
     this.model.loadStateDict(model)
     this.optimizer.loadStateDict(optimizer)
     // After the optimiser: a schedule sets its rates.
     if (this.#scheduler !== null && scheduler !== null) this.#scheduler.loadStateDict(scheduler)
     for (const [path, counter] of counters) counter.step = masks[path] ?? counter.step
-    // By the caller's word: the state is of a trainer with the same task.
-    this.#stepper.carry = restoreCarry(carry, this.model.namedParameters()[0]?.[1].device) as Carry | null
+    this.#stepper.carry = carried
     this.#position = structuredClone(position)
     this.#pending.length = 0
   }

@@ -33,7 +33,7 @@ export interface TrainerOptions<
    * What happens where the loss or a gradient of a step is NaN or infinite. `'throw'`, the default, and `'skip'` leave the
    * parameters and the optimiser as they were; then `fit` rejects with ERR_NON_FINITE, naming epoch, step and parameter, or goes
    * on and reports it in `TrainingProgress.skipped`. Up to three steps behind one that throws are issued already, and are made
-   * where their own numbers are finite. `'ignore'` looks for nothing and steps along, as PyTorch does.
+   * where their own numbers are finite. A carry goes on as it is. `'ignore'` looks for nothing and steps along, as PyTorch does.
    */
   onNonFinite?: OnNonFinite
   /** Called at each event before the loop's body, in this order. */

@@ -40,11 +40,17 @@ export interface AnyOptimizerState {
 
 /** Any optimiser of `optim`, or one of your own. */
 export interface AnyOptimizer {
+  /** A scheduler sets their rates. */
   readonly groups: readonly { lr: number }[]
+  /** One step over the parameters that have a gradient. */
   step(): void
+  /** A copy of options and state, as they are after the steps issued so far. */
   stateDict(): Promise<AnyOptimizerState>
+  /** Sets options and state to what `stateDict` returned. */
   loadStateDict(state: AnyOptimizerState): void
+  /** Frees the state. */
   dispose(): void
+  /** `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void
 }
 
@@ -53,7 +59,7 @@ export interface TrainerState {
   position: TrainerPosition
   /** Masks that each module's dropout has drawn, by the path of its counter: `lstm.masks`. */
   masks: Record<string, number>
-  /** What the scheduler remembers, which JSON holds; null where there is none. */
+  /** What the scheduler remembers, which JSON holds; null without one. */
   scheduler: unknown
   /** What the last batch passed on. */
   carry: SavedCarry
