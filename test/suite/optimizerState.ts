@@ -152,7 +152,9 @@ export function optimizerStateSuite(target: Target): void {
       expect(refused({ ...state, groups: [negative] })).toThrow('optim.Adam: lr: wanted a number')
       expect(refused(tensors({ '0.exp_avg': zero }))).toThrow(`${op}0.exp_avg: wanted shape [2], got [1]`)
       expect(refused(tensors({ '0.step': null }))).toThrow(`${op}0.step: wanted a value, got undefined`)
-      expect(refused(tensors({ '1.step': zero }))).toThrow(/tensors: wanted only names of this optimiser's state, got 1\.step$/)
+      expect(refused(tensors({ '1.step': zero }))).toThrow(
+        /tensors: wanted only names of this optimiser's state, got 1\.step$/,
+      )
       expect(await adam.stateDict()).toEqual(state)
     })
 
