@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { cases } from '../dist/bench/cases.js'
 import { readDocuments } from '../dist/bench/documents.js'
 import { makeModel } from '../dist/bench/model.js'
-import * as library from '../dist/index.js'
+import * as library from '../dist/compat.js'
 import { median } from '../dist/median.js'
 
 const BATCH = 256

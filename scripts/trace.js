@@ -26,7 +26,7 @@ if (file === undefined) {
   process.exit(status ?? 1)
 }
 
-const library = await import('../dist/index.js')
+const library = await import('../dist/compat.js')
 const { cases } = await import('../dist/bench/cases.js')
 const { inventDocuments, renumbered } = await import('../dist/bench/documents.js')
 const { makeModel } = await import('../dist/bench/model.js')

@@ -2,7 +2,7 @@
 //
 //   node bench/gpu/write-lengths.js articles.csv 'what file that is'
 import { writeFile } from 'node:fs/promises'
-import { text } from '../../dist/index.js'
+import * as text from '../../dist/text/index.js'
 
 const [file, about] = process.argv.slice(2)
 const articles = await text.readArticles(file)
