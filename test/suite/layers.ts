@@ -293,7 +293,7 @@ function masks(target: Target): void {
     expectSameBits(await row(packed, 1), await row(packed, 0))
     expectSameBits(await row(packed, 5), await row(packed, 3))
     expect(await row(packed, 3)).not.toEqual(await row(packed, 0))
-    expect(new Set(await packed)).toEqual(new Set([0, 2]))
+    expect([...new Set(await packed)].sort()).toEqual([0, 2])
     const padded = locked.forward(tensor<3>(ones, [T, 2, C], { device })).toArray()
     expectSameBits(await row(padded, 2), await row(padded, 0))
     expect(await row(padded, 1)).not.toEqual(await row(padded, 0))
