@@ -1,6 +1,6 @@
 import { test } from 'vitest'
 import { cpuPrecisions, device } from '../src/device.js'
-import { suites } from './suite/all.js'
+import { productSuites } from './suite/all.js'
 import { randomCasesSuite } from './suite/randomCases.js'
 import { randomOpsSuite } from './suite/randomOps.js'
 import type { Target } from './suite/target.js'
@@ -14,7 +14,7 @@ const cpu: Target = {
 }
 
 if (cpuPrecisions().includes('bfloat16')) {
-  for (const suite of suites) suite(cpu)
+  for (const suite of productSuites) suite(cpu)
   const count = Number(process.env.PACKED_RNN_RANDOM_CASES ?? 12)
   randomCasesSuite([cpu], count)
   randomOpsSuite([cpu], count)

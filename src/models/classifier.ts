@@ -36,7 +36,19 @@ const optionNames: OptionNames<ClassifierOptions> = {
   vectors: true,
 }
 
-/** Word vectors, an LSTM, and a linear layer on what its states pool to: a category for each document. */
+/**
+ * Word vectors, an LSTM, and a linear layer on what its states pool to: a category for each document.
+ *
+ * @example
+ * ```ts
+ * import { packSequence } from 'packed-rnn'
+ * import { Classifier, presets } from 'packed-rnn/models'
+ *
+ * const preset = { ...presets['lstm64-adam'], hiddenSize: 4 }
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * console.log(model.forward(packSequence([[2, 3], [4]])).shape) // [2, 2]
+ * ```
+ */
 export class Classifier extends Module {
   /** The word vectors. */
   readonly embedding: Embedding

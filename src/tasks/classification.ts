@@ -38,7 +38,23 @@ const names: OptionNames<ClassificationOptions> = {
   dropsInEvaluation: true,
 }
 
-/** A category for each document: softmax cross entropy, loss and accuracy. */
+/**
+ * A category for each document: softmax cross entropy, loss and accuracy.
+ *
+ * @example
+ * ```ts
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { Classification, documentLoader } from 'packed-rnn/tasks'
+ * import { evaluate } from 'packed-rnn/training'
+ *
+ * const preset = { ...presets['lstm64-adam'], hiddenSize: 4 }
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * const data = { documents: [Int32Array.of(2, 3), Int32Array.of(4)], labels: Int32Array.of(0, 1) }
+ * const task = new Classification(model)
+ * const { metrics } = await evaluate(task, documentLoader(data, { batchSize: 2 }))
+ * console.log(Object.keys(metrics)) // ['loss', 'accuracy']
+ * ```
+ */
 export class Classification implements Task<Batch, null, Category> {
   readonly model: DocumentModel
   readonly dropsInEvaluation: boolean
@@ -115,6 +131,15 @@ export interface LabelledDocument {
  *
  * @param options as of `DataLoader`.
  * @throws PackedRnnError as `DataLoader`.
+ *
+ * @example
+ * ```ts
+ * import { documentLoader } from 'packed-rnn/tasks'
+ *
+ * const data = { documents: [Int32Array.of(2, 3), Int32Array.of(4)], labels: Int32Array.of(0, 1) }
+ * const loader = documentLoader(data, { batchSize: 2 })
+ * console.log(loader.epoch(0).batches, loader.epoch(0).tokens) // 1 3
+ * ```
  */
 export function documentLoader(
   { documents, labels }: LabelledDocuments,

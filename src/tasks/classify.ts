@@ -35,6 +35,18 @@ export interface ClassifyOptions {
  * @param op the name of the call, for messages.
  * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, ERR_INVALID_ARGUMENT for a
  * bad batch size or an unknown option, ERR_DISPOSED, or with the device's failure; the signal's reason when that aborts.
+ *
+ * @example
+ * ```ts
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { classify } from 'packed-rnn/tasks'
+ *
+ * const preset = { ...presets['lstm64-adam'], hiddenSize: 4 }
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * const data = { documents: [Int32Array.of(2, 3), Int32Array.of(4)], labels: Int32Array.of(0, 1) }
+ * const { predicted, probabilities } = await classify(model, data)
+ * console.log(predicted.length, probabilities.length) // 2 4
+ * ```
  */
 export async function classify(
   model: DocumentModel,

@@ -26,6 +26,21 @@ export interface NotebookTraining {
  *
  * @param options `batchSize`: the documents of a full batch, for loops that make no step of fewer.
  * @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum.
+ *
+ * @example
+ * ```ts
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { documentLoader, notebookTraining, rulesOf } from 'packed-rnn/tasks'
+ * import { Trainer } from 'packed-rnn/training'
+ *
+ * const preset = { ...presets['lstm64-adam'], hiddenSize: 4 }
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * const data = { documents: [Int32Array.of(2, 3), Int32Array.of(4)], labels: Int32Array.of(0, 1) }
+ * const { test: _, ...parts } = notebookTraining(model, preset, rulesOf('batched', 'fixed'))
+ * const trainer = new Trainer({ model, ...parts })
+ * for await (const event of trainer.fit(documentLoader(data, { batchSize: 2 }), { epochs: 1 }))
+ *   console.log(event.event) // step
+ * ```
  */
 export function notebookTraining(
   model: RecurrentClassifier,

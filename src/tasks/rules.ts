@@ -39,7 +39,16 @@ export const ruleNames: OptionNames<Rules> = {
   pooling: true,
 }
 
-/** What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown loop or mode. */
+/**
+ * What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown loop or mode.
+ *
+ * @example
+ * ```ts
+ * import { rulesOf } from 'packed-rnn/tasks'
+ *
+ * console.log(rulesOf('batched', 'notebook').dropsInEvaluation, rulesOf('batched', 'fixed').dropsInEvaluation) // true false
+ * ```
+ */
 export function rulesOf(loop: Loop, mode: Mode): Rules {
   checkWord('rulesOf', 'loop', loop, loops)
   checkWord('rulesOf', 'mode', mode, modes)

@@ -32,7 +32,19 @@ export const orderNames: OptionNames<Omit<BatchesOptions, 'batchSize'>> = {
   shuffleSeed: true,
 }
 
-/** Batches packed straight from documents: no padded matrix is ever made. */
+/**
+ * Batches packed straight from documents: no padded matrix is ever made.
+ *
+ * @example
+ * ```ts
+ * import { Batches } from 'packed-rnn/text'
+ *
+ * const documents = [Int32Array.of(1, 2), Int32Array.of(3), Int32Array.of(4, 5, 6)]
+ * const batches = new Batches({ documents, labels: Int32Array.of(0, 1, 0) }, { batchSize: 2 })
+ * for (const { labels } of batches.epoch(0))
+ *   console.log([...labels]) // [0, 1]
+ * ```
+ */
 export class Batches {
   readonly data: LabelledDocuments
   readonly options: BatchesOptions
@@ -71,7 +83,18 @@ export class Batches {
   }
 }
 
-/** The batches of one epoch, each packed when its turn comes. */
+/**
+ * The batches of one epoch, each packed when its turn comes.
+ *
+ * @example
+ * ```ts
+ * import { Batches } from 'packed-rnn/text'
+ *
+ * const documents = [Int32Array.of(1, 2), Int32Array.of(3)]
+ * const epoch = new Batches({ documents, labels: Int32Array.of(0, 1) }, { batchSize: 1 }).epoch(0)
+ * console.log(epoch.steps, epoch.tokens) // 2 3
+ * ```
+ */
 export class Epoch implements Iterable<Batch> {
   /** How many batches; with `maxTokens` and a shuffled order another number in each epoch. */
   readonly steps: number

@@ -46,6 +46,14 @@ function bestOf(history: readonly EpochRecord[], { mode = 'min', ...name }: Best
  *
  * @param options `metric`, `of`, `mode`: what is best; `patience`: epochs that have the metric and are not better.
  * @throws PackedRnnError ERR_OUT_OF_RANGE for a patience below 1; ERR_INVALID_ARGUMENT for a bad word or an unknown option.
+ *
+ * @example
+ * ```ts
+ * import { earlyStopping } from 'packed-rnn/training'
+ *
+ * const callback = earlyStopping({ metric: 'loss', of: 'test', patience: 3 })
+ * console.log(callback.stops?.([])) // false
+ * ```
  */
 export function earlyStopping(options: BestOptions & { patience: number }): Callback {
   checkOptions('earlyStopping', options, { ...bestNames, patience: true })
@@ -68,6 +76,14 @@ export function earlyStopping(options: BestOptions & { patience: number }): Call
  *
  * @param options `metric`, `of`, `mode`: what is best; `directory`: of the checkpoint, made where it is missing.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for a bad word or an unknown option.
+ *
+ * @example
+ * ```ts
+ * import { keepBest } from 'packed-rnn/training'
+ *
+ * const callback = keepBest({ metric: 'accuracy', mode: 'max', directory: 'best' })
+ * console.log(Object.keys(callback)) // ['epoch']
+ * ```
  */
 export function keepBest(options: BestOptions & { directory: string }): Callback {
   checkOptions('keepBest', options, { ...bestNames, directory: true })

@@ -17,6 +17,20 @@ export { argmaxRows, softmaxRows } from '../tasks/rows.js'
  * @param options `signal`: ends the evaluation before its next batch.
  * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
  * signal's reason when that aborts.
+ *
+ * @example
+ * ```ts
+ * import { type Matrix, mul, nn, sum, tensor } from 'packed-rnn'
+ * import { DataLoader, evaluate, type Task } from 'packed-rnn/training'
+ *
+ * const model = new nn.Linear({ inFeatures: 1, outFeatures: 1 })
+ * const task: Task<Matrix, null, number> = {
+ *   model, weight: x => x.shape[0], metrics: () => ({}), predict: async x => [...(await model.forward(x).toArray())],
+ *   step: x => ({ loss: sum(mul(model.forward(x), model.forward(x))), sums: {}, carry: null }),
+ * }
+ * const loader = new DataLoader([1, 2], { collate: some => tensor(some, [some.length, 1]), batchSize: 1 })
+ * console.log((await evaluate(task, loader)).sums.weight) // 2
+ * ```
  */
 export function evaluate<Batch, Carry extends State>(
   task: Task<Batch, Carry>,

@@ -90,6 +90,21 @@ export function metricsOf<Batch, Carry extends State>(
  * @param options `signal`: ends it before the next batch.
  * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
  * signal's reason when that aborts.
+ *
+ * @example
+ * ```ts
+ * import { type Matrix, mul, nn, sum, tensor } from 'packed-rnn'
+ * import { predict, type Task } from 'packed-rnn/training'
+ *
+ * const model = new nn.Linear({ inFeatures: 1, outFeatures: 1 })
+ * const task: Task<Matrix, null, number> = {
+ *   model, weight: x => x.shape[0], metrics: () => ({}), predict: async x => [...(await model.forward(x).toArray())],
+ *   step: x => ({ loss: sum(mul(model.forward(x), model.forward(x))), sums: {}, carry: null }),
+ * }
+ * const answers: number[] = []
+ * for await (const answer of predict(task, [tensor([1, 2, 3], [3, 1])])) answers.push(answer)
+ * console.log(answers.length) // 3
+ * ```
  */
 export async function* predict<Batch, Carry extends State, Answer>(
   task: Task<Batch, Carry, Answer>,

@@ -57,7 +57,24 @@ export interface LoadedBatch<Batch> {
   tokens: number
 }
 
-/** Orders items, cuts batches within bounds and makes each batch when its turn comes. */
+/**
+ * Orders items, cuts batches within bounds and makes each batch when its turn comes.
+ *
+ * @example
+ * ```ts
+ * import { packSequence } from 'packed-rnn'
+ * import { DataLoader } from 'packed-rnn/training'
+ *
+ * const documents = [[1, 2, 3], [4], [5, 6]]
+ * const loader = new DataLoader(documents, {
+ *   collate: packSequence,
+ *   lengthOf: ids => ids.length,
+ *   batchSize: 2,
+ * })
+ * for (const { batch } of loader.epoch(0).from(0))
+ *   console.log([...batch.sequences.lengths()]) // [3, 1]
+ * ```
+ */
 export class DataLoader<Item, Batch> implements Loader<Batch> {
   readonly items: readonly Item[]
   readonly options: DataLoaderOptions<Item, Batch>

@@ -47,6 +47,13 @@ export interface MetricsOptions {
  * @returns [classes][classes]; rows are the true classes
  * @throws PackedRnnError ERR_INVALID_ARGUMENT when the lengths differ or for another number of classes,
  *   ERR_OUT_OF_RANGE when an id is no class
+ *
+ * @example
+ * ```ts
+ * import { confusionMatrix } from 'packed-rnn/training'
+ *
+ * console.log(confusionMatrix([0, 1, 1], [0, 1, 0], 2).map(row => [...row])) // [[1, 0], [1, 1]]
+ * ```
  */
 export function confusionMatrix(
   truth: ArrayLike<number>,
@@ -76,6 +83,14 @@ export function confusionMatrix(
  *   unknown option;
  *   ERR_OUT_OF_RANGE when an id has no name. With `labels`, ids outside them are legal: they count as errors of the class
  *   that they were taken for.
+ *
+ * @example
+ * ```ts
+ * import { classificationMetrics } from 'packed-rnn/training'
+ *
+ * const { accuracy, macro } = classificationMetrics([0, 1, 1, 0], [0, 1, 0, 0], ['a', 'b'])
+ * console.log(accuracy, macro.recall) // 0.75 0.75
+ * ```
  */
 export function classificationMetrics(
   truth: ArrayLike<number>,

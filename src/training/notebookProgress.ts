@@ -27,6 +27,14 @@ const LAST_SECOND = 8.64e12
  * It has no clock: the times are those of the progress that it is shown. One that no clock shows is `--:--`.
  *
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown form, time zone or option.
+ *
+ * @example
+ * ```ts
+ * import { notebookPrinter } from 'packed-rnn/training'
+ *
+ * const printer = notebookPrinter({ stream: process.stderr, form: 'iteration' })
+ * console.log(typeof printer.update) // function
+ * ```
  */
 export function notebookPrinter(options: NotebookPrinterOptions): ProgressPrinter {
   checkOptions('notebookPrinter', options, { stream: true, form: true, timeZone: true })

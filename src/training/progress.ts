@@ -44,6 +44,15 @@ export interface ProgressPrinter {
 /**
  * A bar with loss, speed and times on a terminal; elsewhere one plain line at the end of each epoch.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown option.
+ *
+ * @example
+ * ```ts
+ * import { progressPrinter } from 'packed-rnn/training'
+ *
+ * const printer = progressPrinter({ stream: process.stderr, quiet: true })
+ * printer.stop()
+ * console.log(typeof printer.update) // function
+ * ```
  */
 export function progressPrinter(options: ProgressPrinterOptions): ProgressPrinter {
   checkOptions('progressPrinter', options, { stream: true, quiet: true })

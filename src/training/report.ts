@@ -21,6 +21,14 @@ export interface ReportOptions extends MetricsOptions {
  * @param names one name for each reported class, in the order of the classes
  * @throws PackedRnnError ERR_EMPTY without examples; ERR_INVALID_ARGUMENT when the lengths differ, when the names are not as many
  *   as the classes, when `digits` is no integer from 0 to 99, or for an unknown option
+ *
+ * @example
+ * ```ts
+ * import { classificationReport } from 'packed-rnn/training'
+ *
+ * const report = classificationReport([0, 1, 1, 0], [0, 1, 0, 0], ['sport', 'web'])
+ * console.log(report.split('\n')[2]?.trim()) // sport       0.67      1.00      0.80         2
+ * ```
  */
 export function classificationReport(
   truth: ArrayLike<number>,

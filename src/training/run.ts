@@ -84,6 +84,15 @@ export async function taskOfRun(directory: string): Promise<string> {
 /**
  * The ids of a text, by the run's tokenizer and vocabulary.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown tokenizer.
+ *
+ * @example
+ * ```ts
+ * import { Vocabulary } from 'packed-rnn/text'
+ * import { encode } from 'packed-rnn/training'
+ *
+ * const vocabulary = Vocabulary.fromDocuments([['ein', 'Wort']])
+ * console.log(encode({ tokenizer: 'words', vocabulary }, 'ein Wort').length) // 2
+ * ```
  */
 export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string): Int32Array {
   const tokenize: Tokenizer = tokenizers[tokenizerName(run.tokenizer)]

@@ -17,6 +17,16 @@ export interface TrainerScheduler {
 /**
  * A scheduler that counts epochs instead of steps, such as `byEpoch(new optim.Scheduler(adam, stepDecay({ stepSize: 10 })))`.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for a scheduler that does not count.
+ *
+ * @example
+ * ```ts
+ * import { nn, optim } from 'packed-rnn'
+ * import { byEpoch } from 'packed-rnn/training'
+ *
+ * const sgd = new optim.SGD(new nn.Linear({ inFeatures: 1, outFeatures: 1 }).parameters(), { lr: 1 })
+ * const scheduler = byEpoch(new optim.Scheduler(sgd, optim.stepDecay({ stepSize: 10 })))
+ * console.log(typeof scheduler.epoch, typeof scheduler.step) // function undefined
+ * ```
  */
 export function byEpoch(scheduler: TrainerScheduler): TrainerScheduler {
   checkFunction('byEpoch', 'scheduler.step', scheduler.step)
@@ -58,6 +68,16 @@ const names = {
  * Lowers the rates where a metric stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold): where
  * more than `patience` epochs in a row are not better than best · (1 ∓ threshold), each rate becomes max(rate · factor, minimum).
  * An epoch without the metric does not count.
+ *
+ * @example
+ * ```ts
+ * import { nn, optim } from 'packed-rnn'
+ * import { Plateau } from 'packed-rnn/training'
+ *
+ * const sgd = new optim.SGD(new nn.Linear({ inFeatures: 1, outFeatures: 1 }).parameters(), { lr: 1 })
+ * const plateau = new Plateau(sgd, { metric: 'loss', patience: 2 })
+ * console.log(typeof plateau.epoch) // function
+ * ```
  */
 export class Plateau implements TrainerScheduler {
   readonly #groups: readonly { lr: number }[]

@@ -20,6 +20,22 @@ export type { FitOptions, TrainingOptions } from './deprecated.js'
 /**
  * Trains a model for a task: steps, epochs, tests and records, and a state that resumes with the same bits. See `Task` for how
  * the parts work together.
+ *
+ * @example
+ * ```ts
+ * import { type Matrix, mul, nn, optim, sum, tensor } from 'packed-rnn'
+ * import { DataLoader, type Task, Trainer } from 'packed-rnn/training'
+ *
+ * const model = new nn.Linear({ inFeatures: 1, outFeatures: 1 })
+ * const task: Task<Matrix, null, number> = {
+ *   model, weight: x => x.shape[0], metrics: () => ({}), predict: async x => [...(await model.forward(x).toArray())],
+ *   step: x => ({ loss: sum(mul(model.forward(x), model.forward(x))), sums: {}, carry: null }),
+ * }
+ * const loader = new DataLoader([1, 2], { collate: some => tensor(some, [some.length, 1]), batchSize: 2 })
+ * const trainer = new Trainer({ model, task, optimizer: new optim.SGD(model.parameters(), { lr: 0.01 }) })
+ * for await (const { event } of trainer.fit(loader, { epochs: 1 }))
+ *   console.log(event) // step
+ * ```
  */
 export class Trainer<
   Batch = DocumentBatch,
