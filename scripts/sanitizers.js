@@ -1,17 +1,20 @@
 // Runs the native code under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer:
-// npm run test:sanitizers [-- address] [thread] [cpu] [addon].
+// npm run test:sanitizers [-- address] [thread] [cpu] [addon] [--short].
 //
-//   address   the CUDA kernels compiled for the host: every op, with leaks, by a driver in plain C++, and the device suite.
-//             There float32 runs only in the driver and the random cases, because its three products take three times as long.
+//   address   the CUDA kernels compiled for the host: every op, with leaks, by a driver in plain C++, the random cases, and the
+//             suites whose products have a precision, in tf32 and bfloat16. Float32 runs in the driver and the random cases only,
+//             because its three products take three times as long.
 //   thread    the same driver under ThreadSanitizer
 //   cpu       the CPU backend and its threads, by the same driver, under both, on each instruction set
 //   addon     the addon in Node, with its queue, under both: the device suite, workers, hostile calls, sudden ends
+//   --short   leaves out the device suite, hostile calls and sudden ends of the addon under ThreadSanitizer, for CI
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
+const short = process.argv.includes('--short')
 const library = folder => join(folder, 'libpacked_rnn_cuda_host.so')
 
 /** Resolves with the exit code and the output. The code may be 0 although a sanitizer reported something. */
@@ -48,6 +51,9 @@ const ADDON_TESTS = {
   'hostile calls': ['test/reliability/api.test.ts'],
   'sudden ends': ['test/reliability/concurrency.test.ts'],
 }
+
+/** What ThreadSanitizer is for; `--short` leaves out the rest under it. */
+const OF_THREADS = ['queue, failures and lifetimes', 'workers']
 
 let failed = false
 function tell(name, { code, output }, start) {
@@ -153,6 +159,7 @@ async function addon(sanitizer) {
   const { output } = await watched(sanitizer, folder, ['--eval', where], env)
   if (!output.startsWith(folder)) throw new Error(`wanted the addon of ${folder}, got ${output}`)
   for (const [name, tests] of Object.entries(ADDON_TESTS)) {
+    if (short && sanitizer === 'thread' && !OF_THREADS.includes(name)) continue
     const start = Date.now()
     tell(
       `the addon, ${name}, under ${sanitizer}`,
@@ -192,7 +199,8 @@ const sanitizers = {
     for (const sanitizer of ['address', 'thread']) await addon(sanitizer)
   },
 }
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(sanitizers)
+const words = process.argv.slice(2).filter(word => word !== '--short')
+const chosen = words.length > 0 ? words : Object.keys(sanitizers)
 for (const name of chosen) {
   if (!Object.hasOwn(sanitizers, name))
     throw new Error(`sanitizers: wanted some of ${Object.keys(sanitizers).join(', ')}, got ${name}`)
