@@ -93,6 +93,9 @@ export abstract class RecurrentModule extends Module {
   /** Counts the masks of dropout between layers. */
   readonly masks: MaskCounter
   readonly #op: string
+  #weights: readonly LstmWeights[] = []
+  /** The parameters that `#weights` was made of, by property. */
+  #held: readonly [string, unknown][] | null = null
   /** R: P where there is a projection, else H. */
   readonly #stateSize: number
 
@@ -135,8 +138,10 @@ export abstract class RecurrentModule extends Module {
 
   /** The parameters in the order layer · D + direction; `wHr` of an LSTM with a projection alone. */
   get weights(): readonly LstmWeights[] {
+    const held = this.#held
+    if (held?.every(([name, value]) => Reflect.get(this, name) === value)) return this.#weights
     const suffixes = this.bidirectional ? ['', '_reverse'] : ['']
-    return Array.from({ length: this.numLayers }, (_, l) =>
+    this.#weights = Array.from({ length: this.numLayers }, (_, l) =>
       suffixes.map(suffix => ({
         wIh: this.#weight(`weight_ih_l${l}${suffix}`, 2) ?? this.#lost(`weight_ih_l${l}${suffix}`),
         wHh: this.#weight(`weight_hh_l${l}${suffix}`, 2) ?? this.#lost(`weight_hh_l${l}${suffix}`),
@@ -145,6 +150,8 @@ export abstract class RecurrentModule extends Module {
         wHr: this.#weight(`weight_hr_l${l}${suffix}`, 2),
       })),
     ).flat()
+    this.#held = Object.entries(this).filter(([, value]) => isMarked(value, 'parameter'))
+    return this.#weights
   }
 
   #weight<R extends 1 | 2>(name: string, rank: R): Tensor<'float32', R> | null {
