@@ -243,11 +243,10 @@ export class LSTM extends RecurrentModule {
 
   /**
    * @param x rows of `inputSize` numbers: packed, an embedding's indexed rows among them; padded; or one sequence.
-   * @param state initial states; the last ones of the call before to go on where it ended.
-   * @returns `output`, the state after each token, D · R numbers, in the form of x; `hN` [L · D, B, R] and `cN`
-   * [L · D, B, H]; and `lastHidden()` and its like, from them to a row for each sequence.
-   * @throws PackedRnnError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; ERR_INVALID_ARGUMENT for an x that is none of
-   * these, or a `state` with an unknown name.
+   * @param state initial states; pass the `state` of the previous call to continue where it ended. Default: zeros.
+   * @returns `output`, the state after each token, D · R numbers, in the form of x; `state` after each sequence, h
+   * [L · D, B, R] and c [L · D, B, H]; and methods such as `lastHidden()` that return a row for each sequence.
+   * @throws PackedRnnError if x or a state has the wrong form, shape or device, or `state` has an unknown name.
    */
   override forward<X extends SequenceBatch>(
     x: X,
@@ -268,7 +267,7 @@ export class LSTM extends RecurrentModule {
   ): LstmOutput<SequenceBatch, 2 | 3> {
     const { projSize } = this
     const { result, output } = this.call(x, state, (packed, options, c0) =>
-      lstm(packed, weights, { ...options, c0, projSize }),
+      lstm(packed, weights, Object.assign(options, { c0, projSize })),
     )
     const hN = statesInFormOf(x, result.hN)
     const cN = statesInFormOf(x, result.cN)
@@ -324,7 +323,7 @@ export class GRU extends RecurrentModule {
   ): RecurrentOutput<SequenceBatch, 2 | 3> {
     const { resetAfter } = this
     const { result, output } = this.call(x, state, (packed, options) =>
-      gru(packed, weights, { ...options, resetAfter }),
+      gru(packed, weights, Object.assign(options, { resetAfter })),
     )
     return new RecurrentOutput({ output, hN: statesInFormOf(x, result.hN) }, this.form)
   }
@@ -380,7 +379,7 @@ export class RNN extends RecurrentModule {
   ): RecurrentOutput<SequenceBatch, 2 | 3> {
     const { nonlinearity } = this
     const { result, output } = this.call(x, state, (packed, options) =>
-      rnn(packed, weights, { ...options, nonlinearity }),
+      rnn(packed, weights, Object.assign(options, { nonlinearity })),
     )
     return new RecurrentOutput({ output, hN: statesInFormOf(x, result.hN) }, this.form)
   }

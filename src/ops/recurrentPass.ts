@@ -98,13 +98,15 @@ export function forward(
   for (let l = 0; l < numLayers; l++) {
     const output = empty<2>(device, [sequences.rows, directions * stateSize])
     const saved = train ? empty<1>(device, [savedCount(device, shape)]) : null
-    native.recurrentForward(device.queue, {
-      ...layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 }),
+    const shared = layerArguments(shape, weights, l, input, index, { h0, c0: kind.c0 })
+    const results = {
       output: output.buffer,
       hN: hN.buffer,
       cN: cN?.buffer ?? null,
       saved: saved?.buffer ?? null,
-    })
+    }
+    // Not a spread: copying so many fields takes longer than the call.
+    native.recurrentForward(device.queue, Object.assign(shared, results))
     const masked = dropout > 0 && mask !== undefined && l < numLayers - 1
     const place = masked ? { ...mask, stream: l, sequences, directions } : null
     if (saved !== null) layers.push({ input, index, output, saved, mask: place })
@@ -153,8 +155,8 @@ export function backward(
   for (let l = numLayers - 1; l >= 0; l--) {
     const layer = layers[l]!
     const dX = l > 0 || wanted.input !== false ? empty<2>(device, layer.input.shape) : null
-    native.recurrentBackward(device.queue, {
-      ...layerArguments(shape, weights, l, layer.input, layer.index, saved),
+    const shared = layerArguments(shape, weights, l, layer.input, layer.index, saved)
+    const results = {
       output: layer.output.buffer,
       saved: layer.saved.buffer,
       dOutput: above?.buffer ?? null,
@@ -168,7 +170,8 @@ export function backward(
       dBIh: perDirection(dWeights, l, directions, 'bIh'),
       dBHh: perDirection(dWeights, l, directions, 'bHh'),
       dWHr: perDirection(dWeights, l, directions, 'wHr'),
-    })
+    }
+    native.recurrentBackward(device.queue, Object.assign(shared, results))
     if (above !== dOutput) above?.dispose()
     const place = layers[l - 1]?.mask
     above = dX && place ? dropoutForward(dX, saved.dropout, place) : dX
