@@ -65,6 +65,16 @@ describe('a property registers what it holds', () => {
     expect(net.namedParameters()[1]![1].shape).toEqual([1, 5])
   })
 
+  test('a recurrent layer uses a parameter that was replaced after a call', async () => {
+    using gru = new nn.GRU({ inputSize: 1, hiddenSize: 2 })
+    const x = tensor([1, 2], [2, 1])
+    const before = await gru.forward(x).output.toArray()
+    const other = nn.parameter(zeros([6, 1]))
+    Reflect.set(gru, 'weight_ih_l0', other)
+    expect(gru.weights[0]!.wIh).toBe(other)
+    expect(await gru.forward(x).output.toArray()).not.toEqual(before)
+  })
+
   test('a #private field is not seen', () => {
     using net = new Net()
     expect(net.modules()).not.toContain(net.hidden())

@@ -355,6 +355,10 @@ function masks(target: Target): void {
       const expected = (await masked!).map((gradient, n) => gradient * ofElement(n))
       // Products with 0 may be −0.
       expectClose(await raw!, expected, 0, 'd weight_hh_l0')
+      // Each call has a mask of its own.
+      const next = await drop.forward(x).output.data.toArray()
+      expect(next).not.toEqual(await other.forward(x).output.data.toArray())
+      expect(drop.masks.step).toBe(2)
       drop.eval()
       expectSameBits(await drop.forward(x).output.data.toArray(), await lstm.forward(x).output.data.toArray())
     },
