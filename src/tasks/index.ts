@@ -12,4 +12,12 @@ export {
 } from './classification.js'
 export { type ClassifyOptions, classify, type Evaluation } from './classify.js'
 export { type NotebookTraining, notebookTraining, type RecurrentClassifier } from './notebook.js'
+export {
+  inItemOrder,
+  type PairBatch,
+  type PairItem,
+  pairBatch,
+  pairLoader,
+  type SentencePair,
+} from './pairs.js'
 export { type Loop, type Mode, type Rules, rulesOf } from './rules.js'
