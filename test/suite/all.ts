@@ -27,6 +27,7 @@ import { sequencesTapeSuite } from './tapeSequences.js'
 import { shapeTapeSuite } from './tapeShape.js'
 import type { Target } from './target.js'
 import { touchedRowsSuite } from './touchedRows.js'
+import { translationSuite } from './translation.js'
 import { vanishedSuite } from './vanished.js'
 
 /** What every device has to pass. */
@@ -45,6 +46,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   denormalsSuite,
   modulesSuite,
   layersSuite,
+  translationSuite,
   optimizersSuite,
   optimizerStateSuite,
   touchedRowsSuite,
@@ -72,6 +74,7 @@ export const productSuites: readonly ((target: Target) => void)[] = [
   denormalsSuite,
   modulesSuite,
   layersSuite,
+  translationSuite,
   productsTapeSuite,
   tapeFixturesSuite,
 ]
