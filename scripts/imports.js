@@ -18,6 +18,7 @@ const rows = [
   ['nn', 'optim'],
   ['models'],
   ['text', 'formats'],
+  ['scores'],
   ['training'],
   ['tasks'],
   ['reports'],
