@@ -1,8 +1,10 @@
 /**
- * Reads corpora and word vectors, and turns texts into ids: tokenizers, vocabularies, labels, batches.
+ * Reads corpora, sentence pairs and word vectors, and turns texts into ids: tokenizers, vocabularies, labels, batches.
  * @module
  */
 export { type Batch, Batches, type BatchesOptions, type Epoch, type LabelledDocuments } from './batches.js'
+export { Bpe, type BpeOptions, type Merge, readBpe, writeBpe } from './bpe.js'
+export { type TokenCodec, type TokenCodecJson, tokenCodec } from './codecs.js'
 export {
   type Article,
   type Dialect,
