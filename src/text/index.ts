@@ -17,6 +17,13 @@ export { inventArticles } from './invented.js'
 export { LabelEncoder } from './labels.js'
 export { type EncodeOptions, MarkedVocabulary, type MarkedVocabularyOptions } from './markedVocabulary.js'
 export { type Post, type ReadPostsOptions, readPosts } from './omp.js'
+export {
+  type PairTableOptions,
+  type ReadPairsOptions,
+  readPairs,
+  readPairTable,
+  type TextPair,
+} from './pairs.js'
 export { type SplitOptions, stratifiedSplit } from './split.js'
 export {
   type ArticleStatistics,
