@@ -14,6 +14,7 @@ import { ourOps, torchOps } from './latency/ops/sides.js'
 import { measureLatency, present } from './latency/run.js'
 import { onnxRuntimeSide, ourSide, torchSide } from './latency/sides.js'
 import { OWN_LIBRARY } from './library.js'
+import { type LoadResults, measureLoad } from './load.js'
 import { machineFacts } from './machine.js'
 import { answersOf, countWalked, memoryOf, OURS, ourPart, startOurs } from './ourSide.js'
 import { findOneDnn } from './peers/onednn.js'
@@ -29,8 +30,12 @@ export type PeerName = (typeof peerNames)[number]
 
 /** Its name in the list of cases. */
 export const LATENCY = 'latency'
+/** The same of the import of the package. */
+export const LOAD = 'load'
 
 const CHECKED_STEPS = 3
+/** Fresh processes in the case `load`. */
+const LOADS_A_ROUND = 3
 const COUNTED_ALIKE = 'multiplications are counted as if it skipped what this checkout skips'
 /** Documents of a packed PyTorch step, and seconds per participant and case; then those of a quick run. */
 const USUAL = { few: 8, patience: 60 }
@@ -41,6 +46,8 @@ export interface BenchOptions {
   cases: readonly CaseName[]
   /** Whether to time also one token at a time and a few ops at a time. */
   latency: boolean
+  /** Whether to time also the import of the package. */
+  load: boolean
   peers: readonly PeerName[]
   /** Another checkout to compare with. */
   against: Against | null
@@ -54,7 +61,7 @@ export interface BenchOptions {
 
 /** A case failed or has a wrong result. */
 export class CaseError extends Error {
-  constructor(name: CaseName | typeof LATENCY, cause: unknown) {
+  constructor(name: CaseName | typeof LATENCY | typeof LOAD, cause: unknown) {
     super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
@@ -99,6 +106,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
     }
     const latency = options.latency ? await latencyOf(options) : null
     const ops = options.latency ? await opsOf(options) : null
+    const load = options.load ? await loadOf(options) : null
     if (probes.length === 0) probes.push(await ceilings(device))
     const { documents, tokens, words, about } = data
     const longest = Math.max(...documents.map(({ length }) => length))
@@ -123,6 +131,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
         options.against && againstResults(options.against, found, latency?.cells ?? null, ops?.rows ?? null),
       ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
       ...{ latencyOps: ops?.rows ?? null, latencyOpsFacts: ops?.facts ?? null },
+      load,
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -157,6 +166,17 @@ async function opsOf({ threads, peers, against, rounds, quick, signal, log }: Be
   } catch (error) {
     signal?.throwIfAborted()
     throw new CaseError(LATENCY, error)
+  }
+}
+
+/** @throws CaseError (rejects) if a process fails */
+async function loadOf({ against, rounds, signal, log }: BenchOptions): Promise<LoadResults> {
+  log(LOAD)
+  try {
+    return await measureLoad({ against, processes: LOADS_A_ROUND * rounds, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new CaseError(LOAD, error)
   }
 }
 

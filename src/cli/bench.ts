@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Against, findAgainst } from '../bench/against.js'
 import { caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
-import { type BenchOptions, CaseError, LATENCY, peerNames, runBench } from '../bench/run.js'
+import { type BenchOptions, CaseError, LATENCY, LOAD, peerNames, runBench } from '../bench/run.js'
 import { usableCores } from '../cpuQuota.js'
 import { benchDevice, deviceBenchUsage } from './benchDevice.js'
 import { report } from './benchReport.js'
@@ -28,8 +28,9 @@ const QUICK = { batch: 16, rounds: 2 }
 
 const table = {
   cases: listOption(
-    [...caseNames, LATENCY],
-    `some of ${caseNames.join(',')}, ${LATENCY}; default all but ${LATENCY}, which is one\n` +
+    [...caseNames, LOAD, LATENCY],
+    `some of ${caseNames.join(',')}, ${LOAD}, ${LATENCY}; default all but ${LATENCY}. load is the\n` +
+      "time of import 'packed-rnn' in fresh processes; latency is one\n" +
       'LSTM layer that reads a token at a time, streamed and awaited, and then a few ops at a time',
   ),
   peers: listOption(
@@ -84,11 +85,12 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   if (args.some(arg => /^--device(=|$)/.test(arg))) return benchDevice(args, signal)
   const { values, positionals } = parse(args, table)
   noPositionals(positionals)
-  const { quick = false, cases: wanted = [...caseNames], peers = [...peerNames] } = values
+  const { quick = false, cases: wanted = [...caseNames, LOAD], peers = [...peerNames] } = values
   const { threads = Math.min(usableCores(), 256), rounds = quick ? QUICK.rounds : ROUNDS } = values
   const options: BenchOptions = {
     cases: caseNames.filter(name => wanted.includes(name)),
     latency: wanted.includes(LATENCY),
+    load: wanted.includes(LOAD),
     peers,
     against: againstOption(values.against),
     threads,

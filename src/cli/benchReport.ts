@@ -5,6 +5,7 @@ import type { Results } from '../bench/results.js'
 import type { CaseResult, Measured, Row } from '../bench/rows.js'
 import { latencyLines } from './benchLatency.js'
 import { opsLines } from './benchLatencyOps.js'
+import { loadLines } from './benchLoad.js'
 import { aligned } from './table.js'
 
 const COLUMNS = [
@@ -38,6 +39,7 @@ export function report(results: Results): string {
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
     ...latencyLines(results),
     ...opsLines(results),
+    ...loadLines(results),
     ...ratioLines(results),
     ...againstLines(results),
   ]
