@@ -114,7 +114,7 @@ describe('the plain expect', () => {
     await expect(plainExpect(Promise.resolve(1)).rejects.toBe!(1)).rejects.toThrow('it resolved to 1')
   })
 
-  test('says what it is about', () => {
+  test('the message names the comparison', () => {
     expect(() => plainExpect(1, 'how many').toBe!(2)).toThrow('how many: toBe(2): got 1')
     expect(() => plainExpect.unreachable('nobody')).toThrow('nobody')
   })
@@ -156,7 +156,7 @@ describe('the device suite in plain Node', () => {
     expect(result.passed).toBe(Math.ceil(result.found / 11))
   })
 
-  test('a failure names its test, and the exit code tells', () => {
+  test('a failure is reported with its test, and the exit code is 1', () => {
     const { status, stdout, result } = run('plain/fails.js')
     expect(status).toBe(1)
     expect(result).toMatchObject({ passed: 2, failed: 4, skipped: 2 })
@@ -177,7 +177,7 @@ describe('the device suite in plain Node', () => {
     expect(stderr).toContain('ERR_MODULE_NOT_FOUND')
   })
 
-  test('part of it', () => {
+  test('part of the suite', () => {
     expect(run('--filter', 'promise|in a group', 'plain/fails.js').result).toMatchObject({
       passed: 1,
       failed: 1,
@@ -198,7 +198,7 @@ describe('bench/gpu.js', () => {
   const env = { ...process.env, PYTHON: '/nowhere/python3' }
   const findingsIn = (out: string) => new Findings(join(out, 'results.jsonl')).read()
 
-  test('measures on the CPU what it can, and says of the rest why not', () => {
+  test('measures what the CPU supports, and reports why the rest is missing', () => {
     const out = join(folder, 'whole')
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -225,7 +225,7 @@ describe('bench/gpu.js', () => {
   })
 
   test.each(['device', 'suite 2 of 4', 'epochs A', 'epochs B', 'steps'])(
-    'killed in %s: what was measured before is there',
+    'killed in %s: earlier measurements are kept',
     async part => {
       const out = join(folder, `killed-${part}`)
       const child = spawn(process.execPath, [...options, '--seconds', '40', '--out', out], {

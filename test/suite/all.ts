@@ -30,7 +30,7 @@ import { touchedRowsSuite } from './touchedRows.js'
 import { translationSuite } from './translation.js'
 import { vanishedSuite } from './vanished.js'
 
-/** What every device has to pass. */
+/** The tests that every device must pass. */
 export const suites: readonly ((target: Target) => void)[] = [
   elementwiseSuite,
   linearSuite,
@@ -64,7 +64,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   tapeFixturesSuite,
 ]
 
-/** What multiplies matrices, whose precision may be chosen: beside them ops compute in float32. */
+/** The ops with matrix products, whose precision can be chosen. All other ops compute in float32. */
 export const productSuites: readonly ((target: Target) => void)[] = [
   linearSuite,
   recurrentSuite,
@@ -79,7 +79,7 @@ export const productSuites: readonly ((target: Target) => void)[] = [
   tapeFixturesSuite,
 ]
 
-/** What depends on the path of the recurrent ops: also on the second one. */
+/** The tests that depend on the path of the recurrent ops. They run on the second path, too. */
 export const pathSuites: readonly ((target: Target) => void)[] = [
   recurrentSuite,
   cellsSuite,

@@ -6,9 +6,9 @@ import { away, type Dice, type Fill, uniform } from './randomDice.js'
 
 export interface Drawn extends TapeCase {
   fill?: Fill | Named<Fill>
-  /** How many terms the sums have that results are made of, and gradients: 1 without. */
+  /** The number of terms in the sums of results and of gradients; 1 without sums. */
   terms?: { value?: number; gradient?: number }
-  /** What results are near where sums and differences may cancel, and gradients. */
+  /** The scale of results and of gradients if sums and differences may cancel. */
   scale?: { value?: number; gradient?: number }
 }
 
@@ -88,7 +88,7 @@ export const ofShares = (length: number) => ({ gradient: 1 / (4 * Math.max(1, le
 export interface Segment {
   /** Whether some sequences may be empty. */
   empty?: boolean
-  /** The results are shares, whose gradient is a difference of such. */
+  /** Whether the results are shares, whose gradient is a difference of shares. */
   shares?: boolean
   scale?: Drawn['scale']
 }

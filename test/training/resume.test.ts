@@ -44,7 +44,7 @@ async function outcome(trainer: Trainer) {
 }
 
 describe.each(Object.keys(presets) as PresetName[])('%s, stopped and resumed', preset => {
-  test('gives the same bits, wherever it was stopped', async () => {
+  test('has the same bits, wherever it was stopped', async () => {
     const whole = newTrainer(preset)
     await run(whole)
     const expected = await outcome(whole)
@@ -67,7 +67,7 @@ describe.each(Object.keys(presets) as PresetName[])('%s, stopped and resumed', p
   })
 })
 
-test('the notebook’s loop over documents resumes too', async () => {
+test('the notebook’s loop over documents can be resumed', async () => {
   const whole = newTrainer('lstm64-adam', 'document', 'notebook')
   await run(whole)
   const stopped = newTrainer('lstm64-adam', 'document', 'notebook')
@@ -78,7 +78,7 @@ test('the notebook’s loop over documents resumes too', async () => {
   expect(await outcome(resumed)).toEqual(await outcome(whole))
 })
 
-test('a run whose loss is no number any more resumes too', async () => {
+test('a run whose loss became NaN can be resumed', async () => {
   const diverging = () =>
     new Trainer(shortClassifier('lstm64-sgd'), {
       ...presets['lstm64-sgd'],
@@ -96,7 +96,7 @@ test('a run whose loss is no number any more resumes too', async () => {
   expect(await outcome(resumed)).toEqual(await outcome(whole))
 })
 
-describe('a checkpoint that is none', () => {
+describe('an invalid checkpoint', () => {
   test.each<[string, (file: string) => Promise<void>, RegExp]>([
     ['missing', file => rm(file), /checkpoint\.safetensors.*ENOENT/],
     [
