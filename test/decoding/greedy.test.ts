@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Decoded, type DecodedTokens, greedy, greedyStream } from '../../src/decoding/index.js'
+import { scope } from '../../src/scope.js'
 import { memory } from '../../src/tensor.js'
 import { ownDevice } from '../device/own.js'
 import { constant, gruModel, type Probabilities, tableModel, targets } from './models.js'
@@ -114,6 +115,18 @@ describe('a stream that is not read to its end', () => {
     for await (const _ of greedyStream(model.step, options)) break
     expect(await allocated()).toEqual(before)
     expect(state.h.disposed).toBe(false)
+  })
+
+  test('keeps its state while each step is read in a scope that ends', async () => {
+    const whole = await greedy(model.step, options)
+    const stream = greedyStream(model.step, options)
+    const tokens: number[] = []
+    for (let t = 0; t < 4; t++) {
+      const { value } = await scope(() => stream.next())
+      tokens.push(...(value?.tokens ?? []))
+    }
+    await stream.return()
+    expect(tokens).toEqual(whole[0]!.tokens.slice(0, 4))
   })
 
   test('yields what it read before the step that failed', async () => {
