@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Findings } from '../../src/bench/device/records.js'
 import { pick } from '../../src/bench/device/summary.js'
 import { expect as plainExpect } from './expect.js'
@@ -134,8 +134,14 @@ describe('the plain expect', () => {
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+// All tests below read build/gpu.
+beforeAll(() => {
+  execFileSync(process.execPath, ['scripts/build-gpu.js'], { cwd: root })
+}, 180_000)
+
 describe('the device suite in plain Node', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-plain-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
   const run = (...args: string[]) => {
     const json = join(folder, 'result.json')
     const command = ['--expose-gc', 'test/plain/run.js', '--json', json, ...args]
@@ -147,7 +153,6 @@ describe('the device suite in plain Node', () => {
   }
 
   test('finds as many tests as vitest, and passes every eleventh', () => {
-    execFileSync(process.execPath, ['scripts/build-gpu.js'], { cwd: root })
     const vitest = ['node_modules/vitest/vitest.mjs', 'list', 'test/cpu.test.ts']
     const listed = execFileSync(process.execPath, vitest, { cwd: root, encoding: 'utf8' })
     const { result, stdout } = run('--shard', '1/11', 'cpu.test.js')
@@ -185,11 +190,10 @@ describe('the device suite in plain Node', () => {
     expect(run('--shard', '1/3', 'plain/fails.js').result).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
     const late = run('--seconds', '0', 'plain/fails.js')
     expect(late).toMatchObject({ status: 1, result: { passed: 0, notRun: 8 } })
-    rmSync(folder, { recursive: true })
   })
 })
 
-// Here and not in a file of its own, because it reads what the tests above build.
+// In this file because it needs build/gpu, too.
 describe('bench/gpu.js', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-gpu-'))
   afterAll(() => rmSync(folder, { recursive: true }))
