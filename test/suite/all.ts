@@ -15,6 +15,7 @@ import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
 import { refusedStepsSuite } from './refusedSteps.js'
 import { repeatedSuite } from './repeated.js'
+import { attentionTapeSuite } from './tapeAttention.js'
 import { cumulativeTapeSuite } from './tapeCumulative.js'
 import { elementwiseTapeSuite } from './tapeElementwise.js'
 import { tapeFixturesSuite } from './tapeFixtures.js'
@@ -59,6 +60,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   shapeTapeSuite,
   indexingTapeSuite,
   sequencesTapeSuite,
+  attentionTapeSuite,
   normsTapeSuite,
   lossTapeSuite,
   tapeFixturesSuite,

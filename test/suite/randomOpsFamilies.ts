@@ -108,6 +108,31 @@ export const segment =
     }
   }
 
+/** Queries and keys of a few sequences, the queries packed or one for each. */
+export const attention =
+  (v: boolean): Draw =>
+  dice => {
+    const lengths = dice.lengths(dice.pick([8, 40]))
+    const queries = lengths.map(() => dice.below(dice.pick([2, 4, 9])))
+    const single = dice.chance()
+    const [width, columns] = [dice.size(), dice.size()]
+    const [M, N] = [single ? lengths.length : total(queries), total(lengths)]
+    const options: TapeOptions = {
+      lengths,
+      ...(!single && { queries }),
+      ...(!v && dice.maybe({ scale: 0.75 })),
+      ...(!v && dice.maybe({ causal: true })),
+    }
+    const inputs = { query: [M, width], keys: [N, width], values: [N, columns] }
+    const terms = width + Math.max(1, ...lengths, ...queries) + columns
+    return {
+      inputs: { ...inputs, ...(v && { v: [width] }) },
+      options,
+      terms: { value: terms, gradient: terms },
+      scale: { value: 1 / 4, gradient: 1 / 2 },
+    }
+  }
+
 export const similarity: Draw = dice => {
   const a = dice.shape({ rank: 1 + dice.below(3) })
   const dim = dice.dim(a.length)
