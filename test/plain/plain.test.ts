@@ -224,7 +224,8 @@ describe('bench/gpu.js', () => {
     expect(readFileSync(join(out, 'results.html'), 'utf8')).toContain('Seconds of an epoch')
   })
 
-  test.each(['device', 'suite 2 of 4', 'epochs A', 'epochs B', 'steps'])(
+  // Together: each part has a limit in seconds, and nothing that is measured here is looked at.
+  test.concurrent.each(['device', 'suite 2 of 4', 'epochs A', 'epochs B', 'steps'])(
     'killed in %s: what was measured before is there',
     async part => {
       const out = join(folder, `killed-${part}`)
@@ -234,7 +235,7 @@ describe('bench/gpu.js', () => {
       const begun = () =>
         existsSync(join(out, 'results.jsonl')) &&
         pick(findingsIn(out), 'part').some(each => each.part === part && each.state === 'begun')
-      await vi.waitUntil(begun, { timeout: 60_000, interval: 20 })
+      await vi.waitUntil(begun, { timeout: 120_000, interval: 20 })
       const before = findingsIn(out)
       child.kill('SIGKILL')
       await once(child, 'exit')
