@@ -13,8 +13,8 @@ const table = { out: fileOption(`the page; default ${COMPARISON}`) } as const
 
 export const usage = `packed-rnn compare RUN RUN … [--out FILE]
 
-Prints the scores of runs beside each other, and beside the course notebook's where the articles are the
-notebook's; writes a page with their plots side by side.
+Prints the scores of runs of a task beside each other, and beside the course notebook's where the articles are
+the notebook's; writes a page with their plots side by side.
 
 ${entry('RUN', 'a directory that train --out wrote')}
 ${usageOf(table)}`
@@ -37,11 +37,12 @@ export async function compareRuns(directories: readonly string[], page: string):
 
 /** A table of the runs' metrics on the test items. */
 async function metricsText(directories: readonly string[], view: TaskView): Promise<string> {
-  const runs = await Promise.all(directories.map(view.read))
-  const rows = runs.flatMap(run => view.comparison.rows(run, run.directory))
+  const runs = await Promise.all(directories.map(directory => view.read(directory)))
+  const columns = view.comparison.columns(runs)
+  const rows = runs.flatMap(run => view.comparison.rows(run, run.directory, columns))
   const cells = rows.map(({ name, cells }) => [
     name,
     ...cells.map(cell => (typeof cell === 'string' ? cell : cell.quiet)),
   ])
-  return `${aligned([view.comparison.columns(runs), ...cells])}\n`
+  return `${aligned([columns, ...cells])}\n`
 }

@@ -36,7 +36,7 @@ export async function taskOfRunIn(
   list: TaskList,
 ): Promise<CliTask> {
   const all = await allTasks(list)
-  const options: OptionTable = Object.assign({}, ...all.map(task => task.options[command]))
+  const options: OptionTable = Object.fromEntries(all.flatMap(task => Object.entries(task.options[command])))
   const [directory] = positionalsOf(args, options)
   if (directory === undefined) throw new UsageError('wanted a run, got 0 arguments')
   const name = await taskOfRun(directory)

@@ -39,13 +39,14 @@ function glance<Run extends FinishedRun>(
   { name, comparison }: TaskView<Run>,
 ): Content {
   const named = (run: Run, i: number) => (names[i] === name(run) ? name(run) : `${names[i]} (${name(run)})`)
+  const columns = comparison.columns(runs)
   const notes = [...new Set(runs.flatMap(run => comparison.note(run) ?? []))]
   return [
     html`<h2>At a glance</h2>`,
     table({
       label: 'The runs at a glance',
-      head: html`<tr>${comparison.columns(runs).map(column => html`<th scope="col">${column}</th>`)}</tr>`,
-      rows: runs.flatMap((run, i) => comparison.rows(run, named(run, i))),
+      head: html`<tr>${columns.map(column => html`<th scope="col">${column}</th>`)}</tr>`,
+      rows: runs.flatMap((run, i) => comparison.rows(run, named(run, i), columns)),
     }),
     notes.map(note => {
       const whose = runs.flatMap((run, i) => (comparison.note(run) === note ? [names[i]!] : []))

@@ -19,9 +19,10 @@ export function plainView(task: string): TaskView {
     comparison: {
       lead: 'Each measure has the same axes for all runs.',
       columns: runs => ['run', ...new Set(runs.flatMap(names)), 'minutes for 100 epochs'],
-      rows(run, name) {
-        const values = Object.values(run.results.metrics).map(shown)
-        return [{ name, cells: [...values, minutes(minutesFor100(run.epochs))] }]
+      rows({ results, epochs }, name, columns) {
+        const values = columns.slice(1, -1).map(metric => results.metrics[metric])
+        const cells = values.map(value => (value === undefined ? '–' : shown(value)))
+        return [{ name, cells: [...cells, minutes(minutesFor100(epochs))] }]
       },
       note: () => null,
       heading: '',

@@ -51,8 +51,8 @@ export interface Comparison<Run> {
   readonly lead: string
   /** The columns of the first table. */
   columns(runs: readonly Run[]): string[]
-  /** The rows of a run in it. */
-  rows(run: Run, name: string): GlanceRow[]
+  /** The rows of a run in it, by its columns. */
+  rows(run: Run, name: string, columns: readonly string[]): GlanceRow[]
   /** What is to be said of a run below the table. */
   note(run: Run): string | null
   /** The heading of `parts`. */

@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { execute as compare } from '../../src/cli/compare.js'
 import { execute as evaluate } from '../../src/cli/evaluate.js'
 import { execute as predict } from '../../src/cli/predict.js'
 import { tasks } from '../../src/cli/tasks.js'
@@ -129,7 +130,10 @@ describe('a task in a list', () => {
     expect(page).toContain('<h1>characters</h1>')
     expect(page).toContain('<dt>Test perplexity</dt>')
     expect(page).not.toContain('What it writes')
-    await writeComparison([at('whole'), at('resumed')], at('compare.html'))
+    await compare([at('whole'), at('resumed'), '--out', at('compare.html')])
+    expect(printed).toMatch(
+      /^ +run +loss +perplexity +minutes for 100 epochs\n {2}\S+whole +\d\S+ +\d\S+ +0\.0\n/,
+    )
     const compared = await readFile(at('compare.html'), 'utf8')
     expect(compared).toContain('2 runs side by side')
     expect(compared.match(/aria-label="Perplexity by epoch/g)).toHaveLength(2)
@@ -158,6 +162,15 @@ describe('what is of another task', () => {
   test('does not go on as this one', async () => {
     await expect(run('--resume', at('whole'), '--task', 'classification')).rejects.toThrow(
       `--task: wanted characters, the task of ${at('whole')}, or none, got classification`,
+    )
+  })
+
+  test('is not compared with it', async () => {
+    await cp(at('whole'), at('another'), { recursive: true })
+    const results = await json('another', 'results.json')
+    await writeFile(at('another', 'results.json'), JSON.stringify({ ...results, task: 'sums' }))
+    await expect(writeComparison([at('whole'), at('another')], at('no.html'))).rejects.toThrow(
+      'results.json: wanted results of characters, got sums',
     )
   })
 
