@@ -5,13 +5,20 @@
 export type { StateEntry } from '../tensor.js'
 export { GELU, ReLU, Sigmoid, Tanh } from './activations.js'
 export { Attention } from './attention.js'
-export type { AttentionMemory, AttentionScore } from './attentionModule.js'
+export {
+  type AttentionMemory,
+  AttentionModule,
+  type AttentionScore,
+  type ScoreOptions,
+} from './attentionModule.js'
 export { type CellOptions, GRUCell, LSTMCell, RNNCell } from './cells.js'
 export { type Activations, type Layer, ModuleList, Sequential } from './containers.js'
 export { Conv1d, type Conv1dOptions } from './conv.js'
 export { Dropout, type DropoutModuleOptions, EmbeddingDropout, LockedDropout } from './dropout.js'
 export { Embedding, type EmbeddingOptions } from './embedding.js'
+export { type Chosen, HardAttention } from './hardAttention.js'
 export { Linear, type LinearOptions } from './linear.js'
+export { LocalAttention, type LocalAttentionOptions } from './localAttention.js'
 export { BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss } from './losses.js'
 export { MaskCounter } from './masks.js'
 export { type LoadOptions, type LoadResult, Module, type ModuleOptions } from './module.js'
@@ -34,5 +41,6 @@ export {
   RecurrentState,
   type RecurrentStateLike,
 } from './recurrentState.js'
+export { SelfAttention, type SelfAttentionOptions } from './selfAttention.js'
 export type { PaddedBatch, SequenceBatch, StateRank } from './sequenceBatch.js'
 export { WeightDrop, type WeightDropOptions } from './weightDrop.js'

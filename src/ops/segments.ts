@@ -5,7 +5,7 @@ import { badArgument } from '../errors.js'
 import { native, poolings } from '../native.js'
 import { checkSequences, kernelOffsets, PackedSequence, type Sequences } from '../packed.js'
 import { scope } from '../scope.js'
-import { empty, emptyIntegers, type Matrix, ranked } from '../tensor.js'
+import { empty, emptyIntegers, filled, type Matrix, ranked } from '../tensor.js'
 import { LARGE } from './dims.js'
 import { add, exp, log, sub } from './elementwise.js'
 import { packedRows, withRows } from './rows.js'
@@ -192,6 +192,28 @@ function largest(rows: Matrix, sequences: Sequences): Matrix {
     places: null,
   })
   return out
+}
+
+/** Returns 1 at the first largest of each sequence's rows, column by column, and otherwise 0. @internal */
+export function largestOnes(x: PackedSequence): Matrix {
+  return withRows('largestOnes', x, rows => {
+    const { device } = rows
+    const columns = rows.shape[1]
+    const shape = [x.sequences.batchSize, columns] as const
+    const sizes = { sequences: kernelOffsets(x.sequences), columns }
+    const [out, places, ones] = [
+      empty<2>(device, shape),
+      emptyIntegers<2>(device, shape),
+      filled<2>(device, shape, 1),
+    ]
+    const found = empty<2>(device, [x.sequences.rows, columns])
+    const reduced = { rows: rows.buffer, out: out.buffer, places: places.buffer }
+    native.segmentReduce(device.queue, { ...sizes, pooling: poolings.max, ...reduced })
+    const placed = { places: places.buffer, values: ones.buffer, rows: found.buffer }
+    native.segmentPlace(device.queue, { ...sizes, ...placed })
+    for (const each of [out, places, ones]) each.dispose()
+    return found
+  })
 }
 
 /**
