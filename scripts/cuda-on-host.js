@@ -6,6 +6,7 @@ import { join } from 'node:path'
 // The tests that skip if no CUDA device opens.
 const TESTS = [
   'test/cuda.test.ts',
+  'test/cudaPrecisions.test.ts',
   'test/cli/cuda.test.ts',
   'test/device/cuda.test.ts',
   'test/native/gpuProgram.test.ts',

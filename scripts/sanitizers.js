@@ -140,6 +140,7 @@ async function suite(folder) {
   const start = Date.now()
   const words = vitest([
     'test/cuda.test.ts',
+    'test/cudaPrecisions.test.ts',
     '-t',
     `^(?!vanished|.*threads that share).*(in tf32|${short ? '' : 'in bfloat16|'}random)`,
   ])

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import { cudaTarget, whyNoCuda } from './cuda.js'
-import { pathSuites, productSuites, suites } from './suite/all.js'
-import { randomCasesSuite } from './suite/randomCases.js'
+import { suites } from './suite/all.js'
 import { randomOpsSuite } from './suite/randomOps.js'
 
-/** On the library that PACKED_RNN_CUDA_LIBRARY names, or that lies beside the addon. */
+/**
+ * The suite in float32, on the library that PACKED_RNN_CUDA_LIBRARY names or that lies beside the addon. cudaPrecisions.test.ts has the
+ * other precisions and the second path: two files, because a process runs a file.
+ */
 
 const reason = whyNoCuda()
 // Who names a library wants to see it tested.
@@ -13,14 +15,7 @@ test.skipIf(skips)(`cuda opens${reason === null ? '' : `: ${reason}`}`, () => {
   expect(reason).toBe(null)
 })
 if (reason === null) {
-  const count = Number(process.env.PACKED_RNN_RANDOM_CASES ?? 24)
-  for (const precision of ['float32', 'tf32', 'bfloat16'] as const) {
-    const [first, second] = [cudaTarget(precision), cudaTarget(precision, 'stepwise')]
-    // Beside products, ops compute in float32 at every precision.
-    for (const suite of precision === 'float32' ? suites : productSuites) suite(first)
-    randomCasesSuite([first, second], count)
-    if (precision !== 'float32') continue
-    for (const suite of pathSuites) suite(second)
-    randomOpsSuite([first], count)
-  }
+  const target = cudaTarget('float32')
+  for (const suite of suites) suite(target)
+  randomOpsSuite([target], Number(process.env.PACKED_RNN_RANDOM_CASES ?? 24))
 }

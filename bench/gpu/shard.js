@@ -13,7 +13,7 @@ import { Findings } from '../../dist/bench/device/records.js'
 const [file, kind, shard, seconds] = process.argv.slice(2)
 const findings = new Findings(file)
 const folder = fileURLToPath(new URL('../../build/gpu/', import.meta.url))
-const files = [`${kind}.test.js`, `training/${kind}.test.js`].filter(name =>
+const files = [`${kind}.test.js`, `${kind}Precisions.test.js`, `training/${kind}.test.js`].filter(name =>
   existsSync(join(folder, 'test', name)),
 )
 const deadline = new Deadline(0.9 * Number(seconds))

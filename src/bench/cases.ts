@@ -1,4 +1,4 @@
-import { type Preset, presets } from '../training/presets.js'
+import { type Preset, presets } from '../models/presets.js'
 import type { Pass } from './passes.js'
 
 export const INPUT_SIZE = 300

@@ -5,13 +5,6 @@ import type { Device } from '../device.js'
 /** Linux's units of CPU time per second. */
 export const TICKS = 100
 
-export function packageVersion(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  )
-  return manifest.version
-}
-
 /** The properties of the machine that times depend on. */
 export function machineFacts({ instructions }: Device) {
   return {

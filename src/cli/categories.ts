@@ -1,26 +1,45 @@
 import { connectivities } from '../explain/connectivity.js'
-import { decidingWords } from '../explain/reading.js'
+import { decidingWords, WORDS } from '../explain/reading.js'
 import { PackedIds } from '../packed.js'
 import { Classification } from '../tasks/classification.js'
+import { loadRun, type Run } from '../tasks/classifierRun.js'
 import { lines } from '../text/lines.js'
 import { tokenizers } from '../text/tokenize.js'
 import { predict } from '../training/evaluation.js'
-import { loadRun, type Run } from '../training/run.js'
-import { deviceChoice, openDevice } from './deviceOptions.js'
+import { deviceChoice, deviceOptions, openDevice } from './deviceOptions.js'
 import { readInput } from './input.js'
-import type { ValuesOf } from './options.js'
-import type { predictTable } from './taskOptions.js'
+import { entry, integerOption, parse, UsageError, usageOf } from './options.js'
 
 /** Lines that are put through the model together. */
 const BATCH = 32
 
+/** The options of `predict`. */
+export const predictTable = {
+  explain: {
+    ...integerOption(
+      `prints a second line for each, which a tab begins: the N words (default ${WORDS}) that\n` +
+        'decided the category, with their shares; as the page of memorisation has them',
+      1,
+    ),
+    alone: String(WORDS),
+  },
+  ...deviceOptions,
+} as const
+
+export const predictUsage = `packed-rnn predict RUN [FILE | -] [OPTION …]
+
+Reads an article a line and prints a line for each: its category, and all categories with their
+probabilities, the most probable first, separated by tabs. A line ends with LF or CRLF. The task is the run's.
+
+${entry('RUN', 'a directory that train wrote')}
+${entry('FILE', 'a text file, plain or .gz; - or nothing is standard input')}
+${usageOf(predictTable)}`
+
 /** Prints the categories of the articles in a file, one a line. */
-export async function predictCategories(
-  directory: string,
-  file: string,
-  values: ValuesOf<typeof predictTable>,
-  signal: AbortSignal,
-): Promise<void> {
+export async function predictCategories(args: string[], signal: AbortSignal): Promise<void> {
+  const { values, positionals } = parse(args, predictTable)
+  const [directory, file = '-', ...rest] = positionals
+  if (directory === undefined || rest.length > 0) throw new UsageError('wanted a run and at most one file')
   const words = values.explain ?? 0
   const run = await loadRun(directory, { device: openDevice(deviceChoice(values)) })
   let batch: string[] = []

@@ -1,6 +1,10 @@
-import { finishedRuns, writeComparisonOf } from '../reports/compare.js'
-import { comparisonText } from './compareReport.js'
+import { writeComparison } from '../reports/compare.js'
+import type { TaskView } from '../reports/taskView.js'
+import { viewOfRun } from '../reports/views.js'
+import { taskOfResults } from '../training/records.js'
 import { entry, fileOption, parse, UsageError, usageOf } from './options.js'
+import { aligned } from './table.js'
+import { cliTask, tasks } from './tasks.js'
 
 /** The page's file. */
 export const COMPARISON = 'compare.html'
@@ -23,7 +27,21 @@ export async function execute(args: string[]): Promise<void> {
 
 /** Prints what `compare` prints, and writes its page. */
 export async function compareRuns(directories: readonly string[], page: string): Promise<void> {
-  const runs = await finishedRuns(directories)
-  process.stdout.write(comparisonText(runs))
-  await writeComparisonOf(runs, page)
+  const name = await taskOfResults(directories[0]!)
+  const task = Object.hasOwn(tasks, name) ? await cliTask(name, tasks) : null
+  const text = await (task?.comparison?.(directories) ??
+    metricsText(directories, await viewOfRun(directories[0]!)))
+  process.stdout.write(text)
+  await writeComparison(directories, page)
+}
+
+/** A table of the runs' metrics on the test items. */
+async function metricsText(directories: readonly string[], view: TaskView): Promise<string> {
+  const runs = await Promise.all(directories.map(view.read))
+  const rows = runs.flatMap(run => view.comparison.rows(run, run.directory))
+  const cells = rows.map(({ name, cells }) => [
+    name,
+    ...cells.map(cell => (typeof cell === 'string' ? cell : cell.quiet)),
+  ])
+  return `${aligned([view.comparison.columns(runs), ...cells])}\n`
 }

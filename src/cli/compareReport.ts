@@ -1,10 +1,11 @@
-import { comparable, type FinishedRun, minutesFor100 } from '../reports/finishedRun.js'
+import { type ClassifiedRun, comparable } from '../reports/classifiedRun.js'
+import { minutesFor100 } from '../reports/finishedRun.js'
 import { minutes, score } from '../reports/numbers.js'
 import { scoreRows } from '../reports/scoreTable.js'
 import { aligned } from './table.js'
 
 /** For a person: a table of all runs, then the notebook's table for each. */
-export function comparisonText(runs: readonly FinishedRun[]): string {
+export function comparisonText(runs: readonly ClassifiedRun[]): string {
   return `${[glance(runs), ...runs.map(runText)].join('\n\n')}\n`
 }
 
@@ -13,7 +14,7 @@ function beside(own: string, notebook: string | null): string {
   return notebook === null ? own : `${own} (${notebook})`
 }
 
-function glance(runs: readonly FinishedRun[]): string {
+function glance(runs: readonly ClassifiedRun[]): string {
   const rows = runs.map(run => {
     const { accuracy, macro, weighted } = run.metrics
     const notebook = comparable(run)
@@ -30,7 +31,7 @@ function glance(runs: readonly FinishedRun[]): string {
   return `${aligned([heads, ...rows])}${some ? '\n  in brackets: what the notebook prints' : ''}`
 }
 
-function runText(run: FinishedRun): string {
+function runText(run: ClassifiedRun): string {
   const notebook = comparable(run)
   const show = (value: number | null | undefined) =>
     value === null || value === undefined ? '' : score(value)

@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import { writeWhole } from '../files/write.js'
+import { classificationMetrics } from '../tasks/classificationMetrics.js'
+import { type RunResults, readRunRecords } from '../tasks/classificationResults.js'
 import { formatFixed } from '../training/format.js'
-import { classificationMetrics } from '../training/metrics.js'
-import type { RunResults } from '../training/record.js'
-import { readRunRecords } from '../training/records.js'
+import type { Command } from './commandLine.js'
 import { readVectors } from './data.js'
 import { newDirectory, openSeries } from './directory.js'
 import { articleOf, heldOut, readLabelledPosts } from './posts.js'
 import { trainSeries } from './series.js'
 import { aligned } from './table.js'
-import type { Command, PostSource } from './trainOptions.js'
+import type { PostSource, TrainOptions } from './trainOptions.js'
 import type { Context } from './trainRun.js'
 
 /**
@@ -24,7 +24,7 @@ const PUBLISHED = new Map([
 /** Trains on all folds of posts but one, for each fold, and prints what class 1 comes to. */
 export async function crossValidate(
   source: PostSource,
-  { options, args }: Command,
+  { options, args }: Command<TrainOptions>,
   context: Context,
 ): Promise<void> {
   const { category, train } = source

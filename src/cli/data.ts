@@ -1,10 +1,10 @@
+import { encode, type Run } from '../tasks/classifierRun.js'
 import type { LabelledDocuments } from '../text/batches.js'
 import { type Article, readArticles } from '../text/gnad.js'
 import { inventArticles } from '../text/invented.js'
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
 import type { WordVectors } from '../text/vectorTable.js'
-import { encode, type Run } from '../training/run.js'
 import type { ArticleSource, TrainOptions } from './trainOptions.js'
 
 /** Texts to learn from, and others to test on. */

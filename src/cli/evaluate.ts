@@ -1,20 +1,9 @@
-import { entry, onePositional, parse, UsageError, usageOf } from './options.js'
-import { evaluateTable } from './taskOptions.js'
-import { cliTaskOf } from './tasks.js'
+import { type TaskList, taskOfRunIn, tasks, usageOfTasks } from './tasks.js'
 
-export const usage = `packed-rnn evaluate RUN --test FILE [--json FILE] [OPTION …]
+export const usage = (args: readonly string[]) => usageOfTasks(args, 'evaluate')
 
-Prints the report of a trained model. A classifier of articles is tested on articles in 10kGNAD's format, plain
-or .gz, read in the dialect that it was trained on; a model of posts on those of its category in the fold that
-it was not trained on. The task is the run's.
-
-${entry('RUN', 'a directory that train wrote')}
-${usageOf(evaluateTable)}`
-
-export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parse(args, evaluateTable)
-  const directory = onePositional('a run', positionals)
-  if (values.test === undefined) throw new UsageError('wanted --test FILE')
-  const task = await cliTaskOf(directory)
-  await task.evaluate(directory, values, signal)
+/** Prints the report of a run, as its task does. */
+export async function execute(args: string[], signal: AbortSignal, list: TaskList = tasks): Promise<void> {
+  const task = await taskOfRunIn(args, 'evaluate', list)
+  await task.evaluate(args, signal)
 }

@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { presets } from '../models/presets.js'
+import { argsOf } from './commandLine.js'
 import { COMPARISON, compareRuns } from './compare.js'
 import { readTexts, readVectors } from './data.js'
 import { argsOfSeries, newDirectory, openSeries, readSeries } from './directory.js'
 import { noPositionals, parse, usageOf } from './options.js'
-import { experimentsTable } from './runOptions.js'
+import { experimentsTable, trainTable } from './runOptions.js'
 import { trainSeries } from './series.js'
-import { argsOf, articleSource, readCommandLine } from './trainOptions.js'
+import { articleSource, readTrain } from './trainOptions.js'
 import { contextOf } from './trainRun.js'
 
 export const usage = `packed-rnn experiments [--train FILE --test FILE] [--vectors FILE] [OPTION …]
@@ -29,11 +30,11 @@ export async function execute(commandLine: string[], signal: AbortSignal): Promi
   const { resume: _, out: __, ...given } = all
   const args =
     resume === undefined
-      ? argsOf({ ...given, mode: given.mode ?? 'notebook' })
+      ? argsOf({ ...given, mode: given.mode ?? 'notebook' }, trainTable)
       : argsOfSeries(resume, await readSeries(resume), 'experiments', { ...given, ...(out && { out }) })
   const { values } = parseExperiments(args)
   // The presets agree in all that is read here.
-  const { options } = await readCommandLine(args)
+  const { options } = readTrain(args, null)
   const context = contextOf(options, signal)
   const directory = resume ?? out ?? (await newDirectory('experiments'))
   await openSeries(directory, { command: 'experiments', args })

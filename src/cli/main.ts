@@ -2,7 +2,8 @@
 import { describe, UsageError } from './options.js'
 
 interface Command {
-  usage: string
+  /** What `--help` prints; for some commands it depends on the task. */
+  usage: string | ((args: readonly string[]) => Promise<string>)
   execute(args: string[], signal: AbortSignal): Promise<void>
 }
 
@@ -65,11 +66,12 @@ async function main([name, ...args]: string[]): Promise<number> {
   const interrupt = new AbortController()
   // Once: a second Ctrl-C ends the process at once.
   process.once('SIGINT', () => interrupt.abort(new Error('interrupted')))
-  let usage = ''
+  let usage: Command['usage'] = ''
+  const usageText = async () => (typeof usage === 'string' ? usage : await usage(args))
   try {
     const command = await found.load()
     usage = command.usage
-    if (args.some(arg => wantsHelp(arg))) process.stdout.write(`${usage}\n`)
+    if (args.some(arg => wantsHelp(arg))) process.stdout.write(`${await usageText()}\n`)
     else await command.execute(args, interrupt.signal)
     return 0
   } catch (error) {
@@ -79,7 +81,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     }
     process.stderr.write(`packed-rnn ${name}: ${describe(error)}\n`)
     if (!(error instanceof UsageError)) return 1
-    process.stderr.write(`\n${usage}\n`)
+    process.stderr.write(`\n${await usageText()}\n`)
     return 2
   }
 }

@@ -139,7 +139,12 @@ export function checkNeeds(given: Given, table: OptionTable): void {
   }
 }
 
-function parsed(args: string[], table: OptionTable): { values: Given; positionals: string[] } {
+/** The words of a command line that belong to no option. @throws UsageError for an unknown option. */
+export function positionalsOf(args: readonly string[], table: OptionTable): string[] {
+  return parsed(args, table).positionals
+}
+
+function parsed(args: readonly string[], table: OptionTable): { values: Given; positionals: string[] } {
   const types = Object.entries(table).map(([name, { value }]) => {
     return [name, { type: value === null ? ('boolean' as const) : ('string' as const) }] as const
   })

@@ -1,9 +1,7 @@
 import { poolingName } from '../models/pooling.js'
 import { presetName, presets } from '../models/presets.js'
+import { tokenizerName } from '../tasks/classifierRun.js'
 import { loops, modes } from '../tasks/rules.js'
-import { nonFiniteRules } from '../training/nonFinite.js'
-import { tokenizerName } from '../training/run.js'
-import { deviceOptions } from './deviceOptions.js'
 import {
   choiceOption,
   fileOption,
@@ -13,6 +11,7 @@ import {
   switchOption,
   textOption,
 } from './options.js'
+import { directoryOptions, loopOptions } from './taskOptions.js'
 import { vectorOptions } from './vectors.js'
 
 /** The options of `train` and `experiments`, each described once. */
@@ -57,19 +56,11 @@ export const runOptions = {
   'max-tokens': integerOption('ends a batch also where its next article would bring it above N tokens', 1),
   'drop-last': switchOption('leaves out the articles that do not fill a last batch'),
   'evaluate-every': integerOption('tests the model after every N epochs; default 1; 0: only at the end', 0),
-  ...deviceOptions,
-  seed: integerOption('of initial values, order and dropout; default 1', 0),
-  'on-non-finite': choiceOption(
-    'where a loss or a gradient is NaN or infinite: throw (default) ends the run, skip leaves\n' +
-      'out the step, ignore goes on',
-    nonFiniteRules,
-  ),
-  checkpoint: integerOption('writes a checkpoint after every N steps, too', 1),
+  ...loopOptions,
   progress: choiceOption('bar (default), or notebook: the lines that the notebook prints', [
     'bar',
     'notebook',
   ]),
-  quiet: switchOption('no progress'),
 } as const
 
 /** Of `train` for the classification task. */
@@ -88,16 +79,7 @@ export const trainTable = {
   ),
   loop: choiceOption('batched (default), or document: a step every 64 articles', loops),
   ...runOptions,
-  out: textOption(
-    'DIR',
-    'where to write the model, its reports, metrics.jsonl, and a checkpoint after each epoch\n' +
-      'and when interrupted; default runs/ and preset, date and time',
-  ),
-  resume: textOption(
-    'DIR',
-    "goes on from DIR's checkpoint, with its options; those given beside it replace them, and\n" +
-      '--device its precision and threads too',
-  ),
+  ...directoryOptions,
   json: fileOption('where to write the figures'),
 } as const
 

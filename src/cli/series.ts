@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { REPORT_PAGE, writeReport } from '../reports/report.js'
 import { CHECKPOINT, PREVIOUS } from '../training/checkpoint.js'
 import { RESULTS } from '../training/records.js'
+import { trainClassifier } from './classifierJob.js'
+import { resumedBy } from './commandLine.js'
 import type { Corpus } from './data.js'
 import type { Series } from './directory.js'
-import { readCommandLine } from './trainOptions.js'
-import { type Context, trainRun } from './trainRun.js'
+import { readTrain } from './trainOptions.js'
+import type { Context } from './trainRun.js'
 
 /** One of several runs. */
 export interface Member {
@@ -38,8 +40,9 @@ export async function trainSeries(
       continue
     }
     const begun = [CHECKPOINT, PREVIOUS].some(file => existsSync(join(out, file)))
-    const line = await readCommandLine(begun ? ['--resume', out] : [...args, '--out', out])
-    await trainRun(corpus, line, { ...context, goOn })
+    const line = begun ? ['--resume', out] : [...args, '--out', out]
+    const command = readTrain(line, await resumedBy(line))
+    await trainClassifier(corpus, command, { ...context, goOn })
   }
   return directories
 }

@@ -1,8 +1,8 @@
-import type { RunResults } from '../training/record.js'
+import type { CommonResults } from '../training/record.js'
 import type { TrainOptions } from './trainOptions.js'
 
 /** What a result depends on, by the names of the options. */
-export function settingsOf(options: TrainOptions): RunResults['settings'] {
+export function settingsOf(options: TrainOptions): CommonResults['settings'] {
   const { preset, source, vectors, batches, device } = options
   const finite = (bound: number) => (bound === Number.POSITIVE_INFINITY ? null : bound)
   return {

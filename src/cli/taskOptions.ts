@@ -1,40 +1,99 @@
-import { WORDS } from '../explain/reading.js'
-import { deviceOptions } from './deviceOptions.js'
-import { fileOption, integerOption, type ValuesOf } from './options.js'
+import { nonFiniteRules } from '../training/nonFinite.js'
+import type { Resumed } from './commandLine.js'
+import { deviceChoice, deviceOptions } from './deviceOptions.js'
+import {
+  choiceOption,
+  fileOption,
+  integerOption,
+  type OptionTable,
+  switchOption,
+  textOption,
+  UsageError,
+  type ValuesOf,
+} from './options.js'
+import type { RunOptions } from './trainRun.js'
 
-/** The options of commands that any task answers. */
-
-/** Of `evaluate`. */
-export const evaluateTable = {
-  test: fileOption('the articles or posts, in the format that the run was trained on; required'),
+/** The options that `evaluate` has for every task. */
+export const evaluateOptions = {
   json: fileOption('where to write the figures'),
   ...deviceOptions,
 } as const
 
-/** Of `predict`. */
-export const predictTable = {
-  explain: {
-    ...integerOption(
-      `prints a second line for each, which a tab begins: the N words (default ${WORDS}) that\n` +
-        'decided the category, with their shares; as the page of memorisation has them',
-      1,
-    ),
-    alone: String(WORDS),
-  },
+/** Options of `train` about the loop, for every task. */
+export const loopOptions = {
   ...deviceOptions,
+  seed: integerOption('of initial values, order and dropout; default 1', 0),
+  'on-non-finite': choiceOption(
+    'where a loss or a gradient is NaN or infinite: throw (default) ends the run, skip leaves\n' +
+      'out the step, ignore goes on',
+    nonFiniteRules,
+  ),
+  checkpoint: integerOption('writes a checkpoint after every N steps, too', 1),
+  quiet: switchOption('no progress'),
 } as const
+
+/** Options of `train` about a run's directory, for every task. */
+export const directoryOptions = {
+  out: textOption(
+    'DIR',
+    'where to write the model, its reports, metrics.jsonl, and a checkpoint after each epoch\n' +
+      "and when interrupted; default runs/ and the run's name, date and time",
+  ),
+  resume: textOption(
+    'DIR',
+    "goes on from DIR's checkpoint, with its task and options; those given beside it replace\n" +
+      'them, and --device its precision and threads too',
+  ),
+} as const
+
+/** What `trainRun` reads of these options. */
+export function runOptionsOf(
+  values: Partial<ValuesOf<typeof loopOptions> & ValuesOf<typeof directoryOptions>>,
+): RunOptions {
+  const { out, checkpoint, quiet = false } = values
+  return { out, checkpoint, quiet, device: deviceChoice(values) }
+}
+
+/** The commands that a task answers. */
+export const taskCommands = ['train', 'evaluate', 'predict'] as const
+export type TaskCommand = (typeof taskCommands)[number]
 
 /** What the command line does for a task. */
 export interface CliTask {
-  /** Trains, from the words of a command line, `--task` among them. */
-  train(args: string[], signal: AbortSignal): Promise<void>
+  /** The name that `--task` takes, and a run's files have. */
+  readonly name: string
+  /** The options of each command. An option of two tasks takes a value in both or in neither. */
+  readonly options: Readonly<Record<TaskCommand, OptionTable>>
+  /** What `--help` prints. */
+  readonly usage: Readonly<Record<TaskCommand, string>>
+  /**
+   * Trains.
+   * @param args the words of a command line, `--task` among them
+   * @param resumed what its `--resume` found
+   */
+  train(args: string[], resumed: Resumed | null, signal: AbortSignal): Promise<void>
   /** Prints the report of a run on some data. */
-  evaluate(directory: string, values: ValuesOf<typeof evaluateTable>, signal: AbortSignal): Promise<void>
+  evaluate(args: string[], signal: AbortSignal): Promise<void>
   /** Prints a run's answers for the lines of a file. */
-  predict(
-    directory: string,
-    file: string,
-    values: ValuesOf<typeof predictTable>,
-    signal: AbortSignal,
-  ): Promise<void>
+  predict(args: string[], signal: AbortSignal): Promise<void>
+  /** What `compare` prints of finished runs; default a table of their metrics. */
+  comparison?(directories: readonly string[]): Promise<string>
+}
+
+/** @throws UsageError for an option that only other tasks have. */
+export function checkTaskOptions(
+  args: readonly string[],
+  command: TaskCommand,
+  task: CliTask,
+  all: readonly CliTask[],
+): void {
+  for (const arg of args) {
+    if (arg === '--') return
+    const name = /^--([^=]+)/.exec(arg)?.[1]
+    if (name === undefined || Object.hasOwn(task.options[command], name)) continue
+    const owners = all.filter(({ options }) => Object.hasOwn(options[command], name))
+    if (owners.length === 0) continue
+    const names = owners.map(owner => owner.name).join(' and ')
+    throw new UsageError(`--${name}: wanted an option of the task ${task.name}, got one of ${names}`)
+  }
 }

@@ -1,31 +1,65 @@
 import { join } from 'node:path'
-import { taskOfRun } from '../training/run.js'
-import { Failure, UsageError } from './options.js'
-import type { CliTask } from './taskOptions.js'
+import { FIRST_TASK, taskOfRun } from '../training/runFiles.js'
+import { valueIn } from './commandLine.js'
+import { Failure, type OptionTable, positionalsOf, UsageError } from './options.js'
+import { type CliTask, checkTaskOptions, type TaskCommand } from './taskOptions.js'
 
-/** What a run is of where nothing else is said. */
-export const DEFAULT_TASK = 'classification'
+/** Tasks by the name that `train --task` takes and a run's files have; each is loaded when it is asked for. */
+export type TaskList = Readonly<Record<string, () => Promise<CliTask>>>
 
-/** By the name that `train --task` takes and a run's config.json has. */
-const tasks: Readonly<Record<string, () => Promise<CliTask>>> = {
-  [DEFAULT_TASK]: async () => (await import('./classification.js')).classification,
+export const tasks: TaskList = {
+  classification: async () => (await import('./classification.js')).classification,
 }
 
-const known = Object.keys(tasks).join(' or ')
-
 /** @throws UsageError for an unknown task. */
-export async function cliTask(name: string): Promise<CliTask> {
-  const load = Object.hasOwn(tasks, name) ? tasks[name] : undefined
-  if (load === undefined) throw new UsageError(`--task: wanted ${known}, got ${name}`)
+export async function cliTask(name: string, list: TaskList): Promise<CliTask> {
+  const load = Object.hasOwn(list, name) ? list[name] : undefined
+  if (load === undefined) throw new UsageError(`--task: wanted ${namesOf(list)}, got ${name}`)
   return load()
 }
 
+/** All tasks, in the order of the list. */
+export async function allTasks(list: TaskList): Promise<CliTask[]> {
+  return Promise.all(Object.values(list).map(load => load()))
+}
+
 /**
- * The task of a run.
- * @throws Failure for one that this version does not know; PackedRnnError as `taskOfRun`.
+ * The task of the run that a command line names first. The line is parsed by the options of all tasks, because its own are
+ * known only then.
+ * @throws UsageError where the line names no run, or has an option that only other tasks have; Failure for a task that this
+ * version does not know; PackedRnnError as `taskOfRun`.
  */
-export async function cliTaskOf(directory: string): Promise<CliTask> {
+export async function taskOfRunIn(
+  args: readonly string[],
+  command: Exclude<TaskCommand, 'train'>,
+  list: TaskList,
+): Promise<CliTask> {
+  const all = await allTasks(list)
+  const options: OptionTable = Object.assign({}, ...all.map(task => task.options[command]))
+  const [directory] = positionalsOf(args, options)
+  if (directory === undefined) throw new UsageError('wanted a run, got 0 arguments')
   const name = await taskOfRun(directory)
-  if (Object.hasOwn(tasks, name)) return cliTask(name)
-  throw new Failure(`${join(directory, 'config.json')}: wanted a run for ${known}, got one for ${name}`)
+  const task = all.find(each => each.name === name)
+  if (task === undefined) {
+    const file = join(directory, 'config.json')
+    throw new Failure(`${file}: wanted a run for ${namesOf(list)}, got one for ${name}`)
+  }
+  checkTaskOptions(args, command, task, all)
+  return task
+}
+
+/** What `--help` of a command prints: of the task that is named, or of all. */
+export async function usageOfTasks(
+  args: readonly string[],
+  command: TaskCommand,
+  list: TaskList = tasks,
+): Promise<string> {
+  const name = valueIn(args, 'task') ?? (command === 'train' ? FIRST_TASK : null)
+  const known = name !== null && Object.hasOwn(list, name)
+  const some = known ? [await cliTask(name, list)] : await allTasks(list)
+  return some.map(({ usage }) => usage[command]).join('\n\n')
+}
+
+function namesOf(list: TaskList): string {
+  return Object.keys(list).join(' or ')
 }

@@ -1,16 +1,14 @@
-import { cliTask, DEFAULT_TASK } from './tasks.js'
+import { checkTask, resumedBy, taskOfArgs } from './commandLine.js'
+import { checkTaskOptions } from './taskOptions.js'
+import { allTasks, cliTask, type TaskList, tasks, usageOfTasks } from './tasks.js'
 
-export { usage } from './trainOptions.js'
+export const usage = (args: readonly string[]) => usageOfTasks(args, 'train')
 
-/** Trains for the task that `--task` names. */
-export async function execute(args: string[], signal: AbortSignal): Promise<void> {
-  const { train } = await cliTask(taskOf(args))
-  await train(args, signal)
-}
-
-/** Each task has options of its own; this one is looked for before they are known. */
-function taskOf(args: readonly string[]): string {
-  const at = args.findLastIndex(arg => arg === '--task' || arg.startsWith('--task='))
-  if (at < 0) return DEFAULT_TASK
-  return args[at] === '--task' ? (args[at + 1] ?? '') : args[at]!.slice('--task='.length)
+/** Trains for the task that `--task` names, or that the run of `--resume` was begun for. */
+export async function execute(args: string[], signal: AbortSignal, list: TaskList = tasks): Promise<void> {
+  const resumed = await resumedBy(args)
+  if (resumed !== null) checkTask(args, resumed)
+  const task = await cliTask(taskOfArgs(resumed === null ? args : resumed.args), list)
+  checkTaskOptions(args, 'train', task, await allTasks(list))
+  await task.train(args, resumed, signal)
 }

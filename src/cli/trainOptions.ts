@@ -1,30 +1,18 @@
-import { resolve } from 'node:path'
-import * as v from 'valibot'
-import { badFile } from '../errors.js'
 import type { Pooling } from '../models/pooling.js'
 import { type Preset, type PresetName, presets } from '../models/presets.js'
 import { DOCUMENTS_PER_STEP, type Loop, type Mode, rulesOf } from '../tasks/rules.js'
 import type { Dialect } from '../text/gnad.js'
 import type { tokenizers } from '../text/tokenize.js'
 import type { Padding, UnknownRows } from '../text/vocabulary.js'
-import { type Checkpoint, loadCheckpoint } from '../training/checkpoint.js'
 import type { OnNonFinite } from '../training/nonFinite.js'
-import { type DeviceChoice, deviceChoice } from './deviceOptions.js'
-import { argsOfSeries, checkFree, readSeries } from './directory.js'
-import {
-  checkNeeds,
-  type Given,
-  noPositionals,
-  type OptionTable,
-  parse,
-  UsageError,
-  usageOf,
-  type ValuesOf,
-} from './options.js'
+import { type Command, type Resumed, readCommand } from './commandLine.js'
+import { UsageError, usageOf, type ValuesOf } from './options.js'
 import { trainTable } from './runOptions.js'
+import { runOptionsOf } from './taskOptions.js'
+import type { RunOptions } from './trainRun.js'
 import { type VectorFile, vectorFile } from './vectors.js'
 
-export const usage = `packed-rnn train [--task NAME] [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
+export const trainUsage = `packed-rnn train [--task NAME] [--preset NAME] [--train FILE --test FILE] [--vectors FILE] [OPTION …]
 packed-rnn train --format omp --category NAME --train FILE [--fold N] [--vectors FILE] [OPTION …]
 
 Trains a classifier of news articles and prints its report on the test articles. Without word vectors
@@ -51,7 +39,7 @@ export interface PostSource {
 }
 
 /** A command line, understood. What is undefined was not given. */
-export interface TrainOptions {
+export interface TrainOptions extends RunOptions {
   name: PresetName
   preset: Preset
   source: Source
@@ -67,80 +55,20 @@ export interface TrainOptions {
   batches: { maxTokens: number; dropLast: boolean }
   /** Epochs from one test to the next; 0: none before the end. */
   evaluateEvery: number
-  device: DeviceChoice
   onNonFinite: OnNonFinite
   seed: number
-  out: string | undefined
-  /** Steps between checkpoints within an epoch; undefined: none. */
-  checkpoint: number | undefined
   json: string | undefined
   progress: 'bar' | 'notebook'
-  quiet: boolean
 }
 
 type Values = Omit<ValuesOf<typeof trainTable>, 'resume' | 'task'>
 
-function parseTrain(args: string[], partial?: 'partial') {
-  const { values, given, positionals } = parse(args, trainTable, partial)
-  noPositionals(positionals)
-  return { values, given }
-}
-
-/** The same command line for any folder that it is run from, without where it writes. */
-export function argsOf({ out: _, ...given }: Given): string[] {
-  const table: OptionTable = trainTable
-  return Object.entries(given).flatMap(([name, value]) => {
-    if (typeof value === 'boolean') return value ? [`--${name}`] : []
-    return value === undefined ? [] : [`--${name}`, table[name]?.isFile ? resolve(value) : value]
-  })
-}
-
-/** What a checkpoint of this command holds beside the trainer's state: the command line, and what it has run on. */
-export interface About {
-  args: string[]
-  kind: string
-  precision: string
-}
-
-const aboutSchema = v.object({ args: v.array(v.string()), kind: v.string(), precision: v.string() })
-
-/** What is to be trained, and where it goes on. */
-export interface Command {
-  options: TrainOptions
-  /** What a later `--resume` needs. */
-  args: string[]
-  from: (Omit<Checkpoint, 'about'> & { about: About }) | null
-}
-
 /**
- * A command line and, where it says `--resume`, the state to go on from. A device beside `--resume` takes the place of
- * the earlier one and of its precision and threads.
- * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer, ERR_FILE_FORMAT for an invalid
- * checkpoint.
+ * A command line of the classification task and, where it says `--resume`, the state to go on from.
+ * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer.
  */
-export async function readCommandLine(args: string[]): Promise<Command> {
-  const { values, given } = parseTrain(args, 'partial')
-  const { resume } = values
-  if (resume === undefined) {
-    checkNeeds(given, trainTable)
-    const options = trainOptions(values)
-    if (values.out !== undefined && !isSeries(options)) checkFree(values.out)
-    return { options, args: argsOf(given), from: null }
-  }
-  const { resume: _, ...others } = given
-  const series = await readSeries(resume)
-  if (series !== null) {
-    const stored = argsOfSeries(resume, series, 'train', others)
-    return { options: trainOptions({ ...parseTrain(stored).values, out: resume }), args: stored, from: null }
-  }
-  const { state, about, passedOver } = await loadCheckpoint(resume)
-  if (!v.is(aboutSchema, about)) throw badFile(resume, null, 'a checkpoint of this command', 'another')
-  const earlier = parseTrain(about.args).given
-  const elsewhere = { ...earlier, device: undefined, precision: undefined, threads: undefined }
-  const kept = argsOf(values.device === undefined ? earlier : elsewhere)
-  // Of an option that comes twice the last one counts.
-  const all = parseTrain([...kept, ...argsOf(others), '--out', resume])
-  return { options: trainOptions(all.values), args: argsOf(all.given), from: { state, about, passedOver } }
+export function readTrain(args: string[], resumed: Resumed | null): Command<TrainOptions> {
+  return readCommand(args, resumed, { table: trainTable, optionsOf: trainOptions, isSeries })
 }
 
 /** Whether a command line is for several runs. */
@@ -175,14 +103,11 @@ function trainOptions(values: Values): TrainOptions {
       dropLast: values['drop-last'] ?? false,
     },
     evaluateEvery: values['evaluate-every'] ?? 1,
-    device: deviceChoice(values),
     onNonFinite: values['on-non-finite'] ?? 'throw',
     seed: values.seed ?? 1,
-    out: values.out,
-    checkpoint: values.checkpoint,
     json: values.json,
     progress: values.progress ?? 'bar',
-    quiet: values.quiet ?? false,
+    ...runOptionsOf(values),
   }
 }
 

@@ -4,9 +4,9 @@ import { type Embedding, Module } from '../nn/index.js'
 import { packedRows } from '../ops/rows.js'
 import { PackedIds, PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
+import { argmaxRows, softmaxRows } from '../tasks/rows.js'
 import { type Matrix, tensor } from '../tensor.js'
 import { batchOrder } from '../text/order.js'
-import { argmaxRows, softmaxRows } from '../training/evaluate.js'
 
 /** A model that reads the ids of a text and predicts a class, such as a category or the next token. */
 export interface SequenceModel extends Module {

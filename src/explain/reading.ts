@@ -1,7 +1,7 @@
 import { checkInteger, checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
+import { type Run, tokenizerName } from '../tasks/classifierRun.js'
 import { tokenizers } from '../text/tokenize.js'
-import { type Run, tokenizerName } from '../training/run.js'
 import {
   type Connectivity,
   type ConnectivityOptions,

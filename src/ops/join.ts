@@ -1,5 +1,6 @@
 import { record } from '../autograd.js'
 import { checkFloat, checkInteger, checkList } from '../check.js'
+import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { scope } from '../scope.js'
 import { checkShape, empty, type Float, type Shape, type Tensor } from '../tensor.js'
@@ -57,6 +58,22 @@ function joinedAlong(op: string, tensors: readonly Float[], dim: number): Float 
   const along = dimOf(op, 'dim', dim, first.shape.length)
   if (first.shape.length === 0) throw badArgument(op, 'tensors[0]', 'a dimension', first.shape, 'ERR_SHAPE')
   checkAlike(op, tensors, along)
+  const y = joined(op, tensors, along)
+  const shapes = tensors.map((each): Shape => each.shape)
+  record(op, tensors, [y], () => ([dY], wanted) => {
+    let start = 0
+    return shapes.map((own, i) => {
+      const starts = own.map((_, d) => (d === along ? start : 0))
+      start += own[along]!
+      return dY && wanted[i] ? blockOf(op, dY, starts, own) : null
+    })
+  })
+  return y
+}
+
+/** Joins tensors along a dimension, without recording it. */
+function joined(op: string, tensors: readonly Float[], along: number): Float {
+  const first = tensors[0]!
   const sizes = tensors.map(each => each.shape[along]!)
   const total = sizes.reduce((sum, n) => sum + n, 0)
   const shape = first.shape.map((n, d) => (d === along ? total : n))
@@ -64,26 +81,10 @@ function joinedAlong(op: string, tensors: readonly Float[], dim: number): Float 
   const y = empty<number>(first.device, shape)
   const strides = contiguous(shape)
   let start = 0
-  const starts = sizes.map(n => {
-    start += n
-    return start - n
-  })
   tensors.forEach((each, i) => {
     const from = { of: each, first: 0, strides: contiguous(each.shape) }
-    const at = each.size === 0 ? 0 : starts[i]! * strides[along]!
-    copyBlock(op, each.shape, from, { of: y, first: at, strides })
-  })
-  const shapes = tensors.map((each): Shape => each.shape)
-  record(op, tensors, [y], () => ([dY], wanted) => {
-    return shapes.map((own, i) => {
-      if (!dY || !wanted[i]) return null
-      return blockOf(
-        op,
-        dY,
-        own.map((_, d) => (d === along ? starts[i]! : 0)),
-        own,
-      )
-    })
+    copyBlock(op, each.shape, from, { of: y, first: each.size === 0 ? 0 : start * strides[along]!, strides })
+    start += sizes[i]!
   })
   return y
 }
@@ -182,8 +183,22 @@ export function split(x: Float, sizes: number | readonly number[], dim = 0): Flo
   const total = parts.reduce((sum, size) => sum + size, 0)
   if (total !== n) throw badArgument(op, 'sizes', `sizes that add up to ${n}`, parts, 'ERR_SHAPE')
   let start = 0
-  return parts.map(size => {
+  const shapeOf = (size: number): Shape => x.shape.map((n, d) => (d === along ? size : n))
+  const made = parts.map(size => {
+    const starts = x.shape.map((_, d) => (d === along ? start : 0))
     start += size
-    return narrow(x, along, start - size, size)
+    return blockOf(op, x, starts, shapeOf(size))
   })
+  const { device } = x
+  // One node for all parts: the gradients are joined once, where a `narrow` each would add up tensors of x's size.
+  record(op, [x], made, () => given => {
+    if (given.every(each => each === null)) return [null]
+    const all = given.map((each, i) => each ?? applyFunction<number>('copy', device, shapeOf(parts[i]!), 0))
+    const whole = joined(op, all, along)
+    all.forEach((each, i) => {
+      if (given[i] === null) each.dispose()
+    })
+    return [whole]
+  })
+  return made
 }

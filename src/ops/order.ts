@@ -4,7 +4,8 @@ import { applyFunction } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { empty, emptyIntegers, type Float, Tensor } from '../tensor.js'
+import { empty, emptyIntegers, type Float, type Tensor } from '../tensor.js'
+import { viaBits } from './bits.js'
 import { type AlongOptions, dimOf, largestPlaces, reduceNames } from './dims.js'
 import { transpose } from './shape.js'
 
@@ -80,7 +81,10 @@ export function topk(
   if (rank > 1 && dim !== rank - 1) {
     return scope(() => {
       const { values, indices } = topk(transpose(x, dim, -1), k, { largest })
-      return { values: transpose(values, dim, -1), indices: transposedIntegers(indices, dim) }
+      return {
+        values: transpose(values, dim, -1),
+        indices: viaBits(indices, bits => transpose(bits, dim, -1)),
+      }
     })
   }
   const columns = x.shape[rank - 1] ?? 1
@@ -117,13 +121,4 @@ export function topk(
     }
   })
   return { values, indices }
-}
-
-/** Exchanges a dimension of an int32 tensor with the last one: copies the bits as those of float32 numbers. */
-function transposedIntegers(x: Tensor<'int32'>, dim: number): Tensor<'int32'> {
-  const bits = new Tensor<'float32', number>(x.device, 'float32', x.shape, x.storage.retain())
-  const moved = transpose(bits, dim, -1)
-  const y = new Tensor<'int32', number>(x.device, 'int32', moved.shape, moved.storage.retain())
-  for (const part of [bits, moved]) part.dispose()
-  return y
 }

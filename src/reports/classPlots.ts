@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { ClassScores } from '../training/metrics.js'
+import type { ClassScores } from '../tasks/classificationMetrics.js'
 import { draw, short } from './draw.js'
 import type { NotebookTable } from './notebookTables.js'
 

@@ -1,16 +1,18 @@
 import { PackedRnnError } from '../errors.js'
 import { writeWhole } from '../files/write.js'
-import { type FinishedRun, finishedRun } from './finishedRun.js'
+import type { TaskView } from './taskView.js'
+import { viewOfRun } from './views.js'
 
 /**
- * Writes an HTML page that shows runs side by side: plots with the same axes, scores, confusion matrices, and each run's
- * classification report, with the course notebook's figures for runs on the notebook's articles. The page is one file without
- * external resources.
+ * Writes an HTML page that shows runs of a task side by side, in plots with the same axes. Classifiers also have their scores,
+ * confusion matrices and reports, with the course notebook's figures for runs on the notebook's articles. The page is one file
+ * without external resources.
  *
  * @param directories the directories of finished runs
  * @param file the page to write
  * @throws PackedRnnError (rejects) ERR_EMPTY without runs; ERR_INVALID_ARGUMENT if a file cannot be read or the page cannot be
- * written; ERR_FILE_FORMAT and ERR_OUT_OF_RANGE for invalid content of a file.
+ * written; ERR_FILE_FORMAT and ERR_OUT_OF_RANGE for invalid content of a file, as a run of another task than the
+ * first.
  * @example
  * ```ts
  * import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -28,18 +30,18 @@ import { type FinishedRun, finishedRun } from './finishedRun.js'
  * ```
  */
 export async function writeComparison(directories: readonly string[], file: string): Promise<void> {
-  await writeComparisonOf(await finishedRuns(directories), file)
-}
-
-/** Reads the runs in some directories. @throws PackedRnnError (rejects) as `writeComparison`. */
-export async function finishedRuns(directories: readonly string[]): Promise<FinishedRun[]> {
   if (directories.length === 0) throw new PackedRnnError('ERR_EMPTY', 'writeComparison: no runs')
-  return await Promise.all(directories.map(finishedRun))
+  await writeComparisonOf(directories, file, await viewOfRun(directories[0]!))
 }
 
-/** Writes the same page for runs that have been read. */
-export async function writeComparisonOf(runs: readonly FinishedRun[], file: string): Promise<void> {
+/** Writes the page of runs as the view of their task shows them. */
+export async function writeComparisonOf(
+  directories: readonly string[],
+  file: string,
+  view: TaskView,
+): Promise<void> {
+  const runs = await Promise.all(directories.map(directory => view.read(directory)))
   // Imported here, so that importing the package does not load the plotting libraries.
   const { comparePage } = await import('./comparePage.js')
-  await writeWhole(file, Buffer.from(comparePage(runs)))
+  await writeWhole(file, Buffer.from(comparePage(runs, view)))
 }

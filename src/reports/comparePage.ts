@@ -1,43 +1,27 @@
 import { basename, resolve } from 'node:path'
-import { presets } from '../models/presets.js'
-import { confusionMatrix } from '../training/metrics.js'
-import { classBars, confusionPlot } from './classPlots.js'
 import { curvePlot } from './curves.js'
-import { comparable, type FinishedRun, minutesFor100 } from './finishedRun.js'
+import type { FinishedRun } from './finishedRun.js'
 import { type Content, html } from './html.js'
 import { aboutPlot, axisOf, measuresOf } from './measures.js'
-import { minutes, score } from './numbers.js'
 import { figure, page, table } from './page.js'
-import { scoreTable } from './scoreTable.js'
+import type { TaskView } from './taskView.js'
 
-/** Returns the page of some runs, side by side. */
-export function comparePage(runs: readonly FinishedRun[]): string {
+/** Returns the page of some runs of a task, side by side. */
+export function comparePage<Run extends FinishedRun>(runs: readonly Run[], view: TaskView<Run>): string {
+  const { lead, heading, parts } = view.comparison
   const names = namesOf(runs)
-  const beside = (plot: (run: FinishedRun) => Content) => html`<div class="plots">${runs.map(plot)}</div>`
-  const title = (run: FinishedRun) => names[runs.indexOf(run)]!
-  const heading = runs.length === 1 ? 'One run' : `${runs.length} runs side by side`
-  return page(`${heading}: ${names.join(', ')}`, [
-    html`<header><h1>${heading}</h1>
-<p class="lead quiet">Each measure has the same axes for all runs. The notebook’s figures are in grey, beside runs on the notebook’s articles.</p></header>`,
+  const title = runs.length === 1 ? 'One run' : `${runs.length} runs side by side`
+  return page(`${title}: ${names.join(', ')}`, [
+    html`<header><h1>${title}</h1>
+<p class="lead quiet">${lead}</p></header>`,
     html`<main>`,
-    glance(runs, names),
-    html`<h2>Training</h2>${measurePlots(runs, names)}`,
-    html`<h2>Test documents</h2>`,
-    html`<h3>Scores by category</h3>`,
-    beside(run => {
-      const { metrics, results } = run
-      return figure(title(run), results.preset, classBars(metrics.perClass, comparable(run)))
-    }),
-    html`<h3>Confusion matrices</h3>`,
-    beside(run => {
-      const { classes, test } = run.results
-      const matrix = confusionMatrix(test.truth, test.predicted, classes.length)
-      return figure(title(run), run.results.preset, confusionPlot(matrix, classes))
-    }),
-    html`<h3>Classification reports</h3><div class="plots tables">${runs.map(
-      run =>
-        html`<figure><figcaption><b>${title(run)}</b>${run.results.preset}</figcaption>${scoreTable(run, comparable(run))}</figure>`,
-    )}</div>`,
+    glance(runs, names, view),
+    html`<h2>Training</h2>${measurePlots(runs, names, view)}`,
+    parts.length === 0 ? null : html`<h2>${heading}</h2>`,
+    parts.map(
+      ({ heading, show, isWide }) =>
+        html`<h3>${heading}</h3><div class="plots${isWide ? ' tables' : ''}">${runs.map((run, i) => show(run, names[i]!))}</div>`,
+    ),
     html`</main>`,
   ])
 }
@@ -48,48 +32,44 @@ function namesOf(runs: readonly FinishedRun[]): string[] {
   return new Set(names).size === names.length ? names : runs.map(({ directory }) => directory)
 }
 
-/** A table with one row per run, and the reasons why runs are not comparable with the notebook. */
-function glance(runs: readonly FinishedRun[], names: readonly string[]): Content {
-  const head = ['run', 'accuracy', 'macro F1', 'weighted F1', 'minutes for 100 epochs']
-  const notes = [...new Set(runs.flatMap(({ notComparable }) => notComparable ?? []))]
+/** A table of all runs, and what is to be said of some. */
+function glance<Run extends FinishedRun>(
+  runs: readonly Run[],
+  names: readonly string[],
+  { name, comparison }: TaskView<Run>,
+): Content {
+  const named = (run: Run, i: number) => (names[i] === name(run) ? name(run) : `${names[i]} (${name(run)})`)
+  const notes = [...new Set(runs.flatMap(run => comparison.note(run) ?? []))]
   return [
     html`<h2>At a glance</h2>`,
     table({
       label: 'The runs at a glance',
-      head: html`<tr>${head.map(name => html`<th scope="col">${name}</th>`)}</tr>`,
-      rows: runs.flatMap((run, i) => {
-        const { accuracy, macro, weighted } = run.metrics
-        const scores = [accuracy, macro.f1, weighted.f1].map(score)
-        const row = {
-          name: names[i] === run.results.preset ? names[i]! : `${names[i]} (${run.results.preset})`,
-          cells: [...scores, minutes(minutesFor100(run.epochs))],
-        }
-        const notebook = comparable(run)
-        if (notebook === null) return [row]
-        const printed = [notebook.accuracy, notebook.macro[2], notebook.weighted[2]].map(score)
-        const quiet = [...printed, `~${notebook.minutes}`].map(text => ({ quiet: text }))
-        return [row, { name: 'the notebook', cells: quiet }]
-      }),
+      head: html`<tr>${comparison.columns(runs).map(column => html`<th scope="col">${column}</th>`)}</tr>`,
+      rows: runs.flatMap((run, i) => comparison.rows(run, named(run, i))),
     }),
     notes.map(note => {
-      const whose = runs.flatMap((run, i) => (run.notComparable === note ? [names[i]!] : []))
+      const whose = runs.flatMap((run, i) => (comparison.note(run) === note ? [names[i]!] : []))
       return html`<p class="note">${whose.length === runs.length ? '' : `${whose.join(', ')}: `}${note}</p>`
     }),
   ]
 }
 
-function measurePlots(runs: readonly FinishedRun[], names: readonly string[]): Content {
+function measurePlots<Run extends FinishedRun>(
+  runs: readonly Run[],
+  names: readonly string[],
+  view: TaskView<Run>,
+): Content {
   const epochs = runs.map(run => run.epochs)
   const lastEpoch = Math.max(...epochs.map(({ length }) => length))
-  // All presets have the same clipping norm.
-  const { clip } = presets[runs[0]!.results.preset]
-  return measuresOf(epochs).map(measure => {
+  const clips = new Set(runs.map(({ results }) => results.clip))
+  const clip = clips.size === 1 ? runs[0]!.results.clip : null
+  return measuresOf(epochs, view.curves).map(measure => {
     const axis = axisOf(measure, epochs, clip)
     return html`<h3>${measure.title} <small>${aboutPlot(measure, axis, epochs, clip)}</small></h3><div class="plots four">${runs.map(
       (run, i) =>
         figure(
           names[i]!,
-          run.results.preset,
+          view.name(run),
           curvePlot(run.epochs, measure, { axis, clip, lastEpoch, width: 300 }),
         ),
     )}</div>`

@@ -9,8 +9,8 @@ const DOTS = 25
 /** The common properties of the plots of some runs. */
 export interface Frame {
   axis: Axis
-  /** The maximum norm of the gradients. */
-  clip: number
+  /** The norm that gradients are clipped to; null where they are not. */
+  clip: number | null
   /** The end of the horizontal axis. */
   lastEpoch: number
   /** The width in pixels. Pages scale plots. */
@@ -63,7 +63,11 @@ export function curvePlot(
       }),
     ]
   })
-  const clipping = Plot.ruleY([clip], { stroke: 'currentColor', strokeOpacity: 0.6, strokeDasharray: '1 3' })
+  const clipping = Plot.ruleY(clip === null ? [] : [clip], {
+    stroke: 'currentColor',
+    strokeOpacity: 0.6,
+    strokeDasharray: '1 3',
+  })
   return draw(`${measure.title} by epoch. ${spoken(epochs, measure)}`, {
     ...{ width, height: 210, marginLeft: 44, marginRight: 12, marginTop: 24, marginBottom: 34 },
     x: {

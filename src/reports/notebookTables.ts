@@ -1,6 +1,6 @@
 import type { PresetName } from '../models/presets.js'
-import type { ClassificationMetrics } from '../training/metrics.js'
-import type { RunResults } from '../training/record.js'
+import type { ClassificationMetrics } from '../tasks/classificationMetrics.js'
+import type { RunResults } from '../tasks/classificationResults.js'
 
 /** Precision, recall and F1 as the notebook prints them. */
 export type PrintedScores = readonly [precision: number, recall: number, f1: number]

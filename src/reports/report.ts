@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import { writeWhole } from '../files/write.js'
-import { finishedRun } from './finishedRun.js'
+import type { TaskView } from './taskView.js'
+import { viewOfRun } from './views.js'
 
 /** The name of the page that `writeReport` writes. */
 export const REPORT_PAGE = 'report.html'
 
 /**
- * Writes report.html into the directory of a finished run: one file without external resources, with plots of the epochs, the
- * scores beside the course notebook's, document lengths, the most confident mistakes, settings and machine. It is generated
- * from metrics.jsonl and results.json only, so you can regenerate it.
+ * Writes report.html into the directory of a finished run: one file without external resources, with a plot of each metric by
+ * epoch, settings and machine. A classifier's page also has its scores beside the course notebook's, document lengths and the
+ * most confident mistakes. It is generated from metrics.jsonl and results.json only, so you can regenerate it.
  *
  * @param directory the directory of a finished run
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if one of the two files cannot be read or the page cannot be written;
@@ -30,8 +31,13 @@ export const REPORT_PAGE = 'report.html'
  * ```
  */
 export async function writeReport(directory: string): Promise<void> {
-  const run = await finishedRun(directory)
+  await writeReportOf(directory, await viewOfRun(directory))
+}
+
+/** Writes the page of a run as a view shows it. */
+export async function writeReportOf(directory: string, view: TaskView): Promise<void> {
+  const run = await view.read(directory)
   // Imported here, so that importing the package does not load the plotting libraries.
   const { reportPage } = await import('./reportPage.js')
-  await writeWhole(join(directory, REPORT_PAGE), Buffer.from(reportPage(run)))
+  await writeWhole(join(directory, REPORT_PAGE), Buffer.from(reportPage(run, view)))
 }

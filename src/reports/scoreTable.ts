@@ -1,5 +1,6 @@
-import type { AverageScores } from '../training/metrics.js'
-import { type FinishedRun, minutesFor100 } from './finishedRun.js'
+import type { AverageScores } from '../tasks/classificationMetrics.js'
+import type { ClassifiedRun } from './classifiedRun.js'
+import { minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'
 import type { NotebookTable, PrintedScores } from './notebookTables.js'
 import { minutes, score } from './numbers.js'
@@ -16,7 +17,7 @@ export interface ScoreRow {
 }
 
 /** The rows of scikit-learn's report: classes, accuracy, macro and weighted averages. */
-export function scoreRows({ metrics }: FinishedRun, notebook: NotebookTable | null): ScoreRow[] {
+export function scoreRows({ metrics }: ClassifiedRun, notebook: NotebookTable | null): ScoreRow[] {
   const { perClass, accuracy, macro, weighted } = metrics
   const support = perClass.reduce((total, scores) => total + scores.support, 0)
   const row = (
@@ -40,7 +41,7 @@ export function scoreRows({ metrics }: FinishedRun, notebook: NotebookTable | nu
 const COLUMNS = ['precision', 'recall', 'f1‑score']
 
 /** A run's classification report, with the notebook's figures beside it if they are given. */
-export function scoreTable(run: FinishedRun, notebook: NotebookTable | null): Content {
+export function scoreTable(run: ClassifiedRun, notebook: NotebookTable | null): Content {
   const show = (value: number | null | undefined) =>
     value === null || value === undefined ? '' : score(value)
   const span = notebook === null ? 1 : 2

@@ -4,8 +4,8 @@ import { crossEntropy } from '../ops/loss.js'
 import { scope } from '../scope.js'
 import { Batches, type LabelledDocuments } from '../text/batches.js'
 import { Inference } from '../training/modules.js'
-import type { Mistake } from '../training/record.js'
 import type { DocumentModel } from './classification.js'
+import type { Mistake } from './classificationResults.js'
 import { argmaxRows, softmaxRows } from './rows.js'
 
 /** What `classify` finds. */

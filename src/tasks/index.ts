@@ -10,6 +10,30 @@ export {
   documentLoader,
   type LabelledDocument,
 } from './classification.js'
+export {
+  type AverageScores,
+  type ClassificationMetrics,
+  type ClassScores,
+  classificationMetrics,
+  confusionMatrix,
+  type MetricsOptions,
+} from './classificationMetrics.js'
+export { classificationReport, type ReportOptions } from './classificationReport.js'
+export {
+  type ClassifierResults,
+  type Mistake,
+  type RunResults,
+  readRunRecords,
+} from './classificationResults.js'
+export { encode, loadRun, type Run, saveRun } from './classifierRun.js'
 export { type ClassifyOptions, classify, type Evaluation } from './classify.js'
 export { type NotebookTraining, notebookTraining, type RecurrentClassifier } from './notebook.js'
+export {
+  inItemOrder,
+  type PairBatch,
+  type PairItem,
+  pairBatch,
+  pairLoader,
+  type SentencePair,
+} from './pairs.js'
 export { type Loop, type Mode, type Rules, rulesOf } from './rules.js'

@@ -19,7 +19,7 @@ export interface Batch {
 }
 
 /** How documents are put into batches. */
-export interface BatchesOptions extends Omit<BatchOrderOptions, 'generator'> {
+export interface BatchesOptions extends Omit<BatchOrderOptions, 'generator' | 'sortKeys'> {
   /** A new order in every epoch, by this seed; without it the order of the file. */
   shuffleSeed?: number
 }

@@ -13,6 +13,7 @@ export {
 } from './gnad.js'
 export { inventArticles } from './invented.js'
 export { LabelEncoder } from './labels.js'
+export { type EncodeOptions, MarkedVocabulary, type MarkedVocabularyOptions } from './markedVocabulary.js'
 export { type Post, type ReadPostsOptions, readPosts } from './omp.js'
 export { type SplitOptions, stratifiedSplit } from './split.js'
 export {

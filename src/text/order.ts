@@ -11,6 +11,10 @@ export interface BatchOrderOptions {
    */
   bucketByLength?: boolean
   /**
+   * What `bucketByLength` sorts by instead of the lengths: a number of each document in every key, the first key first.
+   */
+  sortKeys?: readonly ArrayLike<number>[]
+  /**
    * A batch ends where its next document would bring it above so many tokens. A longer document is a batch by itself.
    */
   maxTokens?: number
@@ -24,6 +28,7 @@ export interface BatchOrderOptions {
 /** One epoch's batches, each a list of indices into `lengths`; none has more than `batchSize`. */
 export function batchOrder(lengths: ArrayLike<number>, options: BatchOrderOptions): number[][] {
   const { batchSize, generator, bucketByLength = false, maxTokens = Infinity, dropLast = false } = options
+  const { sortKeys = [lengths] } = options
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw badArgument('batchOrder', 'batchSize', 'a positive integer', batchSize)
   }
@@ -39,7 +44,7 @@ export function batchOrder(lengths: ArrayLike<number>, options: BatchOrderOption
 
   // Sorted after the last are left out, so that chance leaves documents out and not their length.
   batches = cut(
-    batches.flat().sort((a, b) => lengths[a]! - lengths[b]!),
+    batches.flat().sort((a, b) => compare(sortKeys, a, b)),
     lengths,
     batchSize,
     maxTokens,
@@ -58,6 +63,14 @@ export function epochOrder(
 ): number[][] {
   const generator = shuffleSeed === undefined ? {} : { generator: new Generator(shuffleSeed, epoch + 1) }
   return batchOrder(lengths, { ...options, ...generator })
+}
+
+/** The difference in the first key that differs, else 0. */
+function compare(keys: readonly ArrayLike<number>[], a: number, b: number): number {
+  for (const key of keys) {
+    if (key[a] !== key[b]) return key[a]! - key[b]!
+  }
+  return 0
 }
 
 /** Cuts an order into batches within both bounds. */

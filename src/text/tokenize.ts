@@ -1,8 +1,11 @@
 /** Splits a text into tokens. Case is kept. */
 export type Tokenizer = (text: string) => string[]
 
-// The characters of Python's `str.isspace`. JavaScript's `\s` also contains U+FEFF, and lacks U+001C to U+001F and U+0085.
-const space = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
+/**
+ * The characters of Python's `str.isspace`, for a class of a regular expression. JavaScript's `\s` also contains U+FEFF, and
+ * lacks U+001C to U+001F and U+0085.
+ */
+export const space = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
 const notSpace = new RegExp(`[^${space}]+`, 'gu')
 const wordOrSign = new RegExp(`[\\p{L}\\p{N}_]+|[^\\p{L}\\p{N}_${space}]`, 'gu')
 

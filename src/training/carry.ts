@@ -1,8 +1,8 @@
 import type { Device } from '../device.js'
 import { badArgument } from '../errors.js'
 import { outlive } from '../scope.js'
+import { isList, mapState, type State } from '../state.js'
 import { Tensor, tensor } from '../tensor.js'
-import type { State } from './task.js'
 
 /** A state on the host: its structure, which JSON holds, and the values of its leaves by path. */
 export interface SavedCarry {
@@ -19,25 +19,8 @@ export type CarryLeaf =
 export type CarryTree = null | string | CarryTree[] | { [part: string]: CarryTree }
 
 /** A state of the same structure, each leaf replaced. @throws PackedRnnError ERR_INVALID_ARGUMENT for anything else in it. */
-export function mapCarry<S extends State>(state: S, f: (leaf: Tensor) => Tensor): S
-export function mapCarry(state: State, f: (leaf: Tensor) => Tensor): State {
-  if (state === null) return null
-  if (state instanceof Tensor) return f(state)
-  if (typeof state !== 'object') throw badArgument('Trainer', 'carry', 'nested tensors or null', state)
-  if (isList(state)) return state.map(part => mapCarry<State>(part, f))
-  return Object.fromEntries(Object.entries(state).map(([name, part]) => [name, mapCarry<State>(part, f)]))
-}
-
-function isList(state: State): state is readonly State[] {
-  return Array.isArray(state)
-}
-
-/** Frees the leaves. */
-export function disposeCarry(state: State): void {
-  mapCarry(state, leaf => {
-    leaf.dispose()
-    return leaf
-  })
+export function mapCarry<S extends State>(state: S, f: (leaf: Tensor) => Tensor): S {
+  return mapState('Trainer', 'carry', state, f)
 }
 
 /** Copies a state to the host, as it is after the ops issued so far. */

@@ -3,8 +3,7 @@ import { badArgument } from '../errors.js'
 import { Classifier } from '../models/classifier.js'
 import { adamNames, type Preset, presetNames, sgdNames } from '../models/presets.js'
 import { Module } from '../nn/index.js'
-import { notebookTraining } from '../tasks/notebook.js'
-import { type Rules, ruleNames, rulesOf } from '../tasks/rules.js'
+import { notebookTraining, type Rules, ruleNames, rulesOf } from '../tasks/moved.js'
 import {
   type Batch,
   Batches,

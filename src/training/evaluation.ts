@@ -2,7 +2,8 @@ import { noGrad } from '../autograd.js'
 import { checkOptions } from '../check.js'
 import { badArgument } from '../errors.js'
 import { scope } from '../scope.js'
-import { disposeCarry, mapCarry } from './carry.js'
+import { disposeState } from '../state.js'
+import { mapCarry } from './carry.js'
 import type { LoadedBatch, Loader } from './loader.js'
 import { Inference } from './modules.js'
 import type { Metrics } from './record.js'
@@ -46,7 +47,7 @@ export async function evaluateTask<Batch, Carry extends State>(
     for (const { batch } of loader.epoch(0).from(0)) {
       signal?.throwIfAborted()
       const found = inference.run(() => forward(task, batch, carry))
-      if (carry !== null) disposeCarry(carry)
+      if (carry !== null) disposeState(carry)
       carry = found.carry
       pending.push(found.totals)
       if (task.count !== undefined) {
@@ -57,7 +58,7 @@ export async function evaluateTask<Batch, Carry extends State>(
     }
     for (const each of pending) add(await each)
   } finally {
-    if (carry !== null) disposeCarry(carry)
+    if (carry !== null) disposeState(carry)
   }
   return { metrics: metricsOf(task, totals), sums: totals }
 }

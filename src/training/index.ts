@@ -7,8 +7,28 @@
 export { Classifier, type ClassifierLayers, type ClassifierOptions } from '../models/classifier.js'
 export type { Pooling } from '../models/pooling.js'
 export { type Preset, type PresetName, presets } from '../models/presets.js'
-export type { ClassifyOptions } from '../tasks/classify.js'
-export { type Loop, type Mode, type Rules, rulesOf } from '../tasks/rules.js'
+export {
+  type AverageScores,
+  type ClassificationMetrics,
+  type ClassifyOptions,
+  type ClassScores,
+  classificationMetrics,
+  classificationReport,
+  confusionMatrix,
+  encode,
+  type Loop,
+  loadRun,
+  type MetricsOptions,
+  type Mistake,
+  type Mode,
+  type ReportOptions,
+  type Rules,
+  type Run,
+  type RunResults,
+  readRunRecords,
+  rulesOf,
+  saveRun,
+} from '../tasks/moved.js'
 export { type BestOptions, type Callback, earlyStopping, keepBest, type Running } from './callbacks.js'
 export type { CarryLeaf, CarryTree, SavedCarry } from './carry.js'
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js'
@@ -21,14 +41,6 @@ export {
   type Loader,
   type LoaderEpoch,
 } from './loader.js'
-export {
-  type AverageScores,
-  type ClassificationMetrics,
-  type ClassScores,
-  classificationMetrics,
-  confusionMatrix,
-  type MetricsOptions,
-} from './metrics.js'
 export type { OnNonFinite } from './nonFinite.js'
 export { type NotebookPrinterOptions, notebookPrinter } from './notebookProgress.js'
 export {
@@ -37,10 +49,7 @@ export {
   progressPrinter,
   type TrainingProgress,
 } from './progress.js'
-export type { EpochRecord, MetricName, Metrics, Mistake, RunResults } from './record.js'
-export { readRunRecords } from './records.js'
-export { classificationReport, type ReportOptions } from './report.js'
-export { encode, loadRun, type Run, saveRun } from './run.js'
+export type { CommonResults, EpochRecord, MetricName, Metrics, TaskResults } from './record.js'
 export { byEpoch, Plateau, type PlateauOptions, type TrainerScheduler } from './schedule.js'
 export type { Clip } from './stepper.js'
 export type { State, StepResult, Sum, Sums, Task } from './task.js'

@@ -18,6 +18,11 @@ export interface DataLoaderOptions<Item, Batch> {
   seed?: number
   /** Items of similar length share a batch, shortest batch first, or in shuffled order; default false. */
   bucketByLength?: boolean
+  /**
+   * What `bucketByLength` sorts by instead of `lengthOf`: several numbers of an item, the first one first. Every item has as
+   * many. Items with equal numbers keep the epoch's order.
+   */
+  sortKeysOf?(item: Item): readonly number[]
   /** Leaves out the last items of the order where they do not fill a batch; default false. */
   dropLast?: boolean
 }
@@ -30,6 +35,7 @@ const names: OptionNames<DataLoaderOptions<unknown, unknown>> = {
   shuffle: true,
   seed: true,
   bucketByLength: true,
+  sortKeysOf: true,
   dropLast: true,
 }
 
@@ -79,10 +85,11 @@ export class DataLoader<Item, Batch> implements Loader<Batch> {
   readonly items: readonly Item[]
   readonly options: DataLoaderOptions<Item, Batch>
   readonly #lengths: number[]
+  readonly #sortKeys: number[][] | undefined
 
   /**
    * @throws PackedRnnError ERR_EMPTY without items; ERR_INVALID_ARGUMENT for a bound below 1, a `collate` that is no function
-   * or an unknown option; ERR_OUT_OF_RANGE for a negative length.
+   * or an unknown option; ERR_OUT_OF_RANGE for a negative length; ERR_SHAPE for items with more or fewer sort keys than the first.
    */
   constructor(items: readonly Item[], options: DataLoaderOptions<Item, Batch>) {
     const op = 'DataLoader'
@@ -100,6 +107,7 @@ export class DataLoader<Item, Batch> implements Loader<Batch> {
       checkInteger(op, `lengthOf(items[${i}])`, length, 0)
       return length
     })
+    this.#sortKeys = options.sortKeysOf && columnsOf(items.map(options.sortKeysOf))
   }
 
   get way(): string {
@@ -118,6 +126,7 @@ export class DataLoader<Item, Batch> implements Loader<Batch> {
       ...(shuffle && { shuffleSeed: seed }),
       ...(maxTokens !== undefined && { maxTokens }),
       ...(bucketByLength !== undefined && { bucketByLength }),
+      ...(this.#sortKeys !== undefined && { sortKeys: this.#sortKeys }),
       ...(dropLast !== undefined && { dropLast }),
     })
     if (order.length === 0) {
@@ -143,6 +152,17 @@ function checkBound(name: string, value: number): void {
     throw badArgument('DataLoader', name, 'a positive integer', value)
 }
 
+/** From the sort keys of each item to one list for each key. */
+function columnsOf(keys: readonly (readonly number[])[]): number[][] {
+  const [first = []] = keys
+  for (const [i, each] of keys.entries()) {
+    if (each.length === first.length) continue
+    const wanted = `${first.length} numbers, as for items[0]`
+    throw badArgument('DataLoader', `sortKeysOf(items[${i}])`, wanted, each.length, 'ERR_SHAPE')
+  }
+  return first.map((_, k) => keys.map(each => each[k]!))
+}
+
 /** What an order depends on. */
 export interface Way {
   items: number
@@ -151,14 +171,17 @@ export interface Way {
   shuffle?: boolean | undefined
   seed?: number | undefined
   bucketByLength?: boolean | undefined
+  sortKeysOf?: unknown
   dropLast?: boolean | undefined
 }
 
 /** An order as text, the same for options that are left out and for their defaults. */
 export function wayOf(way: Way): string {
   const { items, batchSize, maxTokens, shuffle = false, seed = 0, bucketByLength, dropLast } = way
+  const sorts = bucketByLength === true && way.sortKeysOf !== undefined
   return JSON.stringify({
     ...{ items, batchSize, maxTokens: maxTokens ?? null, seed: shuffle ? seed : null },
     ...{ bucketByLength: bucketByLength ?? false, dropLast: dropLast ?? false },
+    ...(sorts && { sortKeys: true }),
   })
 }

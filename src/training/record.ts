@@ -3,7 +3,6 @@
  * and `compare` are made from these two alone.
  * @module
  */
-import type { PresetName } from './presets.js'
 
 /** What a task reports, by name; `loss` is always among them. */
 export type Metrics = Record<string, number>
@@ -55,35 +54,21 @@ export function metricOf({ metrics, test }: EpochRecord, { metric, of = 'test' }
   return (of === 'test' ? test : metrics)?.[metric] ?? null
 }
 
-/** results.json. */
-export interface RunResults {
-  format: 'packed-rnn results 1'
-  preset: PresetName
+/** What results.json has of a run of any task. */
+export interface CommonResults {
+  format: 'packed-rnn results 2'
+  task: string
   /** The command line's settings by the names of its options, the defaults included; null where one is not set. */
   settings: Record<string, string | number | boolean | null>
   /** What the times depend on. */
   machine: Record<string, string | number>
-  /** Names of the categories, by number. */
-  classes: string[]
-  /** Words that have a row of the embedding. */
-  vocabularySize: number
-  /** Tokens of each document. */
-  lengths: { training: number[]; test: number[] }
   /** Spent on training, in all epochs. */
   seconds: number
-  /** Of the trained model on the test documents; the numbers of their categories and of the predicted ones. */
-  test: { loss: number; truth: number[]; predicted: number[] }
-  /** The mistakes of the largest probability, the largest first, at most ten. */
-  mistakes: Mistake[]
+  /** The norm that gradients are clipped to; null where they are not. */
+  clip: number | null
+  /** As the task reports them of the trained model on the test items. */
+  metrics: Metrics
 }
 
-/** A test document of which the model was sure, and wrong. */
-export interface Mistake {
-  /** Its place among the test documents, from 0. */
-  document: number
-  text: string
-  truth: string
-  predicted: string
-  /** That the model gave to what it predicted. */
-  probability: number
-}
+/** results.json of a task: what every run has, and the task's own part. */
+export type TaskResults<Own extends object = object> = CommonResults & Own

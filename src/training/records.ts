@@ -6,8 +6,8 @@ import { fileFailure } from '../files/failure.js'
 import { readWhole } from '../files/read.js'
 import { writeWhole } from '../files/write.js'
 import { jsonNumber as number, parseJson } from '../formats/json.js'
-import { type PresetName, presets } from './presets.js'
-import { type EpochRecord, lineOf, type RunResults, recordOf } from './record.js'
+import { type CommonResults, type EpochRecord, lineOf, recordOf, type TaskResults } from './record.js'
+import { FIRST_TASK } from './runFiles.js'
 
 /** The file of a run's epochs, a line each. */
 export const METRICS = 'metrics.jsonl'
@@ -42,29 +42,38 @@ export const epochSchema: v.GenericSchema<unknown, EpochRecord> = v.pipe(
   v.transform(recordOf),
 )
 
-const mistakeSchema = v.object({
-  document: count,
-  text: v.string(),
-  truth: v.string(),
-  predicted: v.string(),
-  probability: number,
-})
+const RESULTS_FORMAT = 'packed-rnn results 2'
 
-const resultsSchema: v.GenericSchema<unknown, RunResults> = v.object({
-  format: v.literal('packed-rnn results 1'),
-  preset: v.picklist(Object.keys(presets) as PresetName[]),
+/** What results.json has had of every run since the first format. */
+export const runEntries = {
   settings: v.record(v.string(), v.nullable(v.union([v.string(), v.number(), v.boolean()]))),
   machine: v.record(v.string(), v.union([v.string(), v.number()])),
-  classes: v.array(v.string()),
-  vocabularySize: count,
-  lengths: v.object({ training: v.array(count), test: v.array(count) }),
   seconds: v.number(),
-  test: v.pipe(
-    v.object({ loss: number, truth: v.array(count), predicted: v.array(count) }),
-    v.check(({ truth, predicted }) => truth.length === predicted.length, 'as many predicted as truth'),
-  ),
-  mistakes: v.array(mistakeSchema),
+}
+
+const commonResults: v.GenericSchema<unknown, CommonResults> = v.object({
+  format: v.literal(RESULTS_FORMAT),
+  task: v.string(),
+  ...runEntries,
+  clip: v.nullable(v.number()),
+  metrics,
 })
+
+/** How a task keeps what the end of its runs found. */
+export interface ResultsKind<Own extends object> {
+  /** The task's name. */
+  readonly task: string
+  /** Validates the task's own part of results.json, which stands beside `CommonResults`. */
+  readonly schema: v.GenericSchema<unknown, Own>
+  /** Validates whole files of earlier formats, by format, and makes them ones of this format. */
+  readonly earlier?: Readonly<Record<string, v.GenericSchema<unknown, TaskResults<Own>>>>
+}
+
+/** The numbers of each epoch, and what the end found. */
+export interface RunRecords<Own extends object = object> {
+  epochs: EpochRecord[]
+  results: TaskResults<Own>
+}
 
 /**
  * What a finished run left for its readers. A number that was not finite is NaN.
@@ -73,15 +82,30 @@ const resultsSchema: v.GenericSchema<unknown, RunResults> = v.object({
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where a file cannot be read, as results.json before the run's end;
  * ERR_FILE_FORMAT naming the file, the line and the field that is wrong.
  */
-export async function readRunRecords(
+export async function readRecords<Own extends object>(
   directory: string,
-): Promise<{ epochs: EpochRecord[]; results: RunResults }> {
+  { task, schema, earlier }: ResultsKind<Own>,
+): Promise<RunRecords<Own>> {
   const file = join(directory, RESULTS)
-  const results = parseJson(resultsSchema, (await readWhole(file)).toString('utf8'), file)
-  return { epochs: await readEpochs(directory), results }
+  const text = (await readWhole(file)).toString('utf8')
+  const { format } = parseJson(headSchema, text, file)
+  const before = earlier !== undefined && Object.hasOwn(earlier, format) ? earlier[format]! : null
+  if (before !== null) return { results: parseJson(before, text, file), epochs: await readEpochs(directory) }
+  const common = parseJson(commonResults, text, file)
+  if (common.task !== task) throw badFile(file, null, `results of ${task}`, common.task)
+  const results = { ...parseJson(schema, text, file), ...common }
+  return { results, epochs: await readEpochs(directory) }
 }
 
-/** The lines of metrics.jsonl. @throws PackedRnnError (rejects) as `readRunRecords`. */
+const headSchema = v.object({ format: v.string(), task: v.optional(v.string(), FIRST_TASK) })
+
+/** The task of a finished run. @throws PackedRnnError (rejects) as `readRecords`. */
+export async function taskOfResults(directory: string): Promise<string> {
+  const file = join(directory, RESULTS)
+  return parseJson(headSchema, (await readWhole(file)).toString('utf8'), file).task
+}
+
+/** The lines of metrics.jsonl. @throws PackedRnnError (rejects) as `readRecords`. */
 async function readEpochs(directory: string): Promise<EpochRecord[]> {
   const file = join(directory, METRICS)
   const lines = (await readWhole(file)).toString('utf8').split('\n')
@@ -113,6 +137,6 @@ function textOf(epoch: EpochRecord): string {
 }
 
 /** Writes results.json, whole or not at all. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
-export async function writeResults(directory: string, results: RunResults): Promise<void> {
+export async function writeResults(directory: string, results: object): Promise<void> {
   await writeWhole(join(directory, RESULTS), Buffer.from(`${JSON.stringify(results)}\n`))
 }

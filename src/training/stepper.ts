@@ -2,8 +2,9 @@ import { badArgument, PackedRnnError } from '../errors.js'
 import type { Module } from '../nn/index.js'
 import { clipGradNorm } from '../optim/index.js'
 import { outlive, scope } from '../scope.js'
+import { disposeState } from '../state.js'
 import { full, type Scalar, type Tensor } from '../tensor.js'
-import { disposeCarry, mapCarry } from './carry.js'
+import { mapCarry } from './carry.js'
 import { LARGEST_FLOAT, type OnNonFinite, placeOf, refuseNonFinite } from './nonFinite.js'
 import type { TrainerScheduler } from './schedule.js'
 import type { State, StepResult, Sum, Task } from './task.js'
@@ -53,7 +54,7 @@ export class Stepper<Batch, Carry extends State> {
 
   /** Another carry, which the stepper owns. */
   set carry(carry: Carry | null) {
-    if (this.#carry !== null) disposeCarry(this.#carry)
+    if (this.#carry !== null) disposeState(this.#carry)
     this.#carry = carry
   }
 

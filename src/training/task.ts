@@ -1,5 +1,6 @@
 import type { Module } from '../nn/index.js'
-import type { Scalar, Tensor } from '../tensor.js'
+import type { State } from '../state.js'
+import type { Scalar } from '../tensor.js'
 
 /**
  * What a model is trained for. The trainer knows no task: it asks one for a loss, and divides, clips, steps and records.
@@ -76,5 +77,4 @@ export interface StepResult<Carry extends State> {
   carry: Carry
 }
 
-/** Nested tensors; axis 0 of every leaf is the sequence or hypothesis. */
-export type State = Tensor | null | readonly State[] | { readonly [part: string]: State }
+export type { State }

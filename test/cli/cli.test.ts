@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { classification } from '../../src/cli/classification.js'
 import type { Option } from '../../src/cli/options.js'
-import { experimentsTable, trainTable } from '../../src/cli/runOptions.js'
-import { evaluateTable, predictTable } from '../../src/cli/taskOptions.js'
+import { experimentsTable } from '../../src/cli/runOptions.js'
 import { readArticles, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
@@ -234,10 +234,10 @@ describe('what cannot be understood or read', () => {
 
   test('every option of a table is in the usage, with its value', async () => {
     for (const [name, table] of [
-      ['train', trainTable],
+      ['train', classification.options.train],
       ['experiments', experimentsTable],
-      ['evaluate', evaluateTable],
-      ['predict', predictTable],
+      ['evaluate', classification.options.evaluate],
+      ['predict', classification.options.predict],
     ] as const) {
       const { stdout } = await cli([name, '--help'])
       for (const [option, { value }] of Object.entries<Option<unknown>>(table)) {

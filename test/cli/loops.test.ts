@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { presets } from '../../src/models/presets.js'
 import { type Article, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
-import { presets } from '../../src/training/presets.js'
 import { cli, main } from './command.js'
 
 /** The loops, modes and poolings on the command line; checkpoints and going on from them. */

@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Generator } from '../../src/random.js'
+import { type RunResults, readRunRecords } from '../../src/tasks/classificationResults.js'
 import { writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
-import type { RunResults } from '../../src/training/record.js'
-import { readRunRecords } from '../../src/training/records.js'
 import { cli, elsewhere, main, type Result } from './command.js'
 
 /** What train leaves in a directory, whatever happens to it meanwhile. */

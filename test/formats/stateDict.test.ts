@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeDirectory } from '../../src/files/write.js'
 import { loadStateDict, saveStateDict } from '../../src/formats/stateDict.js'
+import { Classifier } from '../../src/models/classifier.js'
+import { presets } from '../../src/models/presets.js'
 import { Linear } from '../../src/nn/index.js'
 import { packSequence } from '../../src/packed.js'
-import { Classifier } from '../../src/training/classifier.js'
-import { presets } from '../../src/training/presets.js'
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
 const preset = { ...presets['bilstm64x4-adam'], hiddenSize: 4, numLayers: 2 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { device } from '../../src/device.js'
+import { presets } from '../../src/models/presets.js'
 import {
   gruBackward,
   gruForward,
@@ -13,7 +14,6 @@ import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { full, tensor } from '../../src/tensor.js'
 import { type OnNonFinite, placeOf, refuseNonFinite } from '../../src/training/nonFinite.js'
-import { presets } from '../../src/training/presets.js'
 import type { TrainingProgress } from '../../src/training/progress.js'
 import { Trainer } from '../../src/training/trainer.js'
 import { rejectionOf, thrownBy } from '../device/own.js'

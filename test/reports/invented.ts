@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PresetName } from '../../src/models/presets.js'
 import { Generator } from '../../src/random.js'
+import type { RunResults } from '../../src/tasks/classificationResults.js'
 import { inventArticles } from '../../src/text/invented.js'
-import type { PresetName } from '../../src/training/presets.js'
-import type { EpochRecord, RunResults } from '../../src/training/record.js'
+import type { EpochRecord } from '../../src/training/record.js'
 import { writeResults } from '../../src/training/records.js'
 
 /** Numbers of articles in 10kGNAD's official files: training in total, test by category. */
@@ -27,9 +28,14 @@ export type EpochLine = Omit<EpochRecord, 'metrics' | 'test'> & {
   test: { loss: number; accuracy: number } | null
 }
 
+/** Results as earlier versions wrote them, which are still read. */
+export type ResultsBefore = Omit<RunResults, 'format' | 'task' | 'clip' | 'metrics'> & {
+  format: 'packed-rnn results 1'
+}
+
 export interface InventedRun {
   epochs: EpochLine[]
-  results: RunResults
+  results: ResultsBefore
 }
 
 export interface Invention {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { writeComparison } from '../../src/reports/compare.js'
 import { writeReport } from '../../src/reports/report.js'
-import { classificationMetrics } from '../../src/training/metrics.js'
+import { classificationMetrics } from '../../src/tasks/classificationMetrics.js'
 import { type InventedRun, inventRun, official, writeRun } from './invented.js'
 
 const folder = await mkdtemp(join(tmpdir(), 'packed-rnn-reports-'))

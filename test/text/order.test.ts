@@ -19,6 +19,18 @@ describe('batchOrder', () => {
     expect(batchOrder(lengths, { batchSize: 3, bucketByLength: true })).toEqual([[1, 3, 4], [2, 0, 6], [5]])
   })
 
+  it('sorts by several keys, the first one first', () => {
+    const sortKeys = [
+      [2, 1, 2, 1, 1],
+      [5, 9, 4, 7, 8],
+    ]
+    const order = (keys: number[][]) =>
+      batchOrder([1, 1, 1, 1, 1], { batchSize: 5, bucketByLength: true, sortKeys: keys })
+    expect(order(sortKeys)).toEqual([[3, 4, 1, 2, 0]])
+    expect(order(sortKeys.slice(0, 1))).toEqual([[1, 3, 4, 0, 2]])
+    expect(order([[1, 1, 1, 1, 1]])).toEqual([[0, 1, 2, 3, 4]])
+  })
+
   it('shuffles the order of such batches, not what is in them', () => {
     const distinct = Array.from({ length: 64 }, (_, i) => (i * 37) % 64)
     const inOrder = batchOrder(distinct, { batchSize: 4, bucketByLength: true })

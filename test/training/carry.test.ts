@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { device } from '../../src/device.js'
+import { disposeState } from '../../src/state.js'
 import { memory, tensor } from '../../src/tensor.js'
-import { disposeCarry, mapCarry, restoreCarry, saveCarry } from '../../src/training/carry.js'
+import { mapCarry, restoreCarry, saveCarry } from '../../src/training/carry.js'
 
 const cpu = device('cpu', { threads: 1 })
 const made = () => ({
@@ -28,8 +29,8 @@ test('a state of any structure comes back with its values, types and shapes', as
     ...{ dtype: 'float32', shape: [3, 1], data: Float32Array.of(3, 4, 5) },
   })
   expect(saved.tensors.get('carry.ids')!.data).toEqual(Int32Array.of(7, 8))
-  disposeCarry(back)
-  disposeCarry(state)
+  disposeState(back)
+  disposeState(state)
 })
 
 test('one tensor, and none', async () => {
@@ -43,9 +44,9 @@ test('is detached leaf by leaf, and freed', () => {
   const state = made()
   const detached = mapCarry(state, leaf => leaf.detach())
   expect(detached.layers[1]!.h).not.toBe(state.layers[1]!.h)
-  disposeCarry(state)
+  disposeState(state)
   expect([state.ids.disposed, detached.ids.disposed]).toEqual([true, false])
-  disposeCarry(detached)
+  disposeState(detached)
   expect(memory().tensors).toBe(before)
 })
 
@@ -55,6 +56,6 @@ test('what is missing, or is not a tensor, is named', async () => {
   expect(() => restoreCarry(saved, cpu)).toThrow('restore: state.carry: wanted values of carry.ids')
   const wrong: object = { layers: 3 }
   expect(() => Reflect.apply(mapCarry, null, [wrong, (leaf: unknown) => leaf])).toThrow(
-    'Trainer: carry: wanted nested tensors or null, got 3',
+    'Trainer: carry.layers: wanted nested tensors or null, got 3',
   )
 })

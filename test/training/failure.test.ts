@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { device } from '../../src/device.js'
+import { Classifier } from '../../src/models/classifier.js'
+import { presets } from '../../src/models/presets.js'
 import { Linear } from '../../src/nn/index.js'
 import { Generator } from '../../src/random.js'
-import { Classifier } from '../../src/training/classifier.js'
-import { presets } from '../../src/training/presets.js'
 import { Trainer } from '../../src/training/trainer.js'
 import { data, labels, shortClassifier, vocabulary } from './short.js'
 

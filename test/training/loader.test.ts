@@ -42,6 +42,17 @@ describe('DataLoader', () => {
     expect([epoch.batches, epoch.tokens]).toEqual([6, 45])
   })
 
+  test('sorts by other numbers than the length, where it buckets', () => {
+    const sortKeysOf = (item: number) => [item % 3, -item]
+    const loader = new DataLoader(items, { collate, batchSize: 4, bucketByLength: true, sortKeysOf })
+    expect(numbers(loader)).toEqual([
+      [9, 6, 3, 0],
+      [7, 4, 1, 8],
+      [5, 2],
+    ])
+    expect(numbers(new DataLoader(items, { collate, batchSize: 10, sortKeysOf }))).toEqual([items])
+  })
+
   test('makes no batch before the one it starts from', () => {
     const made: number[][] = []
     const loader = new DataLoader(items, { collate: batch => made.push(batch), batchSize: 4 })
@@ -57,6 +68,11 @@ describe('DataLoader', () => {
     for (const other of [{ shuffle: true }, { dropLast: true }, { bucketByLength: true }, { maxTokens: 5 }]) {
       expect(new DataLoader(items, { collate, batchSize: 4, ...other }).way).not.toBe(way)
     }
+    const sorted = new DataLoader(items, { collate, batchSize: 4, bucketByLength: true }).way
+    const by = (bucketByLength: boolean) =>
+      new DataLoader(items, { collate, batchSize: 4, bucketByLength, sortKeysOf: item => [item] }).way
+    expect(by(true)).not.toBe(sorted)
+    expect(by(false)).toBe(way)
   })
 
   test('has the batches of documents that text.Batches has', () => {
@@ -101,6 +117,11 @@ describe('DataLoader', () => {
       'a negative length',
       () => new DataLoader(items, { collate, batchSize: 1, lengthOf: item => 3 - item }),
       'DataLoader: lengthOf(items[4]): wanted an integer from 0',
+    ],
+    [
+      'items with another number of sort keys',
+      () => new DataLoader(items, { collate, batchSize: 1, sortKeysOf: item => (item < 3 ? [1] : [1, 2]) }),
+      'DataLoader: sortKeysOf(items[3]): wanted 1 numbers, as for items[0], got 2',
     ],
     [
       'nothing but a last batch that is left out',

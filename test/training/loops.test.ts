@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { poolings } from '../../src/models/pooling.js'
+import { presets } from '../../src/models/presets.js'
 import { crossEntropy } from '../../src/ops/loss.js'
 import { packSequence } from '../../src/packed.js'
+import { rulesOf } from '../../src/tasks/rules.js'
 import { Batches } from '../../src/text/batches.js'
 import { evaluate } from '../../src/training/evaluate.js'
-import { presets } from '../../src/training/presets.js'
-import { poolings, rulesOf } from '../../src/training/rules.js'
 import { Trainer } from '../../src/training/trainer.js'
 import { data, shortClassifier } from './short.js'
 

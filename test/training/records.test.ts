@@ -1,9 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as v from 'valibot'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import type { EpochRecord, RunResults } from '../../src/training/record.js'
-import { readRunRecords, writeEpochs, writeResults } from '../../src/training/records.js'
+import { type RunResults, readRunRecords } from '../../src/tasks/classificationResults.js'
+import type { EpochRecord } from '../../src/training/record.js'
+import { readRecords, taskOfResults, writeEpochs, writeResults } from '../../src/training/records.js'
 
 const folder = await mkdtemp(join(tmpdir(), 'packed-rnn-records-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -15,17 +17,24 @@ const record = (epoch: number, changes: Partial<EpochRecord> = {}): EpochRecord 
   ...changes,
 })
 
-const results: RunResults = {
-  format: 'packed-rnn results 1',
-  preset: 'lstm64-adam',
+const common = {
   settings: { epochs: 2, quiet: false, out: 'here', vectors: null },
   machine: { cores: 2, cpu: 'some' },
+  seconds: 3,
+}
+
+const own = {
+  preset: 'lstm64-adam' as const,
   classes: ['Web', 'Sport'],
   vocabularySize: 7,
   lengths: { training: [3, 0, 2], test: [1] },
-  seconds: 3,
   test: { loss: 0.5, truth: [0], predicted: [1] },
   mistakes: [{ document: 0, text: 'a b', truth: 'Web', predicted: 'Sport', probability: 0.75 }],
+}
+
+const results: RunResults = {
+  ...{ format: 'packed-rnn results 2', task: 'classification', ...common, clip: 1 },
+  ...{ metrics: { loss: 0.5, accuracy: 0 }, ...own },
 }
 
 const write = (name: string, text: string) => writeFile(join(folder, name), text)
@@ -38,6 +47,30 @@ beforeEach(async () => {
 
 test('reads what was written', async () => {
   expect(await readRunRecords(folder)).toEqual({ epochs: [record(1), record(2, { test: null })], results })
+})
+
+test('reads results of the format before, always of a classifier', async () => {
+  const before = { format: 'packed-rnn results 1', ...common, ...own }
+  await write('results.json', lines(before))
+  expect(await taskOfResults(folder)).toBe('classification')
+  expect((await readRunRecords(folder)).results).toEqual(results)
+  await write('results.json', lines({ ...before, lengths: {} }))
+  await expect(readRunRecords(folder)).rejects.toThrow(/results\.json: wanted .* in lengths\.training/)
+})
+
+test('reads what every run has, and of the rest what the task asks for', async () => {
+  const task = { task: 'sums', metrics: { loss: 2, digits: 5 }, clip: null }
+  await writeResults(folder, { ...results, ...task, largest: 9 })
+  expect(await taskOfResults(folder)).toBe('sums')
+  const kind = { task: 'sums', schema: v.object({ largest: v.number() }) }
+  const read = await readRecords(folder, kind)
+  expect(read.results).toEqual({ format: 'packed-rnn results 2', ...common, ...task, largest: 9 })
+  expect(read.epochs).toHaveLength(2)
+  await expect(readRunRecords(folder)).rejects.toThrow(
+    /results\.json: wanted results of classification, got sums/,
+  )
+  await writeResults(folder, { ...results, ...task, largest: 'x' })
+  await expect(readRecords(folder, kind)).rejects.toThrow(/results\.json: wanted .* in largest, got "x"/)
 })
 
 test('reads the lines of earlier versions, which had two metrics', async () => {

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { type Device, device } from '../../src/device.js'
+import { Classifier } from '../../src/models/classifier.js'
+import type { Pooling } from '../../src/models/pooling.js'
+import { type PresetName, presets } from '../../src/models/presets.js'
 import { Generator } from '../../src/random.js'
 import type { LabelledDocuments } from '../../src/text/batches.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { LabelEncoder } from '../../src/text/labels.js'
 import { tokenizers } from '../../src/text/tokenize.js'
 import { Vocabulary } from '../../src/text/vocabulary.js'
-import { Classifier } from '../../src/training/classifier.js'
-import { type PresetName, presets } from '../../src/training/presets.js'
-import type { Pooling } from '../../src/training/rules.js'
 import type { TrainerState } from '../../src/training/trainerState.js'
 
 const articles = inventArticles(64, 5)

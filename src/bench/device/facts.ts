@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { basename } from 'node:path'
-import { packageVersion } from '../machine.js'
+import { packageVersion } from '../../version.js'
 
 /** The code of a run. The commit is known if `npm run build:gpu` has recorded it. */
 export interface CodeFacts {

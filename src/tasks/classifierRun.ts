@@ -1,13 +1,7 @@
-import { join } from 'node:path'
 import * as v from 'valibot'
 import { checkInstance, checkInteger, checkOptions, checkWord } from '../check.js'
 import type { Device } from '../device.js'
 import { badArgument, badFile, ofFile } from '../errors.js'
-import { readWhole } from '../files/read.js'
-import { makeDirectory, writeWhole } from '../files/write.js'
-import { parseJson } from '../formats/json.js'
-import { readSafetensors } from '../formats/safetensors.js'
-import { saveStateDict, stateOf } from '../formats/stateDict.js'
 import { Classifier, type ClassifierLayers } from '../models/classifier.js'
 import { poolingName } from '../models/pooling.js'
 import { type PresetName, presetName, presets } from '../models/presets.js'
@@ -15,6 +9,10 @@ import { type Dialect, dialects } from '../text/gnad.js'
 import { LabelEncoder } from '../text/labels.js'
 import { type Tokenizer, tokenizers } from '../text/tokenize.js'
 import { Vocabulary } from '../text/vocabulary.js'
+import { FIRST_TASK, loadTrained, type RunFiles, type RunKind, saveTrained } from '../training/runFiles.js'
+
+/** The task's name, in a run's files and on the command line. */
+export const CLASSIFICATION = FIRST_TASK
 
 /** A trained classifier with what turns a text into its input and its output into a category. */
 export interface Run {
@@ -29,11 +27,6 @@ export interface Run {
   labels: LabelEncoder
   model: Classifier
 }
-
-const MODEL = 'model.safetensors'
-const CONFIG = 'config.json'
-
-const CLASSIFICATION = 'classification'
 
 const size = v.pipe(v.number(), v.integer(), v.minValue(1))
 
@@ -57,28 +50,24 @@ const layers = v.object({
   tuneEmbedding: v.boolean(),
 })
 
-/** What config.json holds. */
-const configSchema = v.object({
-  ...common,
-  format: v.literal('packed-rnn run 2'),
-  task: v.literal(CLASSIFICATION),
-  preset: v.nullable(v.string()),
-  layers,
-})
+/** What config.json holds of a classifier. */
+const configSchema = v.object({ preset: v.nullable(v.string()), layers, ...common })
 
-/** What earlier versions wrote: a classifier of a preset. */
-const configSchemaBefore = v.object({ ...common, format: v.literal('packed-rnn run 1'), preset: v.string() })
+type Config = v.InferOutput<typeof configSchema>
 
-const formatSchema = v.object({ format: v.string(), task: v.optional(v.string(), CLASSIFICATION) })
+/** What version 0.1 wrote: a classifier of a preset. */
+const configSchemaBefore = v.pipe(
+  v.object({ preset: v.picklist(Object.keys(presets) as PresetName[]), ...common }),
+  v.transform((config): Config => ({ ...config, layers: presets[config.preset] })),
+)
 
-/**
- * The name of the task that a run was trained for.
- * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file and what is wrong with it, ERR_INVALID_ARGUMENT where it cannot
- * be read.
- */
-export async function taskOfRun(directory: string): Promise<string> {
-  const file = join(directory, CONFIG)
-  return parseJson(formatSchema, (await readWhole(file)).toString('utf8'), file).task
+/** How classifiers are kept. */
+export const classifierRun: RunKind<Run, Config> = {
+  task: CLASSIFICATION,
+  schema: configSchema,
+  earlier: { 'packed-rnn run 1': configSchemaBefore },
+  save,
+  load,
 }
 
 /**
@@ -88,7 +77,7 @@ export async function taskOfRun(directory: string): Promise<string> {
  * @example
  * ```ts
  * import { Vocabulary } from 'packed-rnn/text'
- * import { encode } from 'packed-rnn/training'
+ * import { encode } from 'packed-rnn/tasks'
  *
  * const vocabulary = Vocabulary.fromDocuments([['ein', 'Wort']])
  * console.log(encode({ tokenizer: 'words', vocabulary }, 'ein Wort').length) // 2
@@ -105,13 +94,15 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
  * for a part that does not fit the others; ERR_DISPOSED.
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
+  await saveTrained(classifierRun, run, directory)
+}
+
+function save(run: Run): { config: Config; model: Classifier } {
   const { dialect, tokenizer, vocabulary, labels, model } = run
   // JavaScript may leave them out.
   const { preset = null, posts = null } = run
   checkRun({ ...run, preset, posts })
-  const config: v.InferOutput<typeof configSchema> = {
-    format: 'packed-rnn run 2',
-    task: CLASSIFICATION,
+  const config: Config = {
     preset,
     layers: layersOf(model),
     dialect,
@@ -123,9 +114,7 @@ export async function saveRun(run: Run, directory: string): Promise<void> {
     classes: [...labels.classes],
     words: [...vocabulary.words],
   }
-  await makeDirectory(directory)
-  await saveStateDict(model, join(directory, MODEL))
-  await writeWhole(join(directory, CONFIG), Buffer.from(JSON.stringify(config)))
+  return { config, model }
 }
 
 function layersOf({ lstm, embedding }: Classifier): ClassifierLayers {
@@ -170,10 +159,10 @@ function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model
  */
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
   checkOptions('loadRun', options, { device: true })
-  const configFile = join(directory, CONFIG)
-  const config = configOf((await readWhole(configFile)).toString('utf8'), configFile)
-  const file = join(directory, MODEL)
-  const { tensors } = readSafetensors(await readWhole(file), file)
+  return loadTrained(classifierRun, directory, options)
+}
+
+function load(config: Config, { configFile, modelFile, state }: RunFiles, options: { device?: Device }): Run {
   const { preset, pooling, tokenizer, vocabulary, labels } = ofFile(configFile, () => ({
     preset: config.preset === null ? null : presetName(config.preset),
     pooling: poolingName(config.pooling),
@@ -181,11 +170,11 @@ export async function loadRun(directory: string, options: { device?: Device } = 
     vocabulary: Vocabulary.fromWords(config.words, { padding: config.padding }),
     labels: new LabelEncoder(config.classes),
   }))
-  const table = tensors.get('embedding.weight')
+  const table = state.get('embedding.weight')
   const { embeddingDim } = config
-  if (table?.dtype !== 'float32' || table.data.length !== vocabulary.size * embeddingDim) {
+  if (table === undefined || table.data.length !== vocabulary.size * embeddingDim) {
     const wanted = `embedding.weight of shape [${vocabulary.size}, ${embeddingDim}]`
-    throw badFile(file, null, wanted, table === undefined ? 'none' : [...table.shape])
+    throw badFile(modelFile, null, wanted, table === undefined ? 'none' : [...table.shape])
   }
   const model = new Classifier({
     preset: config.layers,
@@ -196,17 +185,9 @@ export async function loadRun(directory: string, options: { device?: Device } = 
     vectors: table.data,
     ...options,
   })
-  ofFile(file, () => model.loadStateDict(stateOf(tensors, file)))
+  ofFile(modelFile, () => model.loadStateDict(state))
   const { dialect, posts } = config
   return { preset, dialect, posts, tokenizer, vocabulary, labels, model }
-}
-
-/** What config.json says, of this version or of one before. */
-function configOf(text: string, file: string): Omit<v.InferOutput<typeof configSchema>, 'format' | 'task'> {
-  if (parseJson(formatSchema, text, file).format !== 'packed-rnn run 1')
-    return parseJson(configSchema, text, file)
-  const config = parseJson(configSchemaBefore, text, file)
-  return { ...config, layers: ofFile(file, () => presets[presetName(config.preset)]) }
 }
 
 /** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */

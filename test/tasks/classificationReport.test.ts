@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { classificationMetrics } from '../../src/training/metrics.js'
-import { classificationReport } from '../../src/training/report.js'
+import { classificationMetrics } from '../../src/tasks/classificationMetrics.js'
+import { classificationReport } from '../../src/tasks/classificationReport.js'
 import { G10 } from '../reference/golden.js'
 
 test('G10, to the byte', () => {

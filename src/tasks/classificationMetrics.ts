@@ -50,7 +50,7 @@ export interface MetricsOptions {
  *
  * @example
  * ```ts
- * import { confusionMatrix } from 'packed-rnn/training'
+ * import { confusionMatrix } from 'packed-rnn/tasks'
  *
  * console.log(confusionMatrix([0, 1, 1], [0, 1, 0], 2).map(row => [...row])) // [[1, 0], [1, 1]]
  * ```
@@ -86,7 +86,7 @@ export function confusionMatrix(
  *
  * @example
  * ```ts
- * import { classificationMetrics } from 'packed-rnn/training'
+ * import { classificationMetrics } from 'packed-rnn/tasks'
  *
  * const { accuracy, macro } = classificationMetrics([0, 1, 1, 0], [0, 1, 0, 0], ['a', 'b'])
  * console.log(accuracy, macro.recall) // 0.75 0.75

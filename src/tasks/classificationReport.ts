@@ -1,7 +1,7 @@
 import { checkOptions } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
-import { formatFixed } from './format.js'
-import { type AverageScores, classificationMetrics, type MetricsOptions } from './metrics.js'
+import { formatFixed } from '../training/format.js'
+import { type AverageScores, classificationMetrics, type MetricsOptions } from './classificationMetrics.js'
 
 /** Options of `classificationReport`. */
 export interface ReportOptions extends MetricsOptions {
@@ -24,7 +24,7 @@ export interface ReportOptions extends MetricsOptions {
  *
  * @example
  * ```ts
- * import { classificationReport } from 'packed-rnn/training'
+ * import { classificationReport } from 'packed-rnn/tasks'
  *
  * const report = classificationReport([0, 1, 1, 0], [0, 1, 0, 0], ['sport', 'web'])
  * console.log(report.split('\n')[2]?.trim()) // sport       0.67      1.00      0.80         2

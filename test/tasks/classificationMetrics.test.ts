@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { classificationMetrics, confusionMatrix } from '../../src/training/metrics.js'
+import { classificationMetrics, confusionMatrix } from '../../src/tasks/classificationMetrics.js'
 import { G10 } from '../reference/golden.js'
 
 describe('confusionMatrix', () => {

@@ -1,0 +1,96 @@
+import * as v from 'valibot'
+import { jsonNumber as number } from '../formats/json.js'
+import { type PresetName, presets } from '../models/presets.js'
+import type { EpochRecord, TaskResults } from '../training/record.js'
+import { type ResultsKind, readRecords, runEntries } from '../training/records.js'
+import { CLASSIFICATION } from './classifierRun.js'
+import { countRight } from './rows.js'
+
+/** What the end of a classifier's run found, beside what every run has. */
+export interface ClassifierResults {
+  preset: PresetName
+  /** Names of the categories, by number. */
+  classes: string[]
+  /** Words that have a row of the embedding. */
+  vocabularySize: number
+  /** Tokens of each document. */
+  lengths: { training: number[]; test: number[] }
+  /** Of the trained model on the test documents; the numbers of their categories and of the predicted ones. */
+  test: { loss: number; truth: number[]; predicted: number[] }
+  /** The mistakes of the largest probability, the largest first, at most ten. */
+  mistakes: Mistake[]
+}
+
+/** results.json of a classifier. */
+export type RunResults = TaskResults<ClassifierResults>
+
+/** A test document of which the model was sure, and wrong. */
+export interface Mistake {
+  /** Its place among the test documents, from 0. */
+  document: number
+  text: string
+  truth: string
+  predicted: string
+  /** That the model gave to what it predicted. */
+  probability: number
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0))
+
+const own = {
+  preset: v.picklist(Object.keys(presets) as PresetName[]),
+  classes: v.array(v.string()),
+  vocabularySize: count,
+  lengths: v.object({ training: v.array(count), test: v.array(count) }),
+  test: v.pipe(
+    v.object({ loss: number, truth: v.array(count), predicted: v.array(count) }),
+    v.check(({ truth, predicted }) => truth.length === predicted.length, 'as many predicted as truth'),
+  ),
+  mistakes: v.array(
+    v.object({
+      document: count,
+      text: v.string(),
+      truth: v.string(),
+      predicted: v.string(),
+      probability: number,
+    }),
+  ),
+}
+
+/** A file of version 0.2: of a classifier, and without a task's name. */
+const resultsBefore = v.pipe(
+  v.object({ ...runEntries, ...own }),
+  v.transform(
+    (results): RunResults => ({
+      ...{ format: 'packed-rnn results 2', task: CLASSIFICATION, ...results },
+      clip: presets[results.preset].clip,
+      metrics: testMetrics(results.test),
+    }),
+  ),
+)
+
+/** Loss and accuracy, by the names that the task reports them under. */
+export function testMetrics({ loss, truth, predicted }: ClassifierResults['test']): RunResults['metrics'] {
+  const right = countRight(Int32Array.from(predicted), Int32Array.from(truth))
+  return { loss, accuracy: right / truth.length }
+}
+
+/** How results of classifiers are kept. */
+export const classificationResults: ResultsKind<ClassifierResults> = {
+  task: CLASSIFICATION,
+  schema: v.object(own),
+  earlier: { 'packed-rnn results 1': resultsBefore },
+}
+
+/**
+ * What a finished run of a classifier left for its readers. A number that was not finite is NaN.
+ *
+ * @param directory what `train` wrote into
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where a file cannot be read, as results.json before the run's end;
+ * ERR_FILE_FORMAT naming the file, the line and the field that is wrong, as another task's name.
+ */
+export async function readRunRecords(
+  directory: string,
+): Promise<{ epochs: EpochRecord[]; results: RunResults }> {
+  return readRecords(directory, classificationResults)
+}
