@@ -5,6 +5,7 @@ import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyResults } from './latency/run.js'
 import type { Pass } from './passes.js'
 import type { CaseResult, Multiplications, Ratios } from './rows.js'
+import type { TranslationBench } from './translation/start.js'
 
 /** The JSON document of a benchmark. */
 export interface Results {
@@ -31,4 +32,6 @@ export interface Results {
   /** A few ops at a time; null if not requested. */
   latencyOps: OpsResults['rows'] | null
   latencyOpsFacts: Omit<OpsResults, 'rows'> | null
+  /** Training steps of a translation model; null if not requested. */
+  translation: TranslationBench | null
 }

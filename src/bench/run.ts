@@ -22,13 +22,16 @@ import { findTorch } from './peers/torch.js'
 import { type BenchProcess, ProcessFailure } from './process.js'
 import type { Results } from './results.js'
 import { type CaseResult, compareRows, multiplicationsBeside, ratiosOf, rowsOf } from './rows.js'
+import type { Pairs } from './translation/pairs.js'
+import { benchTranslation } from './translation/start.js'
 import { othersBetween, usage } from './usage.js'
 
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
 export type PeerName = (typeof peerNames)[number]
 
-/** Its name in the list of cases. */
+/** Their names in the list of cases. */
 export const LATENCY = 'latency'
+export const TRANSLATION = 'translation'
 
 const CHECKED_STEPS = 3
 const COUNTED_ALIKE = 'multiplications are counted as if it skipped what this checkout skips'
@@ -41,6 +44,8 @@ export interface BenchOptions {
   cases: readonly CaseName[]
   /** Whether to time also one token at a time and a few ops at a time. */
   latency: boolean
+  /** Sentence pairs for training steps of a translation model; null if they are not timed. */
+  translation: Pairs | null
   peers: readonly PeerName[]
   /** Another checkout to compare with. */
   against: Against | null
@@ -54,7 +59,7 @@ export interface BenchOptions {
 
 /** A case failed or has a wrong result. */
 export class CaseError extends Error {
-  constructor(name: CaseName | typeof LATENCY, cause: unknown) {
+  constructor(name: CaseName | typeof LATENCY | typeof TRANSLATION, cause: unknown) {
     super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
@@ -99,6 +104,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
     }
     const latency = options.latency ? await latencyOf(options) : null
     const ops = options.latency ? await opsOf(options) : null
+    const translation = await translationOf(options, folder)
     if (probes.length === 0) probes.push(await ceilings(device))
     const { documents, tokens, words, about } = data
     const longest = Math.max(...documents.map(({ length }) => length))
@@ -120,9 +126,15 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       ratios: ratiosOf(found),
       multiplications: multiplicationsBeside(found),
       against:
-        options.against && againstResults(options.against, found, latency?.cells ?? null, ops?.rows ?? null),
+        options.against &&
+        againstResults(options.against, found, {
+          latency: latency?.cells ?? null,
+          ops: ops?.rows ?? null,
+          translation: translation?.sets ?? null,
+        }),
       ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
       ...{ latencyOps: ops?.rows ?? null, latencyOpsFacts: ops?.facts ?? null },
+      translation,
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -157,6 +169,19 @@ async function opsOf({ threads, peers, against, rounds, quick, signal, log }: Be
   } catch (error) {
     signal?.throwIfAborted()
     throw new CaseError(LATENCY, error)
+  }
+}
+
+/** @throws CaseError (rejects) if results differ */
+async function translationOf(options: BenchOptions, folder: string) {
+  const { translation, signal, log } = options
+  if (translation === null) return null
+  log(TRANSLATION)
+  try {
+    return await benchTranslation(translation, { ...options, torch: options.peers.includes('torch'), folder })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new CaseError(TRANSLATION, error)
   }
 }
 
