@@ -3,11 +3,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-// The tests that skip if no CUDA device opens.
+// The tests that use a CUDA device if one opens.
 const TESTS = [
   'test/cuda.test.ts',
   'test/cudaPrecisions.test.ts',
   'test/cli/cuda.test.ts',
+  'test/decoding',
   'test/device/cuda.test.ts',
   'test/native/gpuProgram.test.ts',
   'test/native/hostLibrary.test.ts',

@@ -15,7 +15,7 @@ const rows = [
   ['core'],
   ['files'],
   ['ops'],
-  ['nn', 'optim'],
+  ['nn', 'optim', 'decoding'],
   ['models'],
   ['text', 'formats'],
   ['scores'],

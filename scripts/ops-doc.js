@@ -23,6 +23,7 @@ const FAMILIES = {
   columns: 'Shapes',
   indexing: 'Indices',
   embedding: 'Indices',
+  attention: 'Sequences',
   sequences: 'Sequences',
   segments: 'Sequences',
   pooling: 'Sequences',

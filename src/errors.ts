@@ -92,7 +92,7 @@ export class PackedRnnError extends Error {
    */
   readonly code: ErrorCode
 
-  /** @internal */
+  /** Makes an error, for ops and readers of your own. */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

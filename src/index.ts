@@ -27,6 +27,13 @@ export type { Operand } from './elements.js'
 export { type ErrorCode, PackedRnnError } from './errors.js'
 export type { Mark } from './mark.js'
 export * as nn from './nn/index.js'
+export {
+  type Attended,
+  type AttentionOptions,
+  additiveAttention,
+  type DotAttentionOptions,
+  dotAttention,
+} from './ops/attention.js'
 export { concatColumns } from './ops/columns.js'
 export { cummax } from './ops/cumulative.js'
 export { type DropoutOptions, type DropoutPlace, dropout, dropoutForward } from './ops/dropout.js'

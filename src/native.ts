@@ -1,3 +1,4 @@
+import * as attention from './contract/attention.js'
 import * as clip from './contract/clip.js'
 import * as elementwise from './contract/elementwise.js'
 import * as loss from './contract/loss.js'
@@ -21,6 +22,7 @@ export * from './nativeAddon.js'
 /** The addon's functions and every native op: `native/ops` describes what each computes. */
 export const native = {
   ...addon,
+  ...attention,
   ...clip,
   ...elementwise,
   ...loss,

@@ -1,8 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** Something that the scope it is made in disposes at its end. */
+/**
+ * An object that the innermost scope disposes at its end. The constructor is protected, so that the published types, which omit
+ * internal constructors, do not let users construct subclasses.
+ */
 export abstract class Scoped {
-  constructor() {
+  protected constructor() {
     scopes.getStore()?.add(this)
   }
 
@@ -11,7 +14,7 @@ export abstract class Scoped {
 
 const scopes = new AsyncLocalStorage<Set<{ dispose(): void }>>()
 
-/** Keeps something beyond the scope it was made in: gradients, parameters, the state of optimisers. @internal */
+/** Removes an object from the scope it was made in, so that it outlives it: gradients, parameters, optimiser state. @internal */
 export function outlive<T extends { dispose(): void }>(kept: T): T {
   scopes.getStore()?.delete(kept)
   return kept

@@ -40,14 +40,14 @@ const inFolder = (folder: string, files: Record<string, string>) =>
   Object.fromEntries(Object.entries(files).map(([name, text]) => [join(folder, name), text]))
 
 describe('cgroup v2', () => {
-  test('cpu.max of a container, which sees its own group as the root', () => {
+  test('reads cpu.max in a container, which sees its group as the root', () => {
     processIn(['0::/'], { v2: ['/', V2] })
     write({ [`${V2}/cpu.max`]: '150000 100000' })
     expect(cpuQuota(root)).toBe(1.5)
     expect(usableCores(root, 64)).toBe(2)
   })
 
-  test('the least of a group and those above it', () => {
+  test('the quota is the smallest of a group and its ancestors', () => {
     processIn(['0::/kube/pod/app'], { v2: ['/', V2] })
     write({
       [`${V2}/kube/cpu.max`]: '800000 100000',
@@ -59,14 +59,14 @@ describe('cgroup v2', () => {
     expect(usableCores(root, 64)).toBe(1)
   })
 
-  test('max is no quota', () => {
+  test('"max" means no quota', () => {
     processIn(['0::/user.slice'], { v2: ['/', V2] })
     write({ [`${V2}/user.slice/cpu.max`]: 'max 100000' })
     expect(cpuQuota(root)).toBe(Infinity)
     expect(usableCores(root, 6)).toBe(6)
   })
 
-  test('a group outside of what the process sees leaves the mount point', () => {
+  test('for a group that the process cannot see, the mount point is read', () => {
     processIn(['0::/../../other'], { v2: ['/', V2] })
     write({ [`${V2}/cpu.max`]: '300000 100000', 'sys/other/cpu.max': '1000 100000' })
     expect(cpuQuota(root)).toBe(3)
@@ -74,14 +74,14 @@ describe('cgroup v2', () => {
 })
 
 describe('cgroup v1', () => {
-  test('the quota of a container whose group is mounted as the root', () => {
+  test('reads the quota in a container whose group is mounted as the root', () => {
     processIn(['9:memory:/docker/abc', '4:cpu,cpuacct:/docker/abc', '0::/'], { v1: ['/docker/abc', V1] })
     write(inFolder(V1, quota(250_000)))
     expect(cpuQuota(root)).toBe(2.5)
     expect(usableCores(root, 64)).toBe(3)
   })
 
-  test('the least of a group and those above it', () => {
+  test('the quota is the smallest of a group and its ancestors', () => {
     processIn(['4:cpuacct,cpu:/jobs/one'], { v1: ['/', V1] })
     write({
       ...inFolder(V1, quota(-1)),
@@ -91,20 +91,20 @@ describe('cgroup v1', () => {
     expect(cpuQuota(root)).toBe(4)
   })
 
-  test('-1 is no quota, and the quota of another controller says nothing', () => {
+  test('-1 means no quota, and the quota of another controller is ignored', () => {
     processIn(['3:cpuset:/set', '4:cpu,cpuacct:/'], { v1: ['/', V1] })
     write({ ...inFolder(V1, quota(-1)), ...inFolder(`${V1}/set`, quota(1000)) })
     expect(cpuQuota(root)).toBe(Infinity)
   })
 
-  test('beside v2 the smaller one counts', () => {
+  test('next to v2, the smaller quota counts', () => {
     processIn(['4:cpu,cpuacct:/a', '0::/a'], { v1: ['/', V1], v2: ['/', `${V2}/unified`] })
     write({ ...inFolder(`${V1}/a`, quota(200_000)), [`${V2}/unified/a/cpu.max`]: '700000 100000' })
     expect(cpuQuota(root)).toBe(2)
   })
 })
 
-test('no quota where there are no control groups, or their files are no numbers', () => {
+test('there is no quota without control groups, or if their files are not numbers', () => {
   expect(cpuQuota(root)).toBe(Infinity)
   processIn(['', 'nonsense', '0::/'], { v2: ['/', V2] })
   write({ [`${V2}/cpu.max`]: 'abc' })
@@ -114,6 +114,6 @@ test('no quota where there are no control groups, or their files are no numbers'
   expect(usableCores(root, 3)).toBe(3)
 })
 
-test('the CPU has so many threads where none are named', () => {
+test('the quota is the default number of threads', () => {
   expect(device('cpu').threads).toBe(Math.min(usableCores(), 256))
 })

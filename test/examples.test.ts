@@ -17,20 +17,92 @@ function run(file: string): string {
   return execFileSync(process.execPath, [file], { encoding: 'utf8' })
 }
 
-// Against what is built, as a user runs them: they import the package by its name.
-describe.each(named('.js'))('examples/%s', name => {
-  test('runs, and a reader sees it whole', () => {
-    expectSeenWhole(name)
-    expect(run(join(folder, name))).not.toBe('')
-  })
-})
-
 /** The losses that are printed, in order. */
 const losses = (output: string) =>
   [...output.matchAll(/loss (\d+\.\d{4})$/gm)].map(([, loss]) => Number(loss))
 
-/** What each prints. */
+/** The parameters of an LSTM's layer, as lines with their shapes. */
+const layerLines = (layer: number, inputs: number) =>
+  ['', '_reverse'].flatMap(direction => [
+    `${`lstm.weight_ih_l${layer}${direction}`.padEnd(34)} [16, ${inputs}]`,
+    `${`lstm.weight_hh_l${layer}${direction}`.padEnd(34)} [16, 4]`,
+    ...['ih', 'hh'].map(kind => `${`lstm.bias_${kind}_l${layer}${direction}`.padEnd(34)} [16]`),
+  ])
+
+/** What each prints. Numbers that depend on the instruction set have bounds, everything else is exact. */
 const printed: Record<string, (output: string) => void> = {
+  'autocomplete.js': output => {
+    const rows = [
+      ...output.matchAll(/^(\w+): (\d+) of 100 characters foretell the word that they stand in$/gm),
+    ]
+    expect(rows.map(([, name]) => name)).toEqual(['LSTM', 'GRU'])
+    // No word of the line has more than 16 characters.
+    for (const [, , right] of rows) expect(Number(right)).toBeGreaterThan(20)
+  },
+  'elman.js': output => {
+    const lines = output.trimEnd().split('\n')
+    expect(lines.slice(0, -1)).toEqual([
+      'words           der 1, Hund 3, jagt 5, die 2, schwarze 0, Katze 4',
+      'as T=1, N=6     output [1, 6, 10], hN [1, 6, 10]',
+      'as T=6, N=1     output [6, 1, 10], hN [1, 1, 10]',
+      'the same state  der',
+      'packed          as intended',
+    ])
+    expect(lines.at(-1)).toMatch(/^y {15}(0\.\d{3} ){5}0\.\d{3}$/)
+  },
+  'forwardBackward.js': output => {
+    const rows = [...output.matchAll(/^step +(\d+) {2}loss (\d+\.\d{4})$/gm)]
+    expect(rows.map(([, step]) => step)).toEqual(['0', '50', '100', '150'])
+    const [first, , , last] = losses(output)
+    // Of three words; nothing is known of them.
+    expect(first).toBeCloseTo(Math.log(3), 1)
+    expect(last).toBeLessThan(0.1)
+  },
+  'packing.js': output =>
+    expect(output).toBe(
+      [
+        'packed rows [ 7, 5 ] offsets [ 0, 4, 5, 7 ]',
+        'time-major: batch sizes [ 3, 2, 1, 1 ] order [ 0, 2, 1 ]',
+        'padded output [ 3, 4, 16 ]',
+        'forward halves agree true reverse halves false',
+        'packed without padding: the same true\n',
+      ].join('\n'),
+    ),
+  'stateDict.js': output => {
+    const lines = output.trimEnd().split('\n')
+    expect(lines.slice(0, -2)).toEqual([
+      `${'embedding.weight'.padEnd(34)} [12, 5]`,
+      ...[...layerLines(0, 5), ...layerLines(1, 8)],
+      `${'classifier.weight'.padEnd(34)} [3, 8]`,
+      `${'classifier.bias'.padEnd(34)} [3]`,
+    ])
+    const [, difference] = /^largest difference to PyTorch's logits: (\S+)$/.exec(lines.at(-2)!) ?? []
+    expect(Number(difference)).toBeLessThan(1e-6)
+    expect(lines.at(-1)).toBe('written back under the same names: true')
+  },
+  'streaming.js': output => {
+    const lines = output.trimEnd().split('\n')
+    const arrived = lines.slice(0, -1).map(line => /^tokens (.*?) +tensors held (\d+)$/.exec(line)?.slice(1))
+    expect(arrived.map(found => found?.[0])).toEqual(['4, 1, 2', '7, 1, 6', '8, 5, 12', '15, 9, 13'])
+    // Eight parameters and two states, however much has arrived.
+    expect(arrived.map(found => found?.[1])).toEqual(['10', '10', '10', '10'])
+    expect(lines.at(-1)).toBe('the same bits as at once true')
+  },
+  'training.js': output => {
+    const found = losses(output)
+    expect(found).toHaveLength(6)
+    // Of nine categories.
+    expect(found[0]).toBeCloseTo(Math.log(9), 0)
+    expect(found[5]).toBeLessThan(0.3)
+    const rows = [...output.matchAll(/^ *(\S+) {7}\d\.\d\d {6}\d\.\d\d {6}\d\.\d\d +(\d+)$/gm)]
+    expect(rows.map(([, name]) => name)).toEqual([
+      ...['Etat', 'Inland', 'International', 'Kultur', 'Panorama'],
+      ...['Sport', 'Web', 'Wirtschaft', 'Wissenschaft'],
+    ])
+    expect(rows.reduce((sum, [, , support]) => sum + Number(support), 0)).toBe(60)
+    const [, accuracy] = /^ +accuracy +(\d\.\d\d) +60$/m.exec(output) ?? []
+    expect(Number(accuracy)).toBeGreaterThan(0.15)
+  },
   'custom-grad.ts': output => {
     const rows = [...output.matchAll(/^(\w+) +loss (\d+\.\d{4}), after 20 steps (\d+\.\d{4})$/gm)]
     expect(rows.map(([, name]) => name)).toEqual(['customGrad', 'lstm'])
@@ -96,6 +168,12 @@ const printed: Record<string, (output: string) => void> = {
     expect(sample).toMatch(/\b(the|cat|rat|mat|hat)\b/)
   },
 }
+
+// Against what is built, as a user runs them: they import the package by its name.
+test.each(named('.js'))('examples/%s runs, prints what it should, and a reader sees it whole', name => {
+  expectSeenWhole(name)
+  printed[name]!(run(join(folder, name)))
+})
 
 describe('in TypeScript', () => {
   beforeAll(() => {

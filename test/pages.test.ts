@@ -47,7 +47,7 @@ test('all TypeScript on the pages compiles', () => {
 })
 
 describe.each(typescript.filter(({ programs }) => programs.length > 0))('$name', ({ programs }) => {
-  test('its TypeScript runs and prints what it says', () => {
+  test('its TypeScript runs and prints what the comments say', () => {
     for (const program of programs) {
       const file = program.file.replace(/\.mts$/, '.mjs')
       const output = execFileSync(process.execPath, [file], { encoding: 'utf8', cwd: folder })
@@ -58,7 +58,7 @@ describe.each(typescript.filter(({ programs }) => programs.length > 0))('$name',
 })
 
 describe.each(inPython.filter(({ programs }) => programs.length > 0))('$name', ({ programs }) => {
-  test.skipIf(!torch)('its Python runs and prints what it says (skipped without PyTorch)', () => {
+  test.skipIf(!torch)('its Python runs and prints what the comments say (skipped without PyTorch)', () => {
     for (const program of programs) {
       const output = execFileSync(python, [program.file], { encoding: 'utf8', cwd: folder })
       expect(promised(program.code)).not.toEqual([])
@@ -67,10 +67,33 @@ describe.each(inPython.filter(({ programs }) => programs.length > 0))('$name', (
   })
 })
 
+describe('the whole programs of coming-from-pytorch.md', () => {
+  const { text } = pages.find(({ name }) => name === 'docs/coming-from-pytorch.md')!
+  const block = (language: string) => '```' + language + '\\n([\\s\\S]*?)^```'
+  const pair = `^PyTorch, (\\d+) lines:\\n\\n${block('python')}\\n\\n\`examples/(.*)\`, (\\d+) lines:\\n\\n${block('ts')}`
+  const pairs = [...text.matchAll(new RegExp(pair, 'gm'))].map(
+    ([, theirLines, theirs, file, ourLines, ours]) => {
+      return { file: file!, theirs: theirs!, ours: ours!, counts: [Number(theirLines), Number(ourLines)] }
+    },
+  )
+  const lines = (code: string) => code.split('\n').filter(line => !/^\s*(#|\/\/|$)/.test(line)).length
+
+  test('there are four', () => {
+    expect(pairs).toHaveLength(4)
+  })
+
+  test.each(pairs)('examples/$file is on the page and has no more lines than the PyTorch program', pair => {
+    const source = readFileSync(join(root, 'examples', pair.file), 'utf8').replace(/^(\/\/.*\n)+/, '')
+    expect(pair.ours).toBe(source)
+    expect([lines(pair.theirs), lines(pair.ours)]).toEqual(pair.counts)
+    expect(lines(pair.ours)).toBeLessThanOrEqual(lines(pair.theirs))
+  })
+})
+
 describe.each(pages)('$name', ({ name, text }) => {
   const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].map(([, fence, block]) => [fence!, block!])
 
-  test('its other blocks are commands and what they print, and the commands are there', () => {
+  test('its other blocks contain only commands that exist', () => {
     expect(blocks.map(([fence]) => fence).filter(fence => !['', 'ts', 'python'].includes(fence!))).toEqual([])
     const commands = blocks.flatMap(([fence, block]) => (fence === '' ? [block!] : [])).join('\n')
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(
@@ -88,7 +111,7 @@ describe.each(pages)('$name', ({ name, text }) => {
     }
   })
 
-  test('its links to files lead somewhere', () => {
+  test('its links to files have targets', () => {
     for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
       expect(existsSync(join(root, dirname(name), target!)), target).toBe(true)
     }

@@ -21,7 +21,7 @@ describe('philox', () => {
 describe('Generator', () => {
   const take = (generator: Generator, count: number) => Array.from({ length: count }, () => generator.bits())
 
-  test('the same seed and stream give the same numbers, any other others', () => {
+  test('the same seed and stream produce the same numbers, and others produce different ones', () => {
     const expected = take(new Generator(7), 9)
     expect(take(new Generator(7), 9)).toEqual(expected)
     for (const other of [new Generator(8), new Generator(7, 1), new Generator(7 + 2 ** 32)]) {
@@ -29,7 +29,7 @@ describe('Generator', () => {
     }
   })
 
-  test('uniform and normal numbers have the moments that they should, to 4 sigma', () => {
+  test('uniform and normal numbers have the right moments within 4 sigma', () => {
     const generator = new Generator(1)
     const count = 100_000
     const mean = (draw: () => number) => {
@@ -61,7 +61,7 @@ describe('Generator', () => {
     )
   })
 
-  test('uniform stays below its upper end', () => {
+  test('uniform numbers stay below the upper end', () => {
     const generator = new Generator(2)
     for (let i = 0; i < 1000; i++) {
       const value = generator.uniform(2, 3)
@@ -69,7 +69,7 @@ describe('Generator', () => {
     }
   })
 
-  test('shuffling keeps the items, and reaches every order equally often', () => {
+  test('shuffling keeps the items, and every order is equally likely', () => {
     const generator = new Generator(3)
     const counts = new Map<string, number>()
     for (let i = 0; i < 6000; i++) {
@@ -81,7 +81,7 @@ describe('Generator', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(116)
   })
 
-  test('refuses a seed that is no safe integer and a range of nothing', () => {
+  test('rejects a seed that is not a safe integer, and an empty range', () => {
     expect(() => new Generator(-1)).toThrow('Generator: seed: wanted an integer from 0 to 2^53 - 1, got -1')
     expect(() => new Generator(2 ** 53)).toThrow('seed')
     expect(() => new Generator(1).below(0)).toThrow('Generator.below: n')

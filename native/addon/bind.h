@@ -196,9 +196,14 @@ class Binder {
               i, before, from[i]);
       before = from[i];
     }
-    task_.offsets.assign(from, from + count);
+    // The batches of an op have as many sequences as the first.
+    if (offsets_ > 0 && count != task_.offsets[0].size())
+      wrong("%s: %.*s: wanted %zu offsets, got %zu", O::name, length(nameOf<m>()), nameOf<m>().data(),
+            task_.offsets[0].size(), count);
+    std::vector<std::int32_t>& offsets = task_.offsets[offsets_++];
+    offsets.assign(from, from + count);
     task_.hostBytes += 4 * count;
-    (task_.op.*m) = {task_.offsets.data(), static_cast<std::int64_t>(count) - 1};
+    (task_.op.*m) = {offsets.data(), static_cast<std::int64_t>(count) - 1};
   }
   template <auto m>
   void array(Optional<Offsets<m>>) {
@@ -371,7 +376,7 @@ class Binder {
   const napi_value* const start_ = arguments_;
   Queue& queue_;
   OpTask<O>& task_;
-  std::size_t fixed_ = 0, lists_ = 0;
+  std::size_t fixed_ = 0, lists_ = 0, offsets_ = 0;
   std::int64_t tensors_ = -1, elements_ = 0;
 };
 

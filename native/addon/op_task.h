@@ -11,6 +11,13 @@ struct ListHeld {
   std::vector<void*> addresses;
 };
 
+template <class F>
+constexpr bool kIsOffsets = false;
+template <auto m>
+constexpr bool kIsOffsets<Offsets<m>> = true;
+template <auto m>
+constexpr bool kIsOffsets<Optional<Offsets<m>>> = true;
+
 template <class O>
 struct OpTask final : Task {
   // The number of buffers outside of lists; buffers of directions count twice.
@@ -27,12 +34,17 @@ struct OpTask final : Task {
     return count;
   }();
   static constexpr bool kHasLists = kLists > 0;
+  static constexpr std::size_t kOffsets = [] {
+    std::size_t count = 0;
+    O::Fields::each([&]<class F> { count += kIsOffsets<F> ? 1 : 0; });
+    return count;
+  }();
 
   O op{};
   std::array<Held, kFixed> fixed;
   std::vector<Held> listed;  // the lists' buffers, then those outside of lists: one span for the queue
   std::array<ListHeld, kLists> lists;
-  std::vector<std::int32_t> offsets;
+  std::array<std::vector<std::int32_t>, kOffsets> offsets;
   std::vector<std::vector<std::int64_t>> sizes64;  // of Counts and Extents64
   std::vector<std::byte> structs;
 

@@ -1,5 +1,5 @@
 // Softmax over rows and over the tokens of sequences, and layer normalisation.
-#include "cpu/kernels.h"
+#include "cpu/row.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -7,42 +7,13 @@ namespace {
 
 std::int64_t rowsOfTask(std::int64_t columns) { return larger(1, 8192 / larger(1, columns)); }
 
-// f(vector) for each number of a row, by vectors. Lanes past its end are 0 before and are not written.
-template <class F>
-PACKED_RNN_INLINE void eachVector(std::int64_t count, F f) {
-  for (std::int64_t i = 0; i < count; i += kLanes) f(i, static_cast<int>(smaller(kLanes, count - i)));
-}
-PACKED_RNN_INLINE V loadSome(const float* p, int n) { return n == kLanes ? load(p) : loadFirst(p, n); }
-PACKED_RNN_INLINE void storeSome(float* p, V v, int n) { n == kLanes ? store(p, v) : storeFirst(p, v, n); }
-
-// NaN is larger than every number.
-float largestOf(const float* x, std::int64_t count) {
-  float largest = -__builtin_inff();
-  for (std::int64_t i = 0; i < count; i++) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
-  return largest;
-}
-
 }  // namespace
 
 template <>
 void run(Kernels& kernels, const Softmax& a) {
   auto rows = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; r++) {
-      const float* const x = a.x + r * a.columns;
-      float* const y = a.y + r * a.columns;
-      const float largest = largestOf(x, a.columns);
-      V sums = V{};
-      eachVector(a.columns, [&](std::int64_t i, int n) {
-        const V power = Accurate::exp(loadSome(x + i, n) - largest);
-        sums += n == kLanes ? power : keepFirst(power, n);
-        if (!a.logarithm) storeSome(y + i, power, n);
-      });
-      const float total = sumOfLanes(sums), logTotal = __builtin_logf(total);
-      eachVector(a.columns, [&](std::int64_t i, int n) {
-        storeSome(y + i, a.logarithm ? loadSome(x + i, n) - largest - logTotal : loadSome(y + i, n) / total,
-                  n);
-      });
-    }
+    for (std::int64_t r = begin; r < end; r++)
+      softmaxRow(a.x + r * a.columns, a.y + r * a.columns, a.columns, a.logarithm);
   };
   parallelChunks(kernels, a.rows, rowsOfTask(a.columns), rows);
 }
@@ -51,18 +22,8 @@ template <>
 void run(Kernels& kernels, const SoftmaxBackward& a) {
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
-      const float *const y = a.y + r * a.columns, *const dY = a.dY + r * a.columns;
-      float* const dX = a.dX + r * a.columns;
-      V sums = V{};
-      eachVector(a.columns, [&](std::int64_t i, int n) {
-        const V d = loadSome(dY + i, n);
-        sums = a.logarithm ? sums + d : fma(d, loadSome(y + i, n), sums);
-      });
-      const float total = sumOfLanes(sums);
-      eachVector(a.columns, [&](std::int64_t i, int n) {
-        const V d = loadSome(dY + i, n), at = loadSome(y + i, n);
-        storeSome(dX + i, a.logarithm ? d - Accurate::exp(at) * total : at * (d - total), n);
-      });
+      const std::int64_t first = r * a.columns;
+      softmaxBackwardRow(a.y + first, a.dY + first, a.dX + first, a.columns, a.logarithm);
     }
   };
   parallelChunks(kernels, a.rows, rowsOfTask(a.columns), rows);

@@ -1,6 +1,7 @@
 // Every op, family by family. An op's position in these lists is its number.
 #pragma once
 
+#include "ops/attention.h"
 #include "ops/clip.h"
 #include "ops/elementwise.h"
 #include "ops/loss.h"
@@ -15,7 +16,8 @@
 
 namespace packed_rnn {
 
-using FewOps = Join<ProductOps, RowOps, PoolingOps, ElementOps, ReductionOps, RandomOps, LossOps, SoftmaxOps>;
+using FewOps = Join<ProductOps, RowOps, PoolingOps, ElementOps, ReductionOps, RandomOps, LossOps, SoftmaxOps,
+                    AttentionOps>;
 using ManyOps = Join<RecurrentOps, ClipOps, OptimizerOps>;  // of many arguments
 using Ops = Join<FewOps, ManyOps>;
 

@@ -207,6 +207,7 @@ int main() {
   printFamily<RandomOps>("random");
   printFamily<LossOps>("loss");
   printFamily<SoftmaxOps>("softmax");
+  printFamily<AttentionOps>("attention");
   printFamily<RecurrentOps>("recurrent");
   printFamily<ClipOps>("clip");
   printFamily<OptimizerOps>("optimizers");

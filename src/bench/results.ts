@@ -3,6 +3,7 @@ import type { AgainstResults } from './against.js'
 import type { CaseName } from './cases.js'
 import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyResults } from './latency/run.js'
+import type { LoadResults } from './load.js'
 import type { Pass } from './passes.js'
 import type { CaseResult, Multiplications, Ratios } from './rows.js'
 import type { TranslationBench } from './translation/start.js'
@@ -32,6 +33,8 @@ export interface Results {
   /** A few ops at a time; null if not requested. */
   latencyOps: OpsResults['rows'] | null
   latencyOpsFacts: Omit<OpsResults, 'rows'> | null
+  /** The import of the package; null if not requested. */
+  load: LoadResults | null
   /** Training steps of a translation model; null if not requested. */
   translation: TranslationBench | null
 }

@@ -14,6 +14,7 @@ import { ourOps, torchOps } from './latency/ops/sides.js'
 import { measureLatency, present } from './latency/run.js'
 import { onnxRuntimeSide, ourSide, torchSide } from './latency/sides.js'
 import { OWN_LIBRARY } from './library.js'
+import { type LoadResults, measureLoad } from './load.js'
 import { machineFacts } from './machine.js'
 import { answersOf, countWalked, memoryOf, OURS, ourPart, startOurs } from './ourSide.js'
 import { findOneDnn } from './peers/onednn.js'
@@ -29,11 +30,16 @@ import { othersBetween, usage } from './usage.js'
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
 export type PeerName = (typeof peerNames)[number]
 
-/** Their names in the list of cases. */
+/** Its name in the list of cases. */
 export const LATENCY = 'latency'
+/** The same of training steps of a translation model. */
 export const TRANSLATION = 'translation'
+/** The same of the import of the package. */
+export const LOAD = 'load'
 
 const CHECKED_STEPS = 3
+/** Fresh processes in the case `load`. */
+const LOADS_A_ROUND = 3
 const COUNTED_ALIKE = 'multiplications are counted as if it skipped what this checkout skips'
 /** Documents of a packed PyTorch step, and seconds per participant and case; then those of a quick run. */
 const USUAL = { few: 8, patience: 60 }
@@ -44,6 +50,8 @@ export interface BenchOptions {
   cases: readonly CaseName[]
   /** Whether to time also one token at a time and a few ops at a time. */
   latency: boolean
+  /** Whether to time also the import of the package. */
+  load: boolean
   /** Sentence pairs for training steps of a translation model; null if they are not timed. */
   translation: Pairs | null
   peers: readonly PeerName[]
@@ -59,7 +67,7 @@ export interface BenchOptions {
 
 /** A case failed or has a wrong result. */
 export class CaseError extends Error {
-  constructor(name: CaseName | typeof LATENCY | typeof TRANSLATION, cause: unknown) {
+  constructor(name: CaseName | typeof LATENCY | typeof LOAD | typeof TRANSLATION, cause: unknown) {
     super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
@@ -104,6 +112,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
     }
     const latency = options.latency ? await latencyOf(options) : null
     const ops = options.latency ? await opsOf(options) : null
+    const load = options.load ? await loadOf(options) : null
     const translation = await translationOf(options, folder)
     if (probes.length === 0) probes.push(await ceilings(device))
     const { documents, tokens, words, about } = data
@@ -134,6 +143,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
         }),
       ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
       ...{ latencyOps: ops?.rows ?? null, latencyOpsFacts: ops?.facts ?? null },
+      load,
       translation,
     }
   } finally {
@@ -182,6 +192,17 @@ async function translationOf(options: BenchOptions, folder: string) {
   } catch (error) {
     signal?.throwIfAborted()
     throw new CaseError(TRANSLATION, error)
+  }
+}
+
+/** @throws CaseError (rejects) if a process fails */
+async function loadOf({ against, rounds, signal, log }: BenchOptions): Promise<LoadResults> {
+  log(LOAD)
+  try {
+    return await measureLoad({ against, processes: LOADS_A_ROUND * rounds, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new CaseError(LOAD, error)
   }
 }
 

@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { type Against, findAgainst } from '../bench/against.js'
 import { caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
-import { type BenchOptions, CaseError, LATENCY, peerNames, runBench, TRANSLATION } from '../bench/run.js'
+import {
+  type BenchOptions,
+  CaseError,
+  LATENCY,
+  LOAD,
+  peerNames,
+  runBench,
+  TRANSLATION,
+} from '../bench/run.js'
 import { inventPairs, type Pairs, readPairs } from '../bench/translation/pairs.js'
 import { usableCores } from '../cpuQuota.js'
 import { benchDevice, deviceBenchUsage } from './benchDevice.js'
@@ -29,8 +37,9 @@ const QUICK = { batch: 16, rounds: 2 }
 
 const table = {
   cases: listOption(
-    [...caseNames, LATENCY, TRANSLATION],
-    `some of ${caseNames.join(',')}, ${LATENCY}, ${TRANSLATION}; default all but the last two.\n` +
+    [...caseNames, LOAD, LATENCY, TRANSLATION],
+    `some of ${caseNames.join(',')}, ${LOAD}, ${LATENCY}, ${TRANSLATION}; default all but the last two.\n` +
+      `${LOAD}: the time of import 'packed-rnn' in fresh processes.\n` +
       `${LATENCY}: one LSTM layer that reads a token at a time, streamed and awaited, and then a few ops at a time.\n` +
       `${TRANSLATION}: training steps of an encoder and a decoder with attention, beside PyTorch`,
   ),
@@ -91,11 +100,12 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
   if (args.some(arg => /^--device(=|$)/.test(arg))) return benchDevice(args, signal)
   const { values, positionals } = parse(args, table)
   noPositionals(positionals)
-  const { quick = false, cases: wanted = [...caseNames], peers = [...peerNames] } = values
+  const { quick = false, cases: wanted = [...caseNames, LOAD], peers = [...peerNames] } = values
   const { threads = Math.min(usableCores(), 256), rounds = quick ? QUICK.rounds : ROUNDS } = values
   const options: BenchOptions = {
     cases: caseNames.filter(name => wanted.includes(name)),
     latency: wanted.includes(LATENCY),
+    load: wanted.includes(LOAD),
     translation: wanted.includes(TRANSLATION) ? await pairs(values.pairs) : null,
     peers,
     against: againstOption(values.against),

@@ -6,6 +6,7 @@ import type { CaseResult, Measured, Row } from '../bench/rows.js'
 import { setNames, sets } from '../bench/translation/batches.js'
 import { latencyLines } from './benchLatency.js'
 import { opsLines } from './benchLatencyOps.js'
+import { loadLines } from './benchLoad.js'
 import { translationLines } from './benchTranslation.js'
 import { aligned } from './table.js'
 
@@ -40,6 +41,7 @@ export function report(results: Results): string {
     ...Object.entries(cases).flatMap(([name, found]) => caseLines(name, found, rounds)),
     ...latencyLines(results),
     ...opsLines(results),
+    ...loadLines(results),
     ...translationLines(results),
     ...ratioLines(results),
     ...againstLines(results),

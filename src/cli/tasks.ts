@@ -9,6 +9,7 @@ export type TaskList = Readonly<Record<string, () => Promise<CliTask>>>
 
 export const tasks: TaskList = {
   classification: async () => (await import('./classification.js')).classification,
+  translation: async () => (await import('./translation.js')).translation,
 }
 
 /** @throws UsageError for an unknown task. */

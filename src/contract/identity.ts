@@ -1,7 +1,7 @@
 // Made by `npm run generate` from native/ops. Do not edit.
 
 /** What the addon must say of itself: see native/ops/contract.h. */
-export const contractNumber = 3683151408469592
+export const contractNumber = 4117390108514876
 
 export type OpName =
   | 'matmul'
@@ -32,6 +32,10 @@ export type OpName =
   | 'segmentSoftmaxBackward'
   | 'layerNorm'
   | 'layerNormBackward'
+  | 'dotAttention'
+  | 'dotAttentionBackward'
+  | 'additiveAttention'
+  | 'additiveAttentionBackward'
   | 'recurrentForward'
   | 'recurrentBackward'
   | 'clipNorm'

@@ -13,16 +13,19 @@ export type ClassifierLayers = Pick<
   'hiddenSize' | 'numLayers' | 'bidirectional' | 'dropout' | 'tuneEmbedding'
 >
 
-/** The size of a classifier, and its word vectors. */
+/** Options of `Classifier`. */
 export interface ClassifierOptions extends ModuleOptions {
+  /** The layers; a whole `Preset` is accepted, too. */
   preset: ClassifierLayers
-  /** V, the row of unknown words included. */
+  /** V, the number of words, including the one for unknown words. */
   vocabularySize: number
+  /** The number of categories. */
   classes: number
+  /** The size of a word vector. */
   embeddingDim: number
   /** How the states of a document become one vector; default 'final'. */
   pooling?: Pooling
-  /** Word vectors [V, embeddingDim]; without, they start random and are trained. */
+  /** Word vectors [V, embeddingDim]. Without them, the vectors are initialized randomly and trained. */
   vectors?: Float32Array
 }
 
@@ -37,7 +40,7 @@ const optionNames: OptionNames<ClassifierOptions> = {
 }
 
 /**
- * Word vectors, an LSTM, and a linear layer on what its states pool to: a category for each document.
+ * A classifier of documents: word vectors, an LSTM, pooling of its states, and a linear layer.
  *
  * @example
  * ```ts
@@ -52,16 +55,16 @@ const optionNames: OptionNames<ClassifierOptions> = {
 export class Classifier extends Module {
   /** The word vectors. */
   readonly embedding: Embedding
-  /** The layers above them. */
+  /** The recurrent layers. */
   readonly lstm: LSTM
-  /** From a document's vector to its logits. */
+  /** The layer that maps a document's vector to logits. */
   readonly classifier: Linear
-  /** From a document's states to its vector. */
+  /** How the states of a document become one vector. */
   readonly pooling: Pooling
 
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1, ERR_SHAPE for another number of `vectors`,
-   * ERR_INVALID_ARGUMENT for an unknown pooling or option, also in `preset`, which may have all that a `Preset` has.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a size is below 1; ERR_SHAPE if `vectors` has the wrong length;
+   * ERR_INVALID_ARGUMENT if the pooling or an option is unknown, also in `preset`.
    */
   constructor(options: ClassifierOptions) {
     checkOptions('Classifier', options, optionNames)
@@ -88,7 +91,7 @@ export class Classifier extends Module {
       hiddenSize,
       numLayers,
       bidirectional,
-      // Between layers only: with one layer there is nothing to drop, and nothing to warn of.
+      // Dropout acts between layers. With one layer, 0 avoids the warning of LSTM.
       dropout: numLayers > 1 ? dropout : 0,
     })
     const inFeatures = (bidirectional ? 2 : 1) * (pooling === 'concat' ? 3 : 1) * hiddenSize
@@ -96,16 +99,16 @@ export class Classifier extends Module {
   }
 
   /**
-   * Logits [B, classes].
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_DISPOSED.
+   * Returns the logits [B, classes] of packed documents.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if an id is V or more; ERR_DISPOSED.
    */
   forward(ids: PackedIds): Tensor<'float32', 2> {
     return this.logits(this.embedding.forward(ids))
   }
 
   /**
-   * `forward`, from word vectors on.
-   * @param vectors rows of `embeddingDim` numbers
+   * Returns the logits [B, classes] of documents whose word vectors were looked up before.
+   * @param vectors packed rows [N, embeddingDim].
    * @throws PackedRnnError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED.
    */
   logits(vectors: PackedSequence): Tensor<'float32', 2> {

@@ -1,5 +1,5 @@
 /**
- * Models: modules made for a task, each in one file.
+ * Models: modules for a task, each in one file.
  * @module
  */
 export { Classifier, type ClassifierLayers, type ClassifierOptions } from './classifier.js'

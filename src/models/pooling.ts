@@ -1,8 +1,12 @@
 import { badArgument } from '../errors.js'
 
 /**
- * From a document's states to one vector: the last states, the output at the last token as the notebook takes it, the
- * largest numbers, their mean, or last states, largest and mean side by side.
+ * How the states of a document become one vector:
+ *
+ * - `'final'`: the final states of the last layer;
+ * - `'notebook-last'`: the output at the last token, as in the course notebook;
+ * - `'max'`, `'mean'`: the maximum or the mean over the tokens;
+ * - `'concat'`: final states, maximum and mean side by side.
  */
 export type Pooling = 'final' | 'notebook-last' | 'max' | 'mean' | 'concat'
 export const poolings = [
@@ -13,7 +17,7 @@ export const poolings = [
   'concat',
 ] as const satisfies readonly Pooling[]
 
-/** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT if the name is unknown. */
 export function poolingName(name: string): Pooling {
   const found = poolings.find(pooling => pooling === name)
   if (found === undefined) throw badArgument('pooling', 'name', poolings.join(', '), name)

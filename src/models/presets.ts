@@ -1,25 +1,29 @@
 import type { OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 
-/** A model and the way it is trained. */
+/** The size of a classifier, and the options of its training. */
 export interface Preset {
-  /** H */
+  /** H, the size of the hidden state. */
   hiddenSize: number
-  /** L */
+  /** L, the number of layers. */
   numLayers: number
+  /** Whether layers run in both directions. */
   bidirectional: boolean
-  /** Between layers; where there is one, nothing is dropped. */
+  /** The probability of dropout between layers; it has no effect with one layer. */
   dropout: number
-  /** Whether given word vectors are trained too. Vectors that are not given start random and always are. */
+  /** Whether given word vectors are trained. Vectors that are initialized randomly are always trained. */
   tuneEmbedding: boolean
+  /** The optimiser and its options. */
   optimizer: { kind: 'sgd'; lr: number; momentum: number } | { kind: 'adam'; lr: number }
-  /** The most that the 2-norm of the LSTM's gradients may be. */
+  /** The largest 2-norm of the LSTM's gradients. */
   clip: number
+  /** The number of documents in a batch. */
   batchSize: number
+  /** The number of epochs. */
   epochs: number
 }
 
-/** Of a preset: it is handed whole to a classifier and to a trainer, which read parts of it. */
+/** The names in a preset. A classifier and a trainer accept a whole preset, and each uses a part of it. */
 export const presetNames: OptionNames<Preset> = {
   hiddenSize: true,
   numLayers: true,
@@ -39,7 +43,7 @@ export const adamNames: OptionNames<OptimizerOptions<'adam'>> = { kind: true, lr
 const common = { dropout: 0.01, clip: 1, batchSize: 256, epochs: 100 }
 const adam = { kind: 'adam', lr: 0.01 } as const
 
-/** The four experiments of the course notebook, by the size of their LSTM. */
+/** The four experiments of the course notebook, named after the size of their LSTM and their optimiser. */
 export const presets = {
   'lstm64-sgd': {
     ...common,
@@ -75,14 +79,14 @@ export const presets = {
   },
 } as const satisfies Record<string, Preset>
 
-/** The name of one of the four. */
+/** The name of a preset. */
 export type PresetName = keyof typeof presets
 
 function isPresetName(name: string): name is PresetName {
   return Object.hasOwn(presets, name)
 }
 
-/** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */
+/** @throws PackedRnnError ERR_INVALID_ARGUMENT if the name is unknown. */
 export function presetName(name: string): PresetName {
   if (!isPresetName(name))
     throw badArgument('preset', 'name', `one of ${Object.keys(presets).join(', ')}`, name)

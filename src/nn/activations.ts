@@ -18,7 +18,7 @@ abstract class Activation extends Module {
     this.#function = fn
   }
 
-  /** @param x any shape, or a batch of rows. @returns the same shape. */
+  /** Applies the function to each element. @param x any shape, or packed rows. @returns the same form and shape. */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
   forward(x: PackedSequence): PackedSequence
   forward(x: Float | PackedSequence): Float | PackedSequence {

@@ -14,23 +14,23 @@ import {
   statesOf,
 } from './recurrentState.js'
 
-/** Options of a cell. */
+/** Options of `LSTMCell`, `GRUCell` and `RNNCell`. */
 export interface CellOptions extends ModuleOptions {
-  /** I, numbers in a row of x. */
+  /** I, the size of a row of x. */
   inputSize: number
-  /** H, the units. */
+  /** H, the size of the hidden state. */
   hiddenSize: number
-  /** Whether there are biases; default true. */
+  /** Whether the cell has biases; default true. */
   bias?: boolean
 }
 
 const names: OptionNames<CellOptions> = { ...moduleNames, inputSize: true, hiddenSize: true, bias: true }
 
-/** One step of a recurrent layer: PyTorch's parameter names, all uniform on ±1/√H to begin with. */
+/** One step of a recurrent layer. Parameters have PyTorch's names and are initialized from U(−1/√H, 1/√H). */
 abstract class Cell extends Module {
   readonly inputSize: number
   readonly hiddenSize: number
-  /** [G·H, I] of G gates */
+  /** [G·H, I] for G gates. */
   weight_ih: Matrix
   /** [G·H, H] */
   weight_hh: Matrix
@@ -58,7 +58,7 @@ abstract class Cell extends Module {
     this.bias_hh = bias ? this.uniform<1>('bias_hh', [rows], bound) : null
   }
 
-  /** x as a batch of sequences of one token, and the states as [1, B, H]. @internal */
+  /** Calls `run` with x as a batch of sequences of one token and the states as [1, B, H]. @internal */
   protected step<T>(
     x: Matrix,
     state: LstmStateLike<2> | null,
@@ -107,8 +107,10 @@ export class LSTMCell extends Cell {
   }
 
   /**
+   * Runs one step.
+   *
    * @param x [B, I]
-   * @param state of the step before; zeros without.
+   * @param state the state after the previous step; default zeros.
    * @returns the new state, h and c [B, H]. The output of the step is h.
    * @throws PackedRnnError if a shape, type or device does not match.
    */
@@ -135,7 +137,7 @@ export class LSTMCell extends Cell {
  * ```
  */
 export class GRUCell extends Cell {
-  /** Whether the reset gate acts after the product, as in PyTorch. */
+  /** Whether the reset gate is applied after the product U h, as in PyTorch. */
   readonly resetAfter: boolean
 
   /** @throws PackedRnnError if a size is below 1 or an option is unknown. */
@@ -145,7 +147,7 @@ export class GRUCell extends Cell {
     this.resetAfter = options.resetAfter ?? true
   }
 
-  /** As `LSTMCell.forward`, without c. */
+  /** The same as `LSTMCell.forward`, without c. @throws PackedRnnError in the same cases. */
   forward(x: Matrix, state: RecurrentStateLike<2> | null = null): RecurrentState<2> {
     const { hiddenSize, resetAfter } = this
     return this.step(x, state, (packed, weights, h0) => {
@@ -168,7 +170,7 @@ export class GRUCell extends Cell {
  * ```
  */
 export class RNNCell extends Cell {
-  /** φ */
+  /** The activation φ. */
   readonly nonlinearity: 'tanh' | 'relu'
 
   /** @throws PackedRnnError if a size is below 1, or the nonlinearity or an option is unknown. */
@@ -180,7 +182,7 @@ export class RNNCell extends Cell {
     this.nonlinearity = nonlinearity
   }
 
-  /** As `LSTMCell.forward`, without c. */
+  /** The same as `LSTMCell.forward`, without c. @throws PackedRnnError in the same cases. */
   forward(x: Matrix, state: RecurrentStateLike<2> | null = null): RecurrentState<2> {
     const { hiddenSize, nonlinearity } = this
     return this.step(x, state, (packed, weights, h0) => {

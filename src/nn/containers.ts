@@ -4,17 +4,17 @@ import type { PackedIds, PackedSequence } from '../packed.js'
 import type { Float } from '../tensor.js'
 import { Module } from './module.js'
 
-/** What the layers of a `Sequential` pass on: a tensor, a batch of rows, or at first a batch of ids. */
+/** The input of a layer in a `Sequential`: a tensor, packed rows, or, for the first layer, packed ids. */
 export type Activations = Float | PackedSequence | PackedIds
 
 /** A module whose `forward` takes one value and returns one. */
 export interface Layer extends Module {
-  /** What the layer computes of x. */
+  /** Computes the layer's output from x. */
   forward(x: Activations): Float | PackedSequence
 }
 
 /**
- * Modules in a row, as torch.nn.Sequential: each reads what the one before returned. Their names are '0', '1', ….
+ * A chain of modules, as torch.nn.Sequential: each layer takes the output of the previous one. The layers are named '0', '1', ….
  *
  * @example
  * ```ts
@@ -44,20 +44,22 @@ export class Sequential extends Module {
     this.#layers = [...layers]
   }
 
-  /** Number of layers. */
+  /** The number of layers. */
   get length(): number {
     return this.#layers.length
   }
 
-  /** The layers in order. */
+  /** Iterates over the layers in order. */
   [Symbol.iterator](): IterableIterator<Layer> {
     return this.#layers[Symbol.iterator]()
   }
 
   /**
-   * @param x what the first layer reads.
-   * @returns what the last layer returns, for rows a batch of rows and for a tensor a tensor.
-   * @throws PackedRnnError as the layers do, and without layers if x is a batch of ids.
+   * Runs the layers one after the other.
+   *
+   * @param x the input of the first layer.
+   * @returns the output of the last layer: a tensor for a tensor, packed rows for packed rows or ids.
+   * @throws PackedRnnError if a layer throws.
    */
   forward<X extends Activations>(x: X): X extends Float ? Float : PackedSequence
   forward(x: Activations): Activations {
@@ -66,7 +68,7 @@ export class Sequential extends Module {
 }
 
 /**
- * A list of modules, as torch.nn.ModuleList: assign it to a property, and its modules are registered as `name.0`, `name.1`, ….
+ * A list of modules, as torch.nn.ModuleList. If you assign it to a property, its modules are registered as `name.0`, `name.1`, ….
  *
  * @example
  * ```ts
@@ -81,19 +83,19 @@ export class Sequential extends Module {
 export class ModuleList<M extends Module = Module> extends Module {
   readonly #modules: M[] = []
 
-  /** @throws PackedRnnError if one of them is not a module. */
+  /** @throws PackedRnnError if an element is not a module. */
   constructor(modules: readonly M[] = []) {
     checkList('nn.ModuleList', 'modules', modules, 'modules')
     super(sharedDevice(modules))
     for (const module of modules) this.append(module)
   }
 
-  /** Number of modules. */
+  /** The number of modules. */
   get length(): number {
     return this.#modules.length
   }
 
-  /** Adds a module at the end; returns the list. */
+  /** Appends a module and returns the list. */
   append(module: M): this {
     checkInstance('nn.ModuleList', `modules[${this.length}]`, module, Module)
     this.registerModule(String(this.length), module)
@@ -101,19 +103,19 @@ export class ModuleList<M extends Module = Module> extends Module {
     return this
   }
 
-  /** Module i, counted from the end if i is negative. @throws PackedRnnError if there is none. */
+  /** Returns module i; a negative i counts from the end. @throws PackedRnnError if i is out of range. */
   at(i: number): M {
     checkInteger('nn.ModuleList', 'i', i, -this.length, this.length - 1)
     return this.#modules.at(i)!
   }
 
-  /** The modules in order. */
+  /** Iterates over the modules in order. */
   [Symbol.iterator](): IterableIterator<M> {
     return this.#modules[Symbol.iterator]()
   }
 }
 
-/** A container opens no device: it is where its modules are. */
+/** Returns the device of the modules as an option, so that a container does not open the default device. */
 function sharedDevice(modules: readonly Module[]) {
   const [first] = modules.flatMap(module => (module instanceof Module ? module.parameters() : []))
   return first === undefined ? {} : { device: first.device }

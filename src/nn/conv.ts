@@ -9,26 +9,26 @@ import { Module, type ModuleOptions, moduleNames } from './module.js'
 
 /** Options of `Conv1d`. */
 export interface Conv1dOptions extends ModuleOptions {
-  /** Columns of x. */
+  /** The columns of x. */
   inChannels: number
-  /** Columns of y. */
+  /** The columns of y. */
   outChannels: number
-  /** k, the number of taps. */
+  /** k, the size of the kernel in tokens. */
   kernelSize: number
-  /** Distance between taps; default 1. */
+  /** The distance between the tokens that the kernel reads; default 1. */
   dilation?: number
   /**
-   * Zeros around each sequence: so many on both sides; `'same'`, so that y is as long as x; or `'causal'`, all of them before it, so
-   * that y at t depends on x up to t. Default 0.
+   * Zeros added around each sequence: a number for both sides; `'same'`, so that y is as long as x; or `'causal'`, all of them
+   * before the sequence, so that y at t depends only on x up to t. Default 0.
    */
   padding?: number | 'same' | 'causal'
-  /** Whether there is a bias; default true. */
+  /** Whether the layer has a bias; default true. */
   bias?: boolean
 }
 
 /**
- * Convolution over time with stride 1, as torch.nn.Conv1d. A packed batch is convolved sequence by sequence: no sequence sees another
- * one's tokens, and nothing is padded to the longest. `weight` [out, in, k] and `bias` [out] start uniform on ±1/√(in · k).
+ * A convolution over time with stride 1, as torch.nn.Conv1d. Each sequence of a packed batch is convolved separately, and nothing
+ * is padded to the longest. `weight` [out, in, k] and `bias` [out] are initialized from U(−1/√(in · k), 1/√(in · k)).
  *
  * @example
  * ```ts
@@ -81,9 +81,11 @@ export class Conv1d extends Module {
   }
 
   /**
-   * @param x a batch of rows of `in` numbers, or [N, in, L] as in PyTorch.
-   * @returns a batch of rows of `out` numbers, or [N, out, L'], L' = L + padding − dilation · (k − 1).
-   * @throws PackedRnnError if x has another number of channels or is on another device.
+   * Applies the convolution.
+   *
+   * @param x packed rows [N, in], or [N, in, L] as in PyTorch.
+   * @returns packed rows [N, out], or [N, out, L'] with L' = L + total padding − dilation · (k − 1).
+   * @throws PackedRnnError if x has the wrong number of channels or is on another device.
    */
   forward(x: PackedSequence): PackedSequence
   forward(x: Tensor<'float32', 3>): Tensor<'float32', 3>

@@ -17,11 +17,11 @@ export interface DropoutModuleOptions extends ModuleOptions {
 
 const names = { ...moduleNames, p: true } as const
 
-/** What the dropout modules share: a probability and a counter of masks. */
+/** The base class of the dropout modules: a probability and a counter of masks. */
 abstract class Dropping extends Module {
   /** The probability that an element is dropped. */
   readonly p: number
-  /** Counts the masks. */
+  /** The counter of dropout masks. */
   readonly masks: MaskCounter
 
   /** @internal */
@@ -37,7 +37,7 @@ abstract class Dropping extends Module {
     return this.training && this.p > 0
   }
 
-  /** A mask of this shape: 0 with probability p, else 1 / (1 − p). @internal */
+  /** Returns a mask of the given shape: 0 with probability p, else 1 / (1 − p). @internal */
   protected mask<R extends number>(device: Float['device'], shape: Shape<R>): Tensor<'float32', R> {
     using ones = full<R>(shape, 1, { device })
     return dropoutForward(ones, this.p, this.masks.next())
@@ -45,8 +45,8 @@ abstract class Dropping extends Module {
 }
 
 /**
- * Inverted dropout (Srivastava et al. 2014), as torch.nn.Dropout: in training mode an element becomes 0 with probability p, and
- * is multiplied by 1 / (1 − p) otherwise. In evaluation mode it returns its input.
+ * Dropout (Srivastava et al. 2014), as torch.nn.Dropout. In training mode it sets each element to 0 with probability p and
+ * multiplies the others by 1 / (1 − p). In evaluation mode it returns its input.
  *
  * @example
  * ```ts
@@ -64,8 +64,10 @@ export class Dropout extends Dropping {
   }
 
   /**
-   * @param x any shape, or a batch of rows.
-   * @returns the same shape; x itself if nothing is dropped.
+   * Applies dropout.
+   *
+   * @param x any shape, or packed rows.
+   * @returns the same form and shape; x itself if nothing is dropped.
    */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
   forward(x: PackedSequence): PackedSequence
@@ -83,8 +85,8 @@ export class Dropout extends Dropping {
 }
 
 /**
- * Dropout with one mask for all tokens of a sequence (Gal and Ghahramani 2016), as `LockedDropout` of AWD-LSTM and `RNNDropout` of
- * fast.ai. Every sequence and every call has its own mask.
+ * Dropout that uses the same mask for all tokens of a sequence (Gal and Ghahramani 2016), as `LockedDropout` of AWD-LSTM and
+ * `RNNDropout` of fast.ai. Each sequence and each call has its own mask.
  *
  * @example
  * ```ts
@@ -100,7 +102,7 @@ export class LockedDropout extends Dropping {
   readonly #batchFirst: boolean
 
   /**
-   * @param options `batchFirst`: a tensor is [B, T, C] rather than [T, B, C]; default false.
+   * @param options `batchFirst`: whether a padded batch is [B, T, C] instead of [T, B, C]; default false.
    * @throws PackedRnnError if p is outside [0, 1] or an option is unknown.
    */
   constructor(options: DropoutModuleOptions & { batchFirst?: boolean } = {}) {
@@ -110,8 +112,10 @@ export class LockedDropout extends Dropping {
   }
 
   /**
-   * @param x a batch of rows, a padded batch, or one sequence [T, C].
-   * @returns the same form; x itself if nothing is dropped.
+   * Applies dropout.
+   *
+   * @param x packed rows, a padded batch, or a single sequence [T, C].
+   * @returns the same form and shape; x itself if nothing is dropped.
    */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
   forward(x: PackedSequence): PackedSequence
@@ -141,8 +145,8 @@ function timesRows(rows: Tensor<'float32', 2>, masks: Float): Tensor<'float32', 
 }
 
 /**
- * An embedding that drops whole words (Gal and Ghahramani 2016), as `EmbeddingDropout` of AWD-LSTM: all occurrences of a word in
- * a batch become zeros with probability p, and are multiplied by 1 / (1 − p) otherwise.
+ * An embedding with dropout of whole words (Gal and Ghahramani 2016), as `EmbeddingDropout` of AWD-LSTM. In training mode it sets
+ * all occurrences of a word in a batch to zeros with probability p and multiplies the others by 1 / (1 − p).
  *
  * @example
  * ```ts
@@ -154,10 +158,10 @@ function timesRows(rows: Tensor<'float32', 2>, masks: Float): Tensor<'float32', 
  * ```
  */
 export class EmbeddingDropout extends Dropping {
-  /** The table. */
+  /** The embedding. */
   emb: Embedding
 
-  /** @throws PackedRnnError if p is outside [0, 1], `embedding` is not one, or an option is unknown. */
+  /** @throws PackedRnnError if p is outside [0, 1], `embedding` is not an `Embedding`, or an option is unknown. */
   constructor(embedding: Embedding, options: DropoutModuleOptions = {}) {
     checkOptions('nn.EmbeddingDropout', options, names)
     checkInstance('nn.EmbeddingDropout', 'embedding', embedding, Embedding)
@@ -165,7 +169,7 @@ export class EmbeddingDropout extends Dropping {
     this.emb = embedding
   }
 
-  /** The rows of packed ids, indexed: each distinct id's row once. @throws PackedRnnError as `Embedding.forward`. */
+  /** Looks up packed ids, as `Embedding.forward`, and applies dropout. @throws PackedRnnError as `Embedding.forward`. */
   forward(ids: PackedIds): PackedSequence {
     const rows = this.emb.forward(ids)
     if (!this.active) return rows

@@ -6,18 +6,18 @@ import { type Tensor, tensor } from '../tensor.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
 import { parameter } from './parameter.js'
 
-/** The size of a table of word vectors. */
+/** Options of `Embedding`. */
 export interface EmbeddingOptions extends ModuleOptions {
-  /** V */
+  /** V, the number of ids. */
   numEmbeddings: number
-  /** I */
+  /** I, the size of a vector. */
   embeddingDim: number
-  /** The id whose row starts as zeros, unless values are given, and has no gradient; default none. */
+  /** An id whose row has no gradient, and is initialized to zeros unless values are given; default null, no such id. */
   paddingIdx?: number | null
 }
 
 /**
- * A table of word vectors, as torch.nn.Embedding: `weight` [V, I] starts standard normal.
+ * A table of vectors, one for each id, as torch.nn.Embedding. `weight` [V, I] is initialized from N(0, 1).
  *
  * @example
  * ```ts
@@ -35,9 +35,10 @@ export class Embedding extends Module {
   readonly paddingIdx: number | null
 
   /**
-   * @param options `values`: V · I numbers, row-major, instead of drawn ones; `freeze`: default false.
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size below 1 or a `paddingIdx` outside; ERR_SHAPE for another number of
-   * `values`; ERR_INVALID_ARGUMENT for an unknown option.
+   * @param options `values`: initial values, V · I numbers, row-major; `freeze`: whether the vectors are not trained; default
+   * false.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a size is below 1 or `paddingIdx` is out of range; ERR_SHAPE if `values` has the
+   * wrong length; ERR_INVALID_ARGUMENT if an option is unknown.
    */
   constructor(options: EmbeddingOptions & { values?: Float32Array; freeze?: boolean }) {
     checkOptions('nn.Embedding', options, {
@@ -68,13 +69,13 @@ export class Embedding extends Module {
   }
 
   /**
-   * A table of given vectors.
+   * Returns an embedding with the given vectors.
    *
    * @param values V · I numbers, row-major.
-   * @param embeddingDim I
-   * @param options `freeze`: whether training leaves them as they are; default true, as in PyTorch.
-   * @throws PackedRnnError ERR_OUT_OF_RANGE where they are no whole number of rows, or for a `paddingIdx` outside;
-   * ERR_INVALID_ARGUMENT for an unknown option.
+   * @param embeddingDim I, the size of a vector.
+   * @param options `freeze`: whether the vectors are not trained; default true, as in PyTorch.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if `values` is not a whole number of rows or `paddingIdx` is out of range;
+   * ERR_INVALID_ARGUMENT if an option is unknown.
    */
   static fromPretrained(
     values: Float32Array,
@@ -94,9 +95,11 @@ export class Embedding extends Module {
   }
 
   /**
-   * The rows of packed ids, indexed: each distinct id's row once.
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_INVALID_ARGUMENT for ids that are not packed;
-   * ERR_DISPOSED.
+   * Looks up packed ids.
+   *
+   * @returns an indexed sequence, which has the row of each distinct id once.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if an id is V or more; ERR_INVALID_ARGUMENT if the ids are not packed; ERR_DISPOSED
+   * if the embedding was disposed.
    */
   forward(ids: PackedIds): PackedSequence {
     return embedding(this.weight, ids, { paddingIdx: this.paddingIdx })

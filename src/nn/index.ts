@@ -4,6 +4,8 @@
  */
 export type { StateEntry } from '../tensor.js'
 export { GELU, ReLU, Sigmoid, Tanh } from './activations.js'
+export { Attention } from './attention.js'
+export type { AttentionMemory, AttentionScore } from './attentionModule.js'
 export { type CellOptions, GRUCell, LSTMCell, RNNCell } from './cells.js'
 export { type Activations, type Layer, ModuleList, Sequential } from './containers.js'
 export { Conv1d, type Conv1dOptions } from './conv.js'

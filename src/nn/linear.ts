@@ -8,16 +8,16 @@ import { Module, type ModuleOptions, moduleNames } from './module.js'
 
 /** Options of `Linear`. */
 export interface LinearOptions extends ModuleOptions {
-  /** Size of the last dimension of x. */
+  /** The size of the last dimension of x. */
   inFeatures: number
-  /** Size of the last dimension of y. */
+  /** The size of the last dimension of y. */
   outFeatures: number
-  /** Whether there is a bias; default true. */
+  /** Whether the layer has a bias; default true. */
   bias?: boolean
 }
 
 /**
- * y = x Wᵀ + b, as torch.nn.Linear. `weight` [out, in] and `bias` [out] start uniform on ±1/√in.
+ * y = x Wᵀ + b, as torch.nn.Linear. `weight` [out, in] and `bias` [out] are initialized from U(−1/√in, 1/√in).
  *
  * @example
  * ```ts
@@ -48,8 +48,10 @@ export class Linear extends Module {
   }
 
   /**
-   * @param x [.., in], or a batch of rows.
-   * @returns y [.., out], or a batch of rows.
+   * Applies the layer.
+   *
+   * @param x [.., in], or packed rows [N, in].
+   * @returns y [.., out], or packed rows [N, out].
    * @throws PackedRnnError if the last dimension of x is not `in`, or x is on another device.
    */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>

@@ -15,7 +15,7 @@ import { Module } from './module.js'
 import { buffer } from './parameter.js'
 
 /**
- * `crossEntropy` with fixed options, as torch.nn.CrossEntropyLoss. Class weights are a buffer.
+ * The loss of `crossEntropy` as a module, as torch.nn.CrossEntropyLoss. The class weights are a buffer.
  *
  * @example
  * ```ts
@@ -27,7 +27,7 @@ import { buffer } from './parameter.js'
  * ```
  */
 export class CrossEntropyLoss extends Module {
-  /** The weight of each class [C], or null. */
+  /** The weights of the classes [C], or null. */
   weight: Vector | null
   readonly #options: CrossEntropyOptions
 
@@ -40,14 +40,14 @@ export class CrossEntropyLoss extends Module {
     this.#options = options
   }
 
-  /** @param logits [N, C] or with class axes as `crossEntropy`. @returns the loss, as the reduction says. */
+  /** @param logits [N, C], or any shape that `crossEntropy` takes. @returns the loss, reduced as the options say. */
   forward(logits: Float, labels: Labels): Float {
     return crossEntropy(logits, labels, { ...this.#options, weight: this.weight })
   }
 }
 
 /**
- * `nllLoss` with fixed options, as torch.nn.NLLLoss. Class weights are a buffer.
+ * The loss of `nllLoss` as a module, as torch.nn.NLLLoss. The class weights are a buffer.
  *
  * @example
  * ```ts
@@ -59,7 +59,7 @@ export class CrossEntropyLoss extends Module {
  * ```
  */
 export class NLLLoss extends Module {
-  /** The weight of each class [C], or null. */
+  /** The weights of the classes [C], or null. */
   weight: Vector | null
   readonly #options: NllLossOptions
 
@@ -71,14 +71,14 @@ export class NLLLoss extends Module {
     this.#options = options
   }
 
-  /** @param logProbabilities [N, C] or with class axes as `nllLoss`. @returns the loss, as the reduction says. */
+  /** @param logProbabilities [N, C], or any shape that `nllLoss` takes. @returns the loss, reduced as the options say. */
   forward(logProbabilities: Float, labels: Labels): Float {
     return nllLoss(logProbabilities, labels, { ...this.#options, weight: this.weight })
   }
 }
 
 /**
- * `mseLoss` with fixed options, as torch.nn.MSELoss.
+ * The loss of `mseLoss` as a module, as torch.nn.MSELoss.
  *
  * @example
  * ```ts
@@ -98,14 +98,14 @@ export class MSELoss extends Module {
     this.#options = options
   }
 
-  /** @param x any shape. @param target the same shape. @returns the loss, as the reduction says. */
+  /** @param x any shape. @param target the same shape. @returns the loss, reduced as the options say. */
   forward(x: Float, target: Float): Float {
     return mseLoss(x, target, this.#options)
   }
 }
 
 /**
- * `bceWithLogits` with fixed options, as torch.nn.BCEWithLogitsLoss.
+ * The loss of `bceWithLogits` as a module, as torch.nn.BCEWithLogitsLoss.
  *
  * @example
  * ```ts
@@ -125,7 +125,7 @@ export class BCEWithLogitsLoss extends Module {
     this.#options = options
   }
 
-  /** @param logits any shape. @param target the same shape, from 0 to 1. @returns the loss, as the reduction says. */
+  /** @param logits any shape. @param target the same shape, from 0 to 1. @returns the loss, reduced as the options say. */
   forward(logits: Float, target: Float): Float {
     return bceWithLogits(logits, target, this.#options)
   }

@@ -1,7 +1,8 @@
 import type { Generator } from '../random.js'
 
 /**
- * Counts a module's dropout masks: the same seed and step give the same mask. Set `step` to resume a run.
+ * Counts the dropout masks of a module. The same seed and step always produce the same mask. A property that holds a counter is
+ * listed by `namedMasks`, so checkpoints save its `step`.
  *
  * @example
  * ```ts
@@ -13,17 +14,17 @@ import type { Generator } from '../random.js'
  * ```
  */
 export class MaskCounter {
-  /** Drawn when the module is made. */
+  /** The seed of the masks, drawn by the constructor. */
   readonly seed: number
-  /** Number of masks drawn so far. */
+  /** The number of masks drawn so far. Set it to resume a run. */
   step = 0
 
-  /** @internal */
+  /** Draws the seed from a generator. */
   constructor(generator: Generator) {
     this.seed = generator.bits()
   }
 
-  /** Returns the place of the next mask and counts it. @internal */
+  /** Returns the seed and step of the next mask, for `dropout`, and counts it. */
   next(): { seed: number; step: number } {
     return { seed: this.seed, step: this.step++ }
   }

@@ -20,7 +20,7 @@ export interface LoadOptions {
   strict?: boolean
 }
 
-/** The names that a module and a state dict do not share. */
+/** The names that only the module or only the state dict has. */
 export interface LoadResult {
   /** Parameters and buffers of the module that were left unchanged. */
   missing: string[]
@@ -30,16 +30,16 @@ export interface LoadResult {
 
 /** Options of every module. */
 export interface ModuleOptions {
-  /** Where parameters live; default `device()`. */
+  /** The device of the parameters; default `device()`. */
   device?: Device
-  /** The source of initial values and dropout masks; default the generator that `manualSeed` seeds. */
+  /** The generator of initial values and dropout masks; default the one that `manualSeed` seeds. */
   generator?: Generator
 }
 
 /** @internal */
 export const moduleNames: OptionNames<ModuleOptions> = { device: true, generator: true }
 
-/** What a module holds itself, by property. */
+/** The parts that a module itself holds, by property. */
 interface Parts {
   parameters: [string, Parameter][]
   buffers: [string, Float][]
@@ -48,11 +48,11 @@ interface Parts {
 
 /**
  * The base class of all modules, as torch.nn.Module. Assigning a module, a `parameter` or a `buffer` to a property registers
- * it under the property's name, which is its name in the state dict. Assigning another one replaces it, and two properties may
- * share one: it is listed once, under its first name.
+ * it; the name of the property is its name in the state dict. Assigning another value replaces it. Two properties may hold the
+ * same part: it is listed once, under its first name.
  *
- * Parts in a plain array or object are an error: use `ModuleList`. `#private` fields cannot be seen and are never registered.
- * Parameters and buffers live until the module is disposed, also beyond a `scope`.
+ * Modules in a plain array or object are an error: use `ModuleList`. `#private` fields are never registered. Parameters and
+ * buffers live until the module is disposed; no `scope` disposes them.
  *
  * @example
  * ```ts
@@ -72,58 +72,58 @@ interface Parts {
 export abstract class Module {
   /** Whether the module is in training mode: dropout is active, and batch norm uses the batch's statistics. */
   training = true
-  /** Where parameters live. */
+  /** The device of the parameters. */
   protected device: Device
-  /** The source of initial values. */
+  /** The generator of initial values. */
   protected readonly generator: Generator
 
-  /** @throws PackedRnnError if no device opens, or `device` is not one. Subclasses check their own options. */
+  /** @throws PackedRnnError if `device` is not a device, or none opens. Subclasses check their own options. */
   constructor(options: ModuleOptions = {}) {
     this.device = deviceOr(options.device, 'nn.Module')
     this.generator = options.generator ?? defaultGenerator()
   }
 
-  /** All parameters by name, frozen ones included, as `lstm.weight_ih_l0`. Shared parameters are listed once. */
+  /** Returns all parameters with their names, such as `lstm.weight_ih_l0`, frozen ones included. Shared ones are listed once. */
   namedParameters(): [string, Parameter][] {
     return once(this.#named(({ parameters }) => parameters))
   }
 
-  /** All parameters, frozen ones included: optimisers skip those that have no gradient. */
+  /** Returns all parameters, frozen ones included. Optimisers skip parameters without a gradient. */
   parameters(): Parameter[] {
     return this.namedParameters().map(([, value]) => value)
   }
 
-  /** All buffers by name. */
+  /** Returns all buffers with their names. */
   namedBuffers(): [string, Float][] {
     return once(this.#named(({ buffers }) => buffers))
   }
 
-  /** All buffers. */
+  /** Returns all buffers. */
   buffers(): Float[] {
     return this.namedBuffers().map(([, value]) => value)
   }
 
-  /** The modules that this one holds itself, by name. */
+  /** Returns the direct children with their names. */
   namedChildren(): [string, Module][] {
     return once(partsOf(this).modules)
   }
 
-  /** The modules that this one holds itself. */
+  /** Returns the direct children. */
   children(): Module[] {
     return this.namedChildren().map(([, module]) => module)
   }
 
-  /** This module, named '', and all modules below it, each before its own children. */
+  /** Returns this module, named '', and all modules below it with their names, parents before children. */
   namedModules(): [string, Module][] {
     return walk(this).map(([name, module]) => [name, module])
   }
 
-  /** This module and all modules below it. */
+  /** Returns this module and all modules below it. */
   modules(): Module[] {
     return this.namedModules().map(([, module]) => module)
   }
 
-  /** The counters of dropout masks, by module and property: a run that resumes sets their `step`. */
+  /** Returns the counters of dropout masks with their names. A resumed run sets their `step`. */
   namedMasks(): [string, MaskCounter][] {
     return walk(this).flatMap(([name, module]) =>
       Object.entries(module).flatMap(([property, value]): [string, MaskCounter][] =>
@@ -132,7 +132,7 @@ export abstract class Module {
     )
   }
 
-  /** Calls `fn` with every module, children before their parent, and returns this module. */
+  /** Calls `fn` with every module, children before parents. Returns this module. */
   apply(fn: (module: Module) => void): this {
     checkFunction('nn.Module.apply', 'fn', fn)
     const seen = new Set<Module>()
@@ -146,30 +146,30 @@ export abstract class Module {
     return this
   }
 
-  /** Sets the mode of this module and all below it; returns this module. */
+  /** Sets the mode of this module and all modules below it. Returns this module. */
   train(training = true): this {
     for (const module of this.modules()) module.training = training
     return this
   }
 
-  /** Sets evaluation mode, as `train(false)`; returns this module. */
+  /** Sets evaluation mode, as `train(false)`. Returns this module. */
   eval(): this {
     return this.train(false)
   }
 
-  /** Stops training all parameters: they require no gradient, and optimisers skip them. Returns this module. */
+  /** Sets `requiresGrad` of all parameters to false, so that they are not trained. Returns this module. */
   freeze(): this {
     for (const each of this.parameters()) each.requiresGrad = false
     return this
   }
 
-  /** Undoes `freeze`; returns this module. */
+  /** Sets `requiresGrad` of all parameters to true. Returns this module. */
   unfreeze(): this {
     for (const each of this.parameters()) each.requiresGrad = true
     return this
   }
 
-  /** Drops the gradients of all parameters. */
+  /** Disposes the gradients of all parameters and sets them to null. */
   zeroGrad(): void {
     for (const each of this.parameters()) {
       each.grad?.dispose()
@@ -179,10 +179,10 @@ export abstract class Module {
 
   /**
    * Moves parameters, buffers and gradients to a device. The tensors stay the same objects. Move a module before you make its
-   * optimiser, whose state stays where it is; do not change parameters before the promise resolves.
+   * optimiser, because the optimiser's state does not move. Do not change parameters before the promise resolves.
    *
    * @returns this module.
-   * @throws PackedRnnError (rejects) if an op that computed a parameter failed; nothing has moved then.
+   * @throws PackedRnnError (rejects) if an op that computed a parameter failed. Nothing is moved then.
    */
   async to(device: Device): Promise<this> {
     checkInstance('nn.Module.to', 'device', device, Device)
@@ -194,8 +194,8 @@ export abstract class Module {
   }
 
   /**
-   * Copies parameters and buffers by name, as they are after all ops issued so far.
-   * @throws PackedRnnError (rejects) if an op that computed one failed, or one was disposed.
+   * Returns a copy of all parameters and buffers, by name, after the ops issued so far.
+   * @throws PackedRnnError (rejects) if an op that computed one of them failed, or one was disposed.
    */
   async stateDict(): Promise<Map<string, StateEntry>> {
     const named = once(this.#named(stateOf))
@@ -204,11 +204,11 @@ export abstract class Module {
   }
 
   /**
-   * Sets parameters and buffers by name. Everything is checked before anything changes. A shared parameter is found under each of
-   * its names.
+   * Sets parameters and buffers by name. Everything is checked before anything changes. A shared parameter may have any of its
+   * names.
    *
-   * @returns the names that `state` lacks, and those that the module does not have; none with `strict`.
-   * @throws PackedRnnError if a shape differs, or, with `strict`, a name is missing or unknown.
+   * @returns the names that are missing in `state`, and the names that the module does not have. With `strict` both are empty.
+   * @throws PackedRnnError if a shape differs, or if a name is missing or unknown and `strict` is true.
    */
   loadStateDict(state: ReadonlyMap<string, StateEntry>, options: LoadOptions = {}): LoadResult {
     const op = 'loadStateDict'
@@ -236,23 +236,35 @@ export abstract class Module {
     return { missing, unexpected }
   }
 
-  /** Registers a parameter under a name that is not known until run time. @returns the tensor. @throws PackedRnnError if the name is taken. */
+  /**
+   * Registers a parameter under a name that is computed at run time.
+   * @returns the tensor.
+   * @throws PackedRnnError if the name is taken or contains a dot.
+   */
   registerParameter<T extends Float>(name: string, value: T): T {
     return this.#register('registerParameter', name, parameter(value))
   }
 
-  /** Registers a buffer under a name that is not known until run time. @returns the tensor. @throws PackedRnnError if the name is taken. */
+  /**
+   * Registers a buffer under a name that is computed at run time.
+   * @returns the tensor.
+   * @throws PackedRnnError if the name is taken or contains a dot.
+   */
   registerBuffer<T extends Float>(name: string, value: T): T {
     return this.#register('registerBuffer', name, buffer(value))
   }
 
-  /** Registers a module under a name that is not known until run time. @returns the module. @throws PackedRnnError if the name is taken. */
+  /**
+   * Registers a module under a name that is computed at run time.
+   * @returns the module.
+   * @throws PackedRnnError if the name is taken or contains a dot.
+   */
   registerModule<M extends Module>(name: string, module: M): M {
     checkInstance('nn.Module.registerModule', 'module', module, Module)
     return this.#register('registerModule', name, module)
   }
 
-  /** A parameter of these values, row-major. @deprecated since 0.2: assign `nn.parameter(tensor(…))` to a property. */
+  /** Registers a parameter. @deprecated since 0.2: assign `nn.parameter(tensor(…))` to a property. */
   protected parameter<R extends number>(
     name: string,
     shape: Shape<R>,
@@ -261,18 +273,18 @@ export abstract class Module {
     return this.registerParameter(name, tensor<R>(values, shape, { device: this.device }))
   }
 
-  /** A parameter of values uniform on [-bound, bound), registered under `name`. */
+  /** Registers a parameter with initial values from U(−bound, bound). */
   protected uniform<R extends number>(name: string, shape: Shape<R>, bound: number): Tensor<'float32', R> {
     const values = Float32Array.from({ length: sizeOf(shape) }, () => this.generator.uniform(-bound, bound))
     return this.registerParameter(name, tensor<R>(values, shape, { device: this.device }))
   }
 
-  /** A part of this module. @deprecated since 0.2: assign the module to a property. */
+  /** Registers a module. @deprecated since 0.2: assign the module to a property. */
   protected child<M extends Module>(name: string, module: M): M {
     return this.registerModule(name, module)
   }
 
-  /** Frees the memory of parameters, buffers and gradients, of this module and of all below it. */
+  /** Releases the device memory of all parameters, buffers and gradients. */
   dispose(): void {
     for (const each of [...this.parameters(), ...this.buffers()]) {
       each.grad?.dispose()
@@ -280,12 +292,12 @@ export abstract class Module {
     }
   }
 
-  /** `dispose`, at the end of the block of a `using`. */
+  /** Calls `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 
-  /** What all modules hold, with the path before each name; shared parts come once for each name. */
+  /** Returns parts of all modules with their full names. A shared part is listed under each of its names. */
   #named<T>(select: (parts: Parts) => [string, T][]): [string, T][] {
     return walk(this).flatMap(([path, , parts]) =>
       select(parts).map(([name, value]): [string, T] => [join(path, name), value]),
@@ -311,13 +323,13 @@ function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
 }
 
-/** Without those that came before under another name. */
+/** Removes repeated parts; the first name stays. */
 function once<T>(named: [string, T][]): [string, T][] {
   const seen = new Set<T>()
   return named.filter(([, value]) => !seen.has(value) && seen.add(value))
 }
 
-/** A module and all below it, each once, before its children. */
+/** Returns a module and all modules below it, each once, parents before children. */
 function walk(root: Module): [string, Module, Parts][] {
   const found: [string, Module, Parts][] = []
   const seen = new Set<Module>()
@@ -344,7 +356,7 @@ function partsOf(module: Module): Parts {
   return parts
 }
 
-/** Plain arrays and objects hold nothing that a property would register. */
+/** @throws PackedRnnError if a plain array or object contains a part that only a property registers. */
 function checkPlain(module: Module, name: string, value: object, seen: Set<object>): void {
   if (!isPlain(value) || seen.has(value)) return
   seen.add(value)

@@ -10,19 +10,19 @@ import { buffer, parameter } from './parameter.js'
 
 /** Options of `LayerNorm`. */
 export interface LayerNormModuleOptions extends ModuleOptions {
-  /** C, the size of the last dimension. */
+  /** C, the size of the last dimension of x. */
   normalizedShape: number
-  /** ε; default 1e-5. */
+  /** ε, added to the variance; default 1e-5. */
   eps?: number
-  /** Whether there are a weight and a bias; default true. */
+  /** Whether the layer has a weight and a bias; default true. */
   elementwiseAffine?: boolean
-  /** Whether there is a bias beside the weight; default true. */
+  /** Whether a layer with a weight also has a bias; default true. */
   bias?: boolean
 }
 
 /**
- * (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al. 2016), as torch.nn.LayerNorm. `weight` [C] starts
- * as ones and `bias` [C] as zeros.
+ * Layer normalization (Ba et al. 2016), as torch.nn.LayerNorm: (x − mean) / √(variance + ε) · weight + bias, over the last
+ * dimension. `weight` [C] is initialized to ones and `bias` [C] to zeros.
  *
  * @example
  * ```ts
@@ -59,7 +59,7 @@ export class LayerNorm extends Module {
     this.bias = elementwiseAffine && bias ? filled(0) : null
   }
 
-  /** @param x [.., C], or a batch of rows. @returns the same shape. */
+  /** Normalizes each row. @param x [.., C], or packed rows [N, C]. @returns the same form and shape. */
   forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
   forward(x: PackedSequence): PackedSequence
   forward(x: Float | PackedSequence): Float | PackedSequence {
@@ -72,22 +72,22 @@ export class LayerNorm extends Module {
 
 /** Options of `BatchNorm1d`. */
 export interface BatchNorm1dOptions extends ModuleOptions {
-  /** C, the columns. */
+  /** C, the number of columns. */
   numFeatures: number
-  /** ε; default 1e-5. */
+  /** ε, added to the variance; default 1e-5. */
   eps?: number
-  /** Share of the new value in the running statistics; default 0.1. */
+  /** The weight of the batch's statistics when the running statistics are updated; default 0.1. */
   momentum?: number
-  /** Whether there are a weight and a bias; default true. */
+  /** Whether the layer has a weight and a bias; default true. */
   affine?: boolean
-  /** Whether evaluation uses running statistics; default true. Otherwise it uses the batch's, as training does. */
+  /** Whether evaluation mode uses running statistics; default true. If false, it uses the batch's, as training mode does. */
   trackRunningStats?: boolean
 }
 
 /**
- * (x − mean) / √(variance + ε) · weight + bias over the rows, column by column (Ioffe and Szegedy 2015), as torch.nn.BatchNorm1d.
- * In training mode it uses the batch's statistics and updates the running ones, the variance with N − 1 in the denominator. The
- * buffers have PyTorch's names.
+ * Batch normalization (Ioffe and Szegedy 2015), as torch.nn.BatchNorm1d: (x − mean) / √(variance + ε) · weight + bias, for each
+ * column over all rows. In training mode it uses the batch's statistics and updates the running statistics; the running variance
+ * divides by N − 1. The buffers have PyTorch's names.
  *
  * @example
  * ```ts
@@ -109,7 +109,7 @@ export class BatchNorm1d extends Module {
   running_mean: Vector | null
   /** [C] */
   running_var: Vector | null
-  /** Number of batches that the running statistics have seen. */
+  /** The number of batches that updated the running statistics. */
   num_batches_tracked: Scalar | null
 
   /** @throws PackedRnnError if C is below 1, ε is negative, momentum is outside [0, 1], or an option is unknown. */
@@ -139,9 +139,11 @@ export class BatchNorm1d extends Module {
   }
 
   /**
-   * @param x [N, C], [N, C, L] or a batch of rows.
-   * @returns the same shape.
-   * @throws PackedRnnError in training mode, if there are fewer than two rows.
+   * Normalizes each column.
+   *
+   * @param x [N, C], [N, C, L], or packed rows [N, C].
+   * @returns the same form and shape.
+   * @throws PackedRnnError if x has fewer than two rows in training mode.
    */
   forward<R extends 2 | 3>(x: Tensor<'float32', R>): Tensor<'float32', R>
   forward(x: PackedSequence): PackedSequence
@@ -161,7 +163,7 @@ export class BatchNorm1d extends Module {
     return y
   }
 
-  /** `run` on the rows [N·L, C]. */
+  /** Calls `run` with the rows [N·L, C]. */
   #columns(x: Float, run: (rows: Matrix) => Matrix): Float {
     checkFloat('nn.BatchNorm1d', 'x', x)
     if (x.shape.length !== 3) return run(ranked(x, 2))

@@ -3,7 +3,7 @@ import { badArgument } from '../errors.js'
 import { outlive } from '../scope.js'
 import { type Float, Tensor } from '../tensor.js'
 
-/** A float32 tensor of a module that is trained: `backward()` leaves its gradient in `grad`. */
+/** A tensor that is trained: `backward()` adds its gradient to `grad`. */
 export type Parameter = Tensor<'float32'>
 
 const kinds = new WeakMap<Tensor, 'parameter' | 'buffer'>()
@@ -18,11 +18,11 @@ function registered<T extends Float>(op: string, tensor: T, kind: 'parameter' | 
 }
 
 /**
- * Marks a tensor as a parameter, as torch.nn.Parameter: a module registers it when it is assigned to a property. The tensor
- * requires a gradient from now on and outlives the scope it was made in.
+ * Marks a tensor as a parameter, as torch.nn.Parameter. A module registers it when you assign it to a property. The tensor then
+ * requires a gradient, and no `scope` disposes it.
  *
  * @returns the same tensor.
- * @throws PackedRnnError if the tensor was computed by a recorded op: detach it first.
+ * @throws PackedRnnError if the tensor is the result of a recorded op. Detach it first.
  * @example
  * ```ts
  * import { mul, nn, tensor, type Vector } from 'packed-rnn'
@@ -42,11 +42,11 @@ export function parameter<T extends Float>(tensor: T): T {
 }
 
 /**
- * Marks a tensor as a buffer: state that is saved with a module and moves with it, but is not trained, such as a running mean.
- * A module registers it when it is assigned to a property, as `register_buffer` does in PyTorch.
+ * Marks a tensor as a buffer: state that is saved and moved with a module but not trained, such as a running mean. A module
+ * registers it when you assign it to a property, as `register_buffer` does in PyTorch.
  *
  * @returns the same tensor.
- * @throws PackedRnnError if the tensor was computed by a recorded op: detach it first.
+ * @throws PackedRnnError if the tensor is the result of a recorded op. Detach it first.
  * @example
  * ```ts
  * import { nn, zeros } from 'packed-rnn'
@@ -62,7 +62,7 @@ export function buffer<T extends Float>(tensor: T): T {
   return registered('nn.buffer', tensor, 'buffer')
 }
 
-/** Whether a value is a tensor marked as a parameter or a buffer. @internal */
+/** Whether a value is a tensor that was marked as a parameter or as a buffer. @internal */
 export function isMarked(value: unknown, kind: 'parameter' | 'buffer'): value is Float {
   return value instanceof Tensor && kinds.get(value) === kind
 }

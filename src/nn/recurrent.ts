@@ -28,34 +28,34 @@ import {
   withPacked,
 } from './sequenceBatch.js'
 
-/** What every recurrent module is made with. */
+/** Options of every recurrent module. */
 export interface RecurrentModuleOptions extends ModuleOptions {
-  /** I, numbers in a row of x. */
+  /** I, the size of a row of x. */
   inputSize: number
-  /** H, the units of a layer in one direction. */
+  /** H, the size of the hidden state in one direction. */
   hiddenSize: number
-  /** L, default 1 */
+  /** L, the number of layers; default 1. */
   numLayers?: number
-  /** D is 2 if true; default false. */
+  /** Whether each layer also runs in reverse: D is 2 if true, else 1. Default false. */
   bidirectional?: boolean
-  /** Default true. */
+  /** Whether layers have biases; default true. */
   bias?: boolean
-  /** Probability of dropping an element between layers while training; default 0. */
+  /** Probability of dropping an element of the output of each layer except the last, in training mode; default 0. */
   dropout?: number
-  /** Whether a padded batch, in and out, is [B, T, …] rather than [T, B, …]; default false. States never are. */
+  /** Whether padded inputs and outputs are [B, T, …] instead of [T, B, …]; default false. Does not apply to states. */
   batchFirst?: boolean
 }
 
-/** What an LSTM is made with. */
+/** Options of `LSTM`. */
 export interface LstmModuleOptions extends RecurrentModuleOptions {
-  /** P, below H: h is projected to this size; default 0, no projection. */
+  /** P, less than H: the size to which h is projected; default 0, no projection. */
   projSize?: number
 }
 
-/** What a GRU is made with. */
+/** Options of `GRU`. */
 export interface GruModuleOptions extends RecurrentModuleOptions, Pick<GruOptions, 'resetAfter'> {}
 
-/** What an Elman network is made with. */
+/** Options of `RNN`. */
 export interface RnnModuleOptions extends RecurrentModuleOptions, Pick<RnnOptions, 'nonlinearity'> {}
 
 const names: OptionNames<RecurrentModuleOptions> = {
@@ -70,8 +70,8 @@ const names: OptionNames<RecurrentModuleOptions> = {
 }
 
 /**
- * What the three modules share: PyTorch's parameter names (`weight_ih_l0`, `weight_hh_l0_reverse`, …) in PyTorch's
- * order, all uniform on ±1/√H to begin with; and the forms of a batch.
+ * The base class of `LSTM`, `GRU` and `RNN`. Parameters have PyTorch's names (`weight_ih_l0`, `weight_hh_l0_reverse`, …) and
+ * PyTorch's order, and are initialized from U(−1/√H, 1/√H). `forward` takes packed, padded and single sequences.
  *
  * @example
  * ```ts
@@ -90,13 +90,13 @@ export abstract class RecurrentModule extends Module {
   readonly bidirectional: boolean
   readonly dropout: number
   readonly batchFirst: boolean
-  /** Counts the masks of dropout between layers. */
+  /** The counter of dropout masks between layers. */
   readonly masks: MaskCounter
   readonly #op: string
   #weights: readonly LstmWeights[] = []
-  /** The parameters that `#weights` was made of, by property. */
+  /** The parameters that `#weights` was built from, by property. */
   #held: readonly [string, unknown][] | null = null
-  /** R: P where there is a projection, else H. */
+  /** R: P with a projection, else H. */
   readonly #stateSize: number
 
   /** @internal */
@@ -136,7 +136,7 @@ export abstract class RecurrentModule extends Module {
     this.masks = new MaskCounter(this.generator)
   }
 
-  /** The parameters in the order layer · D + direction; `wHr` of an LSTM with a projection alone. */
+  /** The parameters, at index layer · D + direction. Only an LSTM with a projection has `wHr`. */
   get weights(): readonly LstmWeights[] {
     const held = this.#held
     if (held?.every(([name, value]) => Reflect.get(this, name) === value)) return this.#weights
@@ -163,7 +163,7 @@ export abstract class RecurrentModule extends Module {
     throw badArgument(this.#op, name, 'a parameter', Reflect.get(this, name))
   }
 
-  /** Each module's own `forward`, for code that takes any of them. */
+  /** Runs the layers over a batch; see `LSTM.forward`. For code that accepts any recurrent module. */
   abstract forward<X extends SequenceBatch>(
     x: X,
     state?: RecurrentStateLike<StateRank<X>> | null,
@@ -181,14 +181,14 @@ export abstract class RecurrentModule extends Module {
     return { directions: this.bidirectional ? 2 : 1, batchFirst: this.batchFirst }
   }
 
-  /** One call of the module's op, `run`, on the packed form of x; its output in the form of x. @internal */
+  /** Checks the arguments, calls `run` on the packed form of x, and returns the output in the form of x. @internal */
   protected call<T extends RecurrentResult>(
     x: SequenceBatch,
     state: LstmStateLike<2 | 3> | null,
     run: (packed: PackedSequence, options: RecurrentOptions, c0: States | null) => T,
   ): { result: T; output: SequenceBatch } {
     const { hiddenSize, numLayers, bidirectional, batchFirst } = this
-    // Code that takes any module may pass an LSTM's state to all of them.
+    // All modules accept `c`: code that takes any module may pass an LSTM's state.
     checkOptions(this.#op, state ?? {}, stateNames, 'state')
     const { h: h0, c: c0 } = statesOf(state ?? {})
     checkBatch(this.#op, x, this.inputSize, this.device)
@@ -212,9 +212,11 @@ export abstract class RecurrentModule extends Module {
 }
 
 /**
- * A stack of LSTM layers, as torch.nn.LSTM: i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'),
- * c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c). Parameters `weight_ih_l0` [4H, I], `weight_hh_l0` [4H, R], `bias_ih_l0` and
- * `bias_hh_l0` [4H], …, gates i, f, g, o below each other, and `weight_hr_l0` [P, H], … with `projSize`.
+ * A stack of LSTM layers, as torch.nn.LSTM. For each token: i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'),
+ * c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
+ *
+ * Each layer has the parameters `weight_ih_l0` [4H, I], `weight_hh_l0` [4H, R], `bias_ih_l0` and `bias_hh_l0` [4H], with the gates
+ * stacked in the order i, f, g, o. With `projSize` it also has `weight_hr_l0` [P, H]. Reverse layers add the suffix `_reverse`.
  *
  * @example
  * ```ts
@@ -227,12 +229,12 @@ export abstract class RecurrentModule extends Module {
  * ```
  */
 export class LSTM extends RecurrentModule {
-  /** P, or 0. */
+  /** P, or 0 without a projection. */
   readonly projSize: number
 
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for an
-   * unknown option.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a size or a probability is out of range; ERR_INVALID_ARGUMENT if an option
+   * is unknown.
    */
   constructor(options: LstmModuleOptions) {
     checkOptions('nn.LSTM', options, { ...names, projSize: true })
@@ -242,10 +244,13 @@ export class LSTM extends RecurrentModule {
   }
 
   /**
-   * @param x rows of `inputSize` numbers: packed, an embedding's indexed rows among them; padded; or one sequence.
-   * @param state initial states; pass the `state` of the previous call to continue where it ended. Default: zeros.
-   * @returns `output`, the state after each token, D · R numbers, in the form of x; `state` after each sequence, h
-   * [L · D, B, R] and c [L · D, B, H]; and methods such as `lastHidden()` that return a row for each sequence.
+   * Runs the layers over a batch.
+   *
+   * @param x rows of size `inputSize`: a packed sequence (also the indexed rows of an embedding), a padded batch, or a single
+   * sequence [T, I].
+   * @param state the initial states; default zeros. Pass the `state` of the previous call to continue its sequences.
+   * @returns `output`, the hidden state after each token, D · R numbers, in the form of x; `state`, the states after each
+   * sequence: h [L · D, B, R] and c [L · D, B, H]; and methods such as `lastHidden()` that return one row per sequence.
    * @throws PackedRnnError if x or a state has the wrong form, shape or device, or `state` has an unknown name.
    */
   override forward<X extends SequenceBatch>(
@@ -259,7 +264,7 @@ export class LSTM extends RecurrentModule {
     return this.withWeights(this.weights, x, state)
   }
 
-  /** `forward` with other weights. @internal */
+  /** Runs `forward` with the given weights instead of the parameters. @internal */
   withWeights(
     weights: readonly LstmWeights[],
     x: SequenceBatch,
@@ -276,9 +281,11 @@ export class LSTM extends RecurrentModule {
 }
 
 /**
- * A stack of GRU layers, as torch.nn.GRU: r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')),
- * h = (1 − z) ⊙ n + z ⊙ h. Parameters `weight_ih_l0` [3H, I], `weight_hh_l0` [3H, H], `bias_ih_l0` and `bias_hh_l0` [3H],
- * …, gates r, z, n below each other.
+ * A stack of GRU layers, as torch.nn.GRU. For each token: r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')),
+ * h = (1 − z) ⊙ n + z ⊙ h.
+ *
+ * Each layer has the parameters `weight_ih_l0` [3H, I], `weight_hh_l0` [3H, H], `bias_ih_l0` and `bias_hh_l0` [3H], with the gates
+ * stacked in the order r, z, n. Reverse layers add the suffix `_reverse`.
  *
  * @example
  * ```ts
@@ -290,12 +297,12 @@ export class LSTM extends RecurrentModule {
  * ```
  */
 export class GRU extends RecurrentModule {
-  /** Whether the reset gate acts after the product, as in PyTorch. */
+  /** Whether the reset gate is applied after the product U h, as in PyTorch. */
   readonly resetAfter: boolean
 
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a size or a probability outside its range; ERR_INVALID_ARGUMENT for an
-   * unknown option.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a size or a probability is out of range; ERR_INVALID_ARGUMENT if an option
+   * is unknown.
    */
   constructor(options: GruModuleOptions) {
     checkOptions('nn.GRU', options, { ...names, resetAfter: true })
@@ -303,7 +310,7 @@ export class GRU extends RecurrentModule {
     this.resetAfter = options.resetAfter ?? true
   }
 
-  /** As `LSTM.forward`, without cell states. @throws PackedRnnError as there. */
+  /** The same as `LSTM.forward`, without cell states. @throws PackedRnnError in the same cases. */
   override forward<X extends SequenceBatch>(
     x: X,
     state?: RecurrentStateLike<StateRank<X>> | null,
@@ -315,7 +322,7 @@ export class GRU extends RecurrentModule {
     return this.withWeights(this.weights, x, state)
   }
 
-  /** `forward` with other weights. @internal */
+  /** Runs `forward` with the given weights instead of the parameters. @internal */
   withWeights(
     weights: readonly LstmWeights[],
     x: SequenceBatch,
@@ -330,8 +337,10 @@ export class GRU extends RecurrentModule {
 }
 
 /**
- * A stack of Elman layers, as torch.nn.RNN: h = φ(W x + b + U h + b'). Parameters `weight_ih_l0` [H, I], `weight_hh_l0`
- * [H, H], `bias_ih_l0` and `bias_hh_l0` [H], ….
+ * A stack of Elman layers, as torch.nn.RNN. For each token: h = φ(W x + b + U h + b').
+ *
+ * Each layer has the parameters `weight_ih_l0` [H, I], `weight_hh_l0` [H, H], `bias_ih_l0` and `bias_hh_l0` [H]. Reverse layers add
+ * the suffix `_reverse`.
  *
  * @example
  * ```ts
@@ -345,10 +354,13 @@ export class GRU extends RecurrentModule {
  * ```
  */
 export class RNN extends RecurrentModule {
-  /** φ */
+  /** The activation φ. */
   readonly nonlinearity: 'tanh' | 'relu'
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT for another nonlinearity or an unknown option. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a size or a probability is out of range; ERR_INVALID_ARGUMENT if the
+   * nonlinearity or an option is unknown.
+   */
   constructor(options: RnnModuleOptions) {
     checkOptions('nn.RNN', options, { ...names, nonlinearity: true })
     const { nonlinearity = 'tanh' } = options
@@ -359,7 +371,7 @@ export class RNN extends RecurrentModule {
     this.nonlinearity = nonlinearity
   }
 
-  /** As `LSTM.forward`, without cell states. @throws PackedRnnError as there. */
+  /** The same as `LSTM.forward`, without cell states. @throws PackedRnnError in the same cases. */
   override forward<X extends SequenceBatch>(
     x: X,
     state?: RecurrentStateLike<StateRank<X>> | null,
@@ -371,7 +383,7 @@ export class RNN extends RecurrentModule {
     return this.withWeights(this.weights, x, state)
   }
 
-  /** `forward` with other weights. @internal */
+  /** Runs `forward` with the given weights instead of the parameters. @internal */
   withWeights(
     weights: readonly LstmWeights[],
     x: SequenceBatch,

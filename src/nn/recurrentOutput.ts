@@ -5,15 +5,20 @@ import type { Matrix, Tensor } from '../tensor.js'
 import { LstmState, RecurrentState } from './recurrentState.js'
 import { batchedStates, type SequenceBatch, withPacked } from './sequenceBatch.js'
 
-/** How the numbers of an output lie. @internal */
+/** The layout of an output. @internal */
 export interface OutputForm {
   directions: 1 | 2
   batchFirst: boolean
 }
 
+/** Its protected constructor keeps subclasses from being constructed by users: the published types omit internal constructors. */
+abstract class Result {
+  protected constructor() {}
+}
+
 /**
- * The result of a recurrent module, in the form O of its input, with methods that reduce it to one vector for each sequence:
- * [B, C], where B is 1 for one sequence alone. An empty sequence keeps its initial state; everything else of it is zeros.
+ * The result of a recurrent module. `output` has the form O of the input. The methods reduce it to one row per sequence, [B, C];
+ * B is 1 for a single sequence. The final state of an empty sequence is its initial state; its pooled rows are zeros.
  *
  * @example
  * ```ts
@@ -25,47 +30,51 @@ export interface OutputForm {
  * console.log(states.lastHidden().shape, states.maxPool().shape, states.concatPool().shape) // [2, 6] [2, 6] [2, 18]
  * ```
  */
-export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends 2 | 3 = 3> {
-  /** The hidden state after each token: D·R numbers, forward direction first. */
+export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends 2 | 3 = 3> extends Result {
+  /** The hidden state after each token: D·R numbers, the forward direction first. */
   readonly output: O
-  /** The hidden states after each sequence, [L·D, B, R] or [L·D, R], row layer · D + direction. */
+  /** The final hidden states: [L·D, B, R], or [L·D, R] for a single sequence. Row layer · D + direction. */
   readonly hN: Tensor<'float32', R>
   readonly #form: OutputForm
 
   /** @internal */
   constructor({ output, hN }: { output: O; hN: Tensor<'float32', R> }, form: OutputForm) {
+    super()
     this.output = output
     this.hN = hN
     this.#form = form
   }
 
-  /** The state after each sequence, for the next call. */
+  /** The final states, to pass to the next call. */
   get state(): RecurrentState<R> {
     return new RecurrentState(this.hN)
   }
 
-  /** The final states of the last layer, both directions side by side: [B, D·R]. */
+  /** Returns the final hidden states of the last layer, [B, D·R], the directions side by side. */
   lastHidden(): Matrix {
     using states = batchedStates(this.hN)
     return lastHidden(states, this.#form.directions)
   }
 
-  /** The output at each sequence's last token, [B, D·R]; its reverse half has seen that token only. */
+  /**
+   * Returns the output at each sequence's last token, [B, D·R]. Its reverse half has read only that token; use `lastHidden` for
+   * the final states of both directions.
+   */
   lastOutput(): Matrix {
     return this.#pool(lastOutput)
   }
 
-  /** The largest number of each column over a sequence's tokens: [B, D·R]. */
+  /** Returns the maximum of each column over the tokens of a sequence, [B, D·R]. */
   maxPool(): Matrix {
     return this.#pool(maxPool)
   }
 
-  /** The mean over a sequence's tokens: [B, D·R]. */
+  /** Returns the mean of each column over the tokens of a sequence, [B, D·R]. */
   meanPool(): Matrix {
     return this.#pool(meanPool)
   }
 
-  /** Last hidden state, maximum and mean side by side, [B, 3·D·R] (Howard and Ruder 2018, ULMFiT). */
+  /** Returns `lastHidden`, `maxPool` and `meanPool` side by side, [B, 3·D·R] (ULMFiT, Howard and Ruder 2018). */
   concatPool(): Matrix {
     using last = this.lastHidden()
     using largest = this.maxPool()
@@ -79,7 +88,7 @@ export class RecurrentOutput<O extends SequenceBatch = PackedSequence, R extends
 }
 
 /**
- * The result of an LSTM.
+ * The result of an `LSTM`: a `RecurrentOutput` with cell states.
  *
  * @example
  * ```ts
@@ -95,7 +104,7 @@ export class LstmOutput<
   O extends SequenceBatch = PackedSequence,
   R extends 2 | 3 = 3,
 > extends RecurrentOutput<O, R> {
-  /** The cell states after each sequence, [L·D, B, H] or [L·D, H]. */
+  /** The final cell states: [L·D, B, H], or [L·D, H] for a single sequence. */
   readonly cN: Tensor<'float32', R>
 
   /** @internal */
@@ -104,7 +113,7 @@ export class LstmOutput<
     this.cN = result.cN
   }
 
-  /** The state after each sequence, for the next call. */
+  /** The final states, to pass to the next call. */
   override get state(): LstmState<R> {
     return new LstmState(this.hN, this.cN)
   }

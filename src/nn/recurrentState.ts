@@ -1,8 +1,8 @@
 import type { Tensor } from '../tensor.js'
 
 /**
- * The state of a GRU or an Elman network after each sequence: it comes out of `forward` and goes into the next call.
- * R is 3, or 2 for one sequence without a batch dimension and for cells.
+ * The final state of a GRU or an Elman network. `forward` returns it; pass it to the next call to continue the sequences.
+ * Its rank R is 3, or 2 for cells and for a single sequence without a batch dimension.
  *
  * @example
  * ```ts
@@ -14,35 +14,35 @@ import type { Tensor } from '../tensor.js'
  * ```
  */
 export class RecurrentState<R extends 2 | 3 = 3> {
-  /** [L·D, B, H], or [L·D, H] for one sequence; [B, H] of a cell. */
+  /** The hidden states: [L·D, B, R], or [L·D, R] for a single sequence; [B, H] for a cell. */
   readonly h: Tensor<'float32', R>
 
   /**
-   * A state of given values.
+   * Makes a state from tensors.
    * @param h the hidden states.
    */
   constructor(h: Tensor<'float32', R>) {
     this.h = h
   }
 
-  /** The same values without their history: the backward pass stops here (truncated back-propagation through time). */
+  /** Returns the same values without their history: backward passes stop here (truncated back-propagation through time). */
   detach(): RecurrentState<R> {
     return new RecurrentState(this.h.detach())
   }
 
-  /** Frees the memory. */
+  /** Releases the device memory. */
   dispose(): void {
     this.h.dispose()
   }
 
-  /** `dispose`, at the end of the block of a `using`. */
+  /** Calls `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 }
 
 /**
- * The state of an LSTM after each sequence: hidden states h and cell states c.
+ * The final state of an LSTM: hidden states h and cell states c.
  *
  * @example
  * ```ts
@@ -56,11 +56,11 @@ export class RecurrentState<R extends 2 | 3 = 3> {
  * ```
  */
 export class LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
-  /** [L·D, B, H], or [L·D, H] for one sequence; [B, H] of a cell. */
+  /** The cell states: [L·D, B, H], or [L·D, H] for a single sequence; [B, H] for a cell. */
   readonly c: Tensor<'float32', R>
 
   /**
-   * A state of given values.
+   * Makes a state from tensors.
    * @param h the hidden states.
    * @param c the cell states.
    */
@@ -69,35 +69,35 @@ export class LstmState<R extends 2 | 3 = 3> extends RecurrentState<R> {
     this.c = c
   }
 
-  /** The same values without their history. */
+  /** Returns the same values without their history. */
   override detach(): LstmState<R> {
     return new LstmState(this.h.detach(), this.c.detach())
   }
 
-  /** Frees the memory. */
+  /** Releases the device memory. */
   override dispose(): void {
     super.dispose()
     this.c.dispose()
   }
 }
 
-/** An initial state: what a call before returned, or tensors of its shapes; zeros for those left out. */
+/** An initial state: the `state` of a previous call, or tensors of the same shapes. What is missing is zeros. */
 export interface RecurrentStateLike<R extends 2 | 3 = 3> {
-  /** [L·D, B, R], or [L·D, R] for one sequence alone. */
+  /** The hidden states: [L·D, B, R], or [L·D, R] for a single sequence. */
   h?: Tensor<'float32', R> | null
-  /** @deprecated since 0.2: `h`. */
+  /** @deprecated since 0.2: use `h`. */
   h0?: Tensor<'float32', R> | null
 }
 
-/** An initial state of an LSTM; zeros for those left out. */
+/** An initial state of an LSTM. What is missing is zeros. */
 export interface LstmStateLike<R extends 2 | 3 = 3> extends RecurrentStateLike<R> {
-  /** [L·D, B, H], or [L·D, H] for one sequence alone. */
+  /** The cell states: [L·D, B, H], or [L·D, H] for a single sequence. */
   c?: Tensor<'float32', R> | null
-  /** @deprecated since 0.2: `c`. */
+  /** @deprecated since 0.2: use `c`. */
   c0?: Tensor<'float32', R> | null
 }
 
-/** The two tensors of a state in either spelling. @internal */
+/** Returns the tensors of a state in either spelling. @internal */
 export function statesOf<R extends 2 | 3>(
   state: LstmStateLike<R>,
 ): { h: Tensor<'float32', R> | null; c: Tensor<'float32', R> | null } {

@@ -6,20 +6,24 @@ import { reshape } from '../ops/shape.js'
 import { PackedSequence, Sequences } from '../packed.js'
 import { type Float, type Matrix, Tensor } from '../tensor.js'
 
-/** Sequences of one length T: [T, B, C], or [B, T, C] with `batchFirst`. */
+/** A batch of sequences of the same length T: [T, B, C], or [B, T, C] with `batchFirst`. */
 export type PaddedBatch = Tensor<'float32', 3>
 
 /**
- * What a recurrent module reads, and gives back in the same form: packed sequences; a padded batch [T, B, I], or
- * [B, T, I] with `batchFirst`, in which every sequence has length T; or one sequence alone, [T, I]. The first two have
- * states of rank 3, [L·D, B, R], whatever `batchFirst` says; the last of rank 2, [L·D, R].
+ * The input of a recurrent module; its output has the same form. One of:
+ *
+ * - packed sequences;
+ * - a padded batch [T, B, I], or [B, T, I] with `batchFirst`, in which every sequence has length T;
+ * - a single sequence [T, I].
+ *
+ * States have the shape [L·D, B, R], with or without `batchFirst`; those of a single sequence have the shape [L·D, R].
  */
 export type SequenceBatch = PackedSequence | PaddedBatch | Matrix
 
-/** The rank of a batch's states: 2 for one sequence alone, else 3. */
+/** The rank of a batch's states: 2 for a single sequence, else 3. */
 export type StateRank<X extends SequenceBatch> = X extends Matrix ? 2 : 3
 
-/** @throws PackedRnnError if x is not a batch of rows of `width` numbers on `device`. */
+/** @throws PackedRnnError if x is not a batch of rows of size `width` on `device`. */
 export function checkBatch(op: string, x: SequenceBatch, width: number, device: Device): void {
   if (x instanceof PackedSequence) {
     checkPacked(op, 'x', x)
@@ -31,7 +35,7 @@ export function checkBatch(op: string, x: SequenceBatch, width: number, device: 
   if (rank !== 2 && rank !== 3) throw badArgument(op, 'x', '2 or 3 dimensions', x.shape, 'ERR_SHAPE')
   const shape = rank === 3 ? [anySize, anySize, width] : [anySize, width]
   checkTensor(op, 'x', x, { dtype: 'float32', shape, device })
-  // Also where there are no tokens: sequences are counted with int32.
+  // Applies to batches without tokens, too: int32 counts the sequences.
   if (x.shape.some(n => n >= 2 ** 31))
     throw badArgument(op, 'x', 'dimensions below 2^31', x.shape, 'ERR_SHAPE')
 }
@@ -40,7 +44,7 @@ function isCube(x: Float): x is Tensor<'float32', 3> {
   return x.shape.length === 3
 }
 
-/** Whether a batch is one sequence, without a dimension for the batch. */
+/** Whether a batch is a single sequence, without a batch dimension. */
 export function isAlone(x: SequenceBatch): boolean {
   return !(x instanceof PackedSequence || isCube(x))
 }
@@ -50,12 +54,12 @@ export function batchSizeOf(x: SequenceBatch, batchFirst: boolean): number {
   return isCube(x) ? x.shape[batchFirst ? 0 : 1] : 1
 }
 
-/** Where element [i, j] of a [rows, columns] matrix stands in its transpose. */
+/** The order of rows that transposes a [rows, columns] arrangement. */
 function transposed(rows: number, columns: number): Int32Array {
   return Int32Array.from({ length: rows * columns }, (_, n) => (n % columns) * rows + Math.floor(n / columns))
 }
 
-/** `run` on the packed form of x. Rows that stand in another order are copied; that copy is let go of after. */
+/** Calls `run` with the packed form of x. Rows in another order are copied first; the copy is disposed afterwards. */
 export function withPacked<T>(x: SequenceBatch, batchFirst: boolean, run: (packed: PackedSequence) => T): T {
   if (x instanceof PackedSequence) return run(x)
   if (!isCube(x)) return run(new PackedSequence(x, new Sequences([x.shape[0]])))
@@ -68,7 +72,7 @@ export function withPacked<T>(x: SequenceBatch, batchFirst: boolean, run: (packe
   return run(new PackedSequence(rows, new Sequences(new Int32Array(batchSize).fill(steps))))
 }
 
-/** The packed rows of an output in the form of the input x; they belong to what comes back. */
+/** Converts a packed output to the form of the input x. The result takes over the memory of `output`. */
 export function inFormOf(x: SequenceBatch, batchFirst: boolean, output: PackedSequence): SequenceBatch {
   if (x instanceof PackedSequence) return output
   if (!isCube(x)) return output.data
@@ -80,14 +84,14 @@ export function inFormOf(x: SequenceBatch, batchFirst: boolean, output: PackedSe
     : selectRows<3>('pad', rows, transposed(first, second), output.width, shape)
 }
 
-/** States [L·D, B, R] as the input x has them: without B where it is alone. They belong to what comes back. */
+/** Converts states [L·D, B, R] to the form of the input x: without B for a single sequence. Takes over their memory. */
 export function statesInFormOf(x: SequenceBatch, states: Tensor<'float32', 3>): Tensor<'float32', 2 | 3> {
   if (!isAlone(x)) return states
   using given = states
   return reshape(given, [states.shape[0], states.shape[2]])
 }
 
-/** States of either rank as [L·D, B, R], in a handle of its own. */
+/** Returns states of either rank as [L·D, B, R], in a new handle. */
 export function batchedStates(states: Tensor<'float32', 2 | 3>): Tensor<'float32', 3> {
   const { shape } = states
   return reshape(states, shape.length === 2 ? [shape[0], 1, shape[1]] : shape)

@@ -13,13 +13,14 @@ import type { SequenceBatch, StateRank } from './sequenceBatch.js'
 export interface WeightDropOptions extends ModuleOptions {
   /** The probability that a weight is dropped; default 0.5. */
   p?: number
-  /** Whether a unit's whole row is dropped rather than single weights; default false. */
+  /** Whether whole rows of weights are dropped instead of single weights; default false. */
   variational?: boolean
 }
 
 /**
- * DropConnect on the recurrent weights of a module (Wan et al. 2013; Merity et al. 2018, AWD-LSTM): in training mode every call drops
- * elements of each `weight_hh` with probability p and multiplies the others by 1 / (1 − p), with one mask for all tokens of the call.
+ * DropConnect on the recurrent weights of a module (Wan et al. 2013), as `WeightDrop` of AWD-LSTM (Merity et al. 2018). In training
+ * mode each call sets elements of each `weight_hh` to 0 with probability p and multiplies the others by 1 / (1 − p). All tokens of
+ * a call share one mask.
  *
  * @example
  * ```ts
@@ -39,7 +40,7 @@ export class WeightDrop<M extends RecurrentModule = RecurrentModule> extends Mod
   readonly p: number
   /** Whether whole rows are dropped. */
   readonly variational: boolean
-  /** Counts the masks. */
+  /** The counter of dropout masks. */
   readonly masks: MaskCounter
 
   /** @throws PackedRnnError if `module` is not recurrent, p is outside [0, 1], or an option is unknown. */
@@ -55,7 +56,7 @@ export class WeightDrop<M extends RecurrentModule = RecurrentModule> extends Mod
     this.masks = new MaskCounter(this.generator)
   }
 
-  /** The module's `forward`, with dropped weights in training mode. @throws PackedRnnError as the module. */
+  /** Runs the module's `forward`, with dropped weights in training mode. @throws PackedRnnError if `forward` throws. */
   forward<X extends SequenceBatch>(
     x: X,
     state?: LstmStateLike<StateRank<X>> | null,
@@ -73,7 +74,7 @@ export class WeightDrop<M extends RecurrentModule = RecurrentModule> extends Mod
     }))
     try {
       const result = module.withWeights(weights, x, state)
-      this.masks.step++ // a call that is refused draws no mask
+      this.masks.step++ // after the call, so that one that throws draws no mask
       return result
     } finally {
       for (const { wHh } of weights) wHh.dispose()

@@ -65,7 +65,7 @@ function partsOf({ wIh, wHh, bIh, bHh, wHr }: LstmWeights): Tensor<'float32'>[] 
   return [wIh, wHh, bIh ?? [], bHh ?? [], wHr ?? []].flat()
 }
 
-/** Gives `saved` the type that the option `train` implies. */
+/** Narrows the type of `saved` to the one that the option `train` implies. */
 function savedIf<T extends boolean | undefined>(saved: RecurrentSaved | null): SavedIf<T> {
   return saved as SavedIf<T>
 }
@@ -76,7 +76,7 @@ function withC(cN: States | null): States {
 }
 
 /**
- * A stack of LSTM layers over packed sequences, without a tape. For each token, from the states before it:
+ * Runs a stack of LSTM layers over packed sequences, without a tape. For each token, from the previous states h and c:
  *
  * i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), where W,
  * b, U and b' are the gate's rows of wIh, bIh, wHh and bHh; with `projSize` h = wHr (o ⊙ tanh(c)).
@@ -84,19 +84,19 @@ function withC(cN: States | null): States {
  * Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and the projection of Sak et al.
  * 2014. Equations, weights and gate order are those of PyTorch's page torch.nn.LSTM.
  *
- * There are B sequences with N tokens in total, I numbers in a row of x, L layers, D directions (2 if
- * `bidirectional`), H units, and R numbers in h: H, or P if `projSize` is P. All tensors are float32.
+ * B is the number of sequences, N of tokens, I of numbers in a row of x, L of layers, D of directions (2 if
+ * `bidirectional`, else 1) and H of units. R is the size of h: H, or P if `projSize` is P. All tensors are float32.
  *
- * @param x rows [N, I], one for each token; or indexed, distinct rows [U, I] as from `embedding`: each is
- * projected once.
- * @param weights L · D entries, at l · D + d that of layer l in direction d: wIh [4H, I], wHh [4H, R],
- * optional bIh and bHh [4H], wHr [P, H] with `projSize`; the gates i, f, g, o are stacked in this order. I is
- * D · R from the second layer on.
- * @param options `hiddenSize` H; `numLayers`, `bidirectional`, `projSize`; h0 [L · D, B, R] and c0 [L · D, B,
- * H], default zeros; `dropout`, a probability, with its `mask`; `train: false` saves nothing.
- * @returns `output`, rows [N, D · R]; `hN` [L · D, B, R] and `cN` [L · D, B, H], the states after each
- * sequence's last token, or the initial ones of an empty sequence; and `saved`, for one `lstmBackward`, null
- * with `train: false`.
+ * @param x rows [N, I], one for each token; or indexed rows, as `embedding` returns: U distinct rows [U, I],
+ * each of which is projected once.
+ * @param weights L · D entries; the one for layer l in direction d is at l · D + d. Each has wIh [4H, I],
+ * wHh [4H, R], optionally bIh and bHh [4H], and wHr [P, H] with `projSize`. The gates are stacked in the
+ * order i, f, g, o. From the second layer on, I is D · R.
+ * @param options `hiddenSize` H; `numLayers`, `bidirectional` and `projSize`; the initial states `h0`
+ * [L · D, B, R] and `c0` [L · D, B, H], default zeros; `dropout`, a probability, and its `mask`;
+ * `train: false` saves nothing for a backward pass.
+ * @returns `output`, rows [N, D · R]; `hN` [L · D, B, R] and `cN` [L · D, B, H], the final states, which are
+ * the initial states for an empty sequence; and `saved`, for one `lstmBackward`, or null with `train: false`.
  * @throws PackedRnnError ERR_INVALID_ARGUMENT for dropout without a mask, biases in only some layers, or wHr
  * without `projSize`. Errors on the device, such as ERR_OUT_OF_MEMORY, reject the `await` of the results.
  * @example
@@ -120,15 +120,16 @@ export function lstmForward<const T extends boolean | undefined = undefined>(
 }
 
 /**
- * The backward pass of `lstmForward`: back-propagation through time (Werbos 1990) over whole sequences,
- * without truncation. Letters as in `lstmForward`.
+ * Runs the backward pass of `lstmForward`: back-propagation through time (Werbos 1990) over whole sequences,
+ * without truncation. `lstmForward` explains the letters.
  *
- * @param saved of a forward pass. It can be used once, because the gradients of the gates overwrite the
- * gates.
- * @param gradients of the results: dOutput [N, D · R], dHN [L · D, B, R], dCN [L · D, B, H]; default zeros.
- * @param wanted `input: false` skips `dInput`, as for a frozen embedding.
- * @returns `dInput` [N, I], or [U, I] for an indexed x; `dWeights`, in the order and shapes of the weights,
- * summed over all tokens; `dH0` [L · D, B, R], `dC0` [L · D, B, H].
+ * @param saved the `saved` of a forward pass. It can be used once, because the gradients of the gates
+ * overwrite the gates.
+ * @param gradients the gradients of the results: dOutput [N, D · R], dHN [L · D, B, R], dCN [L · D, B, H];
+ * default zeros.
+ * @param wanted `input: false` skips `dInput`, for example below a frozen embedding.
+ * @returns `dInput` [N, I], or [U, I] for indexed rows; `dWeights`, in the order and shapes of the weights,
+ * summed over all tokens; `dH0` [L · D, B, R] and `dC0` [L · D, B, H].
  * @throws PackedRnnError ERR_GRAPH_FREED if `saved` was used before or disposed.
  * @example
  * ```ts
@@ -153,7 +154,7 @@ export function lstmBackward(
 }
 
 /**
- * `lstmForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
+ * Runs `lstmForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
  * @example
  * ```ts
  * import { full, lstm, packSequence, sum } from 'packed-rnn'
@@ -171,21 +172,21 @@ export function lstm(x: PackedSequence, weights: readonly LstmWeights[], options
 }
 
 /**
- * A stack of GRU layers over packed sequences, without a tape. For each token, from the state before it:
+ * Runs a stack of GRU layers over packed sequences, without a tape. For each token, from the previous state h:
  *
  * r, z = σ(W x + b + U h + b'), n = tanh(W x + b + r ⊙ (U h + b')), h = (1 − z) ⊙ n + z ⊙ h.
  *
- * Cho et al. 2014, in the form of PyTorch's page torch.nn.GRU, where the reset gate acts after the product;
+ * Cho et al. 2014, in the form of PyTorch's page torch.nn.GRU, which applies the reset gate after the product.
  * `resetAfter: false` is the paper's form.
  *
- * @param x rows [N, I], one for each token; or indexed. Letters as in `lstmForward`; R is H.
- * @param weights L · D entries, at l · D + d that of layer l in direction d: wIh [3H, I], wHh [3H, H],
- * optional bIh and bHh [3H]; the gates r, z, n are stacked in this order. I is D · H from the second layer
- * on.
- * @param options as in `lstmForward`, with h0 [L · D, B, H] only; `resetAfter`.
- * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `gruBackward`, null with
+ * @param x rows [N, I], one for each token; or indexed rows. `lstmForward` explains the letters; R is H.
+ * @param weights L · D entries; the one for layer l in direction d is at l · D + d. Each has wIh [3H, I],
+ * wHh [3H, H], and optionally bIh and bHh [3H]. The gates are stacked in the order r, z, n. From the second
+ * layer on, I is D · H.
+ * @param options the options of `lstmForward` without `c0` and `projSize`; and `resetAfter`.
+ * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `gruBackward`, or null with
  * `train: false`.
- * @throws PackedRnnError as `lstmForward`.
+ * @throws PackedRnnError in the same cases as `lstmForward`.
  * @example
  * ```ts
  * import { full, gruForward, packSequence } from 'packed-rnn'
@@ -207,8 +208,9 @@ export function gruForward<const T extends boolean | undefined = undefined>(
 }
 
 /**
- * The backward pass of `gruForward`: as `lstmBackward`, without cell states.
- * @returns `dInput` [N, I], or [U, I] for an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
+ * Runs the backward pass of `gruForward`. It works as `lstmBackward`, without cell states.
+ * @returns `dInput` [N, I], or [U, I] for indexed rows; `dWeights`, in the shapes of the weights; `dH0`
+ * [L · D, B, H].
  * @throws PackedRnnError ERR_GRAPH_FREED if `saved` was used before or disposed.
  * @example
  * ```ts
@@ -233,7 +235,7 @@ export function gruBackward(
 }
 
 /**
- * `gruForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
+ * Runs `gruForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
  * @example
  * ```ts
  * import { full, gru, packSequence, sum } from 'packed-rnn'
@@ -255,19 +257,19 @@ export function gru(
 }
 
 /**
- * A stack of Elman layers over packed sequences, without a tape. For each token, from the state before it:
+ * Runs a stack of Elman layers over packed sequences, without a tape. For each token, from the previous state h:
  *
  * h = φ(W x + b + U h + b'), φ = tanh or relu.
  *
  * Elman 1990, as on PyTorch's page torch.nn.RNN.
  *
- * @param x rows [N, I], one for each token; or indexed. Letters as in `lstmForward`; R is H.
- * @param weights L · D entries, at l · D + d that of layer l in direction d: wIh [H, I], wHh [H, H], optional
- * bIh and bHh [H]. I is D · H from the second layer on.
- * @param options as in `lstmForward`, with h0 [L · D, B, H] only; `nonlinearity`.
- * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `rnnBackward`, null with
+ * @param x rows [N, I], one for each token; or indexed rows. `lstmForward` explains the letters; R is H.
+ * @param weights L · D entries; the one for layer l in direction d is at l · D + d. Each has wIh [H, I],
+ * wHh [H, H], and optionally bIh and bHh [H]. From the second layer on, I is D · H.
+ * @param options the options of `lstmForward` without `c0` and `projSize`; and `nonlinearity`.
+ * @returns `output`, rows [N, D · H]; `hN` [L · D, B, H]; and `saved`, for one `rnnBackward`, or null with
  * `train: false`.
- * @throws PackedRnnError as `lstmForward`.
+ * @throws PackedRnnError in the same cases as `lstmForward`.
  * @example
  * ```ts
  * import { full, packSequence, rnnForward } from 'packed-rnn'
@@ -288,8 +290,9 @@ export function rnnForward<const T extends boolean | undefined = undefined>(
 }
 
 /**
- * The backward pass of `rnnForward`: as `lstmBackward`, without cell states.
- * @returns `dInput` [N, I], or [U, I] for an indexed x; `dWeights`, as the weights; `dH0` [L · D, B, H].
+ * Runs the backward pass of `rnnForward`. It works as `lstmBackward`, without cell states.
+ * @returns `dInput` [N, I], or [U, I] for indexed rows; `dWeights`, in the shapes of the weights; `dH0`
+ * [L · D, B, H].
  * @throws PackedRnnError ERR_GRAPH_FREED if `saved` was used before or disposed.
  * @example
  * ```ts
@@ -314,7 +317,7 @@ export function rnnBackward(
 }
 
 /**
- * `rnnForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
+ * Runs `rnnForward` on the tape: `backward()` adds the gradients of x, the weights and the initial states.
  * @example
  * ```ts
  * import { full, packSequence, rnn, sum } from 'packed-rnn'

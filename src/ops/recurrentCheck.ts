@@ -6,11 +6,11 @@ import type { Kind, LstmWeights, RecurrentOptions } from './recurrentOptions.js'
 import type { RecurrentShape } from './recurrentSaved.js'
 import { checkPacked } from './rows.js'
 
-/** Checks of the arguments of a forward pass over recurrent layers. */
+/** Checks the arguments of forward passes over recurrent layers. */
 
 /**
- * Checks that a weight has this shape, or is absent if the shape is null; then `without` says what was
- * wanted.
+ * Checks that a weight has the given shape, or that it is absent if the shape is null. `without` is what the
+ * message wants in that case.
  */
 function checkWeight(
   op: string,
@@ -47,7 +47,7 @@ export function checkRecurrent(
   if (dropout > 0 && numLayers > 1 && mask === undefined) {
     throw badArgument(op, 'mask', 'a seed and a step, because of dropout', mask)
   }
-  // Checked here, before the first layer runs: the dropout op would throw after it.
+  // Checked before the first layer runs; the dropout op would throw after it.
   if (mask !== undefined) {
     checkOptions(op, mask, { seed: true, step: true }, 'options.mask')
     checkInteger(op, 'mask.seed', mask.seed, 0, Number.MAX_SAFE_INTEGER)

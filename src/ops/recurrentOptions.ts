@@ -14,15 +14,15 @@ export type States = Tensor<'float32', 3>
 
 /**
  * The weights of one layer and direction. G is the number of gates: 4 (i, f, g, o) in an LSTM, 3 (r, z, n) in
- * a GRU, 1 in an Elman layer. R, the size of h, is H, or P with a projection. I is R·D from the second layer
- * on.
+ * a GRU, 1 in an Elman layer. R, the size of h, is H, or P with a projection. From the second layer on, I is
+ * R·D.
  */
 export interface RecurrentWeights {
   /** [G·H, I] */
   wIh: Matrix
   /** [G·H, R] */
   wHh: Matrix
-  /** [G·H]; either all layers have both biases, or none has any. */
+  /** [G·H]. Either all layers have both biases, or no layer has any. */
   bIh?: Vector | null
   /** [G·H] */
   bHh?: Vector | null
@@ -36,19 +36,19 @@ export interface LstmWeights extends RecurrentWeights {
 
 /** Options of a stack of recurrent layers. */
 export interface RecurrentOptions {
-  /** H, the units of a layer in one direction: from 1 to 2²⁴. */
+  /** H, the size of the hidden state in one direction, from 1 to 2²⁴. */
   hiddenSize: number
-  /** L, from 1 to 512; default 1. */
+  /** L, the number of layers, from 1 to 512; default 1. */
   numLayers?: number
-  /** D is 2 if true; default false. */
+  /** Whether each layer also runs in reverse: D is 2 if true, else 1. Default false. */
   bidirectional?: boolean
-  /** Probability of dropping an element between layers; default 0. */
+  /** The probability of dropping an element between layers; default 0. */
   dropout?: number
   /** The dropout mask; required if `dropout` is not 0. */
   mask?: Pick<DropoutPlace, 'seed' | 'step'>
   /** Initial states [L·D, B, R], row layer · D + direction; default zeros. */
   h0?: States | null
-  /** Whether a backward pass will follow; default true. Otherwise nothing is saved for it. */
+  /** Whether to save what a backward pass needs; default true. */
   train?: boolean
 }
 
@@ -63,15 +63,15 @@ export interface LstmOptions extends RecurrentOptions {
 /** Options of a stack of GRU layers. */
 export interface GruOptions extends RecurrentOptions {
   /**
-   * Where the reset gate acts. True, PyTorch's form and the default: n = tanh(W x + b + r ⊙ (U h + b')).
-   * False, the original paper's (Cho et al. 2014): n = tanh(W x + b + U (r ⊙ h) + b').
+   * Where the reset gate is applied. True, the default, is PyTorch's form: n = tanh(W x + b + r ⊙ (U h + b')).
+   * False is the form of the paper (Cho et al. 2014): n = tanh(W x + b + U (r ⊙ h) + b').
    */
   resetAfter?: boolean
 }
 
 /** Options of a stack of Elman layers. */
 export interface RnnOptions extends RecurrentOptions {
-  /** φ; default 'tanh'. */
+  /** The activation φ; default 'tanh'. */
   nonlinearity?: 'tanh' | 'relu'
 }
 
@@ -88,7 +88,7 @@ const lstmNames: OptionNames<LstmOptions> = { ...names, c0: true, projSize: true
 const gruNames: OptionNames<GruOptions> = { ...names, resetAfter: true }
 const rnnNames: OptionNames<RnnOptions> = { ...names, nonlinearity: true }
 
-/** A kind of layer, and what only one kind has. @internal */
+/** A kind of layer, with the options that only one kind has. @internal */
 export interface Kind {
   name: 'lstm' | 'gru' | 'rnn'
   cell: number

@@ -9,13 +9,13 @@ import type { RecurrentSaved } from './recurrentSaved.js'
 export interface RecurrentResult {
   /** The hidden state after each token: rows of D·R numbers, forward direction first. */
   output: PackedSequence
-  /** The last states [L·D, B, R], row layer · D + direction; for an empty sequence its initial ones. */
+  /** The final states [L·D, B, R], row layer · D + direction. For an empty sequence they are the initial ones. */
   hN: States
 }
 
 /** The result of a stack of LSTM layers. */
 export interface LstmResult extends RecurrentResult {
-  /** The last cell states [L·D, B, H]. */
+  /** The final cell states [L·D, B, H]. */
   cN: States
 }
 
@@ -35,7 +35,7 @@ export interface LstmOutputGradients extends RecurrentOutputGradients {
 
 /** The gradients of the arguments of a forward pass. */
 export interface RecurrentGradients {
-  /** [N, I], or for an indexed input [U, I]: the sum over all tokens that use a distinct row. */
+  /** [N, I], or [U, I] for indexed rows: the sum over all tokens that use a distinct row. */
   dInput: Matrix | null
   /** In the order and shapes of the weights. */
   dWeights: RecurrentWeights[]

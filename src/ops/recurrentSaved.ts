@@ -5,7 +5,7 @@ import type { Matrix, Tensor, Vector } from '../tensor.js'
 import type { DropoutPlace } from './dropout.js'
 import type { Kind, LstmWeights, States } from './recurrentOptions.js'
 
-/** What a forward pass over recurrent layers keeps for its backward pass. */
+/** The data that a forward pass over recurrent layers saves for its backward pass. */
 
 /** @internal */
 export interface RecurrentShape {
@@ -31,7 +31,7 @@ export interface Layer {
 }
 
 /**
- * What a backward pass needs from its forward pass. It holds memory until it is used or disposed.
+ * The data that a forward pass saves for its backward pass. It holds memory until it is used or disposed.
  *
  * @example
  * ```ts
@@ -63,7 +63,7 @@ export class RecurrentSaved {
   readonly dropout: number
   #used = false
 
-  /** @internal Keeps its tensors even if the caller disposes them. */
+  /** Retains its tensors, so that the caller may dispose them. @internal */
   constructor(
     shape: RecurrentShape,
     weights: readonly LstmWeights[],
@@ -111,7 +111,7 @@ export class RecurrentSaved {
     }
   }
 
-  /** Releases its memory, for a backward pass that won't run. A second call does nothing. */
+  /** Releases the memory, if the backward pass won't run. A second call does nothing. */
   dispose(): void {
     this.#used = true
     for (const { wIh, wHh, bIh, bHh, wHr } of this.weights) disposeAll(wIh, wHh, bIh, bHh, wHr)

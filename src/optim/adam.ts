@@ -41,7 +41,7 @@ const defaultOptions: AdamOptions = {
   maximize: false,
 }
 
-/** The common part of Adam and AdamW. @internal */
+/** The common part of Adam and AdamW. */
 abstract class AdamFamily extends Optimizer<AdamOptions, AdamStateName> {
   readonly #decoupled: boolean
 

@@ -31,7 +31,20 @@ export interface Slots<Options, Name> {
   state(name: Name): Parameter[]
 }
 
-/** The base class of optimisers: groups of parameters on one device, their state, and steps over those with a gradient. */
+/**
+ * The base class of optimisers. It holds groups of parameters on one device and their state; `step` updates the parameters that
+ * have a gradient.
+ *
+ * @example
+ * ```ts
+ * import { nn, optim } from 'packed-rnn'
+ *
+ * const { weight, bias } = new nn.Linear({ inFeatures: 2, outFeatures: 1 })
+ * const groups = [{ parameters: [weight] }, { parameters: [bias!], lr: 0.01 }]
+ * const optimizer: optim.Optimizer<optim.SgdOptions, optim.SgdStateName> = new optim.SGD(groups, { lr: 0.1 })
+ * console.log(optimizer.groups.map(({ lr }) => lr)) // [0.1, 0.01]
+ * ```
+ */
 export abstract class Optimizer<Options extends { lr: number }, Name extends string> {
   /** The groups. You may change options between steps, as a `Scheduler` changes `lr`. */
   readonly groups: readonly Group<Options>[]

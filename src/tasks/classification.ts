@@ -8,27 +8,27 @@ import { DataLoader, type DataLoaderOptions } from '../training/loader.js'
 import type { StepResult, Sums, Task } from '../training/task.js'
 import { argmaxRows, countRight, softmaxRows } from './rows.js'
 
-/** A model that reads documents and has a row of logits for each. */
+/** A model that computes a row of logits for each document. */
 export interface DocumentModel extends Module {
-  /** Logits [B, classes]. */
+  /** Returns logits [B, classes]. */
   forward(ids: PackedIds): Matrix
 }
 
-/** A document's category. */
+/** The predicted category of a document. */
 export interface Category {
-  /** Its number; the first of equals. */
+  /** The number of the most probable category; the first one of equals. */
   predicted: number
-  /** Of each category [classes]. */
+  /** The probability of each category [classes]. */
   probabilities: Float32Array
 }
 
-/** Variants of the task; the defaults are the usual one. */
+/** Options of `Classification`. */
 export interface ClassificationOptions {
-  /** Whether a step's gradient is the mean over its documents (the default), or their sum. */
+  /** Whether a step's gradient is the mean over its documents (the default) or the sum. */
   reduction?: 'mean' | 'sum'
-  /** Whether a reported loss is the mean over documents (the default), or the mean of the batches' means. */
+  /** Whether a reported loss is the mean over documents (the default) or the mean of the batches' means. */
   weighsDocuments?: boolean
-  /** Whether dropout stays on in evaluation; default false. */
+  /** Whether dropout is on in evaluation; default false. */
   dropsInEvaluation?: boolean
 }
 
@@ -39,7 +39,7 @@ const names: OptionNames<ClassificationOptions> = {
 }
 
 /**
- * A category for each document: softmax cross entropy, loss and accuracy.
+ * The task of predicting one category for each document. It minimises the softmax cross entropy and reports loss and accuracy.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ export class Classification implements Task<Batch, null, Category> {
   readonly #reduction: 'mean' | 'sum'
   readonly #weighsDocuments: boolean
 
-  /** @throws PackedRnnError ERR_INVALID_ARGUMENT for what is not a module, an unknown reduction or an unknown option. */
+  /** @throws PackedRnnError ERR_INVALID_ARGUMENT if the model is not a module, or the reduction or an option is unknown. */
   constructor(model: DocumentModel, options: ClassificationOptions = {}) {
     checkInstance('Classification', 'model', model, Module)
     checkOptions('Classification', options, names)
@@ -113,23 +113,23 @@ export class Classification implements Task<Batch, null, Category> {
   }
 }
 
-/** The mean of a sum over documents, rounded once: dividing the rounded sum is that only for powers of two. */
+/** Computes a mean that is rounded once. Dividing the rounded sum has that result only if the divisor is a power of two. */
 function meanOf(sum: Scalar, logits: Matrix, labels: Tensor<'int32', 1>): Promise<number> {
   const { size } = labels
   if (Number.isInteger(Math.log2(size))) return sum.item().then(value => value / size)
   return crossEntropyForward(logits, labels, { train: false }).loss.item()
 }
 
-/** A document's ids, with the number of its category. */
+/** The ids of a document and the number of its category. */
 export interface LabelledDocument {
   ids: Int32Array
   label: number
 }
 
 /**
- * Batches of documents for `Classification`.
+ * Returns a loader of documents for `Classification`.
  *
- * @param options as of `DataLoader`.
+ * @param options see `DataLoader`.
  * @throws PackedRnnError as `DataLoader`.
  *
  * @example
@@ -149,7 +149,7 @@ export function documentLoader(
   return new DataLoader(items, { ...options, collate: batchOf, lengthOf: ({ ids }) => ids.length })
 }
 
-/** Documents as one batch. @throws PackedRnnError ERR_INVALID_ARGUMENT for ids that are not. */
+/** Packs documents into a batch. @throws PackedRnnError ERR_INVALID_ARGUMENT if an id is invalid. */
 function batchOf(items: readonly LabelledDocument[]): Batch {
   return {
     ids: new PackedIds(items.map(({ ids }) => ids)),

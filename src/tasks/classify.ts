@@ -8,33 +8,33 @@ import type { DocumentModel } from './classification.js'
 import type { Mistake } from './classificationResults.js'
 import { argmaxRows, softmaxRows } from './rows.js'
 
-/** What `classify` finds. */
+/** The result of `classify`. */
 export interface Evaluation {
-  /** Mean cross entropy over the documents. */
+  /** The mean cross entropy over the documents. */
   loss: number
-  /** The most probable category of each document [N]; the first of equals. */
+  /** The most probable category of each document [N]; the first one of equals. */
   predicted: Int32Array
-  /** [N, classes] */
+  /** The probability of each category for each document, [N, classes]. */
   probabilities: Float32Array
 }
 
-/** How `classify` goes through the documents. */
+/** Options of `classify`. */
 export interface ClassifyOptions {
-  /** Documents at once; default 32. */
+  /** The number of documents in a batch; default 32. */
   batchSize?: number
-  /** Ends it before the next batch. */
+  /** Stops before the next batch. */
   signal?: AbortSignal
-  /** Leaves dropout on, as the course notebook does; default false. */
+  /** Whether dropout is on, as in the course notebook; default false. */
   dropout?: boolean
 }
 
 /**
- * Loss and predictions over documents, without a tape and in evaluation mode. Between batches the model's mode, and the next
- * masks that its dropout draws, are as they were before.
+ * Computes the loss and the predictions over documents, without a tape and in evaluation mode. It does not change the model: after
+ * each batch, its mode and its dropout counters are restored.
  *
  * @param op the name of the call, for messages.
- * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE, ERR_OUT_OF_RANGE for data that does not fit, ERR_INVALID_ARGUMENT for a
- * bad batch size or an unknown option, ERR_DISPOSED, or with the device's failure; the signal's reason when that aborts.
+ * @throws PackedRnnError (rejects) ERR_EMPTY, ERR_SHAPE or ERR_OUT_OF_RANGE if the data does not fit; ERR_INVALID_ARGUMENT if the
+ * batch size is invalid or an option is unknown; ERR_DISPOSED; errors of the device; the signal's reason if it aborts.
  *
  * @example
  * ```ts
@@ -77,7 +77,7 @@ export async function classify(
 
 const MOST_MISTAKES = 10
 
-/** The predictions that are wrong and of the largest probability. */
+/** Returns the wrong predictions with the largest probabilities. */
 export function surestMistakes(
   { predicted, probabilities }: Evaluation,
   truth: Int32Array,

@@ -1,5 +1,5 @@
 /**
- * Tasks: what a batch's loss is, what is reported, and what `predict` answers.
+ * Tasks for `Trainer`: each defines a loss, metrics and predictions.
  * @module
  */
 export {

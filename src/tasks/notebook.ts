@@ -7,25 +7,26 @@ import type { AnyOptimizer } from '../training/trainerState.js'
 import { Classification, type DocumentModel } from './classification.js'
 import type { Rules } from './rules.js'
 
-/** A classifier with its recurrent layers. */
+/** A classifier that exposes its recurrent layers. */
 export interface RecurrentClassifier extends DocumentModel {
   readonly lstm: Module
 }
 
-/** What a trainer is given for a preset and the rules of a loop. */
+/** The options of a trainer for a preset and the rules of a loop. */
 export interface NotebookTraining {
   task: Classification
-  /** What the test documents are measured by: the mean over them, whatever training reports. */
+  /** The task for tests. Its loss is the mean over documents, whatever training reports. */
   test: Classification
   optimizer: AnyOptimizer
   clip: { parameters: readonly Parameter[]; maxNorm: number }
 }
 
 /**
- * The course notebook's training, and the one that it meant, as variants of the task and of the optimiser.
+ * Returns the parts of a trainer that trains as the course notebook does, or as it was meant to. The two differ in the options of
+ * the task and the optimiser.
  *
- * @param options `batchSize`: the documents of a full batch, for loops that make no step of fewer.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a bad rate or momentum.
+ * @param options `optimizer` and `clip`; `batchSize` is the size of a full batch, for loops that skip the step of a smaller one.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if the rate or the momentum is out of range.
  *
  * @example
  * ```ts
@@ -68,7 +69,7 @@ export function notebookTraining(
   return { ...common, task, optimizer: onlyOn(optimizer, () => task.documents === batchSize) }
 }
 
-/** Knows how many documents its last batch had. */
+/** A classification that remembers the size of its last batch. */
 class Remembering extends Classification {
   documents = 0
 
@@ -78,7 +79,7 @@ class Remembering extends Classification {
   }
 }
 
-/** An optimiser that leaves out the steps where `steps` is false: the gradients are dropped. */
+/** Wraps an optimiser so that it skips steps for which `steps` returns false. */
 function onlyOn(optimizer: Adam | SGD, steps: () => boolean): AnyOptimizer {
   const { groups } = optimizer
   const inner: AnyOptimizer = optimizer

@@ -1,6 +1,6 @@
-/** Rows of logits on the host. */
+/** Functions of rows of logits on the host. */
 
-/** Probabilities of each row of logits. @internal */
+/** Returns the softmax of each row. @internal */
 export function softmaxRows(logits: Float32Array, rows: number): number[] {
   const classes = logits.length / rows
   const result: number[] = []
@@ -14,7 +14,7 @@ export function softmaxRows(logits: Float32Array, rows: number): number[] {
   return result
 }
 
-/** The place of each row's largest number, the first of equals; 0 where one is NaN. @internal */
+/** Returns the index of each row's largest number: the first one of equals, and 0 for a row with a NaN. @internal */
 export function argmaxRows(values: Float32Array, rows: number): Int32Array {
   const columns = values.length / rows
   return Int32Array.from({ length: rows }, (_, r) => {
@@ -23,7 +23,7 @@ export function argmaxRows(values: Float32Array, rows: number): Int32Array {
   })
 }
 
-/** How many predictions are right. */
+/** Returns the number of correct predictions. */
 export function countRight(predicted: Int32Array, labels: Int32Array): number {
   return predicted.reduce((sum, category, i) => sum + (category === labels[i] ? 1 : 0), 0)
 }

@@ -1,31 +1,32 @@
 import { checkWord, type OptionNames } from '../check.js'
 import type { Pooling } from '../models/pooling.js'
 
-/** How training goes through the documents: batches, or one document after the other with a step every 64. */
+/** The training loop: over batches, or over single documents with a step every 64. */
 export type Loop = 'batched' | 'document'
 export const loops = ['batched', 'document'] as const satisfies readonly Loop[]
 
-/** What the course notebook meant, or exactly what it does; docs/notebook.md has the differences. */
+/** Training as the course notebook meant it, or exactly as it does it. docs/notebook.md lists the differences. */
 export type Mode = 'fixed' | 'notebook'
 export const modes = ['fixed', 'notebook'] as const satisfies readonly Mode[]
 
-/** Documents whose gradients the document loop adds up before it steps. */
+/** The number of documents whose gradients the document loop adds up for a step. */
 export const DOCUMENTS_PER_STEP = 64
 
-/** What a loop does in a mode. */
+/** The rules of a loop in a mode. */
 export interface Rules {
-  /** A new order of the documents in each epoch. */
+  /** Whether each epoch has a new order of the documents. */
   shuffles: boolean
-  /** Whether a step's gradient is the mean over its documents, or their sum. */
+  /** Whether a step's gradient is the mean over its documents or the sum. */
   reduction: 'mean' | 'sum'
-  /** Whether all parameters are trained, or the LSTM's alone. */
+  /** Whether all parameters are trained, or only the LSTM's. */
   trainsAll: boolean
-  /** Whether the documents that are left over at the end of an epoch make a step of their own. */
+  /** Whether the documents left over at the end of an epoch make a step. */
   stepsOnRest: boolean
-  /** Whether an epoch's loss is the mean over its documents, or over its steps. */
+  /** Whether an epoch's loss is the mean over its documents or over its steps. */
   weighsDocuments: boolean
-  /** Whether dropout stays on when the model is tested. */
+  /** Whether dropout is on in tests. */
   dropsInEvaluation: boolean
+  /** How the model pools the states of a document. */
   pooling: Pooling
 }
 
@@ -40,7 +41,7 @@ export const ruleNames: OptionNames<Rules> = {
 }
 
 /**
- * What a loop does in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown loop or mode.
+ * Returns the rules of a loop in a mode. @throws PackedRnnError ERR_INVALID_ARGUMENT if the loop or the mode is unknown.
  *
  * @example
  * ```ts

@@ -1,8 +1,10 @@
 /**
- * Reads corpora and word vectors, and turns texts into ids: tokenizers, vocabularies, labels, batches.
+ * Reads corpora, sentence pairs and word vectors, and turns texts into ids: tokenizers, vocabularies, labels, batches.
  * @module
  */
 export { type Batch, Batches, type BatchesOptions, type Epoch, type LabelledDocuments } from './batches.js'
+export { Bpe, type BpeOptions, type Merge, readBpe, writeBpe } from './bpe.js'
+export { type TokenCodec, type TokenCodecJson, tokenCodec } from './codecs.js'
 export {
   type Article,
   type Dialect,
@@ -15,6 +17,13 @@ export { inventArticles } from './invented.js'
 export { LabelEncoder } from './labels.js'
 export { type EncodeOptions, MarkedVocabulary, type MarkedVocabularyOptions } from './markedVocabulary.js'
 export { type Post, type ReadPostsOptions, readPosts } from './omp.js'
+export {
+  type PairTableOptions,
+  type ReadPairsOptions,
+  readPairs,
+  readPairTable,
+  type TextPair,
+} from './pairs.js'
 export { type SplitOptions, stratifiedSplit } from './split.js'
 export {
   type ArticleStatistics,

@@ -1,4 +1,5 @@
 import { badArgument, PackedRnnError } from '../errors.js'
+import { byCodePoint } from './codePoints.js'
 
 /**
  * Maps class names to numbers like scikit-learn's `LabelEncoder`: names are sorted by code point. Immutable.
@@ -67,9 +68,4 @@ export class LabelEncoder {
       return label
     })
   }
-}
-
-/** UTF-8 bytes sort by code point. JavaScript sorts strings by UTF-16 unit, which puts U+1F600 before U+FFFD. */
-function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -4,33 +4,36 @@ import type { TrainingProgress } from './progress.js'
 import { type EpochRecord, type MetricName, metricOf } from './record.js'
 import type { TrainerState } from './trainerState.js'
 
-/** What a callback may ask a trainer. */
+/** The part of a trainer that callbacks may use. */
 export interface Running {
-  /** The epochs that are over. */
+  /** The records of the completed epochs. */
   readonly history: readonly EpochRecord[]
-  /** As of `Trainer`. */
+  /** See `Trainer.state`. */
   state(): Promise<TrainerState>
 }
 
-/** What a trainer calls before it reports an event; a promise is awaited. */
+/** Functions that a trainer calls before it reports an event. It awaits promises. */
 export interface Callback {
-  /** After each step. Up to three later steps are issued by then. */
+  /** Called after each step. Up to three later steps are already issued. */
   step?(progress: TrainingProgress, trainer: Running): void | Promise<void>
-  /** At the end of each epoch, after its test. Nothing is pending. */
+  /** Called at the end of each epoch, after its test. No step is pending. */
   epoch?(record: EpochRecord, trainer: Running): void | Promise<void>
-  /** Before each epoch: whether training ends here. It reads the history alone, so that a resumed run ends where it did. */
+  /**
+   * Called before each epoch; training ends if it returns true. It must depend only on the history, so that a resumed run ends in
+   * the same epoch.
+   */
   stops?(history: readonly EpochRecord[]): boolean
 }
 
-/** Which epoch is the best. */
+/** Defines which epoch is the best. */
 export interface BestOptions extends MetricName {
-  /** Whether a better metric is smaller or larger; default 'min'. */
+  /** Whether a smaller ('min') or a larger ('max') metric is better; default 'min'. */
   mode?: 'min' | 'max'
 }
 
 const bestNames = { metric: true, of: true, mode: true } as const
 
-/** The first of the best epochs, null where none has the metric. */
+/** Returns the best epoch, the first one of equals; null if no epoch has the metric. */
 function bestOf(history: readonly EpochRecord[], { mode = 'min', ...name }: BestOptions): EpochRecord | null {
   let best: { record: EpochRecord; value: number } | null = null
   for (const record of history) {
@@ -42,10 +45,11 @@ function bestOf(history: readonly EpochRecord[], { mode = 'min', ...name }: Best
 }
 
 /**
- * Ends training where the best epoch is `patience` measured epochs ago.
+ * Returns a callback that ends training after `patience` epochs without improvement. Epochs without the metric do not count.
  *
- * @param options `metric`, `of`, `mode`: what is best; `patience`: epochs that have the metric and are not better.
- * @throws PackedRnnError ERR_OUT_OF_RANGE for a patience below 1; ERR_INVALID_ARGUMENT for a bad word or an unknown option.
+ * @param options `metric`, `of` and `mode` define the best epoch; `patience` is a number of epochs.
+ * @throws PackedRnnError ERR_OUT_OF_RANGE if the patience is below 1; ERR_INVALID_ARGUMENT if a word is invalid or an option is
+ * unknown.
  *
  * @example
  * ```ts
@@ -71,11 +75,11 @@ export function earlyStopping(options: BestOptions & { patience: number }): Call
 }
 
 /**
- * Writes a checkpoint into a directory after each epoch that is the best so far; `loadCheckpoint` reads it, and its `about` is
- * the epoch's record.
+ * Returns a callback that writes a checkpoint after each epoch that is the best so far. `loadCheckpoint` reads it; its `about` is
+ * the record of the epoch.
  *
- * @param options `metric`, `of`, `mode`: what is best; `directory`: of the checkpoint, made where it is missing.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a bad word or an unknown option.
+ * @param options `metric`, `of` and `mode` define the best epoch; `directory` is created if it is missing.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if a word is invalid or an option is unknown.
  *
  * @example
  * ```ts

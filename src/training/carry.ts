@@ -4,7 +4,7 @@ import { outlive } from '../scope.js'
 import { isList, mapState, type State } from '../state.js'
 import { Tensor, tensor } from '../tensor.js'
 
-/** A state on the host: its structure, which JSON holds, and the values of its leaves by path. */
+/** A state on the host: its structure, which JSON can hold, and the values of its leaves by path. */
 export interface SavedCarry {
   tree: CarryTree
   tensors: Map<string, CarryLeaf>
@@ -15,15 +15,18 @@ export type CarryLeaf =
   | { dtype: 'float32'; shape: readonly number[]; data: Float32Array }
   | { dtype: 'int32'; shape: readonly number[]; data: Int32Array }
 
-/** Leaves are named by their path. */
+/** The structure of a state. Each leaf is replaced by its path. */
 export type CarryTree = null | string | CarryTree[] | { [part: string]: CarryTree }
 
-/** A state of the same structure, each leaf replaced. @throws PackedRnnError ERR_INVALID_ARGUMENT for anything else in it. */
+/**
+ * Returns a state of the same structure with `f` applied to each leaf.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if it contains anything but tensors, null, arrays and objects.
+ */
 export function mapCarry<S extends State>(state: S, f: (leaf: Tensor) => Tensor): S {
   return mapState('Trainer', 'carry', state, f)
 }
 
-/** Copies a state to the host, as it is after the ops issued so far. */
+/** Copies a state to the host after the ops issued so far. */
 export async function saveCarry(state: State): Promise<SavedCarry> {
   const leaves: Promise<[string, CarryLeaf]>[] = []
   const tree = treeOf(state, 'carry', (path, leaf) => leaves.push(readLeaf(path, leaf)))
@@ -52,8 +55,8 @@ function treeOf(state: State, path: string, found: (path: string, leaf: Tensor) 
 }
 
 /**
- * The state that `saveCarry` copied, on a device. The tensors outlive every scope.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT where a leaf is missing.
+ * Copies a state that `saveCarry` returned to a device. No scope disposes the tensors.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if a leaf is missing.
  */
 export function restoreCarry({ tree, tensors }: SavedCarry, device?: Device): State {
   if (tree === null) return null

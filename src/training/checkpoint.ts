@@ -13,16 +13,34 @@ import type { TrainerState } from './trainerState.js'
 
 /** The file in a run's directory. */
 export const CHECKPOINT = 'checkpoint.safetensors'
-/** The one before it, in case that one comes to harm. */
+/** The previous checkpoint, in case the last one is damaged. */
 export const PREVIOUS = 'checkpoint.previous.safetensors'
 
 /**
- * Writes a trainer's state into a directory, as one file: a reader finds this checkpoint or the one before, and no
- * mixture. The one before stays beside it, as checkpoint.previous.safetensors. `about` is anything that JSON
- * holds, for the code that resumes.
+ * Writes a trainer's state into a directory, as one file, atomically: a reader finds either the new checkpoint or the previous
+ * one, also if the process is killed. The previous checkpoint is kept as checkpoint.previous.safetensors.
  *
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written, or JSON does not hold `about`; the one before
- * is then still there.
+ * @param directory created if it is missing.
+ * @param state the result of `trainer.state()`.
+ * @param about any value that JSON can hold, for the code that resumes.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if the file cannot be written or JSON cannot hold `about`. The previous
+ * checkpoint is then unchanged.
+ *
+ * @example
+ * ```ts
+ * import { readdirSync } from 'node:fs'
+ * import { optim } from 'packed-rnn'
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { Classification } from 'packed-rnn/tasks'
+ * import { saveCheckpoint, Trainer } from 'packed-rnn/training'
+ *
+ * const preset = presets['lstm64-adam']
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 })
+ * const trainer = new Trainer({ model, task: new Classification(model), optimizer })
+ * await saveCheckpoint('saved', await trainer.state(), 'any notes')
+ * console.log(readdirSync('saved')) // ['checkpoint.safetensors']
+ * ```
  */
 export async function saveCheckpoint(directory: string, state: TrainerState, about: unknown): Promise<void> {
   const { model, optimizer, carry, position, masks, scheduler } = state
@@ -46,27 +64,45 @@ function jsonOf(about: unknown): string {
     const text: string | undefined = JSON.stringify(about)
     if (text !== undefined) return text
   } catch (error) {
-    // A bigint, or an object that holds itself.
+    // The value contains a bigint or a cycle.
     cause = error
   }
   const { message } = badArgument('saveCheckpoint', 'about', 'something that JSON holds', about)
   throw new PackedRnnError('ERR_INVALID_ARGUMENT', message, { cause })
 }
 
-/** What `loadCheckpoint` found. */
+/** The result of `loadCheckpoint`. */
 export interface Checkpoint {
+  /** The state, for `trainer.restore`. */
   state: TrainerState
-  /** As it was given to `saveCheckpoint`. */
+  /** The value that was passed to `saveCheckpoint`. */
   about: unknown
-  /** Why the last checkpoint cannot be used, where this is the one before it; else null. */
+  /** If this is the previous checkpoint, why the last one cannot be used; else null. */
   passedOver: PackedRnnError | null
 }
 
 /**
- * Reads what `saveCheckpoint` wrote: the last checkpoint or, where that is torn, altered or missing, the one before.
- * `restore` of the trainer checks that the state fits.
- * @throws PackedRnnError (rejects) where neither can be used, about the last: ERR_INVALID_ARGUMENT where the file cannot be
- * read; ERR_FILE_FORMAT naming the file and what is wrong with it.
+ * Reads the last checkpoint that `saveCheckpoint` wrote into a directory. If that file is truncated, altered or missing, it reads
+ * the previous one. `trainer.restore` checks that the state fits the trainer.
+ *
+ * @throws PackedRnnError (rejects) if neither can be used; the error is about the last one: ERR_INVALID_ARGUMENT if the file
+ * cannot be read, ERR_FILE_FORMAT if its content is invalid.
+ *
+ * @example
+ * ```ts
+ * import { optim } from 'packed-rnn'
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { Classification } from 'packed-rnn/tasks'
+ * import { loadCheckpoint, saveCheckpoint, Trainer } from 'packed-rnn/training'
+ *
+ * const preset = presets['lstm64-adam']
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 })
+ * const trainer = new Trainer({ model, task: new Classification(model), optimizer })
+ * await saveCheckpoint('loaded', await trainer.state(), 'any notes')
+ * trainer.restore((await loadCheckpoint('loaded')).state)
+ * console.log((await loadCheckpoint('loaded')).about) // any notes
+ * ```
  */
 export async function loadCheckpoint(directory: string): Promise<Checkpoint> {
   try {
@@ -98,7 +134,7 @@ async function readCheckpoint(file: string): Promise<{ state: TrainerState; abou
   return { state, about: parseJson(v.unknown(), metadata.about ?? '', file) }
 }
 
-/** The leaves of a carry have the names of their paths. */
+/** Whether a tensor is a leaf of a carry; leaves are named by their paths. */
 function isCarried(name: string): boolean {
   return name === 'carry' || name.startsWith('carry.')
 }

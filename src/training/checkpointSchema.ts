@@ -5,13 +5,13 @@ import { wayOf } from './loader.js'
 import { epochSchema } from './records.js'
 import type { AnyOptimizerState, TrainerPosition, TrainerState } from './trainerState.js'
 
-/** What a checkpoint's metadata hold of a trainer, in this version and in the one before. */
+/** The trainer's part of a checkpoint's metadata, in the current and in the previous format. */
 
 export const FORMAT = 'packed-rnn checkpoint 4'
-/** Of a classifier's trainer alone: read, and no longer written. */
+/** The previous format, which only classifiers had. It can be read but is no longer written. */
 export const FORMAT_BEFORE = 'packed-rnn checkpoint 3'
 
-/** A trainer's state without its tensors. */
+/** A trainer's state without tensors. */
 export interface StoredState extends Pick<TrainerState, 'position' | 'masks' | 'scheduler'> {
   carry: CarryTree
   groups: AnyOptimizerState['groups']
@@ -36,7 +36,7 @@ const position: v.GenericSchema<unknown, TrainerPosition> = v.object({
   sums: v.object({ totals: v.record(v.string(), number), ...steps }),
 })
 
-/** The optimiser checks the options of its groups itself. */
+/** The optimiser checks the options of its groups. */
 const groups = v.array(v.object({ options: v.looseObject({}), parameters: count }))
 
 const tree: v.GenericSchema<unknown, CarryTree> = v.union([

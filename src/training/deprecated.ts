@@ -16,43 +16,43 @@ import type { OnNonFinite } from './nonFinite.js'
 import type { State, Task } from './task.js'
 import type { EpochsOptions, TrainerOptions } from './trainerOptions.js'
 
-/** The options of a trainer that knew classifiers alone: adapters, which the next version removes. */
+/** Adapters for the options of version 0.1, whose trainer supported only classifiers. The next version removes them. */
 
 /**
  * How a classifier is trained.
  * @deprecated Use `TrainerOptions`: a task, an optimiser and `clip`.
  */
 export interface TrainingOptions extends Pick<Preset, 'optimizer' | 'clip' | 'batchSize'> {
-  /** What a step is; default the fixed batched loop's. */
+  /** How steps are made; default `rulesOf('batched', 'fixed')`. */
   rules?: Rules
-  /** As of `TrainerOptions`. */
+  /** See `TrainerOptions`. */
   onNonFinite?: OnNonFinite
 }
 
 /**
- * How the documents are put into batches, besides their size, and how often.
+ * How documents become batches, without the batch size, and how many epochs to train.
  * @deprecated Use a `DataLoader` and `EpochsOptions`.
  */
 export interface FitOptions extends Omit<BatchesOptions, 'batchSize'> {
   epochs: number
-  /** Documents to test the model on at the end of every so many epochs, for the epoch's record. */
+  /** Documents to test the model on, at the end of every `every` epochs. The epoch's record has the result. */
   test?: { data: LabelledDocuments; every: number }
-  /** As of `EpochsOptions`. */
+  /** See `EpochsOptions`. */
   signal?: AbortSignal
 }
 
 const fitNames: OptionNames<FitOptions> = { ...orderNames, epochs: true, test: true, signal: true }
 
-/** What `fit` has to know of a trainer that was made for a classifier. */
+/** What `fit` needs in addition for a trainer that was constructed with a classifier. */
 export interface Documents<Batch, Carry extends State> {
   batchSize: number
   test: Task<Batch, Carry>
 }
 
-/** Documents that are tested on, this many at once. */
+/** The batch size of tests. */
 const TEST_BATCH = 32
 
-/** What a trainer is made of, in either form. `documents` is null in the one that takes a task. */
+/** Returns a trainer's options for both forms of its constructor. `documents` is null for the form that takes a task. */
 export function trainerParts<B, C extends State, A, M extends Module>(
   first: TrainerOptions<B, C, A, M> | Classifier,
   second: TrainingOptions | undefined,
@@ -83,7 +83,7 @@ function checkTraining(op: string, options: TrainingOptions | undefined): Traini
   return options
 }
 
-/** What `fit` runs through for documents. */
+/** Returns the loader and options of `fit` for documents. */
 export function fitParts<B, C extends State>(
   data: LabelledDocuments,
   options: FitOptions,
@@ -98,7 +98,7 @@ export function fitParts(
   const { epochs, test, signal, ...order } = given
   if (test !== undefined) checkOptions('fit', test, { data: true, every: true }, 'options.test')
   const { batchSize, test: task } = documents
-  // Packed when an epoch ends: reading them may be what aborts it.
+  // Packed when the epoch ends, because reading the documents may abort the run.
   const tested = test && {
     way: '',
     epoch: () => loaderOf(test.data, { batchSize: TEST_BATCH }).epoch(0),

@@ -10,12 +10,12 @@ import type { State, Task } from './task.js'
 export type { Evaluation } from '../tasks/moved.js'
 
 /**
- * The metrics of a task over the first epoch of a loader, without a tape and in evaluation mode. Between batches the model's
- * mode, and the next masks that its dropout draws, are as they were before; not while `count` of the task runs.
+ * Computes the metrics of a task over the first epoch of a loader, without a tape and in evaluation mode. It does not change the
+ * model: after each batch, its mode and its dropout counters are restored. Do not train the model while the task's `count` runs.
  *
- * @param options `signal`: ends the evaluation before its next batch.
- * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
- * signal's reason when that aborts.
+ * @param options `signal` stops the evaluation before the next batch.
+ * @throws PackedRnnError (rejects) if the loader, the task or an op throws; ERR_INVALID_ARGUMENT if an option is unknown; the
+ * signal's reason if it aborts.
  *
  * @example
  * ```ts
@@ -37,8 +37,8 @@ export function evaluate<Batch, Carry extends State>(
   options?: { signal?: AbortSignal },
 ): Promise<TaskEvaluation>
 /**
- * Loss and predictions of a classifier over documents.
- * @deprecated Use a `Classification` task, or `classify` of tasks.
+ * Computes the loss and the predictions of a classifier over documents.
+ * @deprecated Use a `Classification` task, or `classify` of `packed-rnn/tasks`.
  * @throws PackedRnnError (rejects) as `classify`.
  */
 export function evaluate(

@@ -10,24 +10,19 @@ import type { Metrics } from './record.js'
 import { totalsOf } from './stepper.js'
 import type { State, Task } from './task.js'
 
-/** What `evaluate` finds. */
+/** The result of `evaluate`. */
 export interface TaskEvaluation {
-  /** As the task reports them of all batches; `loss` is always among them. */
+  /** The task's metrics over all batches. There is always a `loss`. */
   metrics: Metrics
-  /** What they are made of. */
+  /** The sums that the metrics are computed from. */
   sums: Record<string, number>
 }
 
-/** Batches whose numbers are not awaited yet, as of the trainer's steps. */
+/** The batches issued before the first one is awaited, as for the trainer's steps. */
 const AHEAD = 3
 
 /**
- * The metrics of a task over the first epoch of a loader, without a tape and in evaluation mode. Between batches the model's
- * mode, and the next masks that its dropout draws, are as they were before; not while `count` of the task runs.
- *
- * @param options `signal`: ends the evaluation before its next batch.
- * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
- * signal's reason when that aborts.
+ * Computes the metrics of a task over the first epoch of a loader; see `evaluate`.
  */
 export async function evaluateTask<Batch, Carry extends State>(
   task: Task<Batch, Carry>,
@@ -68,14 +63,14 @@ function forward<Batch, Carry extends State>(task: Task<Batch, Carry>, batch: Ba
     noGrad(() => {
       const { loss, sums, carry } = task.step(batch, before)
       const totals = totalsOf([{ loss, ...sums, weight: task.weight(batch) }])
-      // After an earlier failure nothing awaits it.
+      // After an earlier failure nothing awaits this promise.
       totals.catch(() => {})
       return { totals, carry: mapCarry(carry, leaf => leaf.detach()) }
     }),
   )
 }
 
-/** What a task reports of sums, with its loss. */
+/** Returns a task's metrics for some sums, with a loss. */
 export function metricsOf<Batch, Carry extends State>(
   task: Task<Batch, Carry>,
   sums: Record<string, number>,
@@ -85,12 +80,13 @@ export function metricsOf<Batch, Carry extends State>(
 }
 
 /**
- * The answers of a task, batch after batch, without a tape and in evaluation mode.
+ * Yields the answers of a task, batch after batch, without a tape and in evaluation mode. Do not train the model before the last
+ * answer.
  *
- * @param batches a loader, whose first epoch is taken, or batches. The model must not be trained before the last answer.
- * @param options `signal`: ends it before the next batch.
- * @throws PackedRnnError (rejects) as the loader, the task and the ops do; ERR_INVALID_ARGUMENT for an unknown option; the
- * signal's reason when that aborts.
+ * @param batches batches, or a loader, of which the first epoch is used.
+ * @param options `signal` stops the predictions before the next batch.
+ * @throws PackedRnnError (rejects) if the loader, the task or an op throws; ERR_INVALID_ARGUMENT if an option is unknown; the
+ * signal's reason if it aborts.
  *
  * @example
  * ```ts

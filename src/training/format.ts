@@ -1,10 +1,10 @@
 import { badArgument } from '../errors.js'
 
 /**
- * A span of time as H:MM:SS, whole seconds, the rest cut off; hours do not wrap: 100 hours are `100:00:00`.
- * An unknown span (negative, infinite or NaN) is `-:--:--`.
+ * Formats a duration as H:MM:SS, rounded down to whole seconds. Hours do not wrap: 100 hours are `100:00:00`. An unknown duration
+ * (negative, infinite or NaN) is `-:--:--`.
  *
- * @param seconds the span, in seconds
+ * @param seconds the duration in seconds
  */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return '-:--:--'
@@ -14,19 +14,19 @@ export function formatDuration(seconds: number): string {
 }
 
 /**
- * A number with a fixed count of decimals, rounded as Python's `format(value, '.2f')` does: the exact binary value,
- * halves to the even neighbour. 0.125 gives `0.12` and 0.625 gives `0.62`, where `toFixed` gives 0.13 and 0.63.
+ * Formats a number with a fixed number of decimals, as Python's `format(value, '.2f')`: it rounds the exact binary value, and
+ * halves to even. 0.125 becomes `0.12` and 0.625 becomes `0.62`; `toFixed` returns 0.13 and 0.63.
  *
  * @param value a number below 1e21 in magnitude
- * @param digits decimals, an integer from 0 to 99
- * @throws ERR_INVALID_ARGUMENT for any other `digits`
+ * @param digits the number of decimals, an integer from 0 to 99
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if `digits` is anything else
  */
 export function formatFixed(value: number, digits: number): string {
   if (!Number.isInteger(digits) || digits < 0 || digits > 99) {
     throw badArgument('formatFixed', 'digits', 'an integer from 0 to 99', digits)
   }
-  // toFixed already rounds the exact binary value; only halves differ, which it sends away from zero. A half is a
-  // multiple of 2^-(digits + 1), so that digits + 1 decimals show it exactly, the last of them a 5.
+  // toFixed also rounds the exact binary value, but rounds halves away from zero. A half is a multiple of
+  // 2^-(digits + 1), so digits + 1 decimals show it exactly, and the last of them is a 5.
   const rounded = value.toFixed(digits)
   const exact = value.toFixed(digits + 1)
   const isHalf = Number.isInteger(value * 2 ** (digits + 1)) && exact.endsWith('5')

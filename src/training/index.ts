@@ -3,7 +3,7 @@
  * @module
  */
 
-// These moved to models and tasks; they stay here for one version.
+// Moved to models and tasks; kept here for one version.
 export { Classifier, type ClassifierLayers, type ClassifierOptions } from '../models/classifier.js'
 export type { Pooling } from '../models/pooling.js'
 export { type Preset, type PresetName, presets } from '../models/presets.js'

@@ -2,28 +2,28 @@ import { checkFunction, checkInteger, checkList, checkOptions, type OptionNames 
 import { badArgument, PackedRnnError } from '../errors.js'
 import { epochOrder } from '../text/order.js'
 
-/** How items become batches. */
+/** Options of `DataLoader`. */
 export interface DataLoaderOptions<Item, Batch> {
-  /** Makes a batch of some items: packs documents, cuts windows of a stream. */
+  /** Makes a batch from items, for example by packing documents. */
   collate(items: Item[]): Batch
-  /** Items in a batch, at most. */
+  /** The maximum number of items in a batch. */
   batchSize: number
-  /** The tokens of an item; default 1. `maxTokens`, `bucketByLength` and the speed that is reported read it. */
+  /** Returns the number of tokens of an item; default 1. Used by `maxTokens`, `bucketByLength` and the reported speed. */
   lengthOf?(item: Item): number
-  /** A batch ends where its next item would bring it above so many tokens. A longer item is a batch by itself. */
+  /** The maximum number of tokens in a batch. A longer item is a batch by itself. Default: no maximum. */
   maxTokens?: number
-  /** Whether each epoch has a new order; default false: the order of the items. */
+  /** Whether each epoch has a new random order; default false, the order of the items. */
   shuffle?: boolean
-  /** Of the orders; default 0. */
+  /** The seed of the random orders; default 0. */
   seed?: number
-  /** Items of similar length share a batch, shortest batch first, or in shuffled order; default false. */
+  /** Whether batches consist of items of similar length. Batches are in order of length, or shuffled. Default false. */
   bucketByLength?: boolean
   /**
-   * What `bucketByLength` sorts by instead of `lengthOf`: several numbers of an item, the first one first. Every item has as
-   * many. Items with equal numbers keep the epoch's order.
+   * Returns what `bucketByLength` sorts by instead of `lengthOf`: one or several numbers, the first one first, as many for every
+   * item. Items with equal numbers keep the order of the epoch.
    */
   sortKeysOf?(item: Item): readonly number[]
-  /** Leaves out the last items of the order where they do not fill a batch; default false. */
+  /** Whether to drop the last batch if it is not full; default false. */
   dropLast?: boolean
 }
 
@@ -39,32 +39,33 @@ const names: OptionNames<DataLoaderOptions<unknown, unknown>> = {
   dropLast: true,
 }
 
-/** Where batches come from, epoch after epoch. */
+/** A source of batches for each epoch. */
 export interface Loader<Batch> {
-  /** How an epoch goes through the items, as text. A checkpoint in the middle of an epoch resumes only where it is the same. */
+  /** A description of the order of batches. A checkpoint in the middle of an epoch resumes only if it is the same. */
   readonly way: string
-  /** The batches of an epoch, from 0; they depend on its number alone. */
+  /** Returns the batches of an epoch, counted from 0. They must depend only on its number. */
   epoch(number: number): LoaderEpoch<Batch>
 }
 
 /** The batches of one epoch. */
 export interface LoaderEpoch<Batch> {
-  /** How many; with `maxTokens` and a shuffled order another number in each epoch. */
+  /** The number of batches. With `maxTokens` and `shuffle` it differs between epochs. */
   readonly batches: number
-  /** Of all its batches; items that `dropLast` leaves out do not count. */
+  /** The tokens of all batches, without items that `dropLast` drops. */
   readonly tokens: number
-  /** From batch number `first` on, each made when its turn comes; those before are not made. */
+  /** Iterates over the batches from number `first`. Each is made when it is reached; earlier ones are not made. */
   from(first: number): Iterable<LoadedBatch<Batch>>
 }
 
-/** A batch and its tokens. */
+/** A batch and its number of tokens. */
 export interface LoadedBatch<Batch> {
   batch: Batch
   tokens: number
 }
 
 /**
- * Orders items, cuts batches within bounds and makes each batch when its turn comes.
+ * Divides items into batches, as torch.utils.data.DataLoader. The order depends only on the seed and the number of the epoch. Each
+ * batch is made when it is reached.
  *
  * @example
  * ```ts
@@ -88,8 +89,9 @@ export class DataLoader<Item, Batch> implements Loader<Batch> {
   readonly #sortKeys: number[][] | undefined
 
   /**
-   * @throws PackedRnnError ERR_EMPTY without items; ERR_INVALID_ARGUMENT for a bound below 1, a `collate` that is no function
-   * or an unknown option; ERR_OUT_OF_RANGE for a negative length; ERR_SHAPE for items with more or fewer sort keys than the first.
+   * @throws PackedRnnError ERR_EMPTY if there are no items; ERR_INVALID_ARGUMENT if a maximum is below 1, `collate` is not a
+   * function or an option is unknown; ERR_OUT_OF_RANGE if a length is negative; ERR_SHAPE if items have
+   * different numbers of sort keys.
    */
   constructor(items: readonly Item[], options: DataLoaderOptions<Item, Batch>) {
     const op = 'DataLoader'
@@ -110,13 +112,15 @@ export class DataLoader<Item, Batch> implements Loader<Batch> {
     this.#sortKeys = options.sortKeysOf && columnsOf(items.map(options.sortKeysOf))
   }
 
+  /** A description of the order of batches: the number of items and the options that it depends on. */
   get way(): string {
     return wayOf({ items: this.items.length, ...this.options })
   }
 
   /**
-   * @throws PackedRnnError ERR_EMPTY where `dropLast` leaves nothing; ERR_OUT_OF_RANGE for a number below 0;
-   * ERR_INVALID_ARGUMENT for a bad seed.
+   * Returns the batches of an epoch, counted from 0.
+   * @throws PackedRnnError ERR_EMPTY if `dropLast` drops all items; ERR_OUT_OF_RANGE if the number is negative;
+   * ERR_INVALID_ARGUMENT if the seed is invalid.
    */
   epoch(number: number): LoaderEpoch<Batch> {
     checkInteger('DataLoader.epoch', 'number', number, 0)
@@ -163,7 +167,7 @@ function columnsOf(keys: readonly (readonly number[])[]): number[][] {
   return first.map((_, k) => keys.map(each => each[k]!))
 }
 
-/** What an order depends on. */
+/** The options that an order of batches depends on. */
 export interface Way {
   items: number
   batchSize: number
@@ -175,7 +179,7 @@ export interface Way {
   dropLast?: boolean | undefined
 }
 
-/** An order as text, the same for options that are left out and for their defaults. */
+/** Describes an order as text. Missing options and their defaults have the same text. */
 export function wayOf(way: Way): string {
   const { items, batchSize, maxTokens, shuffle = false, seed = 0, bucketByLength, dropLast } = way
   const sorts = bucketByLength === true && way.sortKeysOf !== undefined

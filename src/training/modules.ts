@@ -1,8 +1,8 @@
 import type { MaskCounter, Module } from '../nn/index.js'
 
 /**
- * Runs a model in evaluation mode, or with dropout left on. The masks drawn here follow each other; the model's modes and its
- * next masks are afterwards as they were before.
+ * Runs a model in evaluation mode, or with dropout on, and then restores its mode and its dropout counters. Masks that are drawn
+ * here have separate counters, which continue from call to call.
  */
 export class Inference {
   readonly #model: Module
@@ -17,7 +17,7 @@ export class Inference {
     this.#own = new Map(model.namedMasks().map(([, counter]) => [counter, counter.step]))
   }
 
-  /** Synchronous: nothing else runs in between. */
+  /** Runs a synchronous function. */
   run<T>(f: () => T): T {
     const leave = this.#enter()
     try {
@@ -27,7 +27,7 @@ export class Inference {
     }
   }
 
-  /** Until the promise settles; the model must not be trained meanwhile. */
+  /** Runs an async function until its promise settles. Do not train the model before that. */
   async runAsync<T>(f: () => Promise<T>): Promise<T> {
     const leave = this.#enter()
     try {

@@ -5,17 +5,17 @@ import { clipNorm } from '../ops/clip.js'
 import { scale } from '../ops/elementwise.js'
 import type { Scalar, Tensor } from '../tensor.js'
 
-/** What happens where a loss or a gradient is NaN or infinite; see `TrainerOptions`. */
+/** What a trainer does if a loss or a gradient is NaN or infinite; see `TrainerOptions`. */
 export type OnNonFinite = 'throw' | 'skip' | 'ignore'
 export const nonFiniteRules = ['throw', 'skip', 'ignore'] as const satisfies readonly OnNonFinite[]
 
-/** No finite float32 is larger: gradients that are clipped to this norm stay as they are. */
+/** The largest float32. Clipping gradients to this norm does not change them. */
 export const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127
 
 /**
- * Makes the gradients of a module fail where one of them or a loss is not finite, so that a step along them changes nothing
- * and reading them or their norm rejects. One op; the host does not wait for it.
- * @returns what stands at each place that an error may name, for `placeOf`.
+ * Marks the gradients of a module as failed if one of them or a loss is not finite. A step then changes nothing, and reading the
+ * gradients or their norm rejects. This is one op, and the host does not wait for it.
+ * @returns descriptions of the tensors, for `placeOf`.
  */
 export function refuseNonFinite(module: Module, ...losses: readonly Scalar[]): string[] {
   const values: Tensor<'float32'>[] = []
@@ -26,7 +26,7 @@ export function refuseNonFinite(module: Module, ...losses: readonly Scalar[]): s
     places.push(`the gradient of ${name}`)
   }
   for (const loss of losses) {
-    // A copy: the loss itself is still to be read.
+    // A copy, because the loss itself is read later.
     values.push(noGrad(() => scale(loss, 1)))
     places.push('the loss')
   }
@@ -34,7 +34,7 @@ export function refuseNonFinite(module: Module, ...losses: readonly Scalar[]): s
   return places
 }
 
-/** Where the number was that gradients were refused for. @throws `error` where that is another one. */
+/** Returns which tensor was not finite. @throws `error` if it has another cause. */
 export function placeOf(error: unknown, places: readonly string[]): string {
   const found = error instanceof PackedRnnError && error.code === 'ERR_NON_FINITE'
   const index = found ? /with values\[(\d+)\]$/.exec(error.message)?.[1] : undefined

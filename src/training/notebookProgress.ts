@@ -5,28 +5,31 @@ import type { ProgressPrinter, TrainingProgress } from './progress.js'
 
 /** Options of `notebookPrinter`. */
 export interface NotebookPrinterOptions {
-  /** Where to print. */
+  /** The stream to print to. */
   stream: NodeJS.WritableStream
   /**
-   * `'epoch'` (the default): a line an epoch, as the notebook's batched loop prints. `'iteration'`: a line a step, as its
-   * loop over documents does.
+   * `'epoch'` (the default) prints a line for each epoch, as the notebook's batched loop. `'iteration'` prints a line for each
+   * step, as its loop over documents.
    */
   form?: 'epoch' | 'iteration'
-  /** The IANA time zone of the epoch form's times; the default is the process's own. */
+  /** The IANA time zone of the times in the epoch form; default the process's time zone. */
   timeZone?: string
 }
 
-/** From 1970, that a JavaScript date can tell. */
+/** The last second since 1970 that a JavaScript date can represent. */
 const LAST_SECOND = 8.64e12
 
 /**
- * Prints the course notebook's progress lines, their oddities included: epochs counted from 0; one epoch too many in what
- * remains; minutes and seconds read off a clock in local time, so that an hour is `00:00` and half-hour zones are 30
- * minutes off; and an iteration form whose estimate is 0 while a step takes less than a second.
+ * Returns a printer of the course notebook's progress lines, with its quirks:
  *
- * It has no clock: the times are those of the progress that it is shown. One that no clock shows is `--:--`.
+ * - Epochs count from 0, and the remaining time includes one epoch too many.
+ * - Durations are formatted as local clock times in minutes and seconds. An hour is `00:00`, and time zones with half hours are
+ *   30 minutes off.
+ * - In the iteration form, the remaining time is 0 if a step takes less than a second.
  *
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown form, time zone or option.
+ * The printer has no clock; it uses the times in the progress that it receives. Times that a clock cannot show are `--:--`.
+ *
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if the form, the time zone or an option is unknown.
  *
  * @example
  * ```ts
@@ -56,7 +59,7 @@ function epochLines(timeZone: string | undefined): (progress: TrainingProgress) 
     Math.abs(seconds) <= LAST_SECOND ? clock.format(seconds * 1000) : '--:--'
   let losses = 0
   return ({ epoch, epochs, step, steps, stepLoss, elapsedSeconds }) => {
-    // The notebook's mean is over batches: a small last one counts as much as the others.
+    // The notebook's mean is over batches: a small last batch counts as much as the others.
     losses = step === 1 ? stepLoss : losses + stepLoss
     if (step < steps) return null
     const average = elapsedSeconds / epoch

@@ -3,7 +3,7 @@ import { type EpochRecord, type Metrics, recordOf } from './record.js'
 import type { StepFigures } from './stepper.js'
 import type { EpochSums, TrainerPosition } from './trainerState.js'
 
-/** A step that was issued and is not part of the position yet. */
+/** A step that was issued but is not part of the position yet. */
 export interface Pending {
   figures: Promise<StepFigures>
   tokens: number
@@ -14,7 +14,7 @@ function nothing(): EpochSums {
   return { totals: {}, skipped: 0, gradNorm: 0, largestGradNorm: 0, learningRate: 0 }
 }
 
-/** Before the first step. */
+/** Returns the position before the first step. */
 export function newPosition(): TrainerPosition {
   return {
     ...{ epoch: 0, step: 0, sums: nothing(), tokens: 0, seconds: 0, way: '', history: [] },
@@ -22,7 +22,7 @@ export function newPosition(): TrainerPosition {
   }
 }
 
-/** Moves a position past a step. */
+/** Adds a step to a position. */
 export function countStep(
   position: TrainerPosition,
   { tokens, learningRate }: Pick<Pending, 'tokens' | 'learningRate'>,
@@ -41,7 +41,7 @@ export function countStep(
   sums.largestGradNorm = Math.max(sums.largestGradNorm, gradNorm)
 }
 
-/** Records the epoch whose last step is counted, and moves to the next one. */
+/** Records an epoch after its last step, and moves the position to the next one. */
 export function recordEpoch(position: TrainerPosition, metrics: Metrics, test: Metrics | null): EpochRecord {
   const { sums, step, tokens, seconds, epochStart, history } = position
   const spent = seconds - epochStart.seconds
@@ -60,7 +60,7 @@ export function recordEpoch(position: TrainerPosition, metrics: Metrics, test: M
   return record
 }
 
-/** Batches in groups of `size`, the last one maybe smaller, with their tokens. */
+/** Yields batches in groups of `size` with their tokens. The last group may be smaller. */
 export function* groupsOf<Batch>(
   batches: Iterable<LoadedBatch<Batch>>,
   size: number,

@@ -2,48 +2,48 @@ import cliProgress from 'cli-progress'
 import { checkOptions } from '../check.js'
 import { formatDuration } from './format.js'
 
-/** How far a training run is, after a step. */
+/** The progress of a training run after a step. */
 export interface TrainingProgress {
   /** The current epoch, from 1 to `epochs`. */
   epoch: number
   epochs: number
-  /** Steps done in this epoch, from 1 to `steps`. */
+  /** The number of completed steps in this epoch, from 1 to `steps`. */
   step: number
   steps: number
-  /** The mean loss of this step's documents. */
+  /** The task's `loss` metric for this step. */
   stepLoss: number
-  /** The mean loss of the epoch's documents so far. */
+  /** The task's `loss` metric for the epoch so far. */
   loss: number
-  /** Trained on so far, in all epochs. */
+  /** The number of tokens trained on so far, in all epochs. */
   tokens: number
   tokensPerSecond: number
-  /** Spent on training: not what is done between epochs, as tests are. */
+  /** The time spent on training, without tests and other work between epochs. */
   elapsedSeconds: number
-  /** The estimate for the rest of the run; infinite or NaN while it is unknown. */
+  /** An estimate for the rest of the run; infinite or NaN while it is unknown. */
   remainingSeconds: number
-  /** Where this step had a number that is not finite, if it was left out for that; else null. */
+  /** If the step was skipped, which number was not finite; else null. */
   skipped: string | null
 }
 
 /** Options of `progressPrinter`. */
 export interface ProgressPrinterOptions {
-  /** Where to print: a bar on a terminal, lines on anything else. */
+  /** The stream to print to: a bar on a terminal, lines on anything else. */
   stream: NodeJS.WritableStream & { readonly isTTY?: boolean }
-  /** Prints nothing; the default is false. */
+  /** Whether to print nothing; default false. */
   quiet?: boolean
 }
 
-/** Shows progress to a person. */
+/** Prints the progress of a training run. */
 export interface ProgressPrinter {
-  /** Shows one event. The terminal redraws ten times a second, however many events come. */
+  /** Shows one event. A terminal is redrawn at most ten times a second. */
   update(progress: TrainingProgress): void
-  /** Draws the last state and ends the line. Call it also when the run fails: the bar's timer keeps a process alive. */
+  /** Draws the last state and ends the line. Call it also if the run fails, because the bar's timer keeps the process alive. */
   stop(): void
 }
 
 /**
- * A bar with loss, speed and times on a terminal; elsewhere one plain line at the end of each epoch.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown option.
+ * Returns a printer that draws a bar with loss, speed and times on a terminal. Elsewhere it prints a line at the end of each epoch.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if an option is unknown.
  *
  * @example
  * ```ts
@@ -64,16 +64,16 @@ function barPrinter({ stream }: ProgressPrinterOptions): ProgressPrinter {
   const bar = new cliProgress.SingleBar({
     stream,
     barsize: 10,
-    // Its default turns wrapping off on the terminal, which a run killed by Ctrl-C would leave so.
+    // The default turns off the terminal's line wrapping, and a run killed by Ctrl-C would leave it off.
     linewrap: true,
     format: 'epoch {epoch} [{bar}] {percentage}%  loss {loss}  {speed}  {elapsed}, {remaining} left',
   })
   let started = false
   return {
     update(progress) {
-      // In epochs, because epochs may differ in their steps.
+      // Measured in epochs, because epochs may have different numbers of steps.
       const done = progress.epoch - 1 + progress.step / progress.steps
-      // Started late, because the bar draws itself at once and has no loss to show before the first event.
+      // Started at the first event, because the bar draws immediately and needs a loss.
       if (started) bar.update(done, texts(progress))
       else bar.start(progress.epochs, done, texts(progress))
       started = true

@@ -6,24 +6,24 @@ import { saveCheckpoint } from './checkpoint.js'
 import { appendEpoch, RESULTS, writeEpochs } from './records.js'
 
 /**
- * Keeps the checkpoint and metrics.jsonl of a directory in step with a trainer. The checkpoint holds the records of all
- * epochs and is written first: whatever a process that was killed left of metrics.jsonl is written anew from it.
+ * Writes the checkpoint and the metrics.jsonl of a run's directory. The checkpoint holds the records of all epochs and is written
+ * first, so metrics.jsonl can be rewritten from it after a process was killed.
  */
 export class RunLog {
   readonly #directory: string
   readonly #trainer: Running
   readonly #about: unknown
-  /** Lines of metrics.jsonl. */
+  /** The number of lines in metrics.jsonl. */
   #recorded = 0
 
-  /** @param about for the checkpoints, as of `saveCheckpoint`. */
+  /** @param about the value that `saveCheckpoint` stores. */
   constructor(directory: string, trainer: Running, about: unknown) {
     this.#directory = directory
     this.#trainer = trainer
     this.#about = about
   }
 
-  /** Writes both as the trainer is, new or restored. What an earlier end found is no result of this run any more. */
+  /** Writes both files for a new or restored trainer. Removes the results of an earlier run, which are no longer valid. */
   async begin(): Promise<void> {
     await makeDirectory(this.#directory)
     await removeTemporaries(this.#directory)
@@ -34,12 +34,12 @@ export class RunLog {
     await writeEpochs(this.#directory, history)
   }
 
-  /** Whether an epoch is over that is not recorded. */
+  /** Whether there is a completed epoch that is not recorded. */
   get due(): boolean {
     return this.#trainer.history.length > this.#recorded
   }
 
-  /** Writes a checkpoint, and then the lines of the epochs that are over. */
+  /** Writes a checkpoint, and then the lines of the completed epochs. */
   async save(): Promise<void> {
     const { history } = this.#trainer
     const epochs = history.slice(this.#recorded)

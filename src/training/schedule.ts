@@ -2,21 +2,21 @@ import { checkFunction, checkInteger, checkNumber, checkOptions, checkWord } fro
 import { badArgument } from '../errors.js'
 import { type EpochRecord, type MetricName, metricOf } from './record.js'
 
-/** What sets learning rates while a trainer runs. */
+/** Sets learning rates while a trainer runs. */
 export interface TrainerScheduler {
   /** Called after each step of the optimiser. */
   step?(): void
   /** Called at the end of each epoch, after its test. */
   epoch?(record: EpochRecord): void
-  /** What it has to remember, which JSON holds. */
+  /** Returns the scheduler's state, which JSON must be able to hold. */
   stateDict(): object
-  /** Goes on where `stateDict` was taken. */
+  /** Restores a state that `stateDict` returned. */
   loadStateDict(state: unknown): void
 }
 
 /**
- * A scheduler that counts epochs instead of steps, such as `byEpoch(new optim.Scheduler(adam, stepDecay({ stepSize: 10 })))`.
- * @throws PackedRnnError ERR_INVALID_ARGUMENT for a scheduler that does not count.
+ * Returns a scheduler that steps once per epoch, such as `byEpoch(new optim.Scheduler(adam, stepDecay({ stepSize: 10 })))`.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT if the scheduler has no `step`.
  *
  * @example
  * ```ts
@@ -37,19 +37,19 @@ export function byEpoch(scheduler: TrainerScheduler): TrainerScheduler {
   }
 }
 
-/** When `Plateau` lowers the rates. */
+/** Options of `Plateau`. */
 export interface PlateauOptions extends MetricName {
-  /** Whether a better metric is smaller or larger; default 'min'. */
+  /** Whether a smaller ('min') or a larger ('max') metric is better; default 'min'. */
   mode?: 'min' | 'max'
-  /** What rates are multiplied by; default 0.1. */
+  /** The factor by which rates are multiplied; default 0.1. */
   factor?: number
-  /** Epochs without improvement that are tolerated; default 10. */
+  /** The number of epochs without improvement that are tolerated; default 10. */
   patience?: number
-  /** Relative change that counts as an improvement; default 1e-4. */
+  /** The relative change that counts as an improvement; default 1e-4. */
   threshold?: number
-  /** Epochs after a reduction that are not counted; default 0. */
+  /** The number of epochs after a reduction that do not count; default 0. */
   cooldown?: number
-  /** Default 0. */
+  /** The smallest rate; default 0. */
   minimum?: number
 }
 
@@ -65,9 +65,9 @@ const names = {
 } as const
 
 /**
- * Lowers the rates where a metric stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold): where
- * more than `patience` epochs in a row are not better than best · (1 ∓ threshold), each rate becomes max(rate · factor, minimum).
- * An epoch without the metric does not count.
+ * Lowers the learning rates when a metric stops improving, as torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold.
+ * After more than `patience` consecutive epochs that are not better than best · (1 ∓ threshold), each rate becomes
+ * max(rate · factor, minimum). Epochs without the metric do not count.
  *
  * @example
  * ```ts
@@ -86,7 +86,7 @@ export class Plateau implements TrainerScheduler {
   #bad = 0
   #cooling = 0
 
-  /** @throws PackedRnnError ERR_OUT_OF_RANGE for a bad number; ERR_INVALID_ARGUMENT for a bad word or an unknown option. */
+  /** @throws PackedRnnError ERR_OUT_OF_RANGE if a number is out of range; ERR_INVALID_ARGUMENT if a word or an option is unknown. */
   constructor(optimizer: { groups: readonly { lr: number }[] }, options: PlateauOptions) {
     const op = 'Plateau'
     checkOptions(op, options, names)
@@ -103,13 +103,13 @@ export class Plateau implements TrainerScheduler {
     this.#options = all
   }
 
-  /** Looks at an epoch, and lowers the rates where that is due. */
+  /** Reads the metric of an epoch, and lowers the rates if necessary. */
   epoch(record: EpochRecord): void {
     const { mode, factor, patience, threshold, cooldown, minimum } = this.#options
     const value = metricOf(record, this.#options)
     if (value === null) return
     const best = this.#best
-    // Not a number is never better.
+    // NaN is never better.
     const bar = best ?? (mode === 'min' ? Infinity : -Infinity)
     const better = mode === 'min' ? value < bar * (1 - threshold) : value > bar * (1 + threshold)
     if (better) this.#best = value
@@ -124,11 +124,12 @@ export class Plateau implements TrainerScheduler {
     this.#bad = 0
   }
 
+  /** Returns the best metric and the counters. */
   stateDict(): { best: number | null; bad: number; cooling: number } {
     return { best: this.#best, bad: this.#bad, cooling: this.#cooling }
   }
 
-  /** @throws PackedRnnError ERR_INVALID_ARGUMENT for another state. */
+  /** Restores a state. @throws PackedRnnError ERR_INVALID_ARGUMENT if it is not a state of `Plateau`. */
   loadStateDict(state: unknown): void {
     const some = typeof state === 'object' && state !== null ? state : {}
     const { best, bad, cooling } = { best: undefined, bad: undefined, cooling: undefined, ...some }

@@ -10,7 +10,7 @@ import type { TrainerScheduler } from './schedule.js'
 import type { State, StepResult, Sum, Task } from './task.js'
 import type { AnyOptimizer } from './trainerState.js'
 
-/** What a step of the trainer does to the model; it issues ops and reads nothing. */
+/** The parts of a trainer that a step uses. */
 export interface StepperOptions<Batch, Carry extends State> {
   model: Module
   task: Task<Batch, Carry>
@@ -20,25 +20,25 @@ export interface StepperOptions<Batch, Carry extends State> {
   onNonFinite: OnNonFinite
 }
 
-/** Whose gradients are clipped together, and to which 2-norm. */
+/** Gradient clipping: the parameters whose gradients are clipped together, and their largest 2-norm. */
 export interface Clip {
   parameters: readonly Tensor<'float32'>[]
   maxNorm: number
 }
 
-/** A step that was issued. The tensors are the caller's to dispose. */
+/** An issued step. The caller owns the tensors. */
 export interface Issued {
   losses: Scalar[]
-  /** Of each batch. */
+  /** The sums of each batch. */
   sums: Record<string, Sum>[]
   weight: number
   gradNorm: Scalar
-  /** What `placeOf` reads. */
+  /** Descriptions of tensors, for `placeOf`. */
   places: string[]
   learningRate: number
 }
 
-/** Issues steps: forward and backward of each batch, clipping, and one step of the optimiser. */
+/** Issues steps: forward and backward of each batch, clipping, and one step of the optimiser. It does not read values. */
 export class Stepper<Batch, Carry extends State> {
   readonly #options: StepperOptions<Batch, Carry>
   #carry: Carry | null = null
@@ -47,28 +47,28 @@ export class Stepper<Batch, Carry extends State> {
     this.#options = options
   }
 
-  /** What the next batch is given. */
+  /** The carry that the next batch receives. */
   get carry(): Carry | null {
     return this.#carry
   }
 
-  /** Another carry, which the stepper owns. */
+  /** Replaces the carry. The stepper takes ownership. */
   set carry(carry: Carry | null) {
     if (this.#carry !== null) disposeState(this.#carry)
     this.#carry = carry
   }
 
   /**
-   * One step on some batches. Where a number of it is not finite it changes nothing, unless `onNonFinite` is 'ignore';
-   * `figuresOf` reports it.
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a weight that is not above 0; those of the task and of the ops.
+   * Issues one step on some batches. If the loss or a gradient is not finite, the step changes nothing, unless `onNonFinite` is
+   * 'ignore', and `figuresOf` reports it.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if the weight is not above 0; errors of the task and its ops.
    */
   issue(batches: readonly Batch[]): Issued {
     const { model, task, optimizer, scheduler, clip, onNonFinite } = this.#options
     const weight = batches.reduce((sum, batch) => sum + weightOf(task, batch), 0)
     return scope(() => {
       const one = (batch: Batch) => this.#accumulate(task.step(batch, this.#carry), weight)
-      // Several in turn: what one batch leaves is freed before the next.
+      // Each of several batches has its scope, which frees its memory before the next one.
       const results = batches.length === 1 ? batches.map(one) : batches.map(batch => scope(() => one(batch)))
       const losses = results.map(({ loss }) => loss)
       const places = onNonFinite === 'ignore' ? [] : refuseNonFinite(model, ...losses)
@@ -81,9 +81,9 @@ export class Stepper<Batch, Carry extends State> {
     })
   }
 
-  /** Adds ∇loss / weight to the gradients, and keeps the carry. */
+  /** Adds ∇loss / weight to the gradients, and stores the carry. */
   #accumulate({ loss, sums, carry }: StepResult<Carry>, weight: number): Omit<StepResult<Carry>, 'carry'> {
-    // A rejection is reported when the step's numbers are awaited; after an earlier failure nothing awaits them.
+    // A rejection is reported when the step's numbers are awaited. After an earlier failure nothing awaits them.
     for (const sum of Object.values(sums)) if (sum instanceof Promise) sum.catch(() => {})
     const next = mapCarry(carry, leaf => outlive(leaf.detach()))
     if (weight === 1) loss.backward()
@@ -105,18 +105,18 @@ function weightOf<Batch, Carry extends State>(task: Task<Batch, Carry>, batch: B
 
 /** The numbers of a step on the host. */
 export interface StepFigures {
-  /** Summed over its batches, `loss` and `weight` among them. */
+  /** The sums over the step's batches, including `loss` and `weight`. */
   sums: Record<string, number>
   gradNorm: number
-  /** Where a number was not finite, if that is why the step was left out. */
+  /** If the step was skipped, which number was not finite; else null. */
   skipped: string | null
 }
 
 /**
- * Reads a step's numbers and frees its tensors. All are asked for before the first is there, so the device's queue waits once.
- * @param name of the step, for messages.
- * @throws PackedRnnError (rejects) ERR_NON_FINITE naming the step and the place, unless it is to be skipped; with the failure
- * of an op.
+ * Reads the numbers of a step and disposes its tensors. All reads are issued before the first await, so the queue waits once.
+ * @param name the name of the step, for messages.
+ * @throws PackedRnnError (rejects) ERR_NON_FINITE, naming the step and the tensor, unless the step is to be skipped; the error of
+ * an op that failed.
  */
 export function figuresOf(issued: Issued, name: string, onNonFinite: OnNonFinite): Promise<StepFigures> {
   const { losses, sums, weight, gradNorm, places } = issued
@@ -133,7 +133,7 @@ function tensorsOf(sums: readonly Record<string, Sum>[]): Scalar[] {
   return sums.flatMap(each => Object.values(each).flatMap(sum => (isOnHost(sum) ? [] : [sum])))
 }
 
-/** The sums of some batches, on the host; what is read is asked for before the first await. */
+/** Returns the sums over batches on the host. All reads are issued before the first await. */
 export async function totalsOf(sums: readonly Record<string, Sum>[]): Promise<Record<string, number>> {
   const entries = sums.flatMap(each => Object.entries(each))
   const values = await Promise.all(entries.map(([, sum]) => (isOnHost(sum) ? sum : sum.item())))
@@ -146,7 +146,7 @@ function isOnHost(sum: Sum): sum is number | Promise<number> {
   return typeof sum === 'number' || sum instanceof Promise
 }
 
-/** Why a step was left out. @throws PackedRnnError, unless its numbers are the reason and it is to be skipped. */
+/** Returns why a step was skipped. @throws PackedRnnError if the error has another cause or the step must not be skipped. */
 function refused(step: string, error: unknown, places: readonly string[], onNonFinite: OnNonFinite): string {
   const what = `${step}: wanted finite numbers, got others in ${placeOf(error, places)}`
   if (onNonFinite === 'skip') return what

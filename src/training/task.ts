@@ -3,77 +3,80 @@ import type { State } from '../state.js'
 import type { Scalar } from '../tensor.js'
 
 /**
- * What a model is trained for. The trainer knows no task: it asks one for a loss, and divides, clips, steps and records.
+ * Defines what a model is trained for: the loss, the metrics and the predictions. The trainer works with any task.
  *
- * How the parts work together:
+ * The parts work together as follows:
  *
- * - A `DataLoader` orders items by a seed and the number of the epoch, cuts batches within bounds, and packs each batch when
- *   its turn comes. A resumed epoch starts at its next batch and packs nothing before it.
- * - A `Task` turns a batch into a summed loss with a weight, and into the sums that its metrics are made of.
- * - The `Trainer` makes a step of one batch or of several (`accumulate`). The gradient of a step is Σ ∇loss / Σ weight over
- *   its batches: one division, by the weight of the whole step, so a short batch counts by its weight. The weights are known
- *   before anything is computed, so the division costs no pass over the gradients: each backward pass starts from 1 / Σ weight.
- * - Sums stay on the device until they are read. The trainer asks for all numbers of a step at once and keeps up to three
- *   steps ahead of what it reads, so the device does not wait for the host.
- * - `carry` goes from batch to batch without its tape. It is null at the start of a pass, and part of a checkpoint.
- * - `fit` reports the events `step` and `epoch`. At `epoch` nothing is pending: a caller may stop, save, or change the
- *   optimiser's options there.
- * - A checkpoint holds the model, the optimiser, the scheduler, the place of each module's next dropout mask, the carry and
- *   the position in the epoch. A run that resumes from it has the bits of one that was not stopped.
+ * - A `DataLoader` orders the items by a seed and the number of the epoch, divides them into batches, and makes each batch when it
+ *   is reached. A resumed epoch starts at its next batch and makes no earlier one.
+ * - A `Task` computes from a batch a summed loss, and the sums from which metrics are computed. It also returns the batch's weight.
+ * - The `Trainer` makes each step from one batch, or from several with `accumulate`. The gradient of a step is Σ ∇loss / Σ weight
+ *   over its batches, so a short batch counts by its weight. The weights are known before the forward pass, so the division needs
+ *   no pass over the gradients: each backward pass starts from 1 / Σ weight.
+ * - Sums stay on the device until they are read. The trainer reads all numbers of a step together, and issues up to three more
+ *   steps before it waits for them, so the device does not wait for the host.
+ * - `carry` is passed from batch to batch without its history. It is null at the start of an epoch, and part of a checkpoint.
+ * - `fit` reports the events `step` and `epoch`. At `epoch` no step is pending: you may stop, save, or change the optimiser's
+ *   options.
+ * - A checkpoint holds the model, the optimiser, the scheduler, the counters of dropout masks, the carry and the position in the
+ *   epoch. A run that resumes from it computes the same bits as a run without interruption.
  * - `evaluate` and `predict` run the same task without a tape, in evaluation mode.
  *
- * Variants of a method, such as the course notebook's, are variants of the task, the loader or the optimiser. The loop has no
- * branch for them.
+ * To change the method of training, change the task, the loader or the optimiser. The course notebook's variants are made this way.
  */
 export interface Task<Batch, Carry extends State = null, Answer = unknown> {
-  /** What is trained. */
+  /** The model to train. */
   readonly model: Module
-  /** Whether dropout stays on in `evaluate`; default false. */
+  /** Whether dropout is on in `evaluate` and `predict`; default false. */
   readonly dropsInEvaluation?: boolean
   /**
-   * What a batch counts: its documents or its tokens, above 0. The loss of a step is divided by the weight of all its
-   * batches.
+   * Returns the weight of a batch, above 0: usually its number of documents or tokens. The loss of a step is divided by the weight
+   * of its batches.
    */
   weight(batch: Batch): number
   /**
-   * The forward pass. Called with a tape while training, and without one in `evaluate`.
+   * Runs the forward pass. It is called with a tape for training, and without one in `evaluate`.
    *
-   * @param carry what the batch before returned, without its history; null at the start of a pass.
+   * @param carry the carry that the previous batch returned, without its history; null at the start of an epoch.
    */
   step(batch: Batch, carry: Carry | null): StepResult<Carry>
-  /** In `evaluate`, counts that need more than a forward pass, such as n-grams of a decoded text. They join the sums. */
+  /**
+   * Returns counts that need more than a forward pass, such as the n-grams of decoded text. `evaluate` calls it and adds the counts
+   * to the sums.
+   */
   count?(batch: Batch): Promise<Record<string, number>>
   /**
-   * What is reported, by name: of one step, of an epoch, or of an evaluation.
+   * Computes metrics by name from the sums of a step, an epoch or an evaluation.
    *
-   * @returns without a `loss`, the trainer reports loss / weight.
+   * @returns the metrics. If there is no `loss` among them, the trainer adds loss / weight.
    */
   metrics(sums: Sums): Record<string, number>
-  /** The model's answers for a batch, in the order of its items. */
+  /** Returns the model's answers for a batch, in the order of its items. */
   predict(batch: Batch): Promise<Answer[]>
 }
 
-/** What is added up over batches: the sums of `step` and the counts of `count`, by name. */
+/** Sums over batches, by name: the sums of `step` and the counts of `count`. */
 export interface Sums {
   readonly [name: string]: number
-  /** What is minimised, unless the sums of `step` have another `loss`. */
+  /** The minimised loss, or `sums.loss` of `step` if there is one. */
   readonly loss: number
+  /** The weight of the batches. */
   readonly weight: number
 }
 
-/** A number to add up: on the device, on the host, or on its way there. */
+/** A number to add up: on the device, on the host, or a promise of it. */
 export type Sum = Scalar | number | Promise<number>
 
-/** What a task computes of a batch. */
+/** The result of `Task.step`. */
 export interface StepResult<Carry extends State> {
-  /** What is minimised: summed over the batch, not its mean. */
+  /** The loss to minimise: the sum over the batch, not the mean. */
   loss: Scalar
   /**
-   * What is added up over batches, by name; `loss` takes the place of the minimised one, for instance without penalties. Compute
-   * other tensors than the loss in `noGrad`: a tape that no backward pass runs through is freed only by the garbage collector.
+   * The numbers to add up over batches, by name. A `loss` here is reported instead of the minimised one, for example without
+   * penalties. Compute tensors other than the loss in `noGrad`: a tape without a backward pass is freed only by garbage collection.
    */
   sums: Record<string, Sum>
-  /** Where the same streams go on in the next batch; null for tasks whose batches are independent. */
+  /** The state to pass to the next batch, whose sequences continue this batch's; null if batches are independent. */
   carry: Carry
 }
 

@@ -26,10 +26,29 @@ import {
 } from './trainerOptions.js'
 import type { AnyOptimizer, TrainerPosition, TrainerState } from './trainerState.js'
 
-/** Steps whose figures are not awaited yet: enough to keep the device busy, few enough to keep its queue short. */
+/** The steps issued before the first one is awaited: enough to keep the device busy, few enough to keep its queue short. */
 const STEPS_AHEAD = 3
 
-/** Trains any task: steps, epochs, tests and records, and a state that resumes with the same bits. */
+/**
+ * The base class of `Trainer`: trains any task in steps and epochs, tests and records, and returns a state from which a run
+ * resumes with the same bits.
+ *
+ * @example
+ * ```ts
+ * import { optim } from 'packed-rnn'
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { type Category, Classification } from 'packed-rnn/tasks'
+ * import type { Batch } from 'packed-rnn/text'
+ * import { type TaskTrainer, Trainer } from 'packed-rnn/training'
+ *
+ * const preset = presets['lstm64-adam']
+ * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
+ * const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 })
+ * const task = new Classification(model)
+ * const trainer: TaskTrainer<Batch, null, Category, Classifier> = new Trainer({ model, task, optimizer })
+ * console.log(trainer.history.length, (await trainer.state()).position.epoch) // 0 0
+ * ```
+ */
 export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Module> {
   readonly model: Model
   readonly task: Task<Batch, Carry, Answer>
@@ -40,9 +59,9 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
   readonly #callbacks: readonly Callback[]
   readonly #stepper: Stepper<Batch, Carry>
   #position: TrainerPosition = newPosition()
-  /** Issued, and not part of the position yet. */
+  /** Steps that were issued but are not part of the position yet. */
   readonly #pending: Pending[] = []
-  /** Whether a `fit` has begun and not ended. */
+  /** Whether a `fit` is running. */
   #fits = false
 
   /** @internal Use `Trainer`. */
@@ -67,17 +86,20 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     this.#stepper = new Stepper({ model, task, optimizer, ...rest })
   }
 
-  /** The epochs that are over. */
+  /** The records of the completed epochs. */
   get history(): readonly EpochRecord[] {
     return this.#position.history
   }
 
-  /** Two would count the same steps, and what is restored would be lost at the next one. */
+  /**
+   * Throws while a `fit` is running. Two of them would count the same steps, and the next step would overwrite a restored state.
+   * @internal
+   */
   protected checkIdle(where: string): void {
     if (this.#fits) throw badArgument(where, 'trainer', 'one that has ended its fit', 'one that is training')
   }
 
-  /** `fit` of any loader. @internal */
+  /** Runs `fit` with any loader. @internal */
   async *run(
     loader: Loader<Batch>,
     options: EpochsOptions<Batch, Carry>,
@@ -103,7 +125,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     this.#begin(loader.way)
     this.model.train()
     while (position.epoch < epochs && !this.#callbacks.some(each => each.stops?.(position.history))) {
-      // Started anew with each epoch: what happens between two of them is not training.
+      // Restarted for each epoch, because the time between epochs is not training time.
       const start = performance.now() - position.seconds * 1000
       const epoch = loader.epoch(position.epoch)
       const steps = Math.ceil(epoch.batches / this.#accumulate)
@@ -124,12 +146,12 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
         signal?.throwIfAborted()
         for (const event of await advance()) yield event
       }
-      // A state may have been taken when only an epoch's last figures, or its test, were missing.
+      // True for a state that was taken after the last step of an epoch but before its test.
       if (position.step === steps) yield await this.#endEpoch(test, signal)
     }
   }
 
-  /** That an epoch which has begun goes on as it began. */
+  /** @throws PackedRnnError if a started epoch would continue with another order of batches. */
   #begin(loaderWay: string): void {
     const position = this.#position
     const way = this.#accumulate === 1 ? loaderWay : `${loaderWay}, ${this.#accumulate} batches a step`
@@ -144,12 +166,12 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     const name = `epoch ${epoch + 1}, step ${step + this.#pending.length + 1}`
     const issued = this.#stepper.issue(group.batches)
     const figures = figuresOf(issued, name, this.#onNonFinite)
-    // Its failure is reported where it is awaited; after an earlier failure nothing awaits it.
+    // A failure is reported when the figures are awaited. After an earlier failure nothing awaits them.
     figures.catch(() => {})
     this.#pending.push({ figures, tokens: group.tokens, learningRate: issued.learningRate })
   }
 
-  /** Waits for the oldest step that was issued, and moves the position past it. */
+  /** Awaits the oldest issued step and moves the position past it. */
   async #advance(): Promise<StepFigures> {
     const [oldest] = this.#pending
     try {
@@ -169,7 +191,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     { epochs, steps, tokens }: { epochs: number; steps: number; tokens: number },
   ): Omit<TrainingProgress, 'skipped'> {
     const position = this.#position
-    // The epochs to come are taken to be as long as this one.
+    // Assumes that the remaining epochs are as long as this one.
     const remaining = position.epochStart.tokens + (epochs - position.epoch) * tokens - position.tokens
     return {
       epoch: position.epoch + 1,
@@ -185,7 +207,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     }
   }
 
-  /** The events after a step; the epoch ends first, so `history` has its record when the last step is reported. */
+  /** Returns the events after a step. The epoch ends first, so `history` has its record when the last step is reported. */
   async #report(
     progress: TrainingProgress,
     test: TestOptions<Batch, Carry> | undefined,
@@ -196,7 +218,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     return progress.step === progress.steps ? [step, await this.#endEpoch(test, signal)] : [step]
   }
 
-  /** Tests the model where that is due, and records the epoch. The position is past its last step. */
+  /** Tests the model if a test is due, and records the epoch. The position is past its last step. */
   async #endEpoch(
     test: TestOptions<Batch, Carry> | undefined,
     signal: AbortSignal | undefined,
@@ -213,10 +235,11 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
   }
 
   /**
-   * One step on a batch, apart from `fit`: it is part of no epoch. Where a number of it is not finite it changes nothing, unless
-   * `onNonFinite` is 'ignore', and `device.synchronize()` rejects with ERR_NON_FINITE.
-   * @returns its loss before the step, divided by its weight.
-   * @throws PackedRnnError those of the task and of its ops, as ERR_OUT_OF_RANGE for an id or a label outside.
+   * Makes one step on a batch, outside `fit`: it does not count towards an epoch. If the loss or a gradient is not finite, the step
+   * changes nothing and `device.synchronize()` rejects with ERR_NON_FINITE, unless `onNonFinite` is 'ignore'.
+   *
+   * @returns the loss before the step, divided by the batch's weight.
+   * @throws PackedRnnError if the task or one of its ops throws, such as ERR_OUT_OF_RANGE for an id that is out of range.
    */
   step(batch: Batch): Scalar {
     return scope(() => {
@@ -227,11 +250,12 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
   }
 
   /**
-   * All that was issued so far, for `restore`. May be asked for between two events of `fit`.
-   * @throws PackedRnnError (rejects) with the failure of a step that is part of it.
+   * Returns the state after the steps issued so far, for `restore` and `saveCheckpoint`. You may call it between two events of
+   * `fit`.
+   * @throws PackedRnnError (rejects) if one of these steps failed.
    */
   async state(): Promise<TrainerState> {
-    // What is read here is read in the device's order: after the steps that were issued, before any other.
+    // Reads are queued here: they run after the steps issued so far and before any later step.
     const pending = [...this.#pending]
     const position = structuredClone(this.#position)
     const masks = Object.fromEntries(this.model.namedMasks().map(([path, { step }]) => [path, step]))
@@ -247,9 +271,9 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
   }
 
   /**
-   * Goes back to a state, of a trainer with the same model and options.
-   * @throws PackedRnnError ERR_INVALID_ARGUMENT or ERR_SHAPE where it is another's; ERR_INVALID_ARGUMENT where a `fit` has not
-   * ended.
+   * Restores a state of a trainer with the same model and options.
+   * @throws PackedRnnError ERR_INVALID_ARGUMENT or ERR_SHAPE if the state does not fit; ERR_INVALID_ARGUMENT while a `fit` is
+   * running.
    */
   restore({ position, masks, scheduler, carry, model, optimizer }: TrainerState): void {
     this.checkIdle('restore')
@@ -259,11 +283,11 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
         throw badArgument('restore', 'state.masks', `one of ${[...counters.keys()].join(', ')}`, path)
       }
     }
-    // By the caller's word: the state is of a trainer with the same task.
+    // The caller vouches that the state is of a trainer with the same task.
     const carried = restoreCarry(carry, this.model.namedParameters()[0]?.[1].device) as Carry | null
     this.model.loadStateDict(model)
     this.optimizer.loadStateDict(optimizer)
-    // After the optimiser: a schedule sets its rates.
+    // After the optimiser, because a scheduler sets its rates.
     if (this.#scheduler !== null && scheduler !== null) this.#scheduler.loadStateDict(scheduler)
     for (const [path, counter] of counters) counter.step = masks[path] ?? counter.step
     this.#stepper.carry = carried

@@ -18,8 +18,8 @@ import type { EpochsOptions, TrainerOptions, TrainingEvent } from './trainerOpti
 export type { FitOptions, TrainingOptions } from './deprecated.js'
 
 /**
- * Trains a model for a task: steps, epochs, tests and records, and a state that resumes with the same bits. See `Task` for how
- * the parts work together.
+ * Trains a model for a task, in steps and epochs, with tests and records. A run can resume from its state with the same bits. See
+ * `Task` for how the parts work together.
  *
  * @example
  * ```ts
@@ -46,8 +46,8 @@ export class Trainer<
   readonly #documents: Documents<Batch, Carry> | null
 
   /**
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for a bad number; ERR_INVALID_ARGUMENT for another model, an unknown word or an
-   * unknown option.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a number is out of range; ERR_INVALID_ARGUMENT if the model is invalid, or a word or
+   * an option is unknown.
    */
   constructor(options: TrainerOptions<Batch, Carry, Answer, Model>)
   /** @deprecated Pass `{ model, task: new Classification(model), optimizer, clip }`. */
@@ -59,12 +59,14 @@ export class Trainer<
   }
 
   /**
-   * Trains until `epochs` are over, and reports each step and each end of an epoch; after `restore` it goes on from there.
-   * Between steps the event loop is free. One at a time: it has ended where its loop has, also by a `break`; an iterator that is
-   * left without `return()` never ends.
+   * Trains until `epochs` epochs are complete, and yields an event after each step and each epoch. After `restore` it continues from
+   * there. The event loop stays free while the device works.
    *
-   * @throws PackedRnnError of the loader, the task or a device that failed; ERR_NON_FINITE; ERR_INVALID_ARGUMENT where another one
-   * has not ended, or for an unknown option; the signal's reason when it is aborted.
+   * Only one `fit` can run at a time. It ends with its `for await` loop, also after a `break`. If you call `next()` yourself, call
+   * `return()` to end it early.
+   *
+   * @throws PackedRnnError errors of the loader, the task and the device; ERR_NON_FINITE; ERR_INVALID_ARGUMENT if another `fit` is
+   * running or an option is unknown; the signal's reason if it aborts.
    */
   fit(loader: Loader<Batch>, options: EpochsOptions<Batch, Carry>): AsyncGenerator<TrainingEvent, void, void>
   /** @deprecated Pass a loader, as `documentLoader` makes. */

@@ -10,33 +10,37 @@ import type { Clip } from './stepper.js'
 import type { State, Task } from './task.js'
 import type { AnyOptimizer } from './trainerState.js'
 
-/** What is trained, and how. */
+/** Options of `Trainer`. */
 export interface TrainerOptions<
   Batch,
   Carry extends State = null,
   Answer = unknown,
   Model extends Module = Module,
 > {
-  /** Whose parameters, mode and masks are the run's. */
+  /** The model to train. */
   model: Model
-  /** How a batch becomes a loss; its `model` is the same. */
+  /** The task, with the same `model`. */
   task: Task<Batch, Carry, Answer>
-  /** Over the parameters that are trained. */
+  /** The optimiser of the parameters to train. */
   optimizer: AnyOptimizer
-  /** An `optim.Scheduler` counts steps of the optimiser; `byEpoch`, `Plateau` or your own act at the end of epochs. */
+  /** Sets learning rates. An `optim.Scheduler` acts after each step; `byEpoch` and `Plateau` act after each epoch. */
   scheduler?: TrainerScheduler
-  /** Default: nothing is clipped, and an epoch's record has the norm over all parameters. */
+  /** Gradient clipping; default none. Without it, an epoch's record has the norm over all parameters. */
   clip?: Clip
-  /** Batches in a step of the optimiser; default 1. The last step of an epoch may have fewer. */
+  /** The number of batches in a step; default 1. The last step of an epoch may have fewer. */
   accumulate?: number
   /**
-   * What happens where the loss or a gradient of a step is NaN or infinite. `'throw'`, the default, and `'skip'` leave the
-   * parameters and the optimiser as they were; then `fit` rejects with ERR_NON_FINITE, naming epoch, step and parameter, or goes
-   * on and reports it in `TrainingProgress.skipped`. Up to three steps behind one that throws are issued already, and are made
-   * where their own numbers are finite. A carry goes on as it is. `'ignore'` looks for nothing and steps along, as PyTorch does.
+   * What to do if the loss or a gradient of a step is NaN or infinite:
+   *
+   * - `'throw'`, the default: the step changes nothing, and `fit` rejects with ERR_NON_FINITE, naming epoch, step and parameter. Up
+   *   to three later steps are already issued; they take effect if their own numbers are finite.
+   * - `'skip'`: the step changes nothing, and `fit` continues and reports it in `TrainingProgress.skipped`.
+   * - `'ignore'`: nothing is checked, as in PyTorch.
+   *
+   * The carry is passed on in all cases.
    */
   onNonFinite?: OnNonFinite
-  /** Called at each event before the loop's body, in this order. */
+  /** Called at each event, in this order, before the body of the loop. */
   callbacks?: readonly Callback[]
 }
 
@@ -52,23 +56,26 @@ export const trainerNames: OptionNames<TrainerOptions<unknown, State>> = {
   callbacks: true,
 }
 
-/** How long a trainer runs. */
+/** Options of `Trainer.fit`. */
 export interface EpochsOptions<Batch, Carry extends State = null> {
-  /** Epochs in all; those that are over count. */
+  /** The number of epochs in total, including those already completed. */
   epochs: number
   /**
-   * Tests the model at the end of every so many epochs (default 1), for the epoch's record; `task`, by default the trainer's,
-   * says what is measured. It changes no bit of the training, and its time does not count.
+   * Tests the model at the end of epochs; the epoch's record has the metrics. A test does not affect training, and its time does
+   * not count.
    */
   test?: TestOptions<Batch, Carry>
-  /** Ends the run before the next step; the iterator then throws the signal's reason. */
+  /** Stops the run before the next step. The iterator then throws the signal's reason. */
   signal?: AbortSignal
 }
 
 /** How a model is tested between epochs. */
 export interface TestOptions<Batch, Carry extends State = null> {
+  /** The batches to test on. */
   loader: Loader<Batch>
+  /** Tests after every `every` epochs; default 1. */
   every?: number
+  /** The task that computes the metrics; default the trainer's. */
   task?: Task<Batch, Carry>
 }
 
@@ -77,5 +84,5 @@ export const epochsNames: OptionNames<EpochsOptions<unknown>> = { epochs: true, 
 /** @internal */
 export const testNames: OptionNames<TestOptions<unknown>> = { loader: true, every: true, task: true }
 
-/** What `fit` reports. At `epoch` nothing is pending. */
+/** An event of `fit`. At `epoch` no step is pending. */
 export type TrainingEvent = ({ event: 'step' } & TrainingProgress) | { event: 'epoch'; record: EpochRecord }

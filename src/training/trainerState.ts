@@ -2,66 +2,70 @@ import type { StateEntry } from '../nn/index.js'
 import type { SavedCarry } from './carry.js'
 import type { EpochRecord } from './record.js'
 
-/** Of the steps of an epoch so far. Steps that were left out for a number that is not finite are in `skipped` alone. */
+/** Sums over the steps of an epoch so far. Skipped steps count only in `skipped`. */
 export interface EpochSums {
-  /** What the task adds up, by name; `loss` and `weight` are among them. */
+  /** The task's sums by name, including `loss` and `weight`. */
   totals: Record<string, number>
+  /** The number of skipped steps. */
   skipped: number
-  /** Of the norms of the steps. */
+  /** The sum of the gradient norms. */
   gradNorm: number
-  /** Not a sum. */
+  /** The largest gradient norm. */
   largestGradNorm: number
-  /** Not a sum: of the last step. */
+  /** The learning rate of the last step. */
   learningRate: number
 }
 
-/** How far a trainer is. */
+/** The position of a trainer in its run. */
 export interface TrainerPosition {
-  /** Epochs that are over. */
+  /** The number of completed epochs. */
   epoch: number
-  /** Steps of the current epoch. */
+  /** The number of steps in the current epoch. */
   step: number
+  /** The sums of the current epoch. */
   sums: EpochSums
-  /** Of all epochs. */
+  /** The number of tokens in all epochs. */
   tokens: number
+  /** The time spent on training in all epochs. */
   seconds: number
-  /** How its epoch goes through the items: in the middle of an epoch this cannot change. */
+  /** The loader's description of its order, which cannot change in the middle of an epoch. */
   way: string
-  /** Those of the current epoch's first step. */
+  /** `tokens` and `seconds` at the start of the current epoch. */
   epochStart: { tokens: number; seconds: number }
+  /** The records of the completed epochs. */
   history: EpochRecord[]
 }
 
-/** The options and state of an optimiser; JSON holds its `groups`. */
+/** The options and state of an optimiser. JSON can hold `groups`. */
 export interface AnyOptimizerState {
   groups: { options: object; parameters: number }[]
   tensors: Map<string, StateEntry>
 }
 
-/** Any optimiser of `optim`, or one of your own. */
+/** Any optimiser of `optim`, or your own optimiser. */
 export interface AnyOptimizer {
-  /** A scheduler sets their rates. */
+  /** The groups of parameters; a scheduler sets their rates. */
   readonly groups: readonly { lr: number }[]
-  /** One step over the parameters that have a gradient. */
+  /** Updates the parameters that have a gradient. */
   step(): void
-  /** A copy of options and state, as they are after the steps issued so far. */
+  /** Returns a copy of options and state after the steps issued so far. */
   stateDict(): Promise<AnyOptimizerState>
-  /** Sets options and state to what `stateDict` returned. */
+  /** Sets options and state from a result of `stateDict`. */
   loadStateDict(state: AnyOptimizerState): void
-  /** Frees the state. */
+  /** Releases the memory of the state. */
   dispose(): void
-  /** `dispose`, at the end of the block of a `using`. */
+  /** Calls `dispose`, at the end of the block of a `using`. */
   [Symbol.dispose](): void
 }
 
-/** All that a run needs to go on with the same bits. */
+/** Everything that a run needs to resume with the same bits. */
 export interface TrainerState {
   position: TrainerPosition
-  /** Masks that each module's dropout has drawn, by the path of its counter: `lstm.masks`. */
+  /** The number of dropout masks drawn so far, by the name of the counter, such as `lstm.masks`. */
   masks: Record<string, number>
-  /** What the scheduler remembers, which JSON holds; null without one. */
+  /** The state of the scheduler, which JSON can hold; null without a scheduler. */
   scheduler: unknown
-  /** What the last batch passed on. */
+  /** The carry that the last batch returned. */
   carry: SavedCarry
   model: ReadonlyMap<string, StateEntry>
   optimizer: AnyOptimizerState

@@ -26,7 +26,7 @@ const part = (name: string, command: Part['command'], more: Partial<Part> = {}):
   ...more,
 })
 
-describe('a run of parts', () => {
+describe('a device report in parts', () => {
   let out: string
   let count = 0
   beforeEach(() => {
@@ -51,7 +51,7 @@ describe('a run of parts', () => {
     return { findings, lines, ends: ends.map(({ part, state, reason }) => [part, state, reason]) }
   }
 
-  test('each is a process: one that fails, hangs or is missing does not affect the others', async () => {
+  test('each part is a process: one that fails, hangs or is missing does not affect the others', async () => {
     const parts = [
       part('fails', node('console.log("about to fail"); process.exit(3)')),
       part('dies', node('process.kill(process.pid, "SIGSEGV")')),
@@ -81,7 +81,7 @@ describe('a run of parts', () => {
     ])
   })
 
-  test('a part may refuse to run, which is a result; its child processes end with it', async () => {
+  test('a part may decline to run, which is a result; its child processes end with it', async () => {
     const started = join(folder, 'started')
     const source = `require('node:child_process').spawn(process.execPath, ['--eval', 'setTimeout(() => require("node:fs").writeFileSync(${JSON.stringify(started)}, ""), 1500)'], { stdio: 'ignore' }); console.log('not allowed'); process.exit(1)`
     const after = (output: string) => /not allowed/.exec(output)?.[0] ?? null
@@ -97,7 +97,7 @@ describe('a run of parts', () => {
     expect(existsSync(started)).toBe(false)
   })
 
-  test('parts share the time that others leave', async () => {
+  test('parts share the time that earlier parts did not use', async () => {
     const limits: number[] = []
     const command = (seconds: number) => {
       limits.push(seconds)
@@ -123,7 +123,7 @@ describe('a run of parts', () => {
     expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain('no driver')
   })
 
-  test('when interrupted, it ends the part and writes the findings', async () => {
+  test('an interrupt ends the current part, and the findings are written', async () => {
     const interrupt = new AbortController()
     setTimeout(() => interrupt.abort(), 300)
     const { ends } = await runAll(
@@ -148,7 +148,7 @@ describe('findings', () => {
     expect(findings.read()).toEqual([epoch('packed-rnn', 4, 1), epoch('packed-rnn', 4, 2)])
   })
 
-  test('an epoch is the median of complete ones, or else the steps that ran', () => {
+  test('the time of an epoch is the median of complete epochs, or computed from the steps that ran', () => {
     const all = [
       epoch('packed-rnn', 4, 3, { javascript: 0.25 }),
       epoch('packed-rnn', 4, 1, { javascript: 0.75 }),
@@ -169,7 +169,7 @@ describe('findings', () => {
 
   const measured = points(['packed-rnn', 'PyTorch padded'])
 
-  test('the Markdown has every figure, and the part during which the run ended', () => {
+  test('the Markdown has every number, and names the part during which the run ended', () => {
     const begun = {
       finding: 'part',
       part: 'steps',
@@ -192,7 +192,7 @@ describe('findings', () => {
     expect(pointTable([...measured, late]).shapes).toHaveLength(9)
   })
 
-  test('the page draws curves and bars, and has their numbers', () => {
+  test('the page has curves and bars with their numbers', () => {
     const text = devicePage([
       run,
       deviceFinding,
@@ -208,7 +208,7 @@ describe('findings', () => {
 })
 
 describe('the float64 reference of a layer', () => {
-  test('its gradients match differences of its outputs', () => {
+  test('gradients match finite differences of the outputs', () => {
     const H = 3
     const lengths = [4, 2]
     const values = (count: number, by: number) =>
@@ -235,7 +235,7 @@ describe('the float64 reference of a layer', () => {
     }
   })
 
-  test('a layer has its numbers and the times of both passes', async () => {
+  test('each layer has its figures and the times of both passes', async () => {
     const cpu = device('cpu', { threads: 1 })
     const numbers = await numbersOn(cpu, 8, [3, 1])
     expect(Object.keys(numbers)).toEqual(['output', 'hN', 'cN', 'dInput', 'wIh', 'wHh', 'bIh'])
@@ -246,7 +246,7 @@ describe('the float64 reference of a layer', () => {
   })
 })
 
-test('a missing Python is a reason', async () => {
+test('a missing Python is reported as the reason', async () => {
   vi.stubEnv('PYTHON', '/nowhere/python3')
   const torch = new Torch({ kind: 'cpu', precision: 'float32' })
   vi.unstubAllEnvs()

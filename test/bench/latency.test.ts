@@ -41,7 +41,7 @@ async function fake(answer: string): Promise<Side> {
   return { process, ways: [{ who: 'fake', way: 'any' }], streams: false, ours: false }
 }
 
-test('the reference agrees with that of the tests', () => {
+test('the reference agrees with the reference of the tests', () => {
   const [H, B] = [3, 2]
   const { wIh, wHh, bIh, bHh } = cellWeights(H)
   const tokens = cellInputs(H, B)
@@ -57,7 +57,7 @@ test('the reference agrees with that of the tests', () => {
   expect(found).toHaveLength(hN.length)
 })
 
-test('times tokens that are issued in a row, and tokens that are awaited, beside a peer', async () => {
+test('times queued tokens and awaited tokens next to a peer', async () => {
   // The package as a peer that waits for each token.
   const peer = side('twin', 'bench/latency/ours.js', library, { streams: false, ours: false })
   const { cells, failed } = await measureLatency([ours(), peer], options)

@@ -36,7 +36,7 @@ async function fake(answer: string): Promise<OpsSide> {
 
 const [first] = workNames
 
-test('times every workload beside a peer if their results agree', async () => {
+test('times every workload next to a peer if their results agree', async () => {
   const { rows, failed } = await measureOps(
     [packageItself('packed-rnn'), packageItself('twin', false)],
     options,
@@ -51,7 +51,7 @@ test('times every workload beside a peer if their results agree', async () => {
   }
 })
 
-test('numbers of an array are evenly spread over all of it', () => {
+test('the sampled numbers are evenly spread over the array', () => {
   expect(spread(Float32Array.of(1, 2, 3))).toEqual([1, 2, 3])
   const few = spread(Float32Array.from({ length: 5090 }, (_, i) => i))
   expect([few.length, few[0], few[1], few.at(-1)]).toEqual([509, 0, 10, 5080])
@@ -77,7 +77,7 @@ describe('a peer', () => {
     expect(lines).toContain('fake, add of 64 numbers, issued was left out: fake: no memory')
   })
 
-  test('is printed beside ours', () => {
+  test('is printed next to ours', () => {
     const row = (about: string, ours: number, best: number) => {
       const timed = (microseconds: number, own: boolean) => ({ microseconds, samples: [], ours: own })
       const sides = { 'packed-rnn': timed(ours, true), PyTorch: timed(best, false) }

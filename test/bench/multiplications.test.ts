@@ -20,7 +20,7 @@ import { packSequence } from '../../src/packed.js'
 const on = device('cpu', { threads: 1 })
 
 describe('multiplications', () => {
-  test('of every token are half of the operations', () => {
+  test('are half of the operations if every token is computed', () => {
     for (const spec of Object.values(cases)) {
       const work = { rows: 7, inputRows: 7, inputGradient: spec.tuneEmbedding }
       const { forward, step } = flopsOf(spec)
@@ -28,7 +28,7 @@ describe('multiplications', () => {
     }
   })
 
-  test('with distinct words, without an unneeded gradient, and with a backward pass that ends early', () => {
+  test('are fewer with distinct words, without an unneeded gradient, and if the backward pass ends early', () => {
     const [H, I, gates] = [64, 300, 256]
     const all = { rows: 100, inputRows: 30, inputGradient: false }
     const forward = gates * (30 * I + 100 * H)
@@ -56,7 +56,7 @@ describe('the rows of a backward pass from the last states', () => {
     return found
   }
 
-  test('end where the gradient is 0, in each direction', async () => {
+  test('end at the first gradient of 0, in each direction', async () => {
     const spec: BenchCase = { ...cases.B, hiddenSize: 8, numLayers: 1 }
     const [layer] = await walked(spec)
     expect(layer).toHaveLength(2)
@@ -66,7 +66,7 @@ describe('the rows of a backward pass from the last states', () => {
     }
   })
 
-  test('are all rows if the layer above gives all of them a gradient', async () => {
+  test('are all rows if the layer above has a gradient for all of them', async () => {
     const spec: BenchCase = { ...cases.C, hiddenSize: 8, numLayers: 2 }
     const [below, above] = await walked(spec)
     expect(above!.every(({ rows, inputRows }) => rows < 403 && inputRows === rows)).toBe(true)
@@ -77,7 +77,7 @@ describe('the rows of a backward pass from the last states', () => {
   })
 })
 
-test('each ratio has the multiplications per token of both sides', async () => {
+test('each ratio shows the multiplications per token of both sides', async () => {
   const process = new BenchProcess('nobody', '/bin/true', [])
   const turn = (who: string, pass: Pass, tokens: number, multiplications: number): Turn => ({
     ...{ who, pass, tokens, multiplications, question: '' },

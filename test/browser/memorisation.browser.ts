@@ -100,7 +100,7 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 
-  test('keys go from token to token, a click stays, and who listens is told', async () => {
+  test('keys move between tokens, a click pins one, and screen readers are notified', async () => {
     await inEachView(browser, join(folder, 'page.html'), async page => {
       const area = page.locator('#reading-0 .text')
       const last = readings[0]!.tokens.length - 1
@@ -127,7 +127,7 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 
-  test('of a long text the first tokens can be pointed at, and at the end all of it is coloured', async () => {
+  test('in a long text, early tokens can be pointed at, and the last one colours the whole text', async () => {
     const part = await readingOf(readers[0]!, text, { positions: 12 })
     const file = join(folder, 'part.html')
     await writeFile(file, await memorisationPage([part]))
@@ -146,7 +146,7 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 
-  test('a page that scrolls beneath a pointer at rest shows what it showed', async () => {
+  test('scrolling under a resting pointer does not change what is shown', async () => {
     await inEachView(browser, join(folder, 'page.html'), async page => {
       await tokensOf(page, 0).nth(11).hover()
       await page.locator('#reading-0 .text').focus()
@@ -158,7 +158,7 @@ describe.skipIf(browserFile === null)(`the memorisation page${withoutBrowser}`, 
     })
   })
 
-  test('hostile text stays text, and names that are long or have no space fit a phone', async () => {
+  test('hostile text is shown as text, and long names without spaces fit a phone', async () => {
     const long = 'x'.repeat(300)
     const names = { name: hostile[1]!, classes: [hostile[0]!, long] }
     const others = [readingOfTokens([...hostile, long], names), readingOfTokens(['\u202eא', 'b\u0000c'])]

@@ -40,7 +40,7 @@ describe.skipIf(browserFile === null)(`scripts/pictures.js${withoutBrowser}`, ()
         ...['scores-by-category.svg', 'confusion-matrices.svg'],
       ],
     ],
-  ])('%s: each group of plots is a picture that can be read, without a text', async (page, names) => {
+  ])('%s: each group of plots becomes a readable picture without text of documents', async (page, names) => {
     const printed = execFileSync(process.execPath, [
       script,
       join(folder, page),

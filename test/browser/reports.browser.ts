@@ -79,7 +79,7 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
   ]
 
   test.each([12, 100])(
-    'the plots of %d epochs hold the numbers of metrics.jsonl, each at its place',
+    'the plots of %d epochs show the numbers of metrics.jsonl at the right places',
     async count => {
       const run = inventRun({ ...official, epochs: count })
       run.epochs.forEach((epoch, i) => {
@@ -97,7 +97,7 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
     },
   )
 
-  test('numbers far apart stand on a logarithmic axis', async () => {
+  test('numbers of different magnitudes have a logarithmic axis', async () => {
     const run = inventRun({ epochs: 8 })
     run.epochs.forEach((epoch, i) => {
       epoch.loss = 10 ** (3 - i)
@@ -107,7 +107,7 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
     })
   })
 
-  test('bars are as long as the scores, and the notebook’s lines stand at its figures', async () => {
+  test('the lengths of bars are the scores, and the notebook’s lines are at its figures', async () => {
     const run = inventRun({ ...official, epochs: 2, preset: 'lstm64-sgd' })
     await inEachView(browser, await write('bars', run), async page => {
       const widths = await page
@@ -127,7 +127,7 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
     })
   })
 
-  test('a run that went wrong in every way, with a text that would be a program', async () => {
+  test('a run with every kind of failure, and with a text that contains a script', async () => {
     const hostile = '</script><img src=x onerror="document.title = 1"><script>document.title = 2</script>'
     const run = inventRun({
       epochs: 5,
@@ -194,7 +194,7 @@ describe.skipIf(browserFile === null)(`pages about runs${withoutBrowser}`, () =>
     })
   })
 
-  test('what was measured on a device: curves and bars with their numbers', async () => {
+  test('the results of a device report: curves and bars with their numbers', async () => {
     const names = ['packed-rnn', 'PyTorch padded', 'PyTorch packed']
     const epochs = ['A', 'B'].flatMap(workload => names.map((who, i) => epoch(who, 4, 2 + i, { workload })))
     const wrong = epoch('packed-rnn', 0, null, { workload: 'C', reason: 'failed: <img src=x>' })

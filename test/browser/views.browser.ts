@@ -33,7 +33,7 @@ describe.skipIf(browserFile === null)(`the checks of every page${withoutBrowser}
     await rm(folder, { recursive: true, force: true })
   })
 
-  test('a plain page passes, and is seen in four views', async () => {
+  test('a plain page passes in four views', async () => {
     let views = 0
     await look(
       page('<p>Words to read</p><svg><text y="20" fill="currentColor">and a label</text></svg>'),
@@ -77,11 +77,11 @@ describe.skipIf(browserFile === null)(`the checks of every page${withoutBrowser}
       'p { background: linear-gradient(#fff, #000) }',
       /faint text(.|\n)*image/,
     ],
-  ])('%s is found', async (_, body, style, message) => {
+  ])('%s is reported', async (_, body, style, message) => {
     await expect(look(page(body, style))).rejects.toThrow(message)
   })
 
-  test('what nobody sees may have any colour', async () => {
+  test('invisible elements may have any colour', async () => {
     const style = 'p { color: #fff0 } .none { display: none } .hidden { visibility: hidden }'
     await look(
       page(

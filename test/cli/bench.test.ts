@@ -97,6 +97,22 @@ test('times one token at a time', async () => {
   }
 })
 
+test('times the import of the package', async () => {
+  const args = ['--cases', 'load', '--peers', 'none', '--json', at('load.json')]
+  const { code, stdout } = await bench(args)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/\nload: milliseconds of import 'packed-rnn'; medians of 3 fresh processes each/)
+  expect(stdout).toMatch(/\n {2}packed-rnn +[\d.]+ +[\d.]+ +[\d.]+\n/)
+  const { load, cases } = await json('load.json')
+  expect(cases).toEqual({})
+  const { milliseconds, samples, processMilliseconds } = load.sides['packed-rnn']
+  expect(samples).toHaveLength(3)
+  expect(samples.toSorted((a: number, b: number) => a - b)[1]).toBe(milliseconds)
+  expect(milliseconds).toBeGreaterThan(1)
+  expect(processMilliseconds).toBeGreaterThan(milliseconds)
+  expect(load.emptyProcessMilliseconds).toBeLessThan(processMilliseconds)
+})
+
 describe('training steps of a translation model', () => {
   test('are timed with invented sentences', async () => {
     const args = ['--cases', 'translation', '--peers', 'none', '--quick', '--json', at('translation.json')]
@@ -175,10 +191,11 @@ describe('--against', () => {
   const here = fileURLToPath(new URL('../..', import.meta.url))
 
   test('gives another checkout its turns, and tells its ratios', async () => {
-    const args = ['--cases', 'Elman', '--peers', 'none', '--against', here, '--json', at('against.json')]
+    const args = ['--cases', 'Elman,load', '--peers', 'none', '--against', here, '--json', at('against.json')]
     const { code, stdout } = await bench(args)
     expect(code).toBe(0)
-    const { against, cases, ratios } = await json('against.json')
+    const { against, cases, ratios, load } = await json('against.json')
+    expect(Object.keys(load.sides)).toEqual(['packed-rnn', `packed-rnn in ${here}`])
     const [own] = cases.Elman.rows
     const other = cases.Elman.rows.at(-1)
     expect(other).toMatchObject({ who: `packed-rnn in ${here}`, ours: true })
@@ -222,7 +239,7 @@ describe('options', () => {
   })
 
   test.each([
-    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, latency, translation, got D'],
+    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, load, latency, translation, got D'],
     [['--against', '/nowhere'], '--against: wanted a built checkout of packed-rnn, got /nowhere'],
     [['--peers', 'tfjs'], '--peers: wanted some of torch, onednn, onnxruntime, got tfjs'],
     [['--rounds', '0'], '--rounds: wanted a number of at least 1, got 0'],

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +13,13 @@ export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.
 /** Where commands run: what they write without being told where is gone after the test file. */
 export const elsewhere = mkdtempSync(join(tmpdir(), 'packed-rnn-elsewhere-'))
 afterAll(() => rmSync(elsewhere, { recursive: true }))
+
+/** The SHA-256 of a file: `toEqual` takes seconds for a megabyte. */
+export async function hashOf(...path: string[]): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(join(...path)))
+    .digest('hex')
+}
 
 export interface Result {
   code: number

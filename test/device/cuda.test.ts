@@ -16,7 +16,7 @@ import { rejectionOf, thrownBy } from './own.js'
 
 const reason = whyNoCuda()
 describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA device: ${reason}`, () => {
-  test('says what it is', () => {
+  test('has a kind, an ordinal and a name', () => {
     const [first] = devices()
     if (first?.kind !== 'cuda') return expect.unreachable()
     const cuda = device('cuda')
@@ -27,13 +27,13 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     expect(other.name).toBe(`cuda:0 (${first.name}, float32, stepwise, at most 1048576 bytes)`)
   })
 
-  test('is its options', () => {
+  test('the same options return the same device', () => {
     expect(device('cuda')).toBe(device('cuda:0', { precision: 'tf32', path: 'auto', memoryLimit: 0 }))
     expect(device('cuda')).not.toBe(device('cuda', { precision: 'float32' }))
     expect(device('cuda')).not.toBe(device('cuda', { path: 'stepwise' }))
   })
 
-  test('holds what it is given, floats and integers', async () => {
+  test('returns the floats and integers that were uploaded', async () => {
     const on = { device: device('cuda') }
     expect([...(await tensor([1, -2.5, Number.NaN], [3], on).toArray())]).toEqual([1, -2.5, Number.NaN])
     const integers = Int32Array.of(-(2 ** 31), 2 ** 24 + 1)
@@ -41,7 +41,7 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     expect(await zeros([0, 3], on).toArray()).toEqual(new Float32Array(0))
   })
 
-  test('holds more than is on its way at once', async () => {
+  test('downloads more than its pinned memory holds', async () => {
     const on = { device: device('cuda') }
     const size = 2 ** 19
     // 48 MB, several times what the pinned memory of copies under way holds.
@@ -55,12 +55,12 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     }
   })
 
-  test('mixes with no other', () => {
+  test('rejects tensors of another device', () => {
     const [a, b] = [zeros([2], { device: device('cuda') }), zeros([2], { device: device('cpu') })]
     expect(thrownBy(() => add(a, b)).code).toBe('ERR_DEVICE')
   })
 
-  test('gives the workspaces of stepped layers back where memory is missing', async () => {
+  test('frees the workspaces of stepped layers when memory runs out', async () => {
     const small = device('cuda', { memoryLimit: 2 ** 20, path: 'stepwise' })
     const layer = new LSTM({ inputSize: 4, hiddenSize: 64, device: small, generator: new Generator(1) })
     const sequences = Array.from({ length: 64 }, (_, i) => new Float32Array(4).fill(Math.sin(i)))
@@ -80,7 +80,7 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     expect(await run()).toEqual(first)
   })
 
-  test('fails an op for which there is no memory, and goes on with the next', async () => {
+  test('an op without memory fails, and the next op runs', async () => {
     const small = device('cuda', { memoryLimit: 2 ** 20 })
     const failed = add(zeros([2 ** 20], { device: small }), zeros([2 ** 20], { device: small }))
     expect((await rejectionOf(failed.toArray())).code).toBe('ERR_OUT_OF_MEMORY')
@@ -90,7 +90,7 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     expect(small.memory().held).toBeLessThanOrEqual(2 ** 20)
   })
 
-  test('of several failures the first op’s is told, whenever the device finds them', async () => {
+  test('reports the failure of the first op, whenever the device detects it', async () => {
     const small = device('cuda', { memoryLimit: 2 ** 20 + 1 })
     const p = leaf(small, [1])
     setGradient(p, [Number.NaN])
@@ -100,7 +100,7 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     await small.synchronize()
   })
 
-  test('what is on its way to the host holds no device memory', async () => {
+  test('downloads in progress hold no device memory', async () => {
     const small = device('cuda', { memoryLimit: 2 ** 20 + 2 })
     const tensors = Array.from({ length: 8 }, (_, i) => full([2 ** 14], i, { device: small }))
     const reads = Promise.all(tensors.map(each => each.toArray()))
@@ -116,7 +116,7 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     return labels
   }
 
-  test('a wrong label fails what reads the loss, and not who waits next', async () => {
+  test('a wrong label fails reads of the loss, but not the next synchronize', async () => {
     const cuda = device('cuda')
     const large = full([300_000], 1, { device: cuda })
     for (const next of [() => cuda.synchronize(), () => large.toArray()]) {
@@ -127,7 +127,7 @@ describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA dev
     }
   })
 
-  test('a step along the gradients of a wrong label changes nothing', async () => {
+  test('a step after a wrong label changes nothing', async () => {
     const cuda = device('cuda')
     const values = Float32Array.of(1, 2, 3, 4, 5, 6)
     const logits = tensor<2>(values, [2, 3], { device: cuda, requiresGrad: true })

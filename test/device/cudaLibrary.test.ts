@@ -71,7 +71,7 @@ async function addonIn(name: string): Promise<{ release: string; env: Environmen
   return { release, env: { PACKED_RNN_PREBUILD: at(name) } }
 }
 
-describe('CUDA is not there, since', () => {
+describe('CUDA is unavailable because', () => {
   const named = (file: string) => () => ({ PACKED_RNN_CUDA_LIBRARY: at(file) })
   const fake = (fault: string) => () => ({ PACKED_RNN_CUDA_LIBRARY: at('fake.so'), FAKE_CUDA: fault })
   const cases: [string, () => Environment | Promise<Environment>, string, RegExp][] = [
@@ -139,7 +139,7 @@ describe('CUDA is not there, since', () => {
   })
 })
 
-describe('CUDA is there', () => {
+describe('CUDA is available', () => {
   test.each(['named by the variable', 'beside the addon'])('%s', async place => {
     const env: Environment = { FAKE_CUDA: 'old-first', PACKED_RNN_CUDA_LIBRARY: at('fake.so') }
     if (place === 'beside the addon') {
@@ -168,7 +168,7 @@ describe('CUDA is there', () => {
     expect(json).toMatchObject({ devices, cuda: { library: expect.stringMatching(/\.so$/) } })
   })
 
-  test('a relative name of its file is one in the current directory', async () => {
+  test('a relative path of the library starts at the current directory', async () => {
     const env = { ...process.env, ...environment({ PACKED_RNN_CUDA_LIBRARY: 'fake.so' }) }
     const { stdout } = await run(process.execPath, [inRoot('dist/cli/main.js'), 'doctor'], {
       env,
@@ -177,7 +177,7 @@ describe('CUDA is there', () => {
     expect(stdout).toMatch(/\nCUDA library +\/\S+fake\.so\n/)
   })
 
-  test('an ordinal that no device has', async () => {
+  test('an ordinal without a device is an error', async () => {
     const env = { PACKED_RNN_CUDA_LIBRARY: at('fake.so') }
     const body = `return ['cuda:2', 'cuda:9999'].map(kind => errorOf(() => device(kind)))`
     expect(await child(body, env)).toEqual([
@@ -186,13 +186,13 @@ describe('CUDA is there', () => {
     ])
   })
 
-  test('where it does not open after all, it throws, and whoever names no device gets the CPU', async () => {
+  test('if the device does not open, device("cuda") throws, and the default device is the CPU', async () => {
     const { error, best } = await child(ALL, { PACKED_RNN_CUDA_LIBRARY: at('fake.so') })
     expect(error).toEqual({ code: 'ERR_OUT_OF_MEMORY', message: 'a fake holds nothing' })
     expect(best).toBe('cpu')
   })
 
-  test('PACKED_RNN_DEVICE asks for it where nobody names a device', async () => {
+  test('PACKED_RNN_DEVICE selects it if the program names no device', async () => {
     const env = { PACKED_RNN_CUDA_LIBRARY: at('fake.so'), PACKED_RNN_DEVICE: 'cuda:1' }
     const found = await child('return { error: errorOf(() => device()), cpu: device("cpu").kind }', env)
     expect(found).toMatchObject({ error: { code: 'ERR_CUDA_DEVICE_TOO_OLD' }, cpu: 'cpu' })

@@ -24,7 +24,7 @@ async function everything() {
   }
 }
 
-describe('an unknown option is refused, and the nearest one named', () => {
+describe('an unknown option is rejected, and the message suggests the nearest one', () => {
   test.each(rows)('%s: %s', async (_, wanted, call) => {
     const [place, unknown = '', nearest] = /^(.*)\.(\w+), as (\w+)$/.exec(wanted)!.slice(1)
     const before = await everything()
@@ -65,7 +65,7 @@ describe('options', () => {
   })
 
   test.each(['constructor', '__proto__', 'toString', '', '_', '0'])(
-    "'%s' is none, and none is near",
+    "'%s' is rejected without a suggestion",
     name => {
       const given = Object.defineProperty({}, name, { value: 1, enumerable: true })
       const wanted = 'a known option, one of seed, step, stream, sequences, directions'
@@ -74,13 +74,13 @@ describe('options', () => {
     },
   )
 
-  test('may be inherited, or undefined where they are known', () => {
+  test('may be inherited, and known ones may be undefined', () => {
     const inherited: rnn.DropoutPlace = Object.create({ seed: 1, step: 0 })
     expect(() => rnn.dropout(p, 0.5, inherited).dispose()).not.toThrow()
     expect(() => rnn.zeros(shape, untyped({ device: undefined })).dispose()).not.toThrow()
   })
 
-  test('are known to the compiler, each of them and no other', () => {
+  test('are exactly those that the types have', () => {
     interface Some {
       a: number
       b?: number
@@ -106,14 +106,15 @@ describe('the public functions', () => {
   const program = ts.createProgram([index], options)
   const checker = program.getTypeChecker()
 
-  /** What has an argument of such a name that is none of options. */
+  /** Functions with an argument of such a name that does not hold options of ours. */
   const others = [
     ...['nn.Module', 'nn.RecurrentModule.forward'], // lets its subclasses' options through; abstract
     ...['optim.Optimizer.loadStateDict', 'training.saveCheckpoint'], // what a state dict or a trainer's state holds
     'training.Plateau.loadStateDict',
+    'PackedRnnError', // the options of JavaScript's Error
   ]
 
-  /** By the names that options go by. */
+  /** Whether a parameter has one of the usual names of options. */
   const takesOptions = (declaration: ts.SignatureDeclaration) =>
     !ts.getJSDocTags(declaration).some(tag => tag.tagName.text === 'internal') &&
     declaration.parameters.some(({ name }) =>
@@ -140,7 +141,7 @@ describe('the public functions', () => {
     })
   }
 
-  test('with options are all among the calls above', () => {
+  test('that take options are all called above', () => {
     const all = named(checker.getSymbolAtLocation(program.getSourceFile(index)!)!)
     expect(all.length).toBeGreaterThan(60)
     const called = [...others, ...rows.map(([name]) => name)]

@@ -46,7 +46,7 @@ test('an op without memory rejects with its name, its shapes and the cause', asy
   )
 })
 
-test('ops that read a failed tensor fail with the same error, and nothing else does', async () => {
+test('ops that read a failed tensor fail with the same error, and other ops do not fail', async () => {
   const weight = matrix(1024, 4, 1)
   const lost = linear(matrix(512, 4, 1), weight)
   const after = sum(multiply(relu(lost), relu(lost)))
@@ -79,13 +79,13 @@ test('a failed layer fails all its results', async () => {
   saved.dispose()
 })
 
-test('what an op fails with comes to no harm: its memory returns when it is disposed', async () => {
+test('the inputs of a failed op stay valid, and disposing them frees their memory', async () => {
   scope(() => sum(failed(4, 4)))
   await rejectionOf(own.synchronize())
   expect(own.memory().held).toBe(0)
 })
 
-test('clipNorm over a failed gradient leaves all as they were', async () => {
+test('clipNorm with a failed gradient changes no gradient', async () => {
   const good = row(3, 4)
   const total = clipNorm([good, failed(1, 2)], 1)
   expect((await rejectionOf(total.item())).message).toMatch(/^fill\(/)
@@ -94,7 +94,7 @@ test('clipNorm over a failed gradient leaves all as they were', async () => {
   expect((await good.toArray())[0]).toBeCloseTo(0.6, 5)
 })
 
-test('clipNorm that itself fails leaves all as they were', async () => {
+test('clipNorm that fails changes no gradient', async () => {
   const good = row(3, 4)
   // All memory but the block of `good`: powers of two, which the allocator does not round.
   const rest = Array.from({ length: 14 }, (_, i) => zeros([2 ** (17 - i)], { device: own }))
@@ -105,7 +105,7 @@ test('clipNorm that itself fails leaves all as they were', async () => {
   expect(await clipNorm([good], 1).item()).toBe(5)
 })
 
-test.each(rules)('a failed gradient in one group keeps all from stepping: $name', async rule => {
+test.each(rules)('a failed gradient in one group prevents the whole step: $name', async rule => {
   const parameters = [row(1, 2), row(3), row(4)]
   const [p, q, r] = parameters
   const [first, second, third] = [row(1, 1), row(1), row(1)]
@@ -137,7 +137,7 @@ test.each(rules)('a failed gradient in one group keeps all from stepping: $name'
   expect(await values(...parameters)).toEqual(await values(...others))
 })
 
-test("a table's gradient fails with the rows that it is made of, and the table is as it was", async () => {
+test("an embedding's gradient fails if its rows failed, and the step does not change the embedding", async () => {
   const weight = matrix(5, 3, 2)
   const { saved } = embeddingForward(weight, new PackedIds([[4, 0, 4]]))
   const dWeight = embeddingBackward(saved, failed(2, 3))
@@ -146,7 +146,7 @@ test("a table's gradient fails with the rows that it is made of, and the table i
   expect(await sum(embeddingBackward(saved, matrix(2, 3, 1))).item()).toBe(6)
 })
 
-test('one batch that is too large costs a step and not the model', async () => {
+test('a batch that is too large fails its step but does not change the model', async () => {
   const table = matrix(8, 4, 1)
   const weight = tensor<2>(
     Float32Array.from({ length: 12 }, (_, i) => i / 12),

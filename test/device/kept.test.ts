@@ -14,7 +14,7 @@ import { ownDevice } from './own.js'
 const [OUT, IN] = [256, 512]
 const PACKED = 4 * OUT * IN
 
-test('packed weights are kept from their second use on, and freed when the weights change or go', async () => {
+test('packed weights are cached from their second use, and freed when the weights change or are disposed', async () => {
   const own = ownDevice()
   const x = full([3, IN], 1, { device: own })
   const weight = full([OUT, IN], 0.5, { device: own })
@@ -41,7 +41,7 @@ test('packed weights are kept from their second use on, and freed when the weigh
   expect(own.memory().held).toBe(before - PACKED)
 })
 
-test('the packed weights of a layer are freed with the layer', async () => {
+test('disposing a layer frees its packed weights', async () => {
   const own = ownDevice()
   const hiddenSize = 32
   const weights = [
@@ -66,7 +66,7 @@ test('the packed weights of a layer are freed with the layer', async () => {
   expect(own.memory().held).toBe(0)
 })
 
-test('a backward pass that finds no memory fails, and is not made again of what it has used up', async () => {
+test('a backward pass without memory fails, and is not retried with saved buffers that were overwritten', async () => {
   const hiddenSize = 64
   const lengths = [40, 25, 31]
   const rows = lengths.reduce((sum, length) => sum + length, 0)
@@ -99,7 +99,7 @@ test('a backward pass that finds no memory fails, and is not made again of what 
   expect([...outcomes].sort()).toEqual(['ERR_OUT_OF_MEMORY', 'none'])
 })
 
-test('packed weights give way to an op that needs the memory', async () => {
+test('packed weights are freed for an op that needs the memory', async () => {
   const own = ownDevice(4 * PACKED)
   const x = full([3, IN], 1, { device: own })
   const weight = full([OUT, IN], 0.5, { device: own })

@@ -19,7 +19,7 @@ const vector = (...values: number[]) => tensor(values, [values.length], { device
 const MEGABYTE = 2 ** 20
 
 describe('dispose', () => {
-  test('lets go of the memory, and is harmless twice', async () => {
+  test('frees the memory, and a second call does nothing', async () => {
     const before = memory().tensors
     const x = zeros([BLOCK / 4], { device: own })
     const y = zeros([BLOCK / 4], { device: own })
@@ -46,7 +46,7 @@ describe('dispose', () => {
     expect(own.memory().held).toBe(0)
   })
 
-  test('once the value is there: the op that read it holds nothing any more', async () => {
+  test('frees the memory after the value was read: the op no longer holds it', async () => {
     for (let i = 0; i < 500; i++) {
       const x = vector(i)
       await x.toArray()
@@ -55,7 +55,7 @@ describe('dispose', () => {
     }
   })
 
-  test('right after `toArray` is called, before the value is there', async () => {
+  test('is safe right after `toArray` is called', async () => {
     occupy(own).dispose()
     const x = vector(1, 2, 3)
     const values = x.toArray()
@@ -63,7 +63,7 @@ describe('dispose', () => {
     expect(await values).toEqual(Float32Array.of(1, 2, 3))
   })
 
-  test('right after an op that reads the tensor: the op keeps the memory until it has run', async () => {
+  test('is safe right after an op that reads the tensor: the op holds the memory until it has run', async () => {
     const x = vector(1, -2, 3)
     await own.synchronize()
     occupy(own).dispose()
@@ -77,14 +77,14 @@ describe('dispose', () => {
     expect(own.memory().held).toBe((1 + others.length) * BLOCK)
   })
 
-  test('of the result, before the op has run', async () => {
+  test('of a result is safe before the op has run', async () => {
     occupy(own).dispose()
     relu(vector(1)).dispose()
     const other = vector(2)
     expect(await relu(other).item()).toBe(2)
   })
 
-  test('of a packed sequence is of all it holds', async () => {
+  test('of a packed sequence disposes all of its tensors', async () => {
     const before = memory().tensors
     const weight = zeros<2>([4, 2], { device: own })
     const { output, saved } = embeddingForward(weight, new PackedIds([[1, 2], [], [1]]))
@@ -96,7 +96,7 @@ describe('dispose', () => {
     expect(own.memory().held).toBe(0)
   })
 
-  test('of what `lstmForward` saved, used up or not, leaves nothing', async () => {
+  test('of the result of `lstmForward` frees all memory, with or without a backward pass', async () => {
     const before = memory().tensors
     const make = (...shape: [number, number]) => full<2>(shape, 0.5, { device: own })
     for (const useUp of [true, false]) {
@@ -127,7 +127,7 @@ describe('dispose', () => {
     expect(own.memory().held).toBe(0)
   })
 
-  test('use afterwards names the op and the argument', async () => {
+  test('a later use throws an error that names the op and the argument', async () => {
     const gone = zeros<2>([2, 2], { device: own })
     const there = zeros<2>([2, 2], { device: own })
     gone.dispose()
@@ -153,8 +153,8 @@ describe('dispose', () => {
   })
 })
 
-describe('what nobody disposed', () => {
-  test('is freed when it is garbage', async () => {
+describe('a tensor that was not disposed', () => {
+  test('is freed when it is garbage-collected', async () => {
     let tensors: Tensor[] | null = Array.from({ length: 8 }, () => zeros([MEGABYTE / 4], { device: own }))
     await own.synchronize()
     expect(own.memory().held).toBe(tensors.length * MEGABYTE)
@@ -162,7 +162,7 @@ describe('what nobody disposed', () => {
     await collected(() => own.memory().held === 0)
   })
 
-  test('makes V8 collect garbage: it is told of device memory', async () => {
+  test('counts as external memory, so V8 collects garbage', async () => {
     own = ownDevice(2 ** 33)
     const total = 4096
     for (let megabytes = 0; megabytes < total; megabytes += 16) {
@@ -173,7 +173,7 @@ describe('what nobody disposed', () => {
     expect(own.memory().held).toBeLessThan((total / 2) * MEGABYTE)
   })
 
-  test('is freed with a tape that no backward pass went through', async () => {
+  test('is freed with a tape that had no backward pass', async () => {
     const weight = full<2>([2, 2], 1, { device: own, requiresGrad: true })
     dropLoss(weight)
     await own.synchronize()
@@ -181,7 +181,7 @@ describe('what nobody disposed', () => {
     expect(weight.grad).toBeNull()
   })
 
-  test('is freed after the backward pass, also while the loss is held', async () => {
+  test('is freed after the backward pass, also while the loss is referenced', async () => {
     const size = 256
     const x = full<1>([size], 0.5, { device: own, requiresGrad: true })
     const loss = lossOf(x)
@@ -193,7 +193,7 @@ describe('what nobody disposed', () => {
     expect(x.grad?.size).toBe(size)
   })
 
-  test('is freed after the backward pass where another output of its op is held', async () => {
+  test('is freed after the backward pass, also while another output of its op is referenced', async () => {
     const weights = [{ wIh: zeros<2>([4, 1], { device: own }), wHh: zeros<2>([4, 1], { device: own }) }]
     weights[0]!.wHh.requiresGrad = true
     const cN = cellOf(weights)
@@ -221,7 +221,7 @@ describe('what nobody disposed', () => {
   }
 })
 
-test('what a peak held waits for the next one, and is given back where none comes', async () => {
+test('the memory of a peak stays in reserve, and is freed if no other peak follows', async () => {
   const whole = ownDevice(2 ** 31)
   const peak = 400 * MEGABYTE
   zeros([peak / 4], { device: whole }).dispose()

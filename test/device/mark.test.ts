@@ -6,7 +6,7 @@ import { zeros } from '../../src/tensor.js'
 import { rejectionOf } from './own.js'
 
 describe('marks', () => {
-  test('tell the time of the device between them', async () => {
+  test("return the device's time between them", async () => {
     const cpu = device('cpu', { threads: 1 })
     const a = zeros([512, 512], { device: cpu })
     await cpu.synchronize()
@@ -25,7 +25,7 @@ describe('marks', () => {
     expect(await start.secondsUntil(start)).toBe(0)
   })
 
-  test('of another device, and what is no mark, are refused', async () => {
+  test('of another device, and other values, are rejected', async () => {
     const [one, two] = [device('cpu', { threads: 1 }), device('cpu', { threads: 2 })]
     expect(await rejectionOf(one.mark().secondsUntil(two.mark()))).toMatchObject({
       code: 'ERR_DEVICE',

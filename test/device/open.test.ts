@@ -10,14 +10,14 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-test('the same kind and options are the same device', () => {
+test('the same kind and options return the same device', () => {
   expect(device('cpu', { threads: 2 })).toBe(device('cpu', { threads: 2 }))
   expect(device('cpu', { threads: 2 })).not.toBe(device('cpu', { threads: 1 }))
   expect(device('cpu', { threads: 2 })).not.toBe(device('cpu', { threads: 2, memoryLimit: 1 }))
   expect(device()).toBe(device('cpu', { threads: Math.min(usableCores(), 256), memoryLimit: 0 }))
 })
 
-test('a device says what it is', () => {
+test('a device has a kind, an ordinal, a name and threads', () => {
   const two = device('cpu', { threads: 2, memoryLimit: 1024 })
   expect(two).toMatchObject({ kind: 'cpu', threads: 2, name: 'cpu (2 threads, at most 1024 bytes)' })
   expect(two.memory()).toEqual({ held: 0, cached: 0 })
@@ -34,31 +34,31 @@ test('a device says what it is', () => {
   })
 })
 
-test.each([0, 257, 1.5, -1, Number.NaN])('%d threads are refused', threads => {
+test.each([0, 257, 1.5, -1, Number.NaN])('%d threads are rejected', threads => {
   const { code, message } = thrownBy(() => device('cpu', { threads }))
   expect(code).toBe('ERR_OUT_OF_RANGE')
   expect(message).toBe(`device: threads: wanted an integer from 1 to 256, got ${threads}`)
 })
 
-test('256 threads are not', async () => {
+test('256 threads are accepted', async () => {
   const most = device('cpu', { threads: 256 })
   expect(await tensor([1], [1], { device: most }).item()).toBe(1)
 })
 
-test.each([-1, 0.5, Number.POSITIVE_INFINITY])('a memory limit of %d is refused', memoryLimit => {
+test.each([-1, 0.5, Number.POSITIVE_INFINITY])('a memory limit of %d is rejected', memoryLimit => {
   expect(thrownBy(() => device('cpu', { memoryLimit }))).toMatchObject({
     code: 'ERR_OUT_OF_RANGE',
     message: expect.stringContaining('device: memoryLimit: wanted an integer'),
   })
 })
 
-test('an unknown kind is refused', () => {
+test('an unknown kind is rejected', () => {
   const { code, message } = thrownBy(() => device('tpu'))
   expect(code).toBe('ERR_INVALID_ARGUMENT')
   expect(message).toBe("device: kind: wanted 'cpu', 'cuda' or 'cuda:N', got tpu")
 })
 
-test.each(['cpu:0', 'cuda:', 'cuda:-1', 'cuda:x', 'CUDA', ''])('so is %j', kind => {
+test.each(['cpu:0', 'cuda:', 'cuda:-1', 'cuda:x', 'CUDA', ''])('%j is rejected', kind => {
   expect(thrownBy(() => device(kind)).code).toBe('ERR_INVALID_ARGUMENT')
 })
 
@@ -80,7 +80,7 @@ test.each<[string, DeviceOptions, string]>([
   })
 })
 
-test('PACKED_RNN_DEVICE says which kind where the caller does not', () => {
+test('PACKED_RNN_DEVICE selects the kind if the caller names none', () => {
   vi.stubEnv('PACKED_RNN_DEVICE', 'cpu')
   expect(device().kind).toBe('cpu')
   vi.stubEnv('PACKED_RNN_DEVICE', 'tpu')
@@ -101,7 +101,7 @@ describe('PACKED_RNN_CPU', () => {
     return linear(tensor(x, [5, 37], options), tensor(weight, [19, 37], options)).toArray()
   }
 
-  test('portable runs everywhere', async () => {
+  test('portable works on every CPU', async () => {
     vi.stubEnv('PACKED_RNN_CPU', 'portable')
     const portable = ownDevice()
     expect(portable.instructions).toBe('portable')
@@ -112,7 +112,7 @@ describe('PACKED_RNN_CPU', () => {
     })
   })
 
-  test.each(['avx2', 'avx512'])('%s is used, or refused where this CPU lacks it', async name => {
+  test.each(['avx2', 'avx512'])('%s is used, or rejected if this CPU lacks it', async name => {
     vi.stubEnv('PACKED_RNN_CPU', name)
     let forced = null
     try {
@@ -132,7 +132,7 @@ describe('PACKED_RNN_CPU', () => {
     })
   })
 
-  test.each(['portable', 'avx2'])('%s has no bfloat16, and says so', name => {
+  test.each(['portable', 'avx2'])('%s has no bfloat16, and the error says so', name => {
     vi.stubEnv('PACKED_RNN_CPU', name)
     expect(thrownBy(() => device('cpu', { precision: 'bfloat16', memoryLimit: 1234 }))).toMatchObject({
       code: 'ERR_DEVICE_UNAVAILABLE',
@@ -144,7 +144,7 @@ describe('PACKED_RNN_CPU', () => {
     expect(found).not.toMatchObject({ precisions: expect.arrayContaining(['bfloat16']) })
   })
 
-  test('another name is refused, and what is open stays so', () => {
+  test('an unknown name is rejected, and open devices keep working', () => {
     const open = ownDevice()
     vi.stubEnv('PACKED_RNN_CPU', 'mmx')
     expect(thrownBy(() => ownDevice())).toMatchObject({

@@ -7,7 +7,7 @@ import { tensor } from '../../src/tensor.js'
 test.each([
   ['Adam', 100_000, (parameter: ReturnType<typeof large>) => new Adam([parameter])],
   ['SGD', 120_000, (parameter: ReturnType<typeof large>) => new SGD([parameter], { lr: 0.1, momentum: 0.9 })],
-])('%s steps after a first step that had no memory for its state', async (_, others, create) => {
+])('%s can step after a first step that had no memory for its state', async (_, others, create) => {
   // A device of its own for each, with room for the parameter, its gradient and the others, but not for the state.
   const small = device('cpu', { threads: 1, memoryLimit: (1 << 20) + others / 1000 })
   const parameter = large(small)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as rnn from '../../src/compat.js'
 import { Classification, documentLoader } from '../../src/tasks/index.js'
 import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
+import { pairRows } from './pairOptionCalls.js'
 import { cpu, cube, matrix, untyped, vector } from './refuses.js'
 import { tapeRows } from './tapeOptionCalls.js'
 
@@ -499,4 +500,12 @@ const trainers: Row[] = [
   ],
 ]
 
-export const rows: readonly Row[] = [...ops, ...tapeRows, ...modules, ...optimizers, ...texts, ...trainers]
+export const rows: readonly Row[] = [
+  ...ops,
+  ...tapeRows,
+  ...modules,
+  ...optimizers,
+  ...texts,
+  ...pairRows,
+  ...trainers,
+]

@@ -26,7 +26,7 @@ test('calls return before the work is done, and the event loop stays free meanwh
   expect(events).toEqual(['timer', 'values'])
 })
 
-test('ops run in the order in which they were issued: a read sees what came before it and nothing after', async () => {
+test('ops run in the order of their calls: a read sees earlier ops and no later ones', async () => {
   const own = ownDevice()
   occupy(own)
   const parameter = tensor([16], [1], { device: own })
@@ -45,7 +45,7 @@ function subtract(parameter: Tensor<'float32'>, gradient: Tensor<'float32'>): vo
   new SGD([parameter], { lr: 1 }).step()
 }
 
-test('the caller may change its array as soon as `tensor` has returned', async () => {
+test('the caller may change its array after `tensor` has returned', async () => {
   const own = ownDevice()
   occupy(own)
   const [floats, integers] = [Float32Array.of(1, 2), Int32Array.of(3, 4)]
@@ -58,7 +58,7 @@ test('the caller may change its array as soon as `tensor` has returned', async (
   ])
 })
 
-test('`tensor` takes a view into a larger array, and shared memory', async () => {
+test('`tensor` accepts a view into a larger array, and shared memory', async () => {
   const own = ownDevice()
   const view = Float32Array.of(1, 2, 3, 4).subarray(1, 3)
   expect(await tensor(view, [2], { device: own }).toArray()).toEqual(Float32Array.of(2, 3))
@@ -67,7 +67,7 @@ test('`tensor` takes a view into a larger array, and shared memory', async () =>
   expect(await tensor(shared, [2], { device: own }).toArray()).toEqual(Float32Array.of(5, 6))
 })
 
-test('100,000 small ops may wait', async () => {
+test('100,000 small ops can be queued', async () => {
   const own = ownDevice()
   using x = full([1], 1, { device: own })
   await own.synchronize()
@@ -81,7 +81,7 @@ test('100,000 small ops may wait', async () => {
   expect(held(own)).toBe(before)
 })
 
-test('a call blocks while 4 GB of results wait, and one larger result than that still passes', async () => {
+test('a call blocks while 4 GB of results are queued, and a single larger result is accepted', async () => {
   const own = ownDevice(2 ** 28)
   using x = full([1], 1, { device: own })
   await own.synchronize()
@@ -97,7 +97,7 @@ test('a call blocks while 4 GB of results wait, and one larger result than that 
   expect(occupied.size).toBe(OCCUPIED / 4)
 })
 
-test('synchronize resolves when all that was issued has run', async () => {
+test('synchronize resolves when all issued ops have run', async () => {
   const own = ownDevice()
   using x = full([1], 1, { device: own })
   using occupied = occupy(own)
@@ -108,7 +108,7 @@ test('synchronize resolves when all that was issued has run', async () => {
   expect(small.size).toBe(1)
 })
 
-test('synchronize rejects with the first failure that nobody has seen, once', async () => {
+test('synchronize rejects once with the first failure that was not observed', async () => {
   const own = ownDevice(2 ** 20)
   const failed = [2 ** 20, 2 ** 21].map(size => zeros([size], { device: own }))
   expect((await rejectionOf(own.synchronize())).message).toMatch(/^fill\(count 1048576\): /)
@@ -116,7 +116,7 @@ test('synchronize rejects with the first failure that nobody has seen, once', as
   expect((await rejectionOf(failed[1]!.toArray())).message).toMatch(/^fill\(count 2097152\): /)
 })
 
-test('failures that nobody sees are counted beyond the first 256: their number has a bound', async () => {
+test('unobserved failures are stored up to 256 and then only counted', async () => {
   const own = ownDevice(2 ** 20)
   const fail = (size: number) => zeros([size], { device: own }).dispose()
   for (let i = 0; i < 1000; i++) fail(2 ** 20 + i)
@@ -128,7 +128,7 @@ test('failures that nobody sees are counted beyond the first 256: their number h
   expect((await rejectionOf(own.synchronize())).message).toMatch(/^fill\(count 2097152\): .* are held$/)
 })
 
-test('of failures beyond those the last is kept, for who saw all others', async () => {
+test('the last failure is stored, too, in case all others were observed', async () => {
   const own = ownDevice(2 ** 20)
   const seen = Array.from({ length: 256 }, () => zeros([2 ** 20], { device: own }))
   const unseen = zeros([2 ** 21], { device: own })
@@ -153,7 +153,7 @@ test('synchronize does not repeat a failure that an earlier read rejects with', 
   expect([other!.disposed, last.disposed]).toEqual([false, false])
 })
 
-test('the addon refuses what is no device and no buffer', () => {
+test('the addon rejects values that are not a device or a buffer', () => {
   const own = ownDevice()
   const buffer = native.allocate(own.queue, 4)
   expect(() => native.deviceInfo(JSON.parse('{}'))).toThrow('wanted a device')

@@ -18,7 +18,7 @@ beforeEach(() => {
 })
 const added = () => memory().tensors - before
 
-test('disposes what was made inside and keeps what was there', () => {
+test('disposes tensors made inside and keeps earlier ones', () => {
   const outside = one()
   const made: Tensor[] = []
   const result = scope(() => {
@@ -30,7 +30,7 @@ test('disposes what was made inside and keeps what was there', () => {
   expect(added()).toBe(1)
 })
 
-test('disposes when the function throws, and passes the error on', () => {
+test('disposes if the function throws, and rethrows the error', () => {
   const made: Tensor[] = []
   const fail = () =>
     scope(() => {
@@ -41,7 +41,7 @@ test('disposes when the function throws, and passes the error on', () => {
   expect(disposed(made)).toEqual([true])
 })
 
-test('an async function: disposes at its end, also what was made after an await', async () => {
+test('disposes at the end of an async function, also tensors made after an await', async () => {
   const made: Tensor[] = []
   const running = scope(async () => {
     made.push(one())
@@ -55,7 +55,7 @@ test('an async function: disposes at its end, also what was made after an await'
   expect(added()).toBe(0)
 })
 
-test('an async function that rejects: disposes, and rejects alike', async () => {
+test('disposes if an async function rejects, and rejects with the same error', async () => {
   const made: Tensor[] = []
   const running = scope(async () => {
     await sleep(1)
@@ -67,7 +67,7 @@ test('an async function that rejects: disposes, and rejects alike', async () => 
   expect(disposed(made)).toEqual([true])
 })
 
-test('a disposed tensor is harmless in a scope', () => {
+test('a tensor that is already disposed is no error', () => {
   const x = scope(() => {
     const inner = one()
     inner.dispose()
@@ -77,7 +77,7 @@ test('a disposed tensor is harmless in a scope', () => {
   expect(added()).toBe(0)
 })
 
-test('what the function returns is kept: tensors, in arrays and objects, and packed sequences', async () => {
+test('keeps the result: tensors, also in arrays and objects, and packed sequences', async () => {
   const weight = full<2>([3, 2], 1, { device: cpu })
   const kept = scope(() => {
     const x = one(5)
@@ -98,7 +98,7 @@ test('what the function returns is kept: tensors, in arrays and objects, and pac
   expect(added()).toBe(4)
 })
 
-test('what an async function resolves to is kept', async () => {
+test('keeps the result of an async function', async () => {
   const [x] = await scope(async () => {
     await sleep(1)
     return [one(3), 'and more'] as const
@@ -107,7 +107,7 @@ test('what an async function resolves to is kept', async () => {
   expect(added()).toBe(1)
 })
 
-test('a returned object may refer to itself', () => {
+test('a returned object may contain a cycle', () => {
   interface Ring {
     next?: Ring
     x: Tensor
@@ -120,7 +120,7 @@ test('a returned object may refer to itself', () => {
   expect(ring.x.disposed).toBe(false)
 })
 
-test('what an inner scope returns belongs to the outer one', () => {
+test('the result of an inner scope belongs to the outer scope', () => {
   const made: Tensor[] = []
   const kept = scope(() => {
     const [first, second] = scope(() => {
@@ -135,7 +135,7 @@ test('what an inner scope returns belongs to the outer one', () => {
   expect(added()).toBe(1)
 })
 
-test('an outer scope goes on after an inner one that throws', () => {
+test('an outer scope still works after an inner scope throws', () => {
   const made: Tensor[] = []
   scope(() => {
     made.push(one())
@@ -162,7 +162,7 @@ test('gradients outlive the scope that they were computed in', async () => {
   }
 })
 
-test('a loss that a scope returns can still go backward', async () => {
+test('a loss returned from a scope still has its backward pass', async () => {
   const parameter = tensor([3], [1], { device: cpu, requiresGrad: true })
   const loss = scope(() => sum(multiply(relu(parameter), add(parameter, one()))))
   loss.backward()
@@ -172,7 +172,7 @@ test('a loss that a scope returns can still go backward', async () => {
   expect(added()).toBe(2)
 })
 
-test('async scopes that run at the same time do not mix', async () => {
+test('concurrent async scopes do not affect each other', async () => {
   const run = (value: number, pauses: number) =>
     scope(async () => {
       const made: Tensor<'float32'>[] = []
@@ -191,7 +191,7 @@ test('async scopes that run at the same time do not mix', async () => {
   expect(added()).toBe(5)
 })
 
-test('a tensor made outside while an async scope waits is not its business', async () => {
+test('an async scope does not dispose tensors made outside while it waits', async () => {
   const running = scope(async () => {
     await sleep(5)
     zeros([1], { device: cpu })

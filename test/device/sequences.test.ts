@@ -20,7 +20,7 @@ test('offsets cannot be changed or replaced', () => {
   expect([sequences.rows, sequences.batchSize]).toEqual([3, 3])
 })
 
-test('an op reads the offsets that were checked, whatever was tried before or after it', async () => {
+test('an op reads the offsets that were checked, whatever the caller changes before or after the call', async () => {
   using x = packSequence([Float32Array.of(1, 3), Float32Array.of(5)], { inputSize: 1, device: cpu })
   x.data.requiresGrad = true
   Reflect.set(x.sequences.offsets, 2, 2 ** 30)
@@ -33,7 +33,7 @@ test('an op reads the offsets that were checked, whatever was tried before or af
   ])
 })
 
-test('the lengths are read once', () => {
+test('lengths are read only once', () => {
   const lengths = Int32Array.of(2, 1)
   const sequences = new Sequences(lengths)
   lengths.fill(9)
@@ -42,7 +42,7 @@ test('the lengths are read once', () => {
   expect(Reflect.set(ids, 'sequences', new Sequences([2 ** 30]))).toBe(false)
 })
 
-test('a packed sequence refuses what only looks like sequences', () => {
+test('a packed sequence rejects an object that only looks like Sequences', () => {
   const alike = { offsets: Int32Array.of(0, 2 ** 30), rows: 3, batchSize: 1 }
   const { data } = packSequence([new Float32Array(3)], { inputSize: 1, device: cpu })
   for (const given of [alike, Object.create(Sequences.prototype)]) {

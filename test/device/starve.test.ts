@@ -41,14 +41,14 @@ async function outcomes(every: number): Promise<Record<string, number>> {
   return JSON.parse(stdout)
 }
 
-test('where every allocation fails every value rejects, every wait ends, and the process goes on', async () => {
+test('if every allocation fails, all values reject, all waits end, and the process survives', async () => {
   const { ERR_OUT_OF_MEMORY: failed = 0, wait = 0, ...others } = await outcomes(1)
   expect(others).toEqual({})
   expect(failed).toBeGreaterThanOrEqual(50)
   expect(failed + wait).toBe(100)
 })
 
-test.each([2, 3, 5, 8])('where each allocation of %i fails every promise settles', async every => {
+test.each([2, 3, 5, 8])('if one of %i allocations fails, every promise settles', async every => {
   const { ERR_OUT_OF_MEMORY: failed = 0, value = 0, wait = 0, ...others } = await outcomes(every)
   expect(others).toEqual({})
   expect(failed).toBeGreaterThan(0)

@@ -35,7 +35,7 @@ describe('gradients', () => {
     expect(await gradient(x)).toEqual([24, 36])
   })
 
-  test('of a diamond whose arms differ in length wait for both', async () => {
+  test('of a diamond with arms of different lengths wait for both arms', async () => {
     const x = parameter(1)
     const start = scale(x, 2)
     let long = start
@@ -45,7 +45,7 @@ describe('gradients', () => {
     expect(await gradient(x)).toEqual([256])
   })
 
-  test('go through several ops of several kinds', async () => {
+  test('flow through several kinds of ops', async () => {
     const x = parameter(0.5)
     sum(tanh(sigmoid(relu(scale(x, 3))))).backward()
     const s = 1 / (1 + Math.exp(-1.5))
@@ -80,7 +80,7 @@ describe('gradients', () => {
     expect(await gradient(x)).toEqual([14, 16])
   })
 
-  test('of a tensor that is no number start from what is given', async () => {
+  test('of a tensor that is not a scalar start from the given gradient', async () => {
     const x = parameter(2, 3)
     using seed = constant(10, 100)
     multiply(x, x).backward(seed)
@@ -88,7 +88,7 @@ describe('gradients', () => {
     expect(Array.from(await seed.toArray())).toEqual([10, 100])
   })
 
-  test('are left where they are wanted alone', async () => {
+  test('are stored only for tensors that require them', async () => {
     const [x, y] = [parameter(2), constant(3)]
     const product = multiply(x, y)
     sum(product).backward()
@@ -96,7 +96,7 @@ describe('gradients', () => {
     expect([y.grad, product.grad]).toEqual([null, null])
   })
 
-  test('start anew after the last ones were disposed', async () => {
+  test('start from zero after the previous ones were disposed', async () => {
     const x = parameter(2)
     sum(scale(x, 3)).backward()
     x.grad?.dispose()
@@ -104,7 +104,7 @@ describe('gradients', () => {
     expect(await gradient(x)).toEqual([5])
   })
 
-  test('of two parameters that an op treats alike are in memory of their own', async () => {
+  test('of the two operands of an op have separate memory', async () => {
     const [a, b] = [parameter(1), parameter(1)]
     sum(add(a, b)).backward()
     clipNorm([a.grad!], 0.5)
@@ -112,7 +112,7 @@ describe('gradients', () => {
     expect(await gradient(b)).toEqual([1])
   })
 
-  test('are in memory of their own, not in that of the gradient that was given', async () => {
+  test('do not share memory with the gradient that was passed', async () => {
     const [a, b] = [parameter(1), parameter(1)]
     using seed = constant(1)
     add(a, b).backward(seed)
@@ -124,7 +124,7 @@ describe('gradients', () => {
 })
 
 describe('the tape', () => {
-  test('holds what it needs: tensors may be disposed between forward and backward', async () => {
+  test('holds the tensors it needs: they may be disposed between forward and backward', async () => {
     const own = ownDevice()
     const x = tensor([2, 3], [2], { device: own, requiresGrad: true })
     const squares = multiply(x, x)
@@ -137,7 +137,7 @@ describe('the tape', () => {
     expect(await gradient(x)).toEqual([12, 27])
   })
 
-  test('is freed on the way back', async () => {
+  test('is freed during the backward pass', async () => {
     const x = parameter(2, 3)
     const before = memory().tensors
     const loss = sum(multiply(tanh(x), sigmoid(x)))
@@ -147,7 +147,7 @@ describe('the tape', () => {
     expect(memory().tensors - before).toBe(4)
   })
 
-  test('is not kept where nothing requires a gradient', () => {
+  test('is not recorded if no input requires a gradient', () => {
     const before = memory().tensors
     const y = multiply(constant(1), constant(2))
     expect(memory().tensors - before).toBe(3)
@@ -157,7 +157,7 @@ describe('the tape', () => {
     })
   })
 
-  test('noGrad: nothing inside goes on the tape', () => {
+  test('noGrad records nothing', () => {
     const x = parameter(2)
     const before = memory().tensors
     const y = noGrad(() => multiply(x, x))
@@ -167,7 +167,7 @@ describe('the tape', () => {
     expect(x.grad).not.toBeNull()
   })
 
-  test('noGrad: also after an await inside, and not for others meanwhile', async () => {
+  test('noGrad applies after an await inside, but not to concurrent code', async () => {
     const x = parameter(2)
     const running = noGrad(async () => {
       await sleep(2)
@@ -180,7 +180,7 @@ describe('the tape', () => {
     expect(await gradient(x)).toEqual([4])
   })
 
-  test('noGrad: also when the function throws', () => {
+  test('noGrad ends if the function throws', () => {
     const x = parameter(2)
     const fail = () =>
       noGrad(() => {
@@ -191,7 +191,7 @@ describe('the tape', () => {
   })
 })
 
-describe('a backward pass is refused', () => {
+describe('a backward pass throws', () => {
   test('the second time', async () => {
     const x = parameter(2)
     const loss = sum(multiply(x, x))
@@ -203,7 +203,7 @@ describe('a backward pass is refused', () => {
     expect(await gradient(x)).toEqual([4])
   })
 
-  test('where a part of the graph was freed by another loss, and then it changes nothing', async () => {
+  test('if another loss freed a part of the graph, and changes nothing', async () => {
     const [x, y] = [parameter(2), parameter(3)]
     const shared = multiply(x, x)
     sum(shared).backward()
@@ -215,7 +215,7 @@ describe('a backward pass is refused', () => {
     expect([await gradient(x), y.grad]).toEqual([[4], null])
   })
 
-  test('where a parameter was stepped since the forward pass, and then it changes nothing', async () => {
+  test('if a parameter was stepped since the forward pass, and changes nothing', async () => {
     const [w, v] = [parameter(2), parameter(3)]
     const first = sum(multiply(w, w))
     const second = sum(multiply(multiply(w, w), v))
@@ -230,7 +230,7 @@ describe('a backward pass is refused', () => {
     expect(memory().tensors, 'nothing of the attempt is left').toBe(before)
   })
 
-  test.each(['wIh', 'wHh', 'bIh', 'bHh'] as const)('where %s of a layer was stepped', name => {
+  test.each(['wIh', 'wHh', 'bIh', 'bHh'] as const)('if %s of a layer was stepped', name => {
     const make = <R extends number>(shape: Shape<R>) =>
       full<R>(shape, 0.5, { device: cpu, requiresGrad: true })
     const weights = { wIh: make<2>([4, 2]), wHh: make<2>([4, 1]), bIh: make<1>([4]), bHh: make<1>([4]) }
@@ -245,7 +245,7 @@ describe('a backward pass is refused', () => {
     })
   })
 
-  test('but not where the op does not need the values of what was stepped', async () => {
+  test('but not if the op does not need the values of the stepped parameter', async () => {
     const [w, v] = [parameter(2), parameter(3)]
     const loss = sum(add(w, v))
     sum(scale(w, 1)).backward()
@@ -254,7 +254,7 @@ describe('a backward pass is refused', () => {
     expect([await gradient(w), await gradient(v)]).toEqual([[2], [1]])
   })
 
-  test('without a gradient for a tensor that is no number', () => {
+  test('without a gradient, for a tensor that is not a scalar', () => {
     const y = scale(parameter(1, 2), 2)
     expect(thrownBy(() => y.backward())).toMatchObject({
       code: 'ERR_SHAPE',
@@ -262,7 +262,7 @@ describe('a backward pass is refused', () => {
     })
   })
 
-  test('with a gradient that does not fit, and then it can be tried again', async () => {
+  test('if the passed gradient does not fit, and can be retried', async () => {
     const x = parameter(1, 2)
     const y = scale(x, 2)
     const own = ownDevice()

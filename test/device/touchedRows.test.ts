@@ -29,7 +29,7 @@ function start(device: Device) {
   return { table, adam: new Adam([table], { weightDecay: 0.1 }) }
 }
 
-test('a training step has no gradient of the whole table, and whoever asks for one makes it', async () => {
+test('a training step does not compute the gradient of the whole table; reading `grad` does', async () => {
   // Room for the table, m and v, and for half a table more.
   const small = ownDevice(3.5 * TABLE)
   const table = tableOn(small)
@@ -50,7 +50,7 @@ test('a training step has no gradient of the whole table, and whoever asks for o
   expect((await adam.stateDict()).tensors.get('0.step')?.data[0]).toBe(20)
 })
 
-test('steps that had no memory, for the gradient or for themselves, count for no row', async () => {
+test('steps that failed for lack of memory count for no row', async () => {
   const run = async (
     device: Device,
     lose: (step: number, trained: ReturnType<typeof start>) => Promise<void>,
@@ -82,7 +82,7 @@ test('steps that had no memory, for the gradient or for themselves, count for no
   expect(found).toEqual(await run(ownDevice(), async () => {}))
 })
 
-test('memory that nobody holds any more is free, with steps put off', async () => {
+test('memory without references is freed, also with deferred steps', async () => {
   const own = ownDevice()
   const table = tableOn(own)
   const adam = new Adam([table])

@@ -14,7 +14,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-test('writes a new file, replaces an old one, leaves nothing else', async () => {
+test('writes a new file, replaces an old one, and leaves no other file', async () => {
   const file = join(directory, 'model.safetensors')
   await atomicWrite(file, Uint8Array.of(1, 2, 3))
   expect([...(await readFile(file))]).toEqual([1, 2, 3])

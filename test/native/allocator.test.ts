@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..', '..')
 const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-allocator-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-it('calls the system without its lock: other threads allocate and free meanwhile', async () => {
+it('calls the system outside its lock, so other threads can allocate and free', async () => {
   const program = join(folder, 'allocator')
   const sources = ['native/cpu/allocator.cpp', 'test/native/allocator/main.cpp'].map(name => join(root, name))
   const flags = ['-std=c++20', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror', '-I', join(root, 'native')]

@@ -238,7 +238,7 @@ function mutationsOf(op: ContractOp, door: Door): Mutation[] {
   return found
 }
 
-describe('an op refuses what no wrapper passes', () => {
+describe('every op rejects arguments that the wrappers never pass', () => {
   const names = Object.keys(addon.raw)
 
   test('every op is driven', () => {

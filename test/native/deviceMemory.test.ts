@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..', '..')
 const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-memory-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-it('lends device memory within its limit, gives back what waits, and needs none of the host to take it back', async () => {
+it('lends device memory within its limit, frees its reserve, and needs no host memory to take memory back', async () => {
   const program = join(folder, 'memory')
   const includes = ['test/native/memory', 'native', 'native/cuda/device'].flatMap(name => [
     '-I',

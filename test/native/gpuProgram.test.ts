@@ -26,7 +26,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('bench/gpu.js o
       env: { ...process.env, PACKED_RNN_STANDIN_FAULT: fault, PYTHON: '/nowhere/python3' },
     })
 
-  it('writes why a device does not open, and what the driver said', () => {
+  it("writes why a device does not open, with the driver's message", () => {
     const out = join(folder, 'closed')
     const { status } = node(
       ['bench/gpu.js', '--seconds', '60', '--documents', '3', '--out', out],
@@ -46,7 +46,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('bench/gpu.js o
     expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain('there is no NVIDIA driver')
   })
 
-  it('goes on with the next test where a device was lost', () => {
+  it('continues with the next test after a device was lost', () => {
     const file = join(folder, 'lost.jsonl')
     const { status, stdout } = node(['bench/gpu/shard.js', file, 'cuda', '1/120', '60'], 'lost:60')
     const found = new Findings(file).read()

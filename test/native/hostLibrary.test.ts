@@ -29,19 +29,19 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
       /^ERR_CUDA_DRIVER_TOO_OLD: .* is for CUDA 11\.4, and CUDA 13\.0 is needed$/m,
     ],
     ['no device', 'no-device', /^ERR_CUDA_NO_DEVICE: the NVIDIA driver shows no device$/m],
-  ])('%s is a reason', async (_, fault, reason) => {
+  ])('%s is reported as the reason', async (_, fault, reason) => {
     const { code, stderr } = await drive('fill', { PACKED_RNN_STANDIN_FAULT: fault })
     expect(code).toBe(2)
     expect(stderr).toMatch(reason)
   })
 
-  it('an old device is a reason', async () => {
+  it('an old device is reported as the reason', async () => {
     const { code, stderr } = await drive('fill', { PACKED_RNN_STANDIN_ARCH: '70' })
     expect(code).toBe(2)
     expect(stderr).toMatch(/^ERR_CUDA_DEVICE_TOO_OLD: .*compute capability 7\.0, and 7\.5 is needed$/m)
   })
 
-  it('a device that the library has no code for is refused when it is opened', async () => {
+  it('a device without code in the library is rejected when it is opened', async () => {
     const { code, stderr } = await drive('fill', { PACKED_RNN_STANDIN_FAULT: 'no-image' })
     expect(code).toBe(2)
     expect(stderr).toMatch(
@@ -49,7 +49,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
     )
   })
 
-  it('a device that is lost is told so', async () => {
+  it('a lost device is reported as lost', async () => {
     const { code, stderr } = await drive('matmul', { PACKED_RNN_STANDIN_FAULT: 'lost:3' })
     expect(code).not.toBe(0)
     expect(stderr).toMatch(/ERR_DEVICE_LOST: .*an illegal memory access was encountered/)
@@ -60,12 +60,12 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
     [717, 'operation not supported on global/shared address space'],
     [718, 'invalid program counter'],
     [999, 'unknown error'],
-  ])('a device that is lost by error %i is told so', async (code, reason) => {
+  ])('error %i is reported as a lost device', async (code, reason) => {
     const { stderr } = await drive('matmul', { PACKED_RNN_STANDIN_FAULT: `lost:3:${code}` })
     expect(stderr).toMatch(new RegExp(`ERR_DEVICE_LOST: .*${reason}`))
   })
 
-  it('the ops since the last wait are named where a device is lost', async () => {
+  it('the error of a lost device names the ops since the last wait', async () => {
     // 22 kernels: one that is waited for, and 21 that run when the host waits the next time.
     vi.stubEnv('PACKED_RNN_STANDIN_FAULT', 'lost:22')
     const x = tensor(new Float32Array(6), [2, 3], { device: device('cuda') })
@@ -77,14 +77,14 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('the CUDA backe
     await expect(add(y, y).toArray()).rejects.toThrow(new RegExp(`^toArray.*illegal memory access.*; ${ops}`))
   })
 
-  it('a device without memory is told so', async () => {
+  it('a device without memory is reported as such', async () => {
     const { code, stderr } = await drive('matmul', { PACKED_RNN_STANDIN_MEMORY: '20000' })
     expect(code).toBe(1)
     expect(stderr).toMatch(/ERR_OUT_OF_MEMORY: wanted \d+ bytes, \d+ are held/)
   })
 
   // 75 has no tensor cores for these numbers, 86 and 120 have less shared memory than the suite's 90.
-  it.each(['75', '80', '86', '120'])('every op on sm_%s', async architecture => {
+  it.each(['75', '80', '86', '120'])('every op runs on sm_%s', async architecture => {
     const { code, stdout, stderr } = await drive('', { PACKED_RNN_STANDIN_ARCH: architecture })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/, 0 failed$/m)

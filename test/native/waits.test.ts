@@ -51,7 +51,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('a training loo
   }
 
   it.each(['throw', 'skip', 'ignore'])(
-    'reads three figures a step and waits for none, where onNonFinite is %s',
+    'reads three numbers a step and waits for none if onNonFinite is %s',
     onNonFinite => {
       const { first, last, steps } = trace(onNonFinite)
       expect(steps).toBe(STEPS)

@@ -27,7 +27,7 @@ class Net extends nn.Module {
 
 const names = (named: readonly (readonly [string, unknown])[]) => named.map(([name]) => name)
 
-describe('a property registers what it holds', () => {
+describe('assigning a part to a property registers it', () => {
   test('parameters come before those of modules, in the order of the properties', () => {
     using net = new Net()
     expect(names(net.namedParameters())).toEqual([
@@ -56,7 +56,7 @@ describe('a property registers what it holds', () => {
     expect(order).toEqual(['first', 'layers.0', 'layers.1', 'layers', ''])
   })
 
-  test('another value replaces the one before', async () => {
+  test('assigning another value replaces the previous one', async () => {
     using net = new Net()
     net.scale = nn.parameter(tensor([4, 5, 6]))
     const state = await net.stateDict()
@@ -75,7 +75,7 @@ describe('a property registers what it holds', () => {
     expect(await gru.forward(x).output.toArray()).not.toEqual(before)
   })
 
-  test('a #private field is not seen', () => {
+  test('a #private field is not registered', () => {
     using net = new Net()
     expect(net.modules()).not.toContain(net.hidden())
   })
@@ -115,7 +115,7 @@ describe('a property registers what it holds', () => {
     expect(() => nn.parameter(mul(x, 2))).toThrow(/^nn.parameter: tensor: wanted a tensor without a history/)
   })
 
-  test('names that are known at run time alone', () => {
+  test('registerParameter and its siblings accept names computed at run time', () => {
     class Named extends nn.Module {}
     const named = new Named()
     named.registerParameter('weight_0', tensor([1]))
@@ -127,7 +127,7 @@ describe('a property registers what it holds', () => {
     }
   })
 
-  test('modules of before 0.2, with child and parameter', () => {
+  test('the deprecated `child` and `parameter` still register parts', () => {
     class Old extends nn.Module {
       readonly inner: nn.Linear
       readonly bias: Vector
@@ -171,7 +171,7 @@ describe('shared parameters', () => {
     expect(() => tied.loadStateDict(new Map())).toThrow(/^loadStateDict: encoder\.weight: wanted a value/)
   })
 
-  test('a module that stands in two places is walked once', () => {
+  test('a module in two places is visited once', () => {
     class Twice extends nn.Module {
       a = new nn.Linear(one)
       b = this.a
@@ -182,7 +182,7 @@ describe('shared parameters', () => {
   })
 })
 
-test('a module that is frozen keeps its values, and goes on when it is unfrozen', async () => {
+test('a frozen module keeps its values, and trains again after unfreeze', async () => {
   using linear = new nn.Linear(one)
   const sgd = new SGD(linear.parameters(), { lr: 1 })
   const step = async () => {
@@ -203,7 +203,7 @@ test('a module that is frozen keeps its values, and goes on when it is unfrozen'
   expect(await step()).toBeCloseTo(-1, 5)
 })
 
-test('to moves parameters, buffers and gradients, and keeps the tensors', async () => {
+test('to moves parameters, buffers and gradients, and keeps the tensor objects', async () => {
   const [from, other] = [device('cpu'), device('cpu', { threads: 1 })]
   using norm = new nn.BatchNorm1d({ numFeatures: 2, device: from })
   const { weight } = norm
@@ -220,7 +220,7 @@ test('to moves parameters, buffers and gradients, and keeps the tensors', async 
   await expect(norm.to(foreign as typeof other)).rejects.toThrow('nn.Module.to: device: wanted a Device')
 })
 
-test('masks are named by module and property', () => {
+test('mask counters are named by module and property', () => {
   const generator = new Generator(1)
   const rnn = new nn.LSTM({ inputSize: 1, hiddenSize: 1, numLayers: 2, dropout: 0.5, generator })
   class Masked extends nn.Module {
@@ -231,7 +231,7 @@ test('masks are named by module and property', () => {
 })
 
 describe('containers', () => {
-  test('Sequential passes each result on, and names its layers by number', async () => {
+  test('Sequential passes each output to the next layer, and names layers by number', async () => {
     using net = new nn.Sequential(
       new nn.Linear({ inFeatures: 2, outFeatures: 1, bias: false }),
       new nn.ReLU(),
@@ -246,7 +246,7 @@ describe('containers', () => {
     )
   })
 
-  test('ModuleList counts from both ends and grows', () => {
+  test('ModuleList has indices from both ends and can grow', () => {
     const list = new nn.ModuleList([new nn.Linear(one)])
     const last = new nn.Linear(one)
     list.append(last)

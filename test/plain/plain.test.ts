@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Findings } from '../../src/bench/device/records.js'
 import { pick } from '../../src/bench/device/summary.js'
 import { expect as plainExpect } from './expect.js'
@@ -114,7 +114,7 @@ describe('the plain expect', () => {
     await expect(plainExpect(Promise.resolve(1)).rejects.toBe!(1)).rejects.toThrow('it resolved to 1')
   })
 
-  test('says what it is about', () => {
+  test('the message names the comparison', () => {
     expect(() => plainExpect(1, 'how many').toBe!(2)).toThrow('how many: toBe(2): got 1')
     expect(() => plainExpect.unreachable('nobody')).toThrow('nobody')
   })
@@ -134,8 +134,14 @@ describe('the plain expect', () => {
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+// All tests below read build/gpu.
+beforeAll(() => {
+  execFileSync(process.execPath, ['scripts/build-gpu.js'], { cwd: root })
+}, 180_000)
+
 describe('the device suite in plain Node', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-plain-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
   const run = (...args: string[]) => {
     const json = join(folder, 'result.json')
     const command = ['--expose-gc', 'test/plain/run.js', '--json', json, ...args]
@@ -147,7 +153,6 @@ describe('the device suite in plain Node', () => {
   }
 
   test('finds as many tests as vitest, and passes every eleventh', () => {
-    execFileSync(process.execPath, ['scripts/build-gpu.js'], { cwd: root })
     const vitest = ['node_modules/vitest/vitest.mjs', 'list', 'test/cpu.test.ts']
     const listed = execFileSync(process.execPath, vitest, { cwd: root, encoding: 'utf8' })
     const { result, stdout } = run('--shard', '1/11', 'cpu.test.js')
@@ -156,7 +161,7 @@ describe('the device suite in plain Node', () => {
     expect(result.passed).toBe(Math.ceil(result.found / 11))
   })
 
-  test('a failure names its test, and the exit code tells', () => {
+  test('a failure is reported with its test, and the exit code is 1', () => {
     const { status, stdout, result } = run('plain/fails.js')
     expect(status).toBe(1)
     expect(result).toMatchObject({ passed: 2, failed: 4, skipped: 2 })
@@ -177,7 +182,7 @@ describe('the device suite in plain Node', () => {
     expect(stderr).toContain('ERR_MODULE_NOT_FOUND')
   })
 
-  test('part of it', () => {
+  test('part of the suite', () => {
     expect(run('--filter', 'promise|in a group', 'plain/fails.js').result).toMatchObject({
       passed: 1,
       failed: 1,
@@ -185,11 +190,10 @@ describe('the device suite in plain Node', () => {
     expect(run('--shard', '1/3', 'plain/fails.js').result).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
     const late = run('--seconds', '0', 'plain/fails.js')
     expect(late).toMatchObject({ status: 1, result: { passed: 0, notRun: 8 } })
-    rmSync(folder, { recursive: true })
   })
 })
 
-// Here and not in a file of its own, because it reads what the tests above build.
+// In this file because it needs build/gpu, too.
 describe('bench/gpu.js', () => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-gpu-'))
   afterAll(() => rmSync(folder, { recursive: true }))
@@ -198,7 +202,7 @@ describe('bench/gpu.js', () => {
   const env = { ...process.env, PYTHON: '/nowhere/python3' }
   const findingsIn = (out: string) => new Findings(join(out, 'results.jsonl')).read()
 
-  test('measures on the CPU what it can, and says of the rest why not', () => {
+  test('measures what the CPU supports, and reports why the rest is missing', () => {
     const out = join(folder, 'whole')
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -225,7 +229,7 @@ describe('bench/gpu.js', () => {
   })
 
   test.each(['device', 'suite 2 of 4', 'epochs A', 'epochs B', 'steps'])(
-    'killed in %s: what was measured before is there',
+    'killed in %s: earlier measurements are kept',
     async part => {
       const out = join(folder, `killed-${part}`)
       const child = spawn(process.execPath, [...options, '--seconds', '40', '--out', out], {

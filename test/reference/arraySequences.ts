@@ -102,3 +102,31 @@ export function splitSequences(x: Rows, counts: readonly number[]): Rows[] {
   const sequences = each(x)
   return counts.map(count => joined(sequences.splice(0, count), x.rows.shape[1]!))
 }
+
+/** Of query i and key j of a sequence. */
+export type Score = (query: readonly number[], key: readonly number[], i: number, j: number) => number
+
+function rowsOf(x: NdArray): number[][] {
+  const [rows = 0, columns = 0] = x.shape
+  return Array.from({ length: rows }, (_, r) => [...x.data.slice(r * columns, (r + 1) * columns)])
+}
+
+/** The means of each sequence's values with the softmax of its scores; 0 without keys. And all weights. */
+export function attended(query: Rows, keys: Rows, values: Rows, score: Score) {
+  const [allKeys, allValues] = [each(keys).map(rowsOf), each(values).map(rowsOf)]
+  const columns = values.rows.shape[1]!
+  const weights: number[] = []
+  const contexts = each(query).map((queries, b) => {
+    const rows = rowsOf(queries).map((q, i) => {
+      const scores = allKeys[b]!.map((k, j) => score(q, k, i, j))
+      const all = logOfSum(scores)
+      const own = scores.map(s => Math.exp(s - all))
+      weights.push(...own)
+      return Array.from({ length: columns }, (_, c) =>
+        own.reduce((sum, weight, j) => sum + weight * allValues[b]![j]![c]!, 0),
+      )
+    })
+    return nd([rows.length, columns], rows.flat())
+  })
+  return { context: joined(contexts, columns), weights }
+}

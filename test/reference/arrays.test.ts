@@ -41,7 +41,7 @@ describe('the ops of the tape in float64 are PyTorch’s', () => {
     }
   })
 
-  test('every op that PyTorch has', () => {
+  test('every op that PyTorch has agrees with it', () => {
     const ours = ['concatSequences', 'splitSequences', 'shift']
     const names = Object.keys(exactCalls).filter(op => !op.endsWith('Packed') && !ours.includes(op))
     expect(names.filter(op => !cases.some(fixture => fixture.op === op))).toEqual([])
@@ -61,7 +61,7 @@ describe('the ops of the tape in float64', () => {
   const row = (...values: number[]) => exact.nd([values.length], values)
   const data = (x: exact.NdArray) => [...x.data]
 
-  test('NaN and equals', () => {
+  test('NaN and equal numbers', () => {
     expect(data(exact.argmax(row(1, 5, 5)))).toEqual([1])
     expect(data(exact.argmax(row(1, NaN, 7, NaN)))).toEqual([1])
     expect(data(exact.argmax(row(-Infinity, -Infinity)))).toEqual([0])
@@ -75,7 +75,7 @@ describe('the ops of the tape in float64', () => {
     expect(data(exact.pow(row(1, NaN, -1), row(NaN, 0, Infinity)))).toEqual([1, 1, 1])
   })
 
-  test('of nothing', () => {
+  test('empty arrays', () => {
     const nothing = exact.nd([0, 2], [])
     expect(data(exact.sum(nothing, { dim: 0 }))).toEqual([0, 0])
     expect(data(exact.mean(nothing))).toEqual([NaN])
@@ -87,7 +87,7 @@ describe('the ops of the tape in float64', () => {
     expect(data(exact.segmentLogsumexp({ rows: nothing, lengths: [0] }))).toEqual([-Infinity, -Infinity])
   })
 
-  test('erfc keeps its digits where it is tiny', () => {
+  test('erfc is accurate for tiny results', () => {
     // From tables, to 15 digits.
     for (const [x, expected] of [
       [0, 1],

@@ -1,4 +1,5 @@
 /** The tape's ops in float64, under one name: `exact.softmax(x)`. */
+export * from './arrayAttention.js'
 export * from './arrayNorms.js'
 export * from './arrayProducts.js'
 export * from './arrayReductions.js'

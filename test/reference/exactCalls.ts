@@ -53,6 +53,10 @@ export interface TapeOptions {
   /** Of the sequences that `rows` are packed in, and `more`. */
   lengths?: readonly number[]
   moreLengths?: readonly number[]
+  /** Of the packed queries of attention; without them there is one query for each sequence. */
+  queries?: readonly number[]
+  scale?: number
+  causal?: boolean
   counts?: number[]
   by?: number
   fill?: number
@@ -100,6 +104,10 @@ export function crossEntropyOptions(o: TapeOptions) {
   return { ...nllOptions(o), ...(o.labelSmoothing !== undefined && { labelSmoothing: o.labelSmoothing }) }
 }
 
+export function attentionOptions({ scale, causal }: TapeOptions) {
+  return { ...(scale !== undefined && { scale }), ...(causal !== undefined && { causal }) }
+}
+
 // The calls ---------------------------------------------------------------------------------------------------
 
 const UNARIES = {
@@ -141,6 +149,17 @@ const sequences = (rows: NdArray | undefined, lengths: readonly number[] = []): 
   rows: rows!,
   lengths,
 })
+
+/** `query`, `keys` and `values` of attention. */
+const attentionRows = ({ query, keys, values }: Named<NdArray>, { queries, lengths = [] }: TapeOptions) =>
+  [
+    sequences(query, queries ?? lengths.map(() => 1)),
+    sequences(keys, lengths),
+    sequences(values, lengths),
+  ] as const
+/** In the form of the query. */
+const contextOf = ({ context }: exact.Attended, { queries }: TapeOptions) =>
+  queries === undefined ? context.rows : context
 
 /** Of `x`, and as `expPacked` of the `rows` of sequences. */
 const unaryCalls = Object.entries(UNARIES).flatMap(([name, f]): [string, ExactCall][] => [
@@ -197,6 +216,8 @@ export const exactCalls: Named<ExactCall> = {
   flipSequences: ({ rows }, o) => exact.flipSequences(sequences(rows, o.lengths)),
   shift: ({ rows }, o) => exact.shift(sequences(rows, o.lengths), o.by!, o.fill),
   unfold: ({ rows }, o) => exact.unfold(sequences(rows, o.lengths), windowOptions(o)),
+  dotAttention: (x, o) => contextOf(exact.dotAttention(...attentionRows(x, o), attentionOptions(o)), o),
+  additiveAttention: (x, o) => contextOf(exact.additiveAttention(...attentionRows(x, o), x.v!), o),
   concatSequences: ({ rows, more }, o) =>
     exact.concatSequences(sequences(rows, o.lengths), sequences(more, o.moreLengths)),
   splitSequences: ({ rows }, o) => exact.splitSequences(sequences(rows, o.lengths), o.counts!),

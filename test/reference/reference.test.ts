@@ -100,7 +100,7 @@ describe('LSTM', () => {
     )
   })
 
-  test('an empty sequence hands its state through, forward and back', () => {
+  test('an empty sequence passes its state through, forward and backward', () => {
     const lstm: LstmCase = { ...G1.lstm, inputs: [[]], h0: scatter(3, 1), c0: scatter(3, 2) }
     const result = lstmReference(lstm)
     expect(result.outputs).toEqual([[]])
@@ -256,7 +256,7 @@ describe('ops', () => {
     expectClose(p, G7Asgd.parameter5, PRINTED)
   })
 
-  test('G9: clipping by the common norm', () => {
+  test('G9: clipping by the total norm', () => {
     const gradients = G9.gradients.map(gradient => Float64Array.from(gradient))
     expect(clipGradNormReference(gradients, G9.maxNorm)).toBe(G9.norm)
     expectClose(
@@ -267,7 +267,7 @@ describe('ops', () => {
   })
 })
 
-test('pooling and columns by hand: sequences of 2, 0 and 1 rows', () => {
+test('pooling and columns match hand-computed values: sequences of 2, 0 and 1 rows', () => {
   const rows = Float64Array.of(1, -2, 3, -4, -5, 6)
   expect([...maxPoolReference(rows, [2, 0, 1], 2)]).toEqual([3, -2, 0, 0, -5, 6])
   expect([...meanPoolReference(rows, [2, 0, 1], 2)]).toEqual([2, -3, 0, 0, -5, 6])

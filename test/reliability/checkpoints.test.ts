@@ -81,13 +81,13 @@ function writer(
 
 beforeAll(() => save(at('from'), 'from'))
 
-test('a checkpoint is on the disk before it takes the name, and the name before the writer goes on', async () => {
+test('a checkpoint is on disk before it is renamed, and the rename before the call returns', async () => {
   const { stdout } = await writer(await withTwo('traced'))
   expect(stdout).toBe('mkdir open write write sync link rename rename open sync')
   expect((await loadCheckpoint(at('traced'))).about).toBe(3)
 })
 
-describe('killed at each call of the file system', () => {
+describe('a process killed at each call of the file system', () => {
   /** Runs the writer over copies of a directory, killed at one call after the other; what a reader then finds. */
   async function found(from: string): Promise<unknown[]> {
     const seen: unknown[] = []
@@ -107,13 +107,13 @@ describe('killed at each call of the file system', () => {
     }
   }
 
-  test('the writer leaves the checkpoint before, or its own', async () => {
+  test('leaves the previous or the new checkpoint', async () => {
     const seen = await found(await withTwo('two'))
     // It takes the name at the first rename.
     expect(seen).toEqual([...Array(7).fill(2), ...Array(4).fill(3)])
   })
 
-  test('so it does where the last checkpoint was torn before', async () => {
+  test('leaves a valid checkpoint if the last one was already truncated', async () => {
     const directory = await withTwo('torn')
     await truncate(join(directory, 'checkpoint.safetensors'), 1000)
     const seen = await found(directory)
@@ -121,7 +121,7 @@ describe('killed at each call of the file system', () => {
   })
 })
 
-test('a disk with too little room is told, and the checkpoints before stay', async () => {
+test('a full disk is an error, and earlier checkpoints stay', async () => {
   const directory = await withTwo('full')
   const { stdout } = await writer(directory, { shell: 'ulimit -f 8' })
   expect(stdout).toMatch(/^ERR_INVALID_ARGUMENT .*full.checkpoint\.safetensors: EFBIG/)
@@ -129,7 +129,7 @@ test('a disk with too little room is told, and the checkpoints before stay', asy
   expect((await readdir(directory)).sort()).toEqual(WHOLE)
 })
 
-test('a directory that cannot be written is told, and the checkpoints before stay', async () => {
+test('a directory without write permission is an error, and earlier checkpoints stay', async () => {
   const directory = await withTwo('forbidden')
   await chmod(directory, 0o555)
   // Root may write everywhere.
@@ -158,7 +158,7 @@ describe('train', () => {
     expect(await cli(train(at('whole')))).toMatchObject({ code: 0 })
   })
 
-  test('says that a checkpoint is torn, goes on from the one before, and ends with the same bits', async () => {
+  test('reports a truncated checkpoint, resumes from the previous one, and ends with the same bits', async () => {
     const out = at('damaged')
     await cli(train(out, 2))
     const file = join(out, 'checkpoint.safetensors')
@@ -171,7 +171,7 @@ describe('train', () => {
     expect(await outcome(out)).toEqual(await outcome(at('whole')))
   })
 
-  test.runIf(long)('killed at each call of the file system, resumes to the same bits', async () => {
+  test.runIf(long)('killed at each call of the file system, it resumes with the same bits', async () => {
     const expected = await outcome(at('whole'))
     const env = { NODE_OPTIONS: `--import ${at('killed.mjs')}` }
     let kills = 0

@@ -26,7 +26,7 @@ async function train(trainer: Trainer, epochs: number) {
   return bitsOf(await trainer.state())
 }
 
-test('two trainers on one device have the bits that each has alone', async () => {
+test('two trainers on one device compute the same bits as each alone', async () => {
   const epochs = many(1, 20)
   const alone = await train(trainerOn(), epochs)
   const [one, other] = await Promise.all([train(trainerOn(), epochs), train(trainerOn(), epochs)])
@@ -34,7 +34,7 @@ test('two trainers on one device have the bits that each has alone', async () =>
   expect(other).toBe(alone)
 })
 
-test('an epoch that is aborted in the middle leaves no work and no memory behind, and goes on to the same bits', async () => {
+test('an aborted epoch leaves no work and no memory, and resumes with the same bits', async () => {
   const expected = await train(trainerOn(), 1)
   const own = ownDevice()
   // The last step's end is the epoch's.
@@ -93,7 +93,7 @@ function run(body: string): Promise<Ended> {
   })
 }
 
-test('eight workers train at once, on one device and on several, to the same bits', async () => {
+test('eight workers that train at once, on one device or on several, compute the same bits', async () => {
   const worker = `${loader(folder)}
     ;(async () => {
       const { parentPort, workerData } = await import('node:worker_threads')

@@ -14,7 +14,7 @@ import { long, many } from './length.js'
 /** The same seed, the same bits. */
 
 describe.each(Object.keys(presets) as PresetName[])('%s', name => {
-  test('a whole epoch has the same bits in each run, with any number of threads', async () => {
+  test('an epoch has the same bits in each run and with any number of threads', async () => {
     const run = async (threads: number) => {
       const model = shortClassifier(name, { threads })
       const trainer = new Trainer(model, { ...presets[name], batchSize: 16 })
@@ -27,7 +27,7 @@ describe.each(Object.keys(presets) as PresetName[])('%s', name => {
     for (const threads of long ? [1, 2, 3, 4, 5, 8] : [1, 2]) expect(await run(threads)).toEqual(first)
   })
 
-  test('what a document gives depends neither on its place nor on its neighbours', async () => {
+  test("a document's result depends on neither its position nor its neighbours", async () => {
     const model = shortClassifier(name).eval()
     const logitsOf = async (places: readonly number[]) => {
       const logits = model.forward(new PackedIds(places.map(place => data.documents[place]!)))
@@ -86,7 +86,7 @@ describe('instruction sets', () => {
     })
   }
 
-  test(`agree in the losses of two epochs to ${LOSS}`, async () => {
+  test(`agree in the losses of two epochs within ${LOSS}`, async () => {
     const expected = await losses('portable')
     expect(expected).toHaveLength(8)
     for (const set of instructionSets()) expectClose(await losses(set), expected, LOSS, set)

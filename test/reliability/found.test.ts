@@ -39,7 +39,7 @@ const untyped = <T>(value: unknown) => value as T
 afterAll(() => rmSync(folder, { recursive: true }))
 afterEach(() => vi.unstubAllGlobals())
 
-describe('an index that is made by hand', () => {
+describe('an index made by hand', () => {
   const integers = (...values: number[]) => tensor(Int32Array.from(values), [values.length], { device: cpu })
   const rows = zeros([2, 3], { device: cpu })
   const indexed = (index: number[], starts: number[], order: number[]) => () =>
@@ -49,7 +49,7 @@ describe('an index that is made by hand', () => {
       order: integers(...order),
     })
 
-  test('is taken where its two sides agree', () => {
+  test('is accepted if its two directions agree', () => {
     expect(indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])().width).toBe(3)
   })
 
@@ -92,26 +92,26 @@ describe('an index that is made by hand', () => {
       [1, 0, 2],
       'index.order[3]: wanted the next row that uses distinct row 1, got undefined',
     ],
-  ])('is refused for %s', (_, index, starts, order, message) => {
+  ])('is rejected for %s', (_, index, starts, order, message) => {
     expect(indexed(index, starts, order)).toThrow(message)
   })
 })
 
-describe('rows of no numbers', () => {
-  test('are packed', async () => {
+describe('rows without numbers', () => {
+  test('can be packed', async () => {
     const packed = packPaddedSequence(zeros([4, 2, 0], { device: cpu }), [3, 2])
     expect((await packed.data.toArray()).length).toBe(0)
     expect(packedRows(packed).shape).toEqual([5, 0])
   })
 
-  test('are not walked through one by one', async () => {
+  test('are not visited one by one', async () => {
     const rows = zeros([2 ** 39, 0], { device: cpu })
     const both = concatColumns(rows, rows)
     expect(both.shape).toEqual([2 ** 39, 0])
     expect((await both.toArray()).length).toBe(0)
   })
 
-  test('are as wide as a number can say, where there are none', async () => {
+  test('may have any width if there are none', async () => {
     const [wide, one] = [zeros([0, 2 ** 53 - 2], { device: cpu }), zeros([0, 1], { device: cpu })]
     const both = concatColumns(wide, one)
     expect(both.shape).toEqual([0, 2 ** 53 - 1])
@@ -119,14 +119,14 @@ describe('rows of no numbers', () => {
     expect(() => concatColumns(both, one)).toThrow('concatColumns: columns of all tensors: wanted an integer')
   })
 
-  test('may be more than an int32 counts, where a table has them', async () => {
+  test('may be more than an int32 can count in a table', async () => {
     const { output } = embeddingForward(zeros([2 ** 31 + 5, 0], { device: cpu }), new PackedIds([[2, 0, 2]]))
     expect(output.data.shape).toEqual([2, 0])
     await output.data.toArray()
   })
 })
 
-describe('more rows than an int32 counts', () => {
+describe('more rows than an int32 can count', () => {
   const packed = () => packSequence([new Float32Array(2), new Float32Array(4)], { inputSize: 2, device: cpu })
   test.each([
     ['padPackedSequence', () => padPackedSequence(packed(), { totalLength: 2 ** 30 })],
@@ -145,7 +145,7 @@ describe('more rows than an int32 counts', () => {
   })
 })
 
-test('what is no sequence, and what is no parameter, is refused by name', () => {
+test('values that are not a sequence or a parameter are rejected by name', () => {
   expect(() => lstm(untyped(null), [], { hiddenSize: 2 })).toThrow(
     'lstmForward: x: wanted a packed sequence, got null',
   )
@@ -160,7 +160,7 @@ test('what is no sequence, and what is no parameter, is refused by name', () => 
   }
 })
 
-test('safetensors that overlap are refused before anything is copied', () => {
+test('overlapping safetensors are rejected before anything is copied', () => {
   const size = 2 ** 22
   const tensors = Array.from({ length: 500 }, (_, i) => [
     `t${i}`,
@@ -177,7 +177,7 @@ test('safetensors that overlap are refused before anything is copied', () => {
   expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(200)
 })
 
-describe('word vectors that promise more than they have', () => {
+describe('word vectors with a header that promises too much', () => {
   /** The largest table that was made meanwhile. */
   async function largestTable(read: Promise<unknown>): Promise<{ error: unknown; numbers: number }> {
     let numbers = 0
@@ -214,7 +214,7 @@ describe('word vectors that promise more than they have', () => {
   })
 })
 
-test('what is no file name, no device and no module is refused', async () => {
+test('values that are not a file name, a device or a module are rejected', async () => {
   const code = 'ERR_INVALID_ARGUMENT'
   for (const read of [readArticles, readPosts, readWordVectors]) {
     await expect(read('a\0b')).rejects.toMatchObject({ code, message: expect.stringContaining('null bytes') })
@@ -235,7 +235,7 @@ test('what is no file name, no device and no module is refused', async () => {
 test.each([
   ['articles', readArticles, "Web;'"],
   ['posts', readPosts, 'category,value,fold,headline,body\n"'],
-])('a quote of %s that is never closed is refused, however well it was packed', async (name, read, begin) => {
+])('an unclosed quote of %s is rejected, however well it is compressed', async (name, read, begin) => {
   const file = path(`${name}.csv.gz`)
   await writeFile(file, gzipSync(begin + 'a'.repeat(2 ** 24 + 2 ** 20)))
   await expect(read(file)).rejects.toMatchObject({
@@ -244,8 +244,8 @@ test.each([
   })
 })
 
-describe('what a run left', () => {
-  test('a checkpoint of an epoch without documents, whose means are NaN, is read again', async () => {
+describe('the files of a run', () => {
+  test('a checkpoint with means of NaN, from an epoch without documents, can be read', async () => {
     const preset = presets['lstm64-adam']
     const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), preset)
     const state = await trainer.state()
@@ -270,7 +270,7 @@ describe('what a run left', () => {
     Object: { ring },
   }
   test.each(Object.keys(notJson))(
-    'a checkpoint about %s, which JSON does not hold, is not written',
+    'a checkpoint about %s, which JSON cannot hold, is not written',
     async got => {
       const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), presets['lstm64-adam'])
       await expect(saveCheckpoint(path('none'), await trainer.state(), notJson[got])).rejects.toThrow(
@@ -293,7 +293,7 @@ describe('what a run left', () => {
     [{ posts: { fold: 1 } }, 'saveRun: run.posts.category: wanted a category, got undefined'],
     [{ dialect: 'tsv' }, 'saveRun: run.dialect: wanted one of csv, notebook, got tsv'],
     [{ model: null }, 'saveRun: run.model: wanted a Classifier, got null'],
-  ])('a run that does not fit together is not written: %o', async (part, message) => {
+  ])('an inconsistent run is not written: %o', async (part, message) => {
     const model = shortClassifier('lstm64-adam', { on: cpu })
     const rest = { dialect: 'csv', posts: null, tokenizer: 'whitespace', vocabulary, labels } as const
     const run = { preset: 'lstm64-adam', model, ...rest, ...untyped<object>(part) } as const
@@ -301,7 +301,7 @@ describe('what a run left', () => {
     expect(existsSync(path('no-run'))).toBe(false)
   })
 
-  test('a run without posts, which JavaScript may leave out, is one of articles', async () => {
+  test('a run without `posts` is a run of articles', async () => {
     const model = shortClassifier('lstm64-adam', { on: cpu })
     const rest = {
       dialect: 'csv',
@@ -319,7 +319,7 @@ describe('what a run left', () => {
     ['config.json', '"final"', '"first"', 'pooling: name: wanted'],
     ['config.json', '"whitespace"', '"letters"', 'tokenizer: name: wanted'],
     ['model.safetensors', 'classifier.bias', 'classifier.BIAS', 'loadStateDict: classifier.BIAS: wanted'],
-  ])('%s with another %s is refused by its name', async (name, from, to, reason) => {
+  ])('%s with an unknown %s is rejected by name', async (name, from, to, reason) => {
     const directory = mkdtempSync(join(folder, 'run-'))
     const model: Classifier = shortClassifier('lstm64-adam', { on: cpu })
     const rest = { dialect: 'csv', posts: null, tokenizer: 'whitespace', vocabulary, labels } as const

@@ -48,7 +48,7 @@ describe('a trainer', () => {
   const ids = [Int32Array.of(1, 2), Int32Array.of(3)]
 
   // Both waited for the same steps, and counted them twice; what was restored was lost, and the loop went on for ever.
-  test('is trained by one fit at a time, and restored after it', async () => {
+  test('can run only one fit, and can be restored after it', async () => {
     const trainer = make()
     const [first, second] = [trainer.fit(data, { epochs: 1 }), trainer.fit(data, { epochs: 1 })]
     await first.next()
@@ -63,7 +63,7 @@ describe('a trainer', () => {
   })
 
   // The second found the mode of the first, and left the model in it.
-  test('is evaluated several times at once, with the bits of once', async () => {
+  test('can be evaluated several times at once, with the same bits', async () => {
     const model = shortClassifier('bilstm128x2-adam', { on: cpu })
     const alone = await evaluate(model, data)
     const short = { documents: ids, labels: Int32Array.of(0, 1) }
@@ -73,7 +73,7 @@ describe('a trainer', () => {
     expect(model.lstm.training).toBe(true)
   })
 
-  test('takes no label below 0, which cross entropy leaves out', async () => {
+  test('rejects a label below 0, which cross entropy would ignore', async () => {
     const documents = { documents: ids, labels: Int32Array.of(1, -100) }
     await expect(evaluate(make().model, documents)).rejects.toThrow(
       'Batches: labels[1]: wanted an integer from 0',
@@ -81,7 +81,7 @@ describe('a trainer', () => {
     expect(() => new Batches(data, { batchSize: 2 }).epoch(-1)).toThrow('Batches.epoch: number: wanted')
   })
 
-  test('and its model are what they say', () => {
+  test('rejects invalid options of itself and of its model', () => {
     const options = { preset, vocabularySize: 5, classes: 2, embeddingDim: 3, device: cpu }
     expect(() => new Classifier({ ...options, vectors: new Float32Array(12) })).toThrow(
       'Classifier: vectors: wanted 15 numbers, got 12',
@@ -95,7 +95,7 @@ describe('a trainer', () => {
 })
 
 // Each of these was an error of JavaScript's, or a result that means nothing.
-describe('numbers and words that nobody means', () => {
+describe('senseless numbers and words', () => {
   const words = Vocabulary.fromWords(['a'])
   const vectors = (dim: number) => ({ words: [], dim, data: new Float32Array(0) })
   const progress = { epoch: 1, epochs: 1, step: 1, steps: 1, stepLoss: 1, loss: 1, skipped: null }
@@ -128,7 +128,7 @@ describe('numbers and words that nobody means', () => {
     expect(call).toThrow(message)
   })
 
-  test('a time that no clock shows', () => {
+  test('times that a clock cannot show', () => {
     let text = ''
     const write = (line: string) => {
       text += line
@@ -157,7 +157,7 @@ test.each([
   await expect(call()).rejects.toThrow(message)
 })
 
-describe('what a prediction depends on', () => {
+describe('connectivity', () => {
   const model = shortClassifier('bilstm128x2-adam', { on: cpu })
   const run: Run = {
     ...{ preset: 'bilstm128x2-adam', dialect: 'csv', posts: null, tokenizer: 'words' },
@@ -165,7 +165,7 @@ describe('what a prediction depends on', () => {
   }
   const reader = readerOf('one', run)
 
-  test('is asked twice at once, of a model in training mode', async () => {
+  test('can be computed twice at once, for a model in training mode', async () => {
     const [first, second] = data.documents.slice(0, 2)
     model.train()
     const alone = await connectivities(model, [first!, second!])
@@ -176,7 +176,7 @@ describe('what a prediction depends on', () => {
     expect(await asked).toEqual([alone[0]])
   })
 
-  test('is asked of a model, of as many ids as tokens, with as many classes as logits', async () => {
+  test('rejects another number of ids than tokens, or of classes than logits', async () => {
     await expect(connectivities(untyped(null), [])).rejects.toThrow(
       'connectivities: model: wanted a Module, got null',
     )

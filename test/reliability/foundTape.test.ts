@@ -16,7 +16,7 @@ function expectRefused(message: string, call: () => unknown): void {
   expect([rnn.memory().tensors, defaultGenerator().position]).toEqual(before)
 }
 
-describe('refused by name, and nothing is left', () => {
+describe('invalid arguments are rejected by name, and no tensor remains', () => {
   const x = tensor([1, 2, 3, 4], [2, 2], { device: cpu })
   const scalar = tensor([1], [] as const, { device: cpu })
   const p = untyped<never>
@@ -91,7 +91,7 @@ describe('refused by name, and nothing is left', () => {
     ['repeatRows: sequences: wanted Sequences, got null', () => rnn.repeatRows(x, p(null))],
   ])('%s', expectRefused)
 
-  test('what `grad` refuses leaves the tape, and gradients of several outputs go back together', async () => {
+  test('a call of `grad` that throws leaves the tape unchanged, and gradients of several outputs are combined', async () => {
     const [a, b, other] = [leaf([2]), leaf([3]), leaf([1])]
     const shared = rnn.mul(a, b)
     const [y, z] = [rnn.neg(shared), rnn.exp(rnn.mul(shared, 0))]
@@ -101,7 +101,7 @@ describe('refused by name, and nothing is left', () => {
     expect([await dA!.item(), await dB!.item(), a.grad]).toEqual([-3, -2, null])
   })
 
-  test('a gradient of another shape that was put there is refused before anything is added', async () => {
+  test('a `grad` of another shape is rejected before anything is added', async () => {
     const [a, b] = [leaf([2]), leaf([3])]
     a.grad = x
     const y = rnn.mul(a, b)
@@ -117,7 +117,7 @@ describe('refused by name, and nothing is left', () => {
     expect(await rnn.scatterAdd(scalar, 0, index, scalar).item()).toBe(2)
   })
 
-  test('one row does not make running statistics NaN', () => {
+  test('a batch of one row does not make running statistics NaN', () => {
     const [row, runningVar] = [tensor([1, 2], [1, 2], { device: cpu }), leaf([1, 1])]
     expectRefused('batchNorm: x: wanted at least two rows for running statistics, got 1', () =>
       rnn.batchNorm(row, { training: true, runningVar }),

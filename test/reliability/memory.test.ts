@@ -76,7 +76,7 @@ describe('many steps of a small model', () => {
   test.each([
     ['with', true],
     ['without', false],
-  ])('%s dispose end with flat memory', async (_, dispose) => {
+  ])('%s dispose: memory does not grow', async (_, dispose) => {
     const steps = many(4_000, 10_000)
     const samples = await train(steps, dispose)
     expect(samples).toHaveLength(20)
@@ -109,7 +109,7 @@ async function occupied(on: Device, room: number): Promise<Tensor[]> {
   }
 }
 
-test('without memory each op of a step fails by name, and the model is as it was', async () => {
+test('without memory, each op of a step fails by name and the model does not change', async () => {
   const preset = presets['bilstm128x2-adam']
   const own = device('cpu', { threads: 1, memoryLimit: LIMIT })
   const trainer = new Trainer(shortClassifier('bilstm128x2-adam', { on: own }), { ...preset, batchSize: 16 })
@@ -175,7 +175,7 @@ test('without memory each op of a step fails by name, and the model is as it was
   expect(bitsOf(await trainer.state())).toBe(bitsOf(await reference.state()))
 })
 
-test('a block that is used again counts with all it has', async () => {
+test('a reused block counts with its full size', async () => {
   const limit = 2 ** 20
   const own = device('cpu', { threads: 1, memoryLimit: limit })
   // A block of 36 KiB waits, which 32 KiB would be taken from if there were room for it.

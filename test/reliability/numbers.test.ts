@@ -56,7 +56,7 @@ describe('a loss or gradient that is not finite', () => {
     return seen
   }
 
-  test('ends the run at its step, by its parameter’s name, unless told otherwise', async () => {
+  test('ends the run by default, with an error that names step and parameter', async () => {
     const error = await rejectionOf(run(await poisoned()))
     expect(error.code).toBe('ERR_NON_FINITE')
     expect(error.message).toBe(
@@ -64,7 +64,7 @@ describe('a loss or gradient that is not finite', () => {
     )
   })
 
-  test('is left out with skip: the others give the bits that they give without it', async () => {
+  test('is skipped with "skip", and the other steps have the same bits as without it', async () => {
     const skipping = await poisoned('skip')
     const seen = await run(skipping)
     expect(seen.filter(({ skipped }) => skipped !== null).map(({ epoch, step }) => [epoch, step])).toEqual([
@@ -85,7 +85,7 @@ describe('a loss or gradient that is not finite', () => {
     expect(figures(skipping)).toEqual(figures(other))
   })
 
-  test('is not looked for with ignore', async () => {
+  test('is not checked with "ignore"', async () => {
     const trainer = await poisoned('ignore')
     await run(trainer)
     expect(trainer.history[0]!.loss).toBeNaN()
@@ -93,7 +93,7 @@ describe('a loss or gradient that is not finite', () => {
   })
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
-    '%d is found in each gradient, and in the loss',
+    '%d is detected in each gradient and in the loss',
     async bad => {
       const model = shortClassifier('bilstm64x4-adam')
       const names = model.namedParameters().map(([name]) => name)
@@ -113,7 +113,7 @@ describe('a loss or gradient that is not finite', () => {
     },
   )
 
-  test('finite gradients keep their bits, but for denormal numbers, which are zeros', async () => {
+  test('finite gradients keep their bits, except denormal numbers, which become zeros', async () => {
     const model = shortClassifier('lstm64-sgd')
     const [[, parameter]] = model.namedParameters() as [ReturnType<typeof model.namedParameters>[number]]
     const values = Float32Array.from(
@@ -130,12 +130,12 @@ describe('a loss or gradient that is not finite', () => {
 describe.each(cells)('%s', cell => {
   const sizes = { lengths: [5, 1, 0, 8], inputSize: 3, hiddenSize: 18, projSize: 0, bidirectional: true }
 
-  test('computes a sequence of 100,000 tokens as the reference does', async () => {
+  test('a sequence of 100,000 tokens agrees with the reference', async () => {
     const problem = drawCellProblem(cell, { ...sizes, lengths: [100_000, 3], hiddenSize: 5 }, 2)
     expectAllClose(await cellProductNumbers(cpu, problem), cellReferenceNumbers(problem), 1e-4)
   })
 
-  test('computes 20,000 sequences as the reference does', async () => {
+  test('20,000 sequences agree with the reference', async () => {
     const lengths = Array.from({ length: 20_000 }, (_, b) => b % 4)
     const problem = drawCellProblem(cell, { ...sizes, lengths, hiddenSize: 5 }, 3)
     expectAllClose(await cellProductNumbers(cpu, problem), cellReferenceNumbers(problem), 1e-4)
@@ -146,7 +146,7 @@ test.skipIf(!long).each([
   ['lstm', 4, lstmForward, lstmBackward],
   ['gru', 3, gruForward, gruBackward],
   ['rnn', 1, rnnForward, rnnBackward],
-] as const)('%s: denormals cost no more than twice', async (_, gates, forward, backward) => {
+] as const)('%s: denormals take at most twice the time', async (_, gates, forward, backward) => {
   const [B, T, I, H] = [64, 50, 64, 64]
   const generator = new Generator(4)
   const draw = (shape: [number, number], scale: number) => {
@@ -183,7 +183,7 @@ describe('more rows than offsets can count', () => {
     message: expect.stringMatching(/the sum of lengths: wanted .*2147483647, got/),
   }
 
-  test('are refused before anything is made of them', () => {
+  test('are rejected before anything is allocated', () => {
     const rows = new Float32Array(2 ** 24)
     const documents = Array<Float32Array>(129).fill(rows)
     expect(thrownBy(() => packSequence(documents, { inputSize: 1, device: cpu }))).toMatchObject(wanted)

@@ -51,7 +51,7 @@ test.skipIf(!long).each([
   ["A's step", step],
   ['three sequences, H = 128', threeSequences(128)],
   ['three sequences, H = 512', threeSequences(512)],
-])(`%s: ${THREADS} threads take at most ${MOST} times what ${few} take`, async (name, work) => {
+])(`%s: ${THREADS} threads take at most ${MOST} times as long as ${few}`, async (name, work) => {
   const sides = [few, THREADS].map(threads => {
     const on = device('cpu', { threads })
     return { on, run: work(on), least: Number.POSITIVE_INFINITY }

@@ -61,7 +61,7 @@ test('packed-rnn itself loads tensors, ops, nn and optim, and no other room', ()
   expect([...new Set(rooms)].sort()).toEqual(['contract', 'nn', 'ops', 'optim'])
 })
 
-test.each(['', '/compat', '/text', '/training', '/formats', '/reports', '/explain'])(
+test.each(['', '/compat', '/text', '/training', '/decoding', '/formats', '/reports', '/explain'])(
   'import of packed-rnn%s loads none of them',
   entry => {
     expect(packagesOf(`await import('packed-rnn${entry}')`).filter(name => libraries.test(name))).toEqual([])

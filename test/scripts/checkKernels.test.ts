@@ -77,7 +77,7 @@ const write = (source: string, compiled: Compiled[], archs?: string[]) =>
 
 const kernel = (budget: string) => `// What it does.\n${budget}\n__global__ void plain(const Args p) {\n}\n`
 
-test('within its budget', () => {
+test('a kernel within its budget passes', () => {
   const result = write(kernel('// budget: 40 registers'), [{ symbol: PLAIN }])
   expect(result).toMatchObject({ status: 0, stderr: '' })
   expect(result.stdout).toBe(
@@ -92,7 +92,7 @@ test.each([
     { callee: [8, 0, 4] },
     /helper: spills \(B stored \+ loaded\): sm_80 0 \+ 4$/m,
   ],
-] satisfies [string, Partial<Compiled>, RegExp][])('a spill %s', (_, found, message) => {
+] satisfies [string, Partial<Compiled>, RegExp][])('a spill %s is reported', (_, found, message) => {
   const result = write(kernel('// budget: 255 registers, 64 KB stack'), [{ symbol: PLAIN, ...found }])
   expect(result.status).toBe(1)
   expect(result.stderr).toMatch(message)
@@ -114,13 +114,13 @@ test.each([
     '40 registers, used 0 barriers, 24 bytes cumulative stack size',
     'plain: stack: sm_80 24 B, over the budget of 16 B',
   ],
-])('over the budget: %s', (_, used, message) => {
+])('a kernel over its budget is reported: %s', (_, used, message) => {
   const result = write(kernel('// budget: 40 registers, 1 KB shared, 16 B stack'), [{ symbol: PLAIN, used }])
   expect(result.status).toBe(1)
   expect(result.stderr).toContain(message)
 })
 
-test('a kernel without a budget, and what it takes', () => {
+test('a kernel without a budget is reported with its use', () => {
   const result = write(kernel('//'), [
     { symbol: PLAIN, used: '40 registers, used 1 barriers, 512 bytes smem' },
   ])
@@ -139,7 +139,7 @@ test.each([
     kernel('// budget: 40 registers\n// budget: 9 registers'),
     'x.cu:3: no instantiation of plain takes this budget',
   ],
-])('a budget %s', (_, source, message) => {
+])('a budget %s is reported', (_, source, message) => {
   const result = write(source, [{ symbol: PLAIN }])
   expect(result.status).toBe(1)
   expect(result.stderr).toContain(message)
@@ -152,7 +152,7 @@ test.each([
   ],
   ['// budget: 2 KB shared', "wanted N registers, got '2 KB shared'"],
   ['// budget<H=64>: 40 registers', "wanted a value, or parameter=value of no template, got 'H=64'"],
-])('what cannot be read: %s', (budget, message) => {
+])('an unreadable line is reported: %s', (budget, message) => {
   const result = write(kernel(budget), [{ symbol: PLAIN }])
   expect(result.status).toBe(1)
   expect(result.stderr).toContain(message)
@@ -183,7 +183,7 @@ const VARIANTS: Compiled[] = ['sm_75', 'sm_80'].flatMap(arch => [
 ])
 const TWO = ['sm_75', 'sm_80']
 
-test('variants of a template: the first line that fits counts, and each has a row', () => {
+test('for variants of a template the first matching line counts, and each variant has a row', () => {
   expect(write(WIDE, VARIANTS, TWO)).toMatchObject({ status: 0, stderr: '' })
   const written = readFileSync(join(folder, 'kernels.md'), 'utf8')
   expect(written).toContain(
@@ -202,7 +202,7 @@ test('variants of a template: the first line that fits counts, and each has a ro
   expect(check(WIDE, grown, [], TWO).stderr).toContain('the table is out of date')
 })
 
-test('a variant over its own budget and within the others', () => {
+test('a variant over its own budget is reported, even if within the others', () => {
   const grown = VARIANTS.map(found => ({ ...found, used: found.used!.replace('60 reg', '65 reg') }))
   const result = write(WIDE, grown, TWO)
   expect(result.stderr).toContain(
@@ -210,7 +210,7 @@ test('a variant over its own budget and within the others', () => {
   )
 })
 
-test('an architecture that the log lacks', () => {
+test('an architecture that is missing in the log is reported', () => {
   const result = write(kernel('// budget: 40 registers'), [{ symbol: PLAIN }], TWO)
   expect(result.status).toBe(1)
   expect(result.stderr).toContain('x.cu.o.log: nothing for sm_75')

@@ -14,7 +14,7 @@ function evaluate(expression: string): unknown {
   return JSON.parse(output)
 }
 
-test('a file that is missing and one too many are named', () => {
+test('a missing file and a superfluous file are reported', () => {
   expect(evaluate("contentFaults(['a', 'c'], ['a', 'b'])")).toEqual([
     'the package lacks b',
     'the package has c, which nobody needs',
@@ -22,7 +22,7 @@ test('a file that is missing and one too many are named', () => {
   expect(evaluate("contentFaults(['a'], ['a'])")).toEqual([])
 })
 
-test('the package holds what compiles it and what runs', () => {
+test('the package contains the files to compile it and to run it', () => {
   const wanted = evaluate('wantedContents()')
   for (const name of ['CMakeLists.txt', 'binding.gyp', 'scripts/compile.js', 'native/backend.h', 'LICENSE'])
     expect(wanted).toContain(name)
@@ -31,7 +31,7 @@ test('the package holds what compiles it and what runs', () => {
   expect(wanted).not.toContain('src/index.ts')
 })
 
-test('an install script, and the one that a binding.gyp is, are refused', () => {
+test('install scripts are rejected, also the implicit one of binding.gyp', () => {
   expect(evaluate('manifestFaults({ gypfile: false, scripts: { prepare: "x" } })')).toEqual([])
   expect(evaluate('manifestFaults({ scripts: { postinstall: "x" } })')).toEqual([
     'package.json: wanted no script postinstall',
@@ -39,7 +39,7 @@ test('an install script, and the one that a binding.gyp is, are refused', () => 
   ])
 })
 
-test('a changelog that does not tell of the version is refused', () => {
+test('a changelog without a section for the version is rejected', () => {
   const { href } = new URL('../../scripts/package/changelog.js', import.meta.url)
   const faults = (changelog: string, lock = '1.2.0') =>
     evaluate(`(await import('${href}')).releaseFaults('1.2.0', '${lock}', ${JSON.stringify(changelog)})`)

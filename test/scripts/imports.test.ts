@@ -36,12 +36,12 @@ test('an import of a higher room, or of another room of the same row, is a probl
   ])
 })
 
-test('a cycle is printed once, as short as it is', () => {
+test('a cycle is printed once, in its shortest form', () => {
   const imports = { 'a.ts': ['b.ts'], 'b.ts': ['c.ts', 'd.ts'], 'c.ts': ['a.ts'], 'd.ts': ['c.ts'] }
   expect(problems(imports)).toEqual(['cycle: a.ts -> b.ts -> c.ts -> a.ts'])
 })
 
-test('an exception hides its problem, and is a problem once it is not needed', () => {
+test('an exception hides a problem, and an exception that is not needed is a problem', () => {
   const imports = { 'a.ts': ['ops/b.ts', 'c.ts'], 'ops/b.ts': [], 'c.ts': [] }
   expect(problems(imports, [['a.ts', 'ops/b.ts']])).toEqual([])
   expect(
@@ -60,7 +60,7 @@ test('a room that is not in the list is an error', () => {
   expect(() => problems({ 'attic/a.ts': [] })).toThrow(/the room attic is not in the list/)
 })
 
-test('the imports of src are as the list of rooms says', () => {
+test('the imports of src follow the list of rooms', () => {
   const script = new URL('../../scripts/imports.js', import.meta.url)
   expect(execFileSync(process.execPath, [script.pathname, '--check'], { encoding: 'utf8' })).toBe('')
   const printed = execFileSync(process.execPath, [script.pathname], { encoding: 'utf8' })

@@ -40,7 +40,7 @@ function fatbin(entries: [kind: number, architecture: number][]): string {
 
 const ALL: [number, number][] = [75, 80, 86, 89, 90, 100, 120].map(number => [2, number])
 
-test('what is well passes, and its size and versions are told', () => {
+test('complete prebuilds pass, and their sizes and versions are printed', () => {
   compile(ADDON, GOOD)
   compile(CUDA, GOOD + fatbin([...ALL, [1, 120]]))
   const { code, told, faults } = check('--complete')
@@ -87,7 +87,7 @@ test.each<[string, string, string[], RegExp]>([
   expect(faults.trim().split('\n')).toHaveLength(1)
 })
 
-test('a file that is missing or too many is refused', () => {
+test('a missing or superfluous file is rejected', () => {
   expect(check()).toMatchObject({ code: 1, faults: `${ADDON}: is not there: npm run prebuild\n` })
   compile(ADDON, GOOD)
   expect(check('--complete')).toMatchObject({ code: 1, faults: `${CUDA}: is not there: npm run prebuild\n` })
@@ -96,7 +96,7 @@ test('a file that is missing or too many is refused', () => {
   expect(check().faults).toBe(`notes.txt: wanted nothing but ${ADDON} and ${CUDA}\n`)
 })
 
-test('a CUDA library without code for an architecture is refused', () => {
+test('a CUDA library without code for an architecture is rejected', () => {
   compile(ADDON, GOOD)
   compile(CUDA, GOOD)
   expect(check().faults).toContain(`${CUDA}: has no code for a GPU\n`)

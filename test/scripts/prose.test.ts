@@ -28,7 +28,7 @@ function lint(text: string): { status: number | null; findings: string[] } {
 const sentence = (words: number) =>
   `${'word then '.repeat(Math.floor(words / 2))}${words % 2 ? 'word' : ''}`.trim()
 
-test('a listed phrase is reported with its place and advice, also across a line break', () => {
+test('a listed phrase is reported with its position and advice, also across a line break', () => {
   expect(lint('# Title\n\nThe caller has a name, and the device is\nnone.\n')).toEqual({
     status: 1,
     findings: ['page.md:3:39: "is none": say "invalid", "unknown", "missing" or "there is no …"'],
@@ -42,7 +42,7 @@ test('tables and list items are read', () => {
   ])
 })
 
-test('code, and a page without faults, pass', () => {
+test('code and a page without faults pass', () => {
   expect(lint('A span of `nobody tells` passes.\n\n```ts\n// nobody tells\n```\n')).toEqual({
     status: 0,
     findings: [],

@@ -15,6 +15,7 @@ import { poolingSuite } from './pooling.js'
 import { recurrentSuite } from './recurrent.js'
 import { refusedStepsSuite } from './refusedSteps.js'
 import { repeatedSuite } from './repeated.js'
+import { attentionTapeSuite } from './tapeAttention.js'
 import { cumulativeTapeSuite } from './tapeCumulative.js'
 import { elementwiseTapeSuite } from './tapeElementwise.js'
 import { tapeFixturesSuite } from './tapeFixtures.js'
@@ -27,9 +28,10 @@ import { sequencesTapeSuite } from './tapeSequences.js'
 import { shapeTapeSuite } from './tapeShape.js'
 import type { Target } from './target.js'
 import { touchedRowsSuite } from './touchedRows.js'
+import { translationSuite } from './translation.js'
 import { vanishedSuite } from './vanished.js'
 
-/** What every device has to pass. */
+/** The tests that every device must pass. */
 export const suites: readonly ((target: Target) => void)[] = [
   elementwiseSuite,
   linearSuite,
@@ -45,6 +47,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   denormalsSuite,
   modulesSuite,
   layersSuite,
+  translationSuite,
   optimizersSuite,
   optimizerStateSuite,
   touchedRowsSuite,
@@ -57,12 +60,13 @@ export const suites: readonly ((target: Target) => void)[] = [
   shapeTapeSuite,
   indexingTapeSuite,
   sequencesTapeSuite,
+  attentionTapeSuite,
   normsTapeSuite,
   lossTapeSuite,
   tapeFixturesSuite,
 ]
 
-/** What multiplies matrices, whose precision may be chosen: beside them ops compute in float32. */
+/** The ops with matrix products, whose precision can be chosen. All other ops compute in float32. */
 export const productSuites: readonly ((target: Target) => void)[] = [
   linearSuite,
   recurrentSuite,
@@ -72,11 +76,12 @@ export const productSuites: readonly ((target: Target) => void)[] = [
   denormalsSuite,
   modulesSuite,
   layersSuite,
+  translationSuite,
   productsTapeSuite,
   tapeFixturesSuite,
 ]
 
-/** What depends on the path of the recurrent ops: also on the second one. */
+/** The tests that depend on the path of the recurrent ops. They run on the second path, too. */
 export const pathSuites: readonly ((target: Target) => void)[] = [
   recurrentSuite,
   cellsSuite,

@@ -23,22 +23,22 @@ import {
 import { packRows } from '../reference/lstm.js'
 import type { Numbers } from './compare.js'
 
-/** Layers of any cell, a batch and the gradients in its results, for the reference and for the product alike. */
+/** Layers of any cell, a batch, and gradients of its results, for both the reference and the product. */
 export interface CellProblem {
-  /** All values are float32 numbers. What is absent is zeros here. */
+  /** All values are float32 numbers. Absent parts are zeros. */
   layer: CellCase
   gradients: CellOutputGradients
   absent: readonly Absent[]
 }
 
-/** What the product may do without; c0 is an LSTM's. */
+/** The optional arguments of the product; only an LSTM has c0. */
 export type Absent = 'bias' | 'h0' | 'c0'
 
 export interface CellSizes {
   lengths: readonly number[]
   inputSize: number
   hiddenSize: number
-  /** Of the LSTM; the other cells have none. */
+  /** Only for the LSTM. */
   projSize: number
   numLayers?: number
   bidirectional?: boolean
@@ -46,10 +46,10 @@ export interface CellSizes {
 }
 
 /**
- * Inputs, states and gradients uniform from -1 to 1, weights as PyTorch starts them: uniform on ±1/√H.
+ * Draws inputs, states and gradients uniformly from -1 to 1, and weights as PyTorch initializes them: uniformly on ±1/√H.
  *
- * relu has a kink at 0, and a rounding puts a unit that stands near it on its other side. Here every second unit stands
- * above it and the others below, by biases near 1 and weights too small to carry it over; so relu keeps its biases.
+ * relu has a kink at 0, and rounding could move a unit near 0 to the other side. So for relu the biases are near ±1, with
+ * alternating signs, and the weights are too small to change the sign. This is why relu always has biases.
  */
 export function drawCellProblem(cell: CellName, sizes: CellSizes, seed: number): CellProblem {
   const { lengths, inputSize, hiddenSize: H, numLayers = 1, bidirectional = false, absent = [] } = sizes
@@ -95,7 +95,7 @@ export function drawCellProblem(cell: CellName, sizes: CellSizes, seed: number):
   }
 }
 
-/** What the reference says: output, hN, cN and all gradients, a weight's as `dWeights[place].wIh`. */
+/** The reference's results: output, hN, cN and all gradients; a weight's gradient is named `dWeights[place].wIh`. */
 export function cellReferenceNumbers({ layer, gradients, absent }: CellProblem): Numbers<Float64Array> {
   const result = cellReference(layer)
   const { dInput, dWeights, dH0, dC0 } = cellReferenceBackward(layer, result, gradients)
@@ -113,7 +113,7 @@ export function cellReferenceNumbers({ layer, gradients, absent }: CellProblem):
   return numbers
 }
 
-/** What the product says, under the names of `cellReferenceNumbers`. `x` takes the place of the problem's input. */
+/** The product's results, under the names of `cellReferenceNumbers`. `x` replaces the problem's input. */
 export function cellProductNumbers(
   device: Device,
   { layer, gradients, absent }: CellProblem,

@@ -22,14 +22,14 @@ import { AT_THE_KINK, products, type Target, type Tolerance, UNIT } from './targ
 
 /** The other cells: GRU in both forms, Elman layers, and the LSTM with a projection. */
 
-/** As for the LSTM, see recurrent.ts. */
+/** The tolerance of the LSTM, see recurrent.ts. */
 const RECURRENT: Tolerance = products(1e-5)
-/** As for the LSTM's small cases: paths of 24 cells, each off by about 4 units. */
+/** The tolerance of the LSTM's small cases: paths of 24 cells, each with an error of about 4 units. */
 const SMALL: Tolerance = products(32 * UNIT)
 
 export function cellsSuite(target: Target): void {
   describe(`GRU, Elman and projected LSTM on ${target.name}`, () => {
-    describe('known results', () => known(target))
+    describe('golden results', () => known(target))
     describe('on the tape, two layers and directions', () => onTape(target))
     describe.each<CellName>(['gru', 'resetFirstGru', 'tanh', 'relu', 'lstm'])('%s', cell => {
       againstReference(target, cell)
@@ -79,7 +79,7 @@ function againstReference(target: Target, cell: CellName): void {
     const found = await cellProductNumbers(target.open(), problem)
     expectAllClose(found, cellReferenceNumbers(problem), RECURRENT[target.precision])
   }
-  // More sequences than run in lock step, some empty, in no order.
+  // More sequences than run in lock step, some of them empty, unsorted.
   const many = Array.from({ length: 38 }, (_, b) => (b * 11) % 10)
   test.each<[string, CellSizes]>([
     ['one unit', { lengths: [3, 0, 5], inputSize: 1, hiddenSize: 1, projSize: 0 }],
@@ -148,10 +148,10 @@ function saturating(target: Target, cell: CellName): void {
     problem.layer.inputs = problem.layer.inputs.map(rows => rows.map(row => row.map(x => Math.sign(x) * 1e4)))
     const found = await cellProductNumbers(target.open(), problem)
     expect(Object.keys(found).filter(name => !found[name]!.every(Number.isFinite))).toEqual([])
-    // Where terms up to 1e4 cancel, an operand that is rounded to fewer bits leaves no digit.
+    // If terms up to 1e4 cancel, an operand rounded to fewer bits leaves no correct digit.
     if (target.precision !== 'float32') return
-    // They are rounded by 1e-3, also where they cancel to less than that; a saturated gate's gradient has no digits that
-    // float32 could hold.
+    // Their rounding error is 1e-3, also if they cancel to less. The gradient of a saturated gate has no correct digit in
+    // float32.
     expectAllClose(found, only(cellReferenceNumbers(problem), ['output', 'hN', 'cN']), 1e-3)
   })
 
@@ -159,14 +159,14 @@ function saturating(target: Target, cell: CellName): void {
     const problem = drawCellProblem(cell, sizes, 1)
     problem.layer.inputs[0]![2]![1] = infinite
     const found = await cellProductNumbers(target.open(), problem)
-    // Gradients of input weights are 0 times it, which is NaN.
+    // Gradients of input weights are 0 · ∞, which is NaN.
     const names = Object.keys(found).filter(name => !name.endsWith('wIh'))
     expect(names.filter(name => !found[name]!.every(Number.isFinite))).toEqual([])
     expectAllClose(found, only(cellReferenceNumbers(problem), names), RECURRENT[target.precision])
   })
 }
 
-/** All of about 100 results move with a parameter; as for the LSTM. */
+/** Each parameter affects all of about 100 results, as for the LSTM. */
 const DIFFERENCES = 1e-4
 
 function onTape(target: Target): void {
@@ -191,8 +191,8 @@ function onTape(target: Target): void {
     testDifferences(target, {
       name,
       differences: DIFFERENCES,
-      // relu has a kink at 0, which a difference must not straddle: positive numbers stay away from it. That negative ones
-      // give nothing is shown against the reference.
+      // relu has a kink at 0, which a difference must not straddle, so all numbers are positive. The comparison with the
+      // reference covers negative ones.
       ...(name === 'rnn, relu' && { draw: (generator: Generator) => generator.uniform(0, 0.5) }),
       run: input => {
         const weights = [2, 2, 2 * R, 2 * R].map((inputs, place) => ({

@@ -8,7 +8,7 @@ import { readFixtures } from './fixtures.js'
 import { drawGradient, leaf, setGradient } from './parameter.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** A norm is half as wrong as the sum of squares under it; the coefficient adds two roundings. */
+/** A norm has half the relative error of its sum of squares; the coefficient adds two roundings. */
 const CLIP: Tolerance = everywhere(4 * UNIT)
 
 export function clippingSuite(target: Target): void {
@@ -67,7 +67,7 @@ function clippingNorm(target: Target): void {
   test.each([
     [0.5, 'above'],
     [1e6, 'below'],
-  ])('the float64 reference: many elements, maximum %d, which the norm is %s', async maxNorm => {
+  ])('agrees with the float64 reference: many elements, maximum %d, which the norm is %s', async maxNorm => {
     const generator = new Generator(1)
     const gradients = [3, 50_001, 1].map(n => drawGradient(generator, n))
     const exact = gradients.map(gradient => Float64Array.from(gradient))
@@ -76,11 +76,11 @@ function clippingNorm(target: Target): void {
     await check(gradients, maxNorm, { norm, clipped: exact }, everywhere(32 * UNIT))
   })
 
-  test('the 1e-6 that is added to the norm', async () => {
+  test('1e-6 is added to the norm', async () => {
     const gradient = Float32Array.of(1e-6)
     const exact = Float64Array.from(gradient)
     const norm = clipGradNormReference([exact], 1e-6)
-    // Half of the gradient is left.
+    // The step uses half of the gradient.
     await check([gradient], 1e-6, { norm, clipped: [exact] }, CLIP)
   })
 
@@ -92,12 +92,12 @@ function clippingNorm(target: Target): void {
     expect(await clipGradNorm([q], 1).item()).toBe(0)
   })
 
-  test('a gradient that is not a number reaches the norm', async () => {
+  test('a NaN in a gradient makes the norm NaN', async () => {
     expect((await clip([[1], [NaN]], 1)).norm).toBeNaN()
     expect((await clip([[1], [Infinity]], 1)).norm).toBe(Infinity)
   })
 
-  test('the largest magnitude of many elements is exact, wherever it stands', async () => {
+  test('the largest magnitude of many elements is exact at any position', async () => {
     const generator = new Generator(1)
     const gradients = [3, 50_001, 1].map(n => drawGradient(generator, n))
     for (const [i, k] of [0, 1, 1, 1, 2].entries()) {
@@ -107,7 +107,7 @@ function clippingNorm(target: Target): void {
     }
   })
 
-  test('a NaN reaches the largest magnitude from everywhere', async () => {
+  test('a NaN at any position makes the largest magnitude NaN', async () => {
     for (const at of [0, 7, 40, 41]) {
       const gradient = Float32Array.from({ length: 42 }, (_, i) => (i === at ? NaN : i))
       expect((await clip([[1], gradient, [2]], 1, { normType: Infinity })).norm).toBeNaN()
@@ -115,13 +115,13 @@ function clippingNorm(target: Target): void {
     expect((await clip([[1], [-Infinity]], 1, { normType: Infinity })).norm).toBe(Infinity)
   })
 
-  test('errorIfNonfinite lets a finite norm pass', async () => {
+  test('errorIfNonfinite accepts a finite norm', async () => {
     const gradients = [[3, 4], [12]]
     const { norm } = await clip(gradients, 1, { errorIfNonfinite: true })
     expect(norm).toBe(13)
   })
 
-  test('errorIfNonfinite: norm and gradients fail, the step changes nothing, and training goes on', async () => {
+  test('errorIfNonfinite: norm and gradients fail, the step changes nothing, and training can continue', async () => {
     const device = target.open()
     const parameters = [leaf(device, [1, 2]), leaf(device, [3])]
     const [p, q] = parameters
@@ -145,7 +145,7 @@ function clippingNorm(target: Target): void {
     setGradient(q!, [1])
     await clipGradNorm(parameters, 10, { errorIfNonfinite: true }).item()
     sgd.step()
-    // Neither of the refused steps counts: momentum starts undampened.
+    // The two failed steps do not count: momentum starts undampened.
     expect(await Promise.all(parameters.map(each => each.toArray()))).toEqual([
       Float32Array.of(0.5, 1.5),
       Float32Array.of(2.5),
@@ -164,7 +164,7 @@ function clippingValue(target: Target): void {
     }
   })
 
-  test('infinities are limited, NaN stays, and parameters without a gradient do not matter', async () => {
+  test('infinities are limited, NaN stays, and parameters without a gradient are ignored', async () => {
     const device = target.open()
     const [p, q] = [leaf(device, new Float32Array(40)), leaf(device, [0])]
     setGradient(

@@ -6,9 +6,9 @@ import type { Target } from './target.js'
 export type Numbers<A extends ArrayLike<number> = Float32Array> = Record<string, A>
 
 /**
- * The largest |actual - expected|, relative to the largest |expected|: a whole array has one scale, so that an element
- * that happens to cancel to nothing does not ask for digits that nobody has; where a whole array may, it is relative
- * to `leastScale` at least. NaN where an error is NaN.
+ * Returns the largest |actual - expected| relative to the largest |expected|. An array has a single scale, because an
+ * element that cancels to almost 0 has no correct digits. If a whole array may cancel, the scale is at least `leastScale`.
+ * Returns NaN if an error is NaN.
  */
 export function relativeError(
   actual: ArrayLike<number>,
@@ -18,7 +18,7 @@ export function relativeError(
   let [error, scale] = [0, leastScale]
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!)
-    // Not Math.max: NaN must stay.
+    // Not Math.max, because NaN must be kept.
     if (!(difference <= error)) error = difference
     scale = Math.max(scale, Math.abs(expected[i]!))
     if (Number.isNaN(error)) return error
@@ -39,7 +39,7 @@ export function expectClose(
   )
 }
 
-/** Everything that `expected` names. */
+/** Compares every result that `expected` names. */
 export function expectAllClose(
   actual: Numbers,
   expected: Numbers<ArrayLike<number>>,
@@ -70,7 +70,7 @@ function bits(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length)
 }
 
-/** Two runs give the same bits, and so does any number of threads. */
+/** Checks that two runs, and any number of threads, have the same bits. */
 export async function expectReproducible(
   target: Target,
   run: (device: Device) => Promise<Numbers>,

@@ -15,8 +15,8 @@ import { leaf, optimizerOf, rules, setGradient } from './parameter.js'
 import type { Target } from './target.js'
 
 /**
- * Denormals are zero on every device. Each case computes what is not 0 where they are not: a denormal times a large number
- * is a normal number, and a normal number times a small one a denormal.
+ * Denormals are zero on every device. Each case would compute other numbers with denormals: a denormal times a large number
+ * is a normal number, and a normal number times a small one is a denormal.
  */
 const DENORMAL = 2 ** -130
 const LARGE = 2 ** 20
@@ -48,15 +48,15 @@ export function denormalsSuite(target: Target): void {
         expect(new Set(await y.toArray())).toEqual(new Set([SMALLEST_NORMAL]))
       }))
 
-    test('numbers of the program itself keep them', async () => {
+    test('JavaScript numbers keep denormals', async () => {
       await add(full(1, [1000]), full(1, [1000])).toArray()
-      // Float64, as JavaScript computes on the thread that issued the op.
+      // JavaScript computes in float64 on the thread that issued the op.
       let smallest = 2 ** -1022
       for (let i = 0; i < 3; i++) smallest /= 2
       expect(smallest).toBe(2 ** -1025)
     })
 
-    // One sum, several slabs of it, and several slices of a sum over rows.
+    // A single sum, a sum in several slabs, and a sum over rows in several slices.
     test.each([
       [1, 1, 1],
       [7, 20, 43],
@@ -75,7 +75,7 @@ export function denormalsSuite(target: Target): void {
       }),
     )
 
-    test('rows that are summed', () =>
+    test('sums of rows', () =>
       scope(async () => {
         const table = full<2>(DENORMAL, [3, 20])
         table.requiresGrad = true
@@ -97,7 +97,7 @@ export function denormalsSuite(target: Target): void {
       ['Elman', 'tanh', 0],
     ]
     describe.each(cells)('%s', (_, cell, projSize) => {
-      // Of each width that a device may have kernels for.
+      // One case for each width that a device may have kernels for.
       test.each([18, 60, 70])('%i units', async hiddenSize => {
         const found = await cellProductNumbers(target.open(), denormal(cell, hiddenSize, projSize))
         for (const [name, values] of Object.entries(found)) expectAllZero(values, name)
@@ -123,7 +123,7 @@ export function denormalsSuite(target: Target): void {
   })
 }
 
-/** Both directions of a layer of large weights, whose inputs, states and gradients are denormal. */
+/** Runs forward and backward of a layer with large weights, and denormal inputs, states and gradients. */
 function denormal(cell: CellName, hiddenSize: number, projSize: number): CellProblem {
   const sizes = { lengths: [3, 1, 20], inputSize: 5, hiddenSize, projSize, bidirectional: true }
   const { layer, gradients, absent } = drawCellProblem(cell, sizes, 1)
@@ -140,7 +140,7 @@ function denormal(cell: CellName, hiddenSize: number, projSize: number): CellPro
   }
 }
 
-/** Zeros of either sign. */
+/** Checks for zeros of either sign. */
 function expectAllZero(values: Float32Array, name: string): void {
   expect([...new Set(values)].map(Math.abs), name).toEqual([0])
 }

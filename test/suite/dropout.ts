@@ -8,14 +8,14 @@ import { expectSameBits } from './compare.js'
 import { expectOpReproducible, testOp } from './op.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** A product, rounded once, with a factor that was rounded once. */
+/** A product that is rounded once, of a factor that was rounded once. */
 const ROUNDED: Tolerance = everywhere(2 * UNIT)
 
 const WIDE_SEED = 2 ** 52 + 12_345
 
 /**
- * The mask [rows, columns], written down again from the definition: an element is kept where its random integer is at
- * least p · 2³², and a block of four integers serves four neighbouring units.
+ * Computes the mask [rows, columns] from the definition: an element is kept if its random integer is at least p · 2³²,
+ * and a block of four integers serves four neighbouring units.
  */
 function expectedMask(rows: number, columns: number, p: number, place: DropoutPlace): Float32Array {
   const { seed, step, stream = 0, directions = 1, sequences } = place
@@ -47,11 +47,14 @@ export function dropoutSuite(target: Target): void {
       ['sequences and two directions', { seed: 3, step: 7, stream: 2, sequences, directions: 2 }],
       ['the last stream of two directions', { seed: 3, step: 7, stream: 511, sequences, directions: 2 }],
     ]
-    test.each(places)('the mask is philox at the place of the element: %s', async (_, place) => {
-      for (const columns of [2, 10, 34]) {
-        expectSameBits(await mask(6, columns, 0.3, place), expectedMask(6, columns, 0.3, place))
-      }
-    })
+    test.each(places)(
+      'the mask is the philox number at the position of the element: %s',
+      async (_, place) => {
+        for (const columns of [2, 10, 34]) {
+          expectSameBits(await mask(6, columns, 0.3, place), expectedMask(6, columns, 0.3, place))
+        }
+      },
+    )
 
     testOp(target, {
       name: 'dropout',
@@ -64,7 +67,7 @@ export function dropoutSuite(target: Target): void {
       gradient: ROUNDED,
     })
 
-    test('keeps the share that it should, in every corner of the counter', async () => {
+    test('keeps the right share of elements, in every corner of the counter', async () => {
       const [rows, columns] = [400, 250]
       const count = rows * columns
       for (const p of [0.01, 0.2, 0.5, 0.9]) {
@@ -79,7 +82,7 @@ export function dropoutSuite(target: Target): void {
       }
     })
 
-    test('masks of different seeds, steps, streams and directions have nothing in common', async () => {
+    test('masks of different seeds, steps, streams and directions are independent', async () => {
       const [rows, columns] = [100, 200]
       const place = { seed: 5, step: 5, stream: 5 }
       const masks = [
@@ -102,7 +105,7 @@ export function dropoutSuite(target: Target): void {
       }
     })
 
-    test('p = 0 keeps everything as it is, p = 1 nothing', async () => {
+    test('p = 0 keeps every element, p = 1 drops every element', async () => {
       const device = target.open()
       const x = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i) * 10 ** (i % 9))
       const [all, none] = await scope(() => {
@@ -113,12 +116,12 @@ export function dropoutSuite(target: Target): void {
       expect(none).toEqual(new Float32Array(60))
     })
 
-    test('of no rows, and of rows of nothing', async () => {
+    test('no rows, and rows without columns', async () => {
       expect(await mask(0, 4, 0.5, { seed: 1, step: 1, sequences: new Sequences([0, 0]) })).toHaveLength(0)
       expect(await mask(3, 0, 0.5, { seed: 1, step: 1 })).toHaveLength(0)
     })
 
-    test('a sequence keeps its mask whoever stands beside it, at the same place of the batch', async () => {
+    test('the mask of a sequence depends on its position in the batch, not on the other sequences', async () => {
       const place = { seed: 8, step: 2 }
       const first = await mask(9, 10, 0.5, { ...place, sequences: new Sequences([4, 5]) })
       const second = await mask(6, 10, 0.5, { ...place, sequences: new Sequences([1, 5]) })

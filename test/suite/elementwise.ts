@@ -11,7 +11,7 @@ import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 const ROUNDED: Tolerance = everywhere(UNIT)
 /** 4 units in the last place of a result below 1, and as many roundings in the gradient. */
 const FUNCTION: Tolerance = everywhere(8 * UNIT)
-/** A sum of a few terms whose scale is theirs. */
+/** A sum of a few terms that has their scale. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 
 const activations = [
@@ -33,7 +33,7 @@ export function elementwiseSuite(target: Target): void {
     testOp(target, {
       name: 'relu',
       run: input => relu(input('x', [19])),
-      // Away from the corner, where differences and derivative part.
+      // Not near the corner, where finite differences are wrong.
       draw: generator => (generator.below(2) === 0 ? -1 : 1) * generator.uniform(0.25, 1),
       reference: value => value('x').map(x => Math.max(x, 0)),
       value: ROUNDED,
@@ -95,7 +95,7 @@ export function elementwiseSuite(target: Target): void {
       expectClose([total], [x.reduce((a, b) => a + b, 0)], 32 * UNIT)
     })
 
-    test('zeros, full, and nothing at all', async () => {
+    test('zeros, full, and empty tensors', async () => {
       const device = target.open()
       expect([...(await zeros([2, 2], { device }).toArray())]).toEqual([0, 0, 0, 0])
       expect([...(await full([3], -2.5, { device }).toArray())]).toEqual([-2.5, -2.5, -2.5])
@@ -108,7 +108,7 @@ export function elementwiseSuite(target: Target): void {
   })
 }
 
-/** Of tanh and sigmoid, over all magnitudes: each exponent and, densely, where they bend. */
+/** Inputs of tanh and sigmoid over all magnitudes: each exponent, and densely where the functions bend. */
 function accuracy(
   target: Target,
   name: string,
@@ -130,7 +130,7 @@ function accuracy(
     y.forEach((value, i) => {
       const wanted = exact(x[i]!)
       const error = Math.abs(value - wanted) / unitInLastPlace(wanted)
-      // Results below the smallest normal number, sigmoid's beyond -87, are only that small.
+      // Results below the smallest normal number (sigmoid's below -87) only have to be that small.
       const wrong = Math.abs(wanted) < 2 ** -126 ? Math.abs(value) >= 2 ** -125 : !(error <= worst)
       if (wrong) [worst, where] = [Math.abs(wanted) < 2 ** -126 ? Infinity : error, x[i]!]
     })
@@ -138,7 +138,7 @@ function accuracy(
     expect(y.every(value => Math.abs(value) <= 1)).toBe(true)
   })
 
-  test(`${name} keeps NaN and is right at both ends`, async () => {
+  test(`${name} keeps NaN and has the right limits`, async () => {
     const [nan, low, high, farLow, farHigh] = await at(Float32Array.of(NaN, -Infinity, Infinity, -1e4, 1e4))
     expect(nan).toBeNaN()
     expect([high, farHigh]).toEqual([1, 1])
@@ -146,14 +146,14 @@ function accuracy(
     for (const value of [low, farLow]) expect(Math.abs(value! - least)).toBeLessThan(2 ** -125)
   })
 
-  test(`${name} of an element does not depend on its place`, async () => {
+  test(`${name} of an element does not depend on its position`, async () => {
     const x = Float32Array.from({ length: 37 }, (_, i) => i / 5 - 3)
     const together = await at(x)
     for (const [i, value] of x.entries()) expect((await at(Float32Array.of(value)))[0]).toBe(together[i])
   })
 }
 
-/** Of the float32 numbers around x. */
+/** The distance between the float32 numbers around x. */
 function unitInLastPlace(x: number): number {
   return 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -126) - 23)
 }

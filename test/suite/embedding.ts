@@ -40,7 +40,7 @@ export function embeddingSuite(target: Target): void {
       })
     })
 
-    test('holds each distinct row once, and takes the gradient of each once', async () => {
+    test('returns each distinct row once, with one gradient for each', async () => {
       const device = target.open()
       const table = tensor<2>(
         Array.from({ length: 8 }, (_, i) => i),
@@ -56,7 +56,7 @@ export function embeddingSuite(target: Target): void {
       expect([...(await dTable.toArray())]).toEqual([0, 0, 1, 2, 0, 0, 3, 4])
     })
 
-    test('the row of paddingIdx is read as it is and has no gradient, not even alone', async () => {
+    test('the row of paddingIdx is read unchanged and has no gradient, also if it is the only one', async () => {
       const device = target.open()
       const table = tensor([1, 2, 3, 4], [2, 2], { device, requiresGrad: true })
       const gradientOf = async (ids: number[]) => {
@@ -71,7 +71,7 @@ export function embeddingSuite(target: Target): void {
       expect(await gradientOf([0, 0])).toEqual([2, 4, 0, 0])
     })
 
-    test('the float64 reference: 1,000 tokens of 50 words, one of them 250 times', async () => {
+    test('agrees with the float64 reference: 1,000 tokens of 50 words, one of them 250 times', async () => {
       const generator = new Generator(1)
       const [words, width, tokens] = [50, 137, 1000]
       const draw = (n: number) => Float32Array.from({ length: n }, () => generator.uniform(-1, 1))
@@ -86,7 +86,7 @@ export function embeddingSuite(target: Target): void {
           await rows.toArray(),
           Float32Array.from(embeddingReference(Float64Array.from(table), ids, width)),
         )
-        // About 20 roundings of partial sums that are no larger than the result's scale.
+        // About 20 roundings of partial sums, none larger than the scale of the result.
         expectClose(
           await weight.grad!.toArray(),
           embeddingReferenceBackward(Float64Array.from(dRows), ids, width, words),
@@ -95,7 +95,7 @@ export function embeddingSuite(target: Target): void {
       })
     })
 
-    test('documents of no tokens', async () => {
+    test('documents without tokens', async () => {
       const device = target.open()
       const table = tensor<2>([1, 2], [1, 2], { device, requiresGrad: true })
       const output = embedding(table, packSequence([[], []]))
@@ -104,7 +104,7 @@ export function embeddingSuite(target: Target): void {
       expect(await table.grad!.toArray()).toEqual(new Float32Array(2))
     })
 
-    test('an id outside the table is refused at the door', () => {
+    test('an id outside the table is rejected by the call', () => {
       const table = tensor<2>([1, 2], [1, 2], { device: target.open() })
       expect(() => embedding(table, packSequence([[0, 1]]))).toThrow(
         'embedding: ids[1]: wanted an integer from 0 to 0, got 1',

@@ -4,7 +4,7 @@ import type { TapeCase, TapeOptions } from '../reference/exactCalls.js'
 import type { Rule } from '../reference/optimizers.js'
 import type { Target } from './target.js'
 
-/** What test/fixtures/write_fixtures.py wrote: the values of PyTorch in float64, with 12 digits. */
+/** The fixtures that test/fixtures/write_fixtures.py wrote: PyTorch's values in float64, with 12 digits. */
 
 export interface Fixture {
   shape: number[]
@@ -46,7 +46,7 @@ export interface OptimizerFixtures {
     start: Fixture[]
     steps: { gradients: (Fixture | null)[]; after: Fixture[]; averages: (Fixture | null)[] }[]
   })[]
-  /** `state` by PyTorch's names, and the step that goes on from it. */
+  /** `state` has PyTorch's names; `step` is the step that continues from it. */
   states: (Rule & {
     name: string
     start: Fixture[]
@@ -170,10 +170,10 @@ export interface TapeFixture {
   constants?: Record<string, Fixture>
   integers?: Record<string, Fixture>
   outputs: Fixture[]
-  /** Gradients are those of sum(dOutput · output); not of an op without one. */
+  /** Gradients of sum(dOutput · output); absent for an op without a gradient. */
   dOutputs?: Fixture[]
   gradients?: Record<string, Fixture>
-  /** The gradient is PyTorch's choice, at a corner or among equals: no finite difference shows it. */
+  /** Whether the gradient is PyTorch's choice, at a corner or among equal numbers; finite differences cannot show it. */
   choice?: true
 }
 

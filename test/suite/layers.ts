@@ -14,7 +14,7 @@ import { expectAllSameBits, expectClose, expectSameBits, type Numbers } from './
 import { type Input, testOp } from './op.js'
 import { products, type Target, UNIT } from './target.js'
 
-/** The layers beside the recurrent ones, cells and losses: against the ops, the float64 reference and each other. */
+/** Cells, losses and the layers that are not recurrent, compared with the ops, the float64 reference and each other. */
 export function layersSuite(target: Target): void {
   describe(`layers on ${target.name}`, () => {
     cells(target)
@@ -54,7 +54,7 @@ function cellsOf(device: Device): CellOf[] {
 }
 
 function cells(target: Target): void {
-  test('a cell, step by step, has the bits of its layer, values and gradients', async () => {
+  test('a cell, step by step, has the same values and gradients as its layer, bit for bit', async () => {
     const device = target.open()
     for (const { name, layer, cell } of cellsOf(device)) {
       const state = new Map<string, StateEntry>()
@@ -87,7 +87,7 @@ function cells(target: Target): void {
     }
   })
 
-  test('a state that is left out is zeros', async () => {
+  test('a missing state is zeros', async () => {
     const device = target.open()
     using cell = new nn.LSTMCell({ inputSize: 3, hiddenSize: 4, device, generator: new Generator(1) })
     const zeros = tensor<2>(new Float32Array(8), [2, 4], { device })
@@ -97,7 +97,7 @@ function cells(target: Target): void {
     expectSameBits(await without.c.toArray(), await given.c.toArray())
   })
 
-  test('detach ends the history, and a state goes on as it is', () => {
+  test('detach ends the history, and without it the history continues', () => {
     const device = target.open()
     using lstm = new nn.LSTM({ inputSize: 3, hiddenSize: 4, device })
     let state: nn.LstmState | null = null
@@ -113,7 +113,7 @@ function cells(target: Target): void {
 }
 
 function linear(target: Target): void {
-  test('Linear gives tensors of any rank and batches the bits of rows', async () => {
+  test('Linear of any rank and of packed rows has the same bits as of a matrix', async () => {
     const device = target.open()
     using layer = new nn.Linear({ inFeatures: 4, outFeatures: 3, device, generator: new Generator(1) })
     const rows = drawn<2>(device, [6, 4])
@@ -132,7 +132,7 @@ function linear(target: Target): void {
 
 const LENGTHS = [5, 1, 0, 3]
 
-/** In float64, a sequence after the other: y[t, o] = b[o] + Σ w[o, c, k] x[t + k · d − before, c]. */
+/** Computes in float64, sequence by sequence: y[t, o] = b[o] + Σ w[o, c, k] x[t + k · d − before, c]. */
 function convolved(
   x: Float64Array,
   weight: Float64Array,
@@ -192,7 +192,7 @@ function convolution(target: Target): void {
     })
   }
 
-  test('Conv1d of [N, C, L] has the bits of a batch of sequences of one length', async () => {
+  test('Conv1d of [N, C, L] has the same bits as of packed sequences of one length', async () => {
     const device = target.open()
     const options = { inChannels: 3, outChannels: 2, kernelSize: 3, padding: 1, device }
     using conv = new nn.Conv1d({ ...options, generator: new Generator(1) })
@@ -216,7 +216,7 @@ function convolution(target: Target): void {
 }
 
 function norms(target: Target): void {
-  test('LayerNorm starts as the op without weight and bias, and trains both', async () => {
+  test('LayerNorm is initially the op without weight and bias, and trains both', async () => {
     const device = target.open()
     using norm = new nn.LayerNorm({ normalizedShape: 5, device })
     const x = drawn<2>(device, [4, 5])
@@ -229,7 +229,7 @@ function norms(target: Target): void {
     expect(plain.parameters()).toEqual([])
   })
 
-  test('BatchNorm1d: batches in training, running statistics in evaluation', async () => {
+  test('BatchNorm1d uses batch statistics in training and running statistics in evaluation', async () => {
     const device = target.open()
     using norm = new nn.BatchNorm1d({ numFeatures: 2, momentum: 0.25, device })
     const x = drawn<2>(device, [6, 2])
@@ -266,7 +266,7 @@ function norms(target: Target): void {
     expect([...(await norm.stateDict()).get('num_batches_tracked')!.data]).toEqual([1])
   })
 
-  test('BatchNorm1d of [N, C, L] and of a batch: the rows of all', async () => {
+  test('BatchNorm1d of [N, C, L] and of packed rows normalizes over all rows', async () => {
     const device = target.open()
     using norm = new nn.BatchNorm1d({ numFeatures: 2, trackRunningStats: false, device })
     const rows = drawn<2>(device, [4, 2])
@@ -282,7 +282,7 @@ function norms(target: Target): void {
 }
 
 function masks(target: Target): void {
-  test('LockedDropout: one mask for each sequence, in every form', async () => {
+  test('LockedDropout has one mask for each sequence, in every form', async () => {
     const device = target.open()
     using locked = new nn.LockedDropout({ p: 0.5, device, generator: new Generator(1) })
     const [C, T] = [64, 3]
@@ -302,7 +302,7 @@ function masks(target: Target): void {
     expect(locked.forward(x)).toBe(x)
   })
 
-  test('EmbeddingDropout: a word is dropped wherever it stands', async () => {
+  test('EmbeddingDropout drops all occurrences of a word', async () => {
     const device = target.open()
     const table = new nn.Embedding({
       numEmbeddings: 40,
@@ -328,7 +328,7 @@ function masks(target: Target): void {
   })
 
   test.each([false, true])(
-    'WeightDrop, variational %s: the layer with its weights dropped',
+    'WeightDrop, variational %s, equals the layer with dropped weights',
     async variational => {
       const device = target.open()
       const options = { inputSize: 3, hiddenSize: 8, device, generator: new Generator(1) }
@@ -355,7 +355,7 @@ function masks(target: Target): void {
       const expected = (await masked!).map((gradient, n) => gradient * ofElement(n))
       // Products with 0 may be −0.
       expectClose(await raw!, expected, 0, 'd weight_hh_l0')
-      // Each call has a mask of its own.
+      // Each call has another mask.
       const next = await drop.forward(x).output.data.toArray()
       expect(next).not.toEqual(await other.forward(x).output.data.toArray())
       expect(drop.masks.step).toBe(2)
@@ -366,7 +366,7 @@ function masks(target: Target): void {
 }
 
 function losses(target: Target): void {
-  test('loss modules are their functions', async () => {
+  test('loss modules equal their functions', async () => {
     const device = target.open()
     const logits = drawn<2>(device, [3, 4])
     const targets = tensor([0, 1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 0], [3, 4], { device })

@@ -44,7 +44,7 @@ export function linearSuite(target: Target): void {
       })
     })
 
-    // Around a vector, a register tile, a panel of 256 and a block of 240: one less, as much, one more.
+    // Sizes around a vector, a register tile, a panel of 256 and a block of 240: one less, equal, one more.
     test.each([
       [1, 1, 1],
       [5, 15, 16],
@@ -55,9 +55,9 @@ export function linearSuite(target: Target): void {
       [241, 9, 20],
       [70, 257, 64],
       [64, 130, 520],
-      // Few rows, a last panel of no whole vectors, and a sum that is taken up again.
+      // Few rows, a last panel without a whole vector, and a sum that is continued.
       [7, 530, 43],
-    ])('the float64 reference: %i rows, %i outputs, %i inputs', async (rows, outputs, inputs) => {
+    ])('agrees with the float64 reference: %i rows, %i outputs, %i inputs', async (rows, outputs, inputs) => {
       const generator = new Generator(rows)
       const draw = (n: number) => Float32Array.from({ length: n }, () => generator.uniform(-1, 1))
       const [x, weight, bias, dY] = [
@@ -86,12 +86,12 @@ export function linearSuite(target: Target): void {
         y: linearReference(x64!, weight64!, bias64!),
         ...linearReferenceBackward(x64!, weight64!, bias64!, dY64!),
       }
-      // K roundings of partial sums near √K: K · UNIT / √K of a result's scale, were they all the same way.
+      // K roundings of partial sums near √K: K · UNIT / √K of a result's scale, if all had the same sign.
       const terms = Math.max(rows, outputs, inputs)
       expectAllClose(actual, expected, products(2 * Math.sqrt(terms) * UNIT)[target.precision])
     })
 
-    test('no rows', async () => {
+    test('zero rows', async () => {
       const device = target.open()
       const [x, weight] = [zeros<2>([0, 3], { device }), zeros<2>([2, 3], { device })]
       expect(linearForward(x, weight).shape).toEqual([0, 2])
@@ -101,10 +101,10 @@ export function linearSuite(target: Target): void {
       expect(await dBias?.toArray()).toEqual(new Float32Array(2))
     })
 
-    test('an infinite input gives an infinity, or NaN where a weight is 0', async () => {
+    test('an infinite input produces an infinity, or NaN for a weight of 0', async () => {
       const device = target.open()
       const x = tensor<2>(Float32Array.of(Infinity, 1, -Infinity, 3e38), [2, 2], { device })
-      // Numbers that TF32 holds, and some that it does not.
+      // Numbers that TF32 can represent, and some that it cannot.
       const weight = tensor<2>(Float32Array.of(1, 0.1, -0.1, 1, 2 ** -20, -1 / 3, 0, 1), [4, 2], { device })
       expect(Array.from(await linearForward(x, weight).toArray())).toEqual([
         ...[Infinity, -Infinity, Infinity, Number.NaN],
@@ -112,7 +112,7 @@ export function linearSuite(target: Target): void {
       ])
     })
 
-    test('only the gradients that are wanted', () => {
+    test('computes only the requested gradients', () => {
       const device = target.open()
       const [x, weight, dY] = [
         zeros<2>([1, 3], { device }),

@@ -10,11 +10,11 @@ import { fixtureTensor, readFixtures } from './fixtures.js'
 import { expectOpReproducible, testOp } from './op.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** An exponential, a logarithm and a quotient, each to an ulp or two, and the sums of a few of them. */
+/** An exponential, a logarithm and a quotient, each with an error of an ulp or two, and sums of a few of them. */
 const SMALL: Tolerance = everywhere(8 * UNIT)
-/** The noise of finite differences is 1.8e-6 of the loss, and the loss up to 30 times the largest gradient. */
+/** The noise of finite differences is 1.8e-6 of the loss, which is up to 30 times the largest gradient. */
 const DIFFERENCES = 6e-5
-/** Where 200 is subtracted from logits near 200: float32 holds their difference exactly, so the same. */
+/** For logits near 200, from which 200 is subtracted. The difference is exact in float32, so the tolerance is the same. */
 const LARGE: Tolerance = SMALL
 
 export function lossSuite(target: Target): void {
@@ -92,7 +92,7 @@ export function lossSuite(target: Target): void {
       },
     )
 
-    test('ignored rows are not read, and the mean over nothing is NaN without a gradient', async () => {
+    test('ignored rows are not read, and the mean over no rows is NaN without a gradient', async () => {
       const logits = Float32Array.of(NaN, 1, 0, 0)
       const some = await solve(logits, [-100, 0], 'mean')
       expect(some.loss).toBeCloseTo(Math.log(2), 6)
@@ -103,7 +103,7 @@ export function lossSuite(target: Target): void {
       expect((await solve(logits, [1, 1], 'sum', { ignoreIndex: 1 })).loss).toBe(0)
     })
 
-    test('a class that no row aims at may be impossible', async () => {
+    test('a class without a target may have probability 0', async () => {
       const logits = Float32Array.of(0, -Infinity)
       const weight = tensor([1, 0], [2], { device: target.open() })
       expect((await solve(logits, [0], 'sum', { labelSmoothing: 0.5, weight })).loss).toBe(0)
@@ -121,7 +121,7 @@ export function lossSuite(target: Target): void {
         ...options,
       })
       expectClose([loss], [expected.loss], 8 * UNIT, 'loss')
-      // Besides the labels' own, of which the largest is 1: all others are a probability less a share of 2e-6.
+      // Gradients other than the labels': each is a probability minus a share of 2e-6, while the largest gradient is 1.
       const others = (gradient: ArrayLike<number>) => Array.from(gradient).filter(d => d > -0.5)
       expectClose(others(dLogits), others(expected.dLogits), 2e-5, 'dLogits')
     })
@@ -146,19 +146,19 @@ export function lossSuite(target: Target): void {
       [1, 1],
       [3000, 9],
       [7, 1000],
-    ])('the float64 reference: %i rows of %i classes', async (rows, classes) => {
+    ])('agrees with the float64 reference: %i rows of %i classes', async (rows, classes) => {
       const generator = new Generator(rows)
       const logits = Float32Array.from({ length: rows * classes }, () => 4 * generator.normal())
       const labels = Array.from({ length: rows }, () => generator.below(classes))
       const { loss, dLogits } = await solve(logits, labels, 'mean')
       const expected = crossEntropyReference(Float64Array.from(logits), labels)
-      // A row's exponentials are summed one after the other, their roundings in all directions: √classes of them.
+      // A row's exponentials are summed one after the other. The roundings have random signs: √classes of them.
       const tolerance = (8 + Math.sqrt(classes)) * UNIT
       expectClose([loss], [expected.loss], tolerance, 'loss')
       expectClose(dLogits, expected.dLogits, tolerance, 'dLogits')
     })
 
-    test('logits that overflow an exponential', async () => {
+    test('logits whose exponential overflows', async () => {
       const { loss, dLogits } = await solve(Float32Array.of(1e4, -1e4, 3e38, -3e38), [0, 0], 'mean')
       expect(loss).toBe(0)
       expect([...dLogits]).toEqual([0, 0, 0, 0])
@@ -166,7 +166,7 @@ export function lossSuite(target: Target): void {
       expect((await solve(Float32Array.of(0, -Infinity), [0], 'sum')).loss).toBe(0)
     })
 
-    test('a NaN reaches the loss', async () => {
+    test('a NaN makes the loss NaN', async () => {
       for (const logits of [
         [NaN, 1, 2],
         [1, NaN, 2],
@@ -175,7 +175,7 @@ export function lossSuite(target: Target): void {
         expect((await solve(Float32Array.from(logits), [0], 'mean')).loss).toBeNaN()
     })
 
-    test('labels as a tensor; nothing saved without training', async () => {
+    test('labels may be a tensor, and nothing is saved without training', async () => {
       const device = target.open()
       const logits = tensor<2>([1, 2, 3, 4], [2, 2], { device })
       const expected = await crossEntropyForward(logits, [1, 0]).loss.item()
@@ -185,7 +185,7 @@ export function lossSuite(target: Target): void {
       expect(saved).toBeNull()
     })
 
-    test('labels outside the classes and batches of nothing are refused', () => {
+    test('labels outside the classes and empty batches are rejected', () => {
       const device = target.open()
       const logits = tensor<2>([1, 2], [1, 2], { device })
       expect(() => crossEntropy(logits, [2])).toThrow(

@@ -14,12 +14,12 @@ import {
 } from '../reference/lstm.js'
 import type { Numbers } from './compare.js'
 
-/** An LSTM, a batch and the gradients in its results, for the reference and for the product alike. */
+/** An LSTM, a batch, and gradients of its results, for both the reference and the product. */
 export interface Problem {
-  /** All values are float32 numbers. Where there is no bias its values are 0. */
+  /** All values are float32 numbers. An absent bias is zeros. */
   lstm: LstmCase
   bias: boolean
-  /** Those left out are zeros. */
+  /** Missing ones are zeros. */
   gradients: LstmOutputGradients
 }
 
@@ -29,7 +29,7 @@ export interface ProblemSizes {
   hiddenSize: number
   numLayers?: number
   bidirectional?: boolean
-  /** What is there; by default all of it. */
+  /** The optional parts that are present; default all. */
   bias?: boolean
   h0?: boolean
   c0?: boolean
@@ -38,7 +38,7 @@ export interface ProblemSizes {
   dCN?: boolean
 }
 
-/** Inputs, states and gradients uniform from -1 to 1, weights as PyTorch starts them: uniform on ±1/√H. */
+/** Draws inputs, states and gradients uniformly from -1 to 1, and weights as PyTorch initializes them: uniformly on ±1/√H. */
 export function drawProblem(sizes: ProblemSizes, seed: number): Problem {
   const { lengths, inputSize, hiddenSize, numLayers = 1, bidirectional = false, bias = true } = sizes
   const generator = new Generator(seed)
@@ -76,13 +76,13 @@ export function drawProblem(sizes: ProblemSizes, seed: number): Problem {
   }
 }
 
-/** Packed rows as the reference holds them: [sequence][time][feature]. */
+/** Converts packed rows to the form of the reference: [sequence][time][feature]. */
 export function splitRows(rows: ArrayLike<number>, lengths: readonly number[], width: number): number[][][] {
   const values = Array.from(rows)
   return lengths.map(length => Array.from({ length }, () => values.splice(0, width)))
 }
 
-/** What the reference says: output, hN, cN and all gradients, a weight's as `dWeights[place].wIh`. */
+/** The reference's results: output, hN, cN and all gradients; a weight's gradient is named `dWeights[place].wIh`. */
 export function referenceNumbers({ lstm, bias, gradients }: Problem): Numbers<Float64Array> {
   const result = lstmReference(lstm)
   const { dInput, dWeights, dH0, dC0 } = lstmReferenceBackward(lstm, result, gradients)
@@ -147,7 +147,7 @@ export function lstmGradients(device: Device, { lstm, gradients }: Problem) {
   }
 }
 
-/** What the product says, under the names of `referenceNumbers`. */
+/** The product's results, under the names of `referenceNumbers`. */
 export function productNumbers(
   device: Device,
   problem: Problem,

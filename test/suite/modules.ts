@@ -60,7 +60,7 @@ function drawn(length: number): Float32Array {
 
 type Form = 'packed' | 'timeFirst' | 'batchFirst' | 'alone'
 
-/** What a module makes of B sequences of T tokens in one form: values and gradients, rows in packed order. */
+/** A module's values and gradients for B sequences of T tokens in one form, with the rows in packed order. */
 function outcome(module: nn.RecurrentModule, form: Form, [B, T]: [number, number]): Promise<Numbers> {
   return scope(async () => {
     const device = module.parameters()[0]!.device
@@ -103,7 +103,7 @@ function outcome(module: nn.RecurrentModule, form: Form, [B, T]: [number, number
 }
 
 function forms(target: Target, make: Make): void {
-  test('padded or alone, values and gradients have the bits of packed sequences', async () => {
+  test('padded batches and single sequences have the same values and gradients as packed sequences, bit for bit', async () => {
     const run = async (form: Form, sizes: [number, number]) => {
       const options = { ...SIZES, bidirectional: true, batchFirst: form === 'batchFirst' }
       using module = make({ ...options, device: target.open(), generator: new Generator(1) })
@@ -117,7 +117,7 @@ function forms(target: Target, make: Make): void {
 }
 
 function streaming(target: Target, make: Make): void {
-  test('one token after the other, states carried along: the bits of whole sequences', async () => {
+  test('token by token with carried states, the bits are those of whole sequences', async () => {
     const device = target.open()
     using module = make({ ...SIZES, device, generator: new Generator(1) })
     const T = 7
@@ -145,7 +145,7 @@ function streaming(target: Target, make: Make): void {
     )
   })
 
-  test('a batch in chunks, padded: the bits of whole sequences', async () => {
+  test('in padded chunks, the bits are those of whole sequences', async () => {
     const device = target.open()
     using module = make({ ...SIZES, batchFirst: true, device, generator: new Generator(1) })
     const [B, I] = [2, SIZES.inputSize]
@@ -170,7 +170,7 @@ function streaming(target: Target, make: Make): void {
 }
 
 function pooled(target: Target): void {
-  test('one vector for each sequence, in every form', async () => {
+  test('pooling returns one row for each sequence, in every form', async () => {
     const device = target.open()
     const options = { inputSize: 2, hiddenSize: 3, bidirectional: true, device, generator: new Generator(2) }
     using packing = new nn.GRU(options)
@@ -205,7 +205,7 @@ function pooled(target: Target): void {
     }
   })
 
-  test('the type of what comes back is that of what went in', () => {
+  test('the type of the output is the type of the input', () => {
     const device = target.open()
     using lstm = new nn.LSTM({ inputSize: 2, hiddenSize: 3, device })
     const alone = lstm.forward(tensor<2>(drawn(4), [2, 2], { device }))
@@ -223,7 +223,7 @@ function pooled(target: Target): void {
     ])
   })
 
-  test('a call leaves no tensor but its results', () => {
+  test('a call leaves no tensors except its results', () => {
     const device = target.open()
     for (const batchFirst of [false, true]) {
       using module = new nn.LSTM({ inputSize: 2, hiddenSize: 3, batchFirst, device })
@@ -237,14 +237,14 @@ function pooled(target: Target): void {
         for (const { output, hN, cN } of results) for (const part of [output, hN, cN]) part.dispose()
         module.forward(rows).concatPool()
       })
-      // Output, hN, cN and what was pooled.
+      // Output, hN, cN and the pooled rows.
       expect(memory().tensors - before).toBe(4)
     }
   })
 }
 
 function parameters(target: Target): void {
-  test('all parameters start uniform on ±1/√H, from one stream', async () => {
+  test('all parameters are initialized uniformly on ±1/√H, from one stream', async () => {
     const device = target.open()
     const options = { inputSize: 3, hiddenSize: 16, numLayers: 2, device }
     for (const { make } of variants) {
@@ -260,7 +260,7 @@ function parameters(target: Target): void {
     }
   })
 
-  test('a new mask with every call, and none in evaluation', async () => {
+  test('each call has a new mask, and evaluation mode has none', async () => {
     const device = target.open()
     using module = new nn.GRU({ ...SIZES, dropout: 0.5, device, generator: new Generator(1) })
     const x = packSequence([drawn(20)], { inputSize: 5, device })
@@ -283,7 +283,7 @@ function parameters(target: Target): void {
 }
 
 function embeddings(target: Target): void {
-  test('an embedding’s padding row starts as zeros, or as it is given, and stays', async () => {
+  test('an embedding’s padding row is initialized to zeros or the given values, and does not change', async () => {
     const device = target.open()
     const options = { numEmbeddings: 3, embeddingDim: 2, device }
     using plain = new nn.Embedding({ ...options, generator: new Generator(1) })

@@ -10,16 +10,16 @@ import { expectAllClose, type Numbers } from './compare.js'
 import { type Fixture, fixtureTensor, type ModuleFixtures, readFixtures } from './fixtures.js'
 import { AT_THE_KINK, products, type Target, type Tolerance, UNIT } from './target.js'
 
-/** Recurrent modules in every form of a batch beside PyTorch's: names, shapes, values and gradients. */
+/** Compares recurrent modules with PyTorch's, in every form of a batch: names, shapes, values and gradients. */
 
-/** Two layers of four steps, there and back: see recurrentKnown.ts. */
+/** Two layers of four steps, forward and backward: see recurrentKnown.ts. */
 const SMALL: Tolerance = products(32 * UNIT)
 
 type Described = ModuleFixtures['modules'][number]
 type Case = Described['cases'][number]
 type Float = Tensor<'float32'>
 
-/** Of each element of a result, in the loss of the fixtures. */
+/** The weight of each element of a result in the loss of the fixtures. */
 const lossWeights: [name: string, weight: (n: number) => number][] = [
   ['output', n => Math.sin(1 + n)],
   ['hN', n => Math.cos(n)],

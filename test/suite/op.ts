@@ -11,13 +11,13 @@ import { expectClose, expectReproducible, type Numbers } from './compare.js'
 import type { Target, Tolerance } from './target.js'
 
 /**
- * What every op has to prove: its value and its gradients, on the tape, against the float64 reference and against
- * finite differences of itself; and the same bits whenever and on however many threads it runs.
+ * The tests that every op must pass, on the tape: its values and gradients agree with the float64 reference and with finite
+ * differences, and its bits are the same in each run and with any number of threads.
  */
 
 type Float<R extends number = number> = Tensor<'float32', R>
 
-/** Gives an op its arguments: tensors of drawn values that require a gradient. */
+/** Returns an argument of an op: a tensor of drawn values that requires a gradient. */
 export type Input = <R extends number>(name: string, shape: Shape<R>) => Float<R>
 
 export interface Op {
@@ -26,28 +26,28 @@ export interface Op {
   /** The tolerance of the gradients against finite differences. */
   differences?: number
   /**
-   * One value of the input of that name, or of the weights of an output, '' by name; the default is uniform from -1 to 1.
-   * It is made a multiple of 2⁻¹², so that a step from it is exact.
+   * Draws one value of the named input, or of an output's weights for the name ''; default uniform from -1 to 1. The value
+   * is rounded to a multiple of 2⁻¹², so that a step from it is exact.
    */
   draw?(generator: Generator, name: string): number
 }
 
 export interface ReferencedOp extends Op {
-  /** The same in float64, with the inputs by name. */
+  /** The same op in float64, with the inputs by name. */
   reference(value: (name: string) => Float64Array): Float64Array | readonly Float64Array[]
   value: Tolerance
   gradient: Tolerance
 }
 
 /**
- * Four points, f(x ± h) and f(x ± 2h) with h = 2⁻⁵, leave an error of h⁴ f⁽⁵⁾ / 30: below 1e-6 for the functions at
- * hand (tanh: f⁽⁵⁾ ≤ 16). The float32 noise of values near 1 is 2⁻²⁴ · 11.4 / 12h = 1.8e-6 for each output that an
- * input moves, so a gradient near 1 is good to 1e-5.
+ * Finite differences of four points, f(x ± h) and f(x ± 2h) with h = 2⁻⁵, have an error of h⁴ f⁽⁵⁾ / 30, below 1e-6 for
+ * these functions (tanh: f⁽⁵⁾ ≤ 16). The float32 noise of values near 1 is 2⁻²⁴ · 11.4 / 12h = 1.8e-6 for each output that
+ * an input affects, so the error of a gradient near 1 is below 1e-5.
  *
- * At float32 alone: an operand that is rounded to 11 bits moves in steps of up to 2⁻¹¹, which would be 2⁻⁶ of a
- * difference over 2⁻⁵. The kernels that multiply nothing are the same at every precision.
+ * They run only in float32: an operand that is rounded to 11 bits changes in steps of up to 2⁻¹¹, which is 2⁻⁶ of a
+ * difference over 2⁻⁵. Kernels without products are the same at every precision.
  *
- * `DIFFERENCED` elements, shared among the inputs, are drawn where there are more: the reference checks all of them.
+ * If there are more than `DIFFERENCED` elements in all inputs, that many are drawn; the reference checks all of them.
  */
 const STEP = 2 ** -5
 const DIFFERENCES = 1e-5
@@ -57,7 +57,7 @@ type Values = Map<string, Float32Array>
 
 export function testOp(target: Target, op: ReferencedOp): void {
   describe(op.name, () => {
-    test('values and gradients of the float64 reference', async () => {
+    test('values and gradients agree with the float64 reference', async () => {
       const values: Values = new Map()
       const { outputs, gradients, weights } = await withGradients(op, target.open(), values)
       const exact = new Map([...values].map(([name, value]) => [name, Float64Array.from(value)]))
@@ -74,14 +74,14 @@ export function testOp(target: Target, op: ReferencedOp): void {
     })
 
     testDifferences(target, op)
-    test('the same bits twice and with 1, 2 and 3 threads', () => expectOpReproducible(target, op))
+    test('two runs, and 1, 2 and 3 threads, have the same bits', () => expectOpReproducible(target, op))
   })
 }
 
-/** The part of `testOp` that needs no reference. */
+/** The part of `testOp` that does not use a reference. */
 export function testDifferences(target: Target, op: Op): void {
   const tolerance = op.differences ?? DIFFERENCES
-  test('gradients are finite differences of the op', async ({ skip }) => {
+  test('gradients agree with finite differences of the op', async ({ skip }) => {
     if (target.precision !== 'float32') skip(`differences need float32, not ${target.precision}`)
     const device = target.open()
     const values: Values = new Map()
@@ -109,7 +109,7 @@ export function testDifferences(target: Target, op: Op): void {
   })
 }
 
-/** All places of a tensor of that size, or `count` of them that are drawn, in order. */
+/** Returns all indices below `size`, or `count` drawn ones, in order. */
 function someOf(size: number, count: number): number[] {
   const places = Array.from({ length: size }, (_, i) => i)
   if (size <= count) return places
@@ -119,7 +119,7 @@ function someOf(size: number, count: number): number[] {
     .sort((a, b) => a - b)
 }
 
-/** Values and gradients have the same bits; give it a size at which there is work for all threads. */
+/** Checks that values and gradients have the same bits. Choose a size with work for all threads. */
 export function expectOpReproducible(target: Target, op: Op): Promise<void> {
   return expectReproducible(target, async device => {
     const { outputs, gradients } = await withGradients(op, device, new Map())
@@ -137,7 +137,7 @@ function drawing(op: Op): Draw {
     Float32Array.from({ length }, () => Math.round(draw(generator, name) * 4096) / 4096)
 }
 
-/** Runs the op on `values`, to which it adds what the op asks for and they lack. */
+/** Runs the op on `values`. Inputs that are missing there are drawn and added. */
 function apply(op: Op, device: Device, values: Values, draw: Draw) {
   const inputs = new Map<string, Float>()
   const result = op.run(<R extends number>(name: string, shape: Shape<R>) => {
@@ -156,7 +156,7 @@ function valuesOf(op: Op, device: Device, values: Values): Promise<Float32Array[
   )
 }
 
-/** The values, and the gradients of Σ weights · values. */
+/** Returns the values, and the gradients of Σ weights · values. */
 function withGradients(
   op: Op,
   device: Device,

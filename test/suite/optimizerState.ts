@@ -9,10 +9,10 @@ import { leaf, optimizerOf, type Parameter, rules, setGradient } from './paramet
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 const SIZES = [3, 40, 7]
-/** Of a step that goes on from numbers that were rounded. */
+/** The tolerance of a step that continues from rounded numbers. */
 const ONE_STEP: Tolerance = everywhere(8 * UNIT)
 
-/** Gradients that depend on the step's number alone. The last parameter misses the first three, the second one one. */
+/** Gradients depend only on the number of the step. The last parameter has none in the first three, and the second one in one. */
 function setGradients(step: number, parameters: readonly Parameter[]): void {
   const generator = new Generator(100 + step)
   for (const [i, p] of parameters.entries()) {
@@ -47,7 +47,7 @@ export function optimizerStateSuite(target: Target): void {
       const whole = start(values)
       whole.run(0, 1)
       const resumed = start(await read(whole.parameters))
-      // Asked for before the next steps are issued, taken after them.
+      // Requested before the next steps are issued, and awaited after them.
       const saved = whole.optimizer.stateDict()
       const savedRates = whole.rates.stateDict()
       whole.run(2, 4)
@@ -64,7 +64,7 @@ export function optimizerStateSuite(target: Target): void {
       expect(JSON.parse(JSON.stringify(state.groups))).toEqual(state.groups)
     })
 
-    test("it has PyTorch's names, and none for a parameter that took no step", async () => {
+    test("has PyTorch's names, and no entry for a parameter without a step", async () => {
       const parameters = values.map(each => leaf(target.open(), each))
       const names = async (rule: (typeof rules)[number]) => {
         const optimizer = optimizerOf(rule, parameters)
@@ -86,7 +86,7 @@ export function optimizerStateSuite(target: Target): void {
       })
     })
 
-    test('it says the options, the shapes and the steps of each parameter', async () => {
+    test('contains the options, the shapes and the steps of each parameter', async () => {
       const device = target.open()
       const [p, q] = [leaf(device, [1, 2]), leaf(device, [3])]
       const adam = new Adam([{ parameters: [p], lr: 0.5 }, { parameters: [q] }], { betas: [0.5, 0.75] })
@@ -106,7 +106,7 @@ export function optimizerStateSuite(target: Target): void {
       })
     })
 
-    test('an option that asks for more state than there was starts it as zeros', async () => {
+    test('state for an option that was off when it was saved starts as zeros', async () => {
       const p = leaf(target.open(), [1])
       const adam = new Adam([p])
       setGradient(p, [2])
@@ -119,7 +119,7 @@ export function optimizerStateSuite(target: Target): void {
       expect((await adam.stateDict()).tensors.get('0.step')?.data[0]).toBe(2)
     })
 
-    test('what does not fit is refused, and changes nothing', async () => {
+    test('a state that does not fit is rejected, and nothing changes', async () => {
       const device = target.open()
       const p = leaf(device, [1, 2])
       const adam = new Adam([p])
@@ -158,7 +158,7 @@ export function optimizerStateSuite(target: Target): void {
       expect(await adam.stateDict()).toEqual(state)
     })
 
-    test('it outlives the scope of a step and goes with `dispose`', async () => {
+    test('outlives the scope of a step and is freed by `dispose`', async () => {
       const p = leaf(target.open(), [1, 2])
       setGradient(p, [2, 4])
       const before = memory().tensors
@@ -199,28 +199,34 @@ function fromPyTorch(target: Target): void {
   }
   const counters = (name: string) => name.endsWith('.step')
 
-  test.each(states)("a step goes on from PyTorch's state: $name", async fixture => {
+  test.each(states)("a step continues from PyTorch's state: $name", async fixture => {
     await goOn(fixture, () => true)
   })
 
   const uncounted = ({ optimizer, options }: Case) =>
     ['SGD', 'RMSprop'].includes(optimizer) || (optimizer === 'Adagrad' && !('lrDecay' in options))
 
-  test.each(states.filter(uncounted))('and where it does not count steps: $name', async fixture => {
-    const { tensors } = await goOn(fixture, name => !counters(name))
-    expect([...tensors].filter(([name]) => counters(name)).map(([, { data }]) => [...data])).toEqual([
-      [2],
-      [2],
-    ])
-  })
+  test.each(states.filter(uncounted))(
+    "a step continues from PyTorch's state without step counts: $name",
+    async fixture => {
+      const { tensors } = await goOn(fixture, name => !counters(name))
+      expect([...tensors].filter(([name]) => counters(name)).map(([, { data }]) => [...data])).toEqual([
+        [2],
+        [2],
+      ])
+    },
+  )
 
-  test.each(states.filter(fixture => !uncounted(fixture)))('which others must: $name', async fixture => {
-    await expect(load(fixture, name => !counters(name))).rejects.toThrow(
-      `optim.${fixture.optimizer}.loadStateDict: 0.step: wanted a value, got undefined`,
-    )
-  })
+  test.each(states.filter(fixture => !uncounted(fixture)))(
+    'a state without step counts is rejected: $name',
+    async fixture => {
+      await expect(load(fixture, name => !counters(name))).rejects.toThrow(
+        `optim.${fixture.optimizer}.loadStateDict: 0.step: wanted a value, got undefined`,
+      )
+    },
+  )
 
-  test('a state that lacks anything else is refused', async () => {
+  test('a state with any other missing entry is rejected', async () => {
     const fixture = states.find(({ optimizer }) => optimizer === 'RMSprop')!
     const op = 'optim.RMSprop.loadStateDict: '
     for (const name of ['square_avg', 'grad_avg', 'momentum_buffer'])
@@ -229,7 +235,7 @@ function fromPyTorch(target: Target): void {
       )
   })
 
-  test('options that came later are off in a state without them', async () => {
+  test('options added in later versions are off if the state lacks them', async () => {
     const p = leaf(target.open(), [1])
     const plain = { lr: 0.5, alpha: 0.9, eps: 1e-8, weightDecay: 0 }
     const rmsprop = new RMSprop([p], { momentum: 0.9, centered: true, maximize: true })

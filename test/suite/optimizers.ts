@@ -8,9 +8,9 @@ import { fixtureTensor, readFixtures } from './fixtures.js'
 import { drawGradient, leaf, optimizerOf, rules, setGradient } from './parameter.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** A handful of steps, each of a few roundings of the parameter. */
+/** A few steps, each with a few roundings of the parameter. */
 const FEW_STEPS: Tolerance = everywhere(8 * UNIT)
-/** 100 steps, each of which rounds a parameter near 1 once, in any direction: √100 roundings, and twice that. */
+/** 100 steps, each of which rounds a parameter near 1 once with a random sign: √100 roundings, doubled. */
 const MANY_STEPS: Tolerance = everywhere(20 * UNIT)
 
 export function optimizersSuite(target: Target): void {
@@ -61,7 +61,7 @@ export function optimizersSuite(target: Target): void {
       }
     })
 
-    test.each(rules)('the float64 reference over 100 steps: $name', async rule => {
+    test.each(rules)('agrees with the float64 reference over 100 steps: $name', async rule => {
       const generator = new Generator(3)
       const values = Float32Array.from({ length: 37 }, () => generator.uniform(-1, 1))
       const p = leaf(target.open(), values)
@@ -77,7 +77,7 @@ export function optimizersSuite(target: Target): void {
       expectClose(await p.toArray(), expected, MANY_STEPS[target.precision])
     })
 
-    test.each(rules)('the same bits with any number of threads: $name', rule =>
+    test.each(rules)('has the same bits with any number of threads: $name', rule =>
       expectReproducible(target, async device => {
         const generator = new Generator(1)
         const parameters = [1, 40_001, 17].map(n => leaf(device, drawGradient(generator, n)))
@@ -98,7 +98,7 @@ export function optimizersSuite(target: Target): void {
 }
 
 function groups(target: Target): void {
-  test('a parameter counts its own steps, and without a gradient it takes none', async () => {
+  test('each parameter counts its own steps, and takes none without a gradient', async () => {
     const device = target.open()
     const [p, q] = [leaf(device, [1, 2]), leaf(device, [3])]
     const [expectedP, expectedQ] = [Float64Array.of(1, 2), Float64Array.of(3)]
@@ -119,7 +119,7 @@ function groups(target: Target): void {
     expectClose(await q.toArray(), expectedQ, FEW_STEPS[target.precision], 'q')
   })
 
-  test('each group has options of its own, and the others by default', async () => {
+  test('each group has its options, and the defaults for the others', async () => {
     const device = target.open()
     const parameters = [[1], [1], [1], [1]].map(values => leaf(device, values))
     const [p, q, r, s] = parameters
@@ -177,7 +177,7 @@ function groups(target: Target): void {
     expect(await p.item()).toBe(0.375)
   })
 
-  test('a parameter that is infinite stays so', async () => {
+  test('an infinite parameter stays infinite', async () => {
     for (const rule of rules) {
       if (rule.options.weightDecay !== undefined || rule.optimizer.startsWith('A')) continue
       const p = leaf(target.open(), [Infinity, -Infinity])
@@ -187,10 +187,10 @@ function groups(target: Target): void {
     }
   })
 
-  test('centred, a variance that rounding would take below 0 is 0', async () => {
+  test('centred: a variance that rounding makes negative is set to 0', async () => {
     const p = leaf(target.open(), new Float32Array(64))
     const optimizer = new RMSprop([p], { lr: 1e-3, alpha: 0.5, centered: true, eps: 1e-3 })
-    // The same gradient in each step, whose average and average square end at all roundings of it.
+    // The gradient is the same in each step, so its average and average square converge to all roundings of it.
     setGradient(
       p,
       Float32Array.from({ length: 64 }, (_, i) => 1 + i / 7),
@@ -199,7 +199,7 @@ function groups(target: Target): void {
     expect((await p.toArray()).every(Number.isFinite)).toBe(true)
   })
 
-  test('the largest v of AMSGrad does not forget a NaN', async () => {
+  test('a NaN stays in the largest v of AMSGrad', async () => {
     const p = leaf(target.open(), [1])
     const expected = Float64Array.of(1)
     const step = adamReference(expected, { amsgrad: true })
@@ -213,7 +213,7 @@ function groups(target: Target): void {
     expect((await adam.stateDict()).tensors.get('0.max_exp_avg_sq')?.data[0]).toBeNaN()
   })
 
-  test('ASGD without averaging yet: the average is the parameter', async () => {
+  test('ASGD: before averaging starts, the average is the parameter', async () => {
     const p = leaf(target.open(), [1, -2, 3])
     const asgd = new ASGD([p])
     const step = asgdReference(Float64Array.from([1, -2, 3]), {})
@@ -226,7 +226,7 @@ function groups(target: Target): void {
     expectClose(await p.toArray(), step.average, FEW_STEPS[target.precision])
   })
 
-  test('a step over nothing', async () => {
+  test('a step without gradients changes nothing', async () => {
     const p = leaf(target.open(), [1])
     for (const rule of rules) optimizerOf(rule, [p]).step()
     expect(await p.item()).toBe(1)

@@ -119,13 +119,13 @@ export function packingSuite(target: Target): void {
       })
     })
 
-    test('rows without an order are their own', async () => {
+    test('time-major rows without sortedIndices keep their order', async () => {
       const data = tensor<2>([1, 2, 3], [3, 1], { device: target.open() })
       const { sequences: found } = fromTimeMajor({ data, batchSizes: [2, 1], sortedIndices: null })
       expect([...found.lengths()]).toEqual([2, 1])
     })
 
-    test('what stands in the padding is never read and has no gradient', async () => {
+    test('padding is never read and has no gradient', async () => {
       await scope(async () => {
         const values = [1, NaN, NaN, 2, NaN, NaN, 3, 4, Infinity]
         const padded = tensor<3>(values, [3, 3, 1], { device: target.open(), requiresGrad: true })
@@ -136,7 +136,7 @@ export function packingSuite(target: Target): void {
       })
     })
 
-    test('batches in which nothing stands', async () => {
+    test('batches without tokens', async () => {
       const device = target.open()
       const none = packPaddedSequence(tensor<3>(new Float32Array(6), [1, 2, 3], { device }), [0, 0])
       expect(none.data.shape).toEqual([0, 3])
@@ -146,7 +146,7 @@ export function packingSuite(target: Target): void {
       expect([...(await lastOutput(none).toArray())]).toEqual([0, 0, 0, 0, 0, 0])
     })
 
-    test('what does not fit is refused at the door', () => {
+    test('arguments that do not fit are rejected by the call', () => {
       const device = target.open()
       const x = tensor<3>(new Float32Array(6), [3, 2, 1], { device })
       expect(() => packPaddedSequence(x, [1, 2])).toThrow(

@@ -4,11 +4,11 @@ import type { Generator } from '../../src/random.js'
 import { type Tensor, tensor } from '../../src/tensor.js'
 import type { Rule } from '../reference/optimizers.js'
 
-/** Parameters with gradients that are given instead of computed, and optimisers over them. */
+/** Parameters with given gradients instead of computed ones, and optimisers over them. */
 
 export type Parameter = Tensor<'float32'>
 
-/** A parameter of a vector's values. */
+/** Returns a parameter with the values of a vector. */
 export function leaf(device: Device, values: ArrayLike<number>): Tensor<'float32', 1> {
   return tensor<1>(Float32Array.from(values), [values.length], { device, requiresGrad: true })
 }
@@ -21,7 +21,7 @@ export function setGradient(parameter: Parameter, values: ArrayLike<number> | nu
       : tensor<number>(Float32Array.from(values), parameter.shape, { device: parameter.device })
 }
 
-/** Gradients whose magnitudes spread over nine powers of ten. */
+/** Returns gradients with magnitudes over nine powers of ten. */
 export function drawGradient(generator: Generator, length: number): Float32Array {
   return Float32Array.from({ length }, () => generator.normal() * 10 ** (generator.below(10) - 7))
 }
@@ -47,7 +47,7 @@ export function optimizerOf(
   }
 }
 
-/** Every optimiser, with its options as they are and with all of them changed. */
+/** Every optimiser, with default options and with all options changed. */
 export const rules: (Rule & { name: string })[] = [
   { name: 'SGD', optimizer: 'SGD', options: { lr: 0.03 } },
   { name: 'SGD with weight decay', optimizer: 'SGD', options: { lr: 0.03, weightDecay: 0.1 } },

@@ -16,13 +16,13 @@ import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 /** Numbers are copied, in both directions. */
 const EXACT: Tolerance = everywhere(0)
-/** A reference gradient of copies is a finite difference. */
+/** The reference gradient of a copy is a finite difference. */
 const COPIED: Tolerance = everywhere(1e-9)
 /** A sum of a few terms and a quotient. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 
 const LENGTHS = [2, 0, 5, 1, 0]
-/** A quarter or more apart, which is more than a finite difference moves a number; no column has equals. */
+/** Numbers are at least a quarter apart, more than the step of a finite difference. No column has equal numbers. */
 const apart = (generator: Generator) => generator.below(4096) / 4 - 512
 
 export function poolingSuite(target: Target): void {
@@ -36,7 +36,7 @@ export function poolingSuite(target: Target): void {
       draw: apart,
       reference: value => maxPoolReference(value('rows'), LENGTHS, 19),
       value: EXACT,
-      // Of numbers up to 512 differences have fewer digits; a wrong place would be an error of 1.
+      // Finite differences of numbers up to 512 have fewer digits. A wrong index would be an error of 1.
       gradient: everywhere(1e-7),
     })
     testOp(target, {
@@ -82,7 +82,7 @@ export function poolingSuite(target: Target): void {
       gradient: FEW,
     })
 
-    test('of equals the first has the gradient, and a NaN is the largest', async () => {
+    test('the first of equal numbers has the gradient, and NaN counts as the largest', async () => {
       await scope(async () => {
         const values = [1, 3, NaN, 3, 1, 5, 3, 2, NaN]
         const rows = tensor(values, [3, 3], { device: target.open(), requiresGrad: true })
@@ -93,7 +93,7 @@ export function poolingSuite(target: Target): void {
       })
     })
 
-    test('a largest number below 0, and -∞', async () => {
+    test('maxima below 0, and -∞', async () => {
       const device = target.open()
       const rows = packSequence([Float32Array.of(-2, -1, -3), Float32Array.of(-Infinity)], {
         inputSize: 1,
@@ -102,7 +102,7 @@ export function poolingSuite(target: Target): void {
       expect([...(await maxPool(rows).toArray())]).toEqual([-1, -Infinity])
     })
 
-    test('batches in which nothing stands', async () => {
+    test('batches without tokens', async () => {
       const device = target.open()
       for (const pool of [maxPool, meanPool]) {
         const rows = tensor(new Float32Array(0), [0, 2], { device, requiresGrad: true })
@@ -127,7 +127,7 @@ export function poolingSuite(target: Target): void {
     test('reshape shares the memory, and its type has the rank', async () => {
       const device = target.open()
       const x = tensor([1, 2, 3, 4], [2, 2], { device })
-      // The upload has run; otherwise its memory would come later.
+      // Waits for the upload, which would otherwise allocate its memory later.
       await device.synchronize()
       const before = device.memory().held
       const y = reshape(x, [1, 4, 1])
@@ -139,7 +139,7 @@ export function poolingSuite(target: Target): void {
       expect(await reshape(tensor([7], [1, 1], { device }), []).item()).toBe(7)
     })
 
-    test('a gradient through reshape is its leaf’s alone', async () => {
+    test('a gradient through reshape does not share memory with another one', async () => {
       await scope(async () => {
         const device = target.open()
         const x = tensor([1, 2], [2], { device, requiresGrad: true })

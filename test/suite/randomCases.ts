@@ -19,18 +19,18 @@ import { expectAllClose } from './compare.js'
 import { products, type Target, type Tolerance } from './target.js'
 
 /**
- * Recurrent layers of any sizes against the float64 reference: a case is its seed, and its name tells what was drawn, so
- * that `vitest -t 'seed 17:'` runs it again.
+ * Compares recurrent layers of random sizes with the float64 reference. A seed determines a case, whose name lists what was
+ * drawn: `vitest -t 'seed 17:'` runs it again.
  */
 
-/** As for the sizes that were chosen, see recurrent.ts. */
+/** The tolerance of the chosen sizes, see recurrent.ts. */
 const RECURRENT: Tolerance = products(1e-5)
 
 /** A case runs on one of the targets, which differ in their path. */
 export function randomCasesSuite(targets: readonly [Target, ...Target[]], count: number): void {
   const cases = Array.from({ length: count }, (_, seed) => drawCase(seed, targets))
   describe('random cases', () => {
-    // Not test.each, which cuts long names.
+    // Not test.each, which truncates long names.
     for (const drawn of cases) {
       const { seed, target, cell, sizes, words, dropout } = drawn
       test(`seed ${seed}: ${nameOf(drawn)}`, async () => {
@@ -52,8 +52,8 @@ export function randomCasesSuite(targets: readonly [Target, ...Target[]], count:
 }
 
 /**
- * What is drawn and what the layers give is near 1; small arrays of it may happen to be smaller, with the same errors.
- * Sums over N tokens have errors that grow with √N, and may cancel.
+ * Drawn numbers and results are near 1. Small arrays may be smaller by chance, with the same errors. The errors of sums over
+ * N tokens grow with √N, and the sums may cancel.
  */
 function leastScale({ layer }: CellProblem, indexed: boolean): (name: string) => number {
   const ofTokens = Math.sqrt(layer.inputs.flat().length) / 4
@@ -65,14 +65,14 @@ interface Case {
   target: Target
   cell: CellName
   sizes: CellSizes
-  /** Of the table that the tokens' rows are taken from, 0 where they have rows of their own. */
+  /** The rows of the table that tokens share; 0 if each token has its own row. */
   words: number
   dropout: number
 }
 
 const CELLS: readonly CellName[] = ['lstm', 'lstm', 'gru', 'resetFirstGru', 'tanh', 'relu']
 
-/** Multiplications of a forward pass, at most: of most cases, and of one in ten. Keeps a thousand cases under half an hour. */
+/** The maximum of multiplications in a forward pass, of most cases and of one in ten. A thousand cases take under half an hour. */
 const WORK = [2e6, 2e7] as const
 
 function drawCase(seed: number, targets: readonly [Target, ...Target[]]): Case {
@@ -114,7 +114,7 @@ function nameOf({ target, cell, sizes, words, dropout }: Case): string {
   ].join(', ')
 }
 
-/** The masks that `dropout` gives between layers, of which the dropout suite shows that they are Philox's. */
+/** The dropout masks between layers. The dropout suite shows that they are Philox's. */
 async function interlayerMasks(
   device: Device,
   { layer }: CellProblem,
@@ -135,7 +135,7 @@ async function interlayerMasks(
   return (l, sequence, t, unit) => masks[l]![(sequences.offsets[sequence]! + t) * units + unit]!
 }
 
-/** Tokens whose rows are those of a table: takes the place of the problem's inputs. */
+/** Tokens with rows of a table, which replace the problem's inputs. */
 class WordTable {
   readonly #table: number[][]
   readonly #ids: number[][]
@@ -155,7 +155,7 @@ class WordTable {
     return embedding(weight, packSequence(this.#ids))
   }
 
-  /** The gradient of all rows as that of the distinct ones, which stand in the order of the table. */
+  /** Converts the gradient of all rows to that of the distinct rows, in the order of the table. */
   ofDistinct(dRows: Float64Array): Float64Array {
     const ids = this.#ids.flat()
     const width = this.#table[0]!.length

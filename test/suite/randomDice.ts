@@ -2,9 +2,9 @@ import type { Generator } from '../../src/random.js'
 import { sizeOf } from '../reference/exact.js'
 import type { Values } from '../reference/exactCalls.js'
 
-/** What random cases of the tape's ops are drawn with. */
+/** Functions that draw random cases of the tape's ops. */
 
-/** The numbers of an input. A step of 10⁻⁵ from them meets no corner of the op. */
+/** The numbers of an input. A step of 10⁻⁵ reaches no corner of the op. */
 export type Fill = (generator: Generator, size: number) => number[]
 
 // Fills -------------------------------------------------------------------------------------------------------
@@ -18,14 +18,14 @@ export const uniform = each(g => g.uniform(-1, 1))
 export const away = each(g => (g.below(2) === 0 ? -1 : 1) * g.uniform(0.1, 1))
 export const oneToTwo = each(g => g.uniform(1, 2))
 export const farFromZero = each(g => (g.below(2) === 0 ? -1 : 1) * g.uniform(0.5, 2))
-/** Few different numbers, so that there are equals: for results without a gradient. */
+/** Few different numbers, so that some are equal; for results without a gradient. */
 export const coarse = each(g => (g.below(9) - 4) / 4)
-/** No two are equal, and by size neither. */
+/** No two numbers are equal, and no two magnitudes either. */
 export const distinct: Fill = (g, size) =>
   g.shuffle(Array.from({ length: size }, (_, n) => (n + 0.5) / 256)).map(x => (g.below(2) === 0 ? -x : x))
 /** Between those. */
 export const between: Fill = (g, size) => distinct(g, size).map(x => x + 1 / 1024)
-/** Off the bounds, which are quarters. */
+/** Not near the bounds, which are quarters. */
 export const offBounds = each(g => (g.below(16) - 7.5) / 4)
 
 // Shapes ------------------------------------------------------------------------------------------------------
@@ -49,14 +49,14 @@ export class Dice {
     return values[this.below(values.length)]!
   }
 
-  /** From `least`: now and then 0 and 1, small more often than large, up to 70. */
+  /** A size from `least` to 70, sometimes 0 or 1, and more often small than large. */
   size(least = 0): number {
     if (least === 0 && this.chance(30)) return 0
     if (this.chance(6)) return 1
     return 1 + this.below(this.pick([4, 9, 20, 70]))
   }
 
-  /** Of `rank` dimensions, or of 0 to 4; no more than `most` elements, now and then thousands. */
+  /** A shape of `rank` dimensions, or of 0 to 4, with at most `most` elements, sometimes thousands. */
   shape({ rank = this.below(5), least = 0, most = this.chance(8) ? 8000 : 1500 } = {}): number[] {
     if (rank === 1 && this.chance(4)) return [1 + this.below(most)]
     const shape = Array.from({ length: rank }, () => this.size(least))
@@ -67,7 +67,7 @@ export class Dice {
     return shape
   }
 
-  /** A dimension, from either end. */
+  /** A dimension, counted from either end. */
   dim(rank: number): number {
     return this.below(rank) - (this.chance() ? rank : 0)
   }
@@ -78,7 +78,7 @@ export class Dice {
     return shape.slice(dropped).map(n => (this.chance(4) ? 1 : n))
   }
 
-  /** Now and then one of the options. */
+  /** Sometimes one of the options. */
   maybe<T extends object>(options: T, n = 2): Partial<T> {
     return this.chance(n) ? options : {}
   }
@@ -88,7 +88,7 @@ export class Dice {
     const lengths = Array.from({ length: 1 + this.below(this.pick([3, 12])) }, () =>
       this.chance(7) ? 0 : 1 + this.below(longest),
     )
-    // Not more tokens than that, the first ones as they are.
+    // Limits the number of tokens; the first lengths are unchanged.
     let left = tokens
     return lengths.map(length => {
       const kept = Math.min(length, left)

@@ -15,11 +15,11 @@ import { tapeCalls } from './tapeCalls.js'
 import { everywhere, products, type Target, type Tolerance, UNIT } from './target.js'
 
 /**
- * The tape's ops at any shapes against the float64 reference: a case is its seed, and its name tells what was drawn, so
- * that `vitest -t 'ops, seed 17:'` runs it again.
+ * Compares the tape's ops for random shapes with the float64 reference. A seed determines a case, whose name lists what was
+ * drawn: `vitest -t 'ops, seed 17:'` runs it again.
  */
 
-/** A case of an op takes a small part of the time that one of a recurrent layer takes. */
+/** A case of an op takes much less time than one of a recurrent layer. */
 const CASES_PER_LAYER = 20
 const OPS = Object.keys(draws)
 
@@ -31,13 +31,13 @@ interface Case {
   generator: Generator
 }
 
-/** `count` is that of random cases of recurrent layers. A case runs on one of the targets. */
+/** `count` is the number of random cases of recurrent layers. Each case runs on one of the targets. */
 export function randomOpsSuite(targets: readonly [Target, ...Target[]], count: number): void {
   describe('random cases of ops', () => {
     for (let seed = 0; seed < CASES_PER_LAYER * count; seed++) {
       const drawn = drawCase(seed, targets)
       const name = describeCase(drawn.op, drawn.drawn)
-      // Not test.each, which cuts long names.
+      // Not test.each, which truncates long names.
       test(`ops, seed ${seed}: ${name}, on ${drawn.target.name}`, () => scope(() => expectCase(drawn)))
     }
 
@@ -49,7 +49,7 @@ export function randomOpsSuite(targets: readonly [Target, ...Target[]], count: n
   })
 }
 
-/** The ops take turns, so that few seeds meet all of them; all else is drawn. */
+/** The ops take turns, so that few seeds cover all of them. Everything else is drawn. */
 function drawCase(seed: number, targets: readonly [Target, ...Target[]]): Case {
   const generator = new Generator(seed, 5)
   const dice = new Dice(generator)
@@ -58,8 +58,8 @@ function drawCase(seed: number, targets: readonly [Target, ...Target[]]): Case {
 }
 
 /**
- * A result that one function makes is good to 4 units in the last place, and what a few of them make to twice that; the
- * gradient has as many more. A sum of n terms in all directions has √n / 4 roundings and more of its own scale √n.
+ * The result of one function has an error of up to 4 units in the last place, and that of a few functions twice as much.
+ * The gradient adds the same. A sum of n terms of random signs has √n / 4 more roundings, at its scale of √n.
  */
 function toleranceOf(op: string, terms: number): Tolerance {
   const float32 = (16 + 4 * Math.sqrt(terms)) * UNIT
@@ -88,7 +88,7 @@ async function expectCase({ op, drawn, target, generator }: Case): Promise<void>
   for (const [i, y] of results(found).entries()) {
     const { data } = exactResults(expected)[i]!
     const numbers = await y.toArray()
-    // The mean of nothing is NaN, and so is its gradient.
+    // The mean of an empty tensor is NaN, and so is its gradient.
     const nans = (values: ArrayLike<number>) => Array.from(values, Number.isNaN)
     none ||= nans(data).includes(true)
     expect(nans(numbers), `output ${i}: where it is NaN`).toEqual(nans(data))
@@ -101,8 +101,8 @@ async function expectCase({ op, drawn, target, generator }: Case): Promise<void>
   const weights = made.map(y => Float32Array.from(uniform(generator, y.size)))
   weightedSum(made, weights).backward()
   const tolerance = toleranceOf(op, terms.gradient ?? 1)[target.precision]
-  // What is added up to a gradient is near the weights, or their share of each element where a result is a mean; the sum may
-  // happen to be smaller, with the same errors.
+  // The terms of a gradient are about as large as the weights, or their share per element if a result is a mean. The sum may be
+  // smaller by chance, with the same errors.
   const heaviest = weights.flatMap(each => [...each]).reduce((most, w) => Math.max(most, Math.abs(w)), 0)
   const elements = made.reduce((sum, { size }) => sum + size, 0)
   for (const [name, leaf] of leaves) {
@@ -119,12 +119,12 @@ async function expectCase({ op, drawn, target, generator }: Case): Promise<void>
   }
 }
 
-/** Elements of a gradient that are looked at: all of a small one. */
+/** The elements of a gradient to check: all of a small one. */
 const LOOKED_AT = 16
 
 /**
- * Some of the elements, each by a difference of its own; and all of them by one difference in a random direction, in
- * which the errors of N elements add up to √N of them.
+ * Checks some elements by separate finite differences, and all of them by one difference in a random direction, in which the
+ * errors of N elements add up to √N of them.
  */
 function expectGradient(
   gradient: Float32Array,

@@ -1,6 +1,7 @@
 import type { Named } from '../reference/exactCalls.js'
 import { away, between, coarse, distinct, farFromZero, oneToTwo, uniform } from './randomDice.js'
 import {
+  attention,
   binary,
   both,
   type Draw,
@@ -132,6 +133,8 @@ export const draws: Named<Draw> = {
   flipSequences: ofRows(),
   shift: ofTokens(dice => ({ by: dice.below(9) - 4, ...dice.maybe({ fill: 1.5 }) })),
   unfold,
+  dotAttention: attention(false),
+  additiveAttention: attention(true),
   concatSequences,
   splitSequences: ofTokens((dice, lengths) => {
     const first = dice.below(lengths.length + 1)

@@ -6,9 +6,9 @@ import { away, type Dice, type Fill, uniform } from './randomDice.js'
 
 export interface Drawn extends TapeCase {
   fill?: Fill | Named<Fill>
-  /** How many terms the sums have that results are made of, and gradients: 1 without. */
+  /** The number of terms in the sums of results and of gradients; 1 without sums. */
   terms?: { value?: number; gradient?: number }
-  /** What results are near where sums and differences may cancel, and gradients. */
+  /** The scale of results and of gradients if sums and differences may cancel. */
   scale?: { value?: number; gradient?: number }
 }
 
@@ -88,7 +88,7 @@ export const ofShares = (length: number) => ({ gradient: 1 / (4 * Math.max(1, le
 export interface Segment {
   /** Whether some sequences may be empty. */
   empty?: boolean
-  /** The results are shares, whose gradient is a difference of such. */
+  /** Whether the results are shares, whose gradient is a difference of shares. */
   shares?: boolean
   scale?: Drawn['scale']
 }
@@ -105,6 +105,31 @@ export const segment =
       fill,
       terms: { value: longest, gradient: shares ? longest : 1 },
       scale: shares ? ofShares(longest) : { value: 1 / 4, ...scale },
+    }
+  }
+
+/** Queries and keys of a few sequences, the queries packed or one for each. */
+export const attention =
+  (v: boolean): Draw =>
+  dice => {
+    const lengths = dice.lengths(dice.pick([8, 40]))
+    const queries = lengths.map(() => dice.below(dice.pick([2, 4, 9])))
+    const single = dice.chance()
+    const [width, columns] = [dice.size(), dice.size()]
+    const [M, N] = [single ? lengths.length : total(queries), total(lengths)]
+    const options: TapeOptions = {
+      lengths,
+      ...(!single && { queries }),
+      ...(!v && dice.maybe({ scale: 0.75 })),
+      ...(!v && dice.maybe({ causal: true })),
+    }
+    const inputs = { query: [M, width], keys: [N, width], values: [N, columns] }
+    const terms = width + Math.max(1, ...lengths, ...queries) + columns
+    return {
+      inputs: { ...inputs, ...(v && { v: [width] }) },
+      options,
+      terms: { value: terms, gradient: terms },
+      scale: { value: 1 / 4, gradient: 1 / 2 },
     }
   }
 

@@ -14,11 +14,11 @@ import { lstmInvariants } from './recurrentInvariants.js'
 import { gateAccuracy, lstmGolden, lstmPyTorch } from './recurrentKnown.js'
 import { products, type Target, type Tolerance } from './target.js'
 
-/** What float32 has to reach up to 400 steps, relative to the largest element of each result. */
+/** The tolerance of float32 for up to 400 steps, relative to the largest element of each result. */
 const RECURRENT: Tolerance = products(1e-5)
 /**
- * All 132 results move with a parameter: √132 · 1.8e-6 = 2e-5 at most, see op.ts; measured 1e-5. The largest gradient of
- * a parameter is 0.15 or more.
+ * Each parameter affects all 132 results: √132 · 1.8e-6 = 2e-5 at most, see op.ts; measured 1e-5. The largest gradient of
+ * a parameter is at least 0.15.
  */
 const DIFFERENCES = 1e-4
 
@@ -33,7 +33,7 @@ export function recurrentSuite(target: Target): void {
   })
 }
 
-/** 38 sequences, more than are in lock step, some empty, in no order. */
+/** 38 unsorted sequences, more than run in lock step, some of them empty. */
 const MANY = Array.from({ length: 38 }, (_, b) => (b * 11) % 10)
 
 const cases: [string, ProblemSizes][] = [
@@ -83,7 +83,7 @@ const cases: [string, ProblemSizes][] = [
   ['400 steps', { lengths: [400, 3], inputSize: 20, hiddenSize: 40, bidirectional: true }],
 ]
 
-/** Two layers and directions, and sequences of all sorts. */
+/** Two layers and directions, with empty, short and long sequences. */
 const DEEP = {
   lengths: [4, 0, 7, 1, 2, 9, 4, 3, 3, 3, 0, 5, 6, 2, 8],
   inputSize: 6,
@@ -92,7 +92,7 @@ const DEEP = {
   bidirectional: true,
 }
 
-/** Sizes of no pattern, the same for the same seed. */
+/** Draws sizes by seed. */
 function drawSizes(seed: number): ProblemSizes {
   const generator = new Generator(seed, 1)
   const chance = () => generator.below(2) === 1
@@ -129,7 +129,7 @@ function againstReference(target: Target): void {
     check(drawSizes(seed), seed),
   )
 
-  test('gates that saturate', async () => {
+  test('saturated gates', async () => {
     const problem = drawProblem({ lengths: [4, 6], inputSize: 5, hiddenSize: 9 }, 1)
     const { bIh } = problem.lstm.weights[0]!
     for (let gate = 0; gate < bIh.length; gate += 2) bIh[gate] = gate % 4 === 0 ? 1e4 : -1e4
@@ -137,7 +137,7 @@ function againstReference(target: Target): void {
     expectAllClose(found, referenceNumbers(problem), RECURRENT[target.precision])
   })
 
-  test('dropout between layers, with the masks that `dropout` gives there', async () => {
+  test('dropout between layers has the masks of `dropout`', async () => {
     const device = target.open()
     const problem = drawProblem({ ...DEEP, numLayers: 3 }, 1)
     const { lstm } = problem
@@ -158,10 +158,10 @@ function againstReference(target: Target): void {
     expectAllClose(found, referenceNumbers(problem), RECURRENT[target.precision])
   })
 
-  test('rows that are indexed', async () => {
+  test('indexed rows', async () => {
     const device = target.open()
     const problem = drawProblem(DEEP, 1)
-    // A table of 7 rows, of which tokens take every one but number 6.
+    // A table of 7 rows; the tokens use all of them except number 6.
     const table = drawProblem({ lengths: [7], inputSize: DEEP.inputSize, hiddenSize: 1 }, 2).lstm.inputs[0]!
     const ids = DEEP.lengths.map((length, b) => Array.from({ length }, (_, t) => (b * b + t) % 6))
     problem.lstm.inputs = ids.map(document => document.map(id => table[id]!))
@@ -175,7 +175,7 @@ function againstReference(target: Target): void {
     const { dInput, ...expected } = referenceNumbers(problem)
     const { dInput: dRows, ...found } = indexed
     expectAllClose(found, expected, RECURRENT[target.precision])
-    // Distinct rows stand in the order of the table.
+    // Distinct rows are in the order of the table.
     const distinct = [...new Set(ids.flat())].sort((a, b) => a - b)
     const dTable = embeddingReferenceBackward(dInput!, ids.flat(), DEEP.inputSize, 7)
     const order = distinct.flatMap(id => [...dTable.subarray(id * DEEP.inputSize, (id + 1) * DEEP.inputSize)])

@@ -22,12 +22,12 @@ import {
 } from './lstmProblem.js'
 import { everywhere, type Target, type Tolerance } from './target.js'
 
-/** What holds whatever the numbers are. Where bits are promised bits are compared, not to a tolerance. */
+/** Properties that hold for all numbers. If the same bits are promised, bits are compared, without a tolerance. */
 
-/** Gradients of weights, summed over the same 50 tokens in another order, each sum a dozen roundings off. */
+/** Gradients of weights that are summed over 50 tokens in another order: each sum differs by a dozen roundings. */
 const REORDERED: Tolerance = everywhere(1e-6)
 
-/** More sequences than run in lock step, and some of no tokens. */
+/** More sequences than run in lock step, some of them empty. */
 const SIZES = {
   lengths: [4, 0, 7, 1, 2, 9, 4, 3, 3, 3, 0, 5, 6, 2, 8],
   inputSize: 6,
@@ -37,7 +37,7 @@ const SIZES = {
 }
 
 export function lstmInvariants(target: Target): void {
-  describe('which sequences stand in a batch, and in which order', () => neighbours(target))
+  describe('the composition of a batch', () => neighbours(target))
   describe('invariants', () => {
     bothDirections(target)
     padding(target)
@@ -46,7 +46,7 @@ export function lstmInvariants(target: Target): void {
   })
 }
 
-/** The given sequences of states [places, B, H], in the order given. */
+/** Selects sequences of states [places, B, H], in the given order. */
 function pickStates<A extends Float32Array | Float64Array>(
   states: A,
   { lstm }: Problem,
@@ -61,14 +61,14 @@ function pickStates<A extends Float32Array | Float64Array>(
   )
 }
 
-/** The given sequences' rows of a packed [N, *]. */
+/** Selects the rows of sequences from packed [N, *]. */
 function pickRows(rows: Float32Array, { lstm }: Problem, order: readonly number[]): number[] {
   const lengths = lstm.inputs.map(input => input.length)
   const split = splitRows(rows, lengths, rows.length / lstm.inputs.flat().length)
   return order.flatMap(b => split[b]!.flat())
 }
 
-/** The same problem for some of its sequences, in another order. */
+/** Returns the problem for some of its sequences, in the given order. */
 function pick(problem: Problem, order: readonly number[]): Problem {
   const { lstm, gradients } = problem
   const states = (values: Float64Array) => Float64Array.from(pickStates(values, problem, order))
@@ -84,7 +84,7 @@ function pick(problem: Problem, order: readonly number[]): Problem {
   }
 }
 
-/** Of the results, those that belong to single sequences. */
+/** Selects the results that belong to single sequences. */
 function pickNumbers(numbers: Numbers, problem: Problem, order: readonly number[]): Numbers {
   const picked: Numbers = {}
   for (const name of ['output', 'dInput'])
@@ -107,7 +107,7 @@ function neighbours(target: Target): void {
     return { together, picked }
   }
 
-  test('one sequence at a time gives the same bits, and its gradients add up', async () => {
+  test('one sequence at a time has the same bits, and the gradients add up', async () => {
     const sums: Record<string, Float64Array> = {}
     let whole: Numbers = {}
     for (const b of all) {
@@ -122,13 +122,13 @@ function neighbours(target: Target): void {
     expectAllClose(whole, sums, REORDERED[target.precision])
   })
 
-  test('another order of the batch gives the same bits in that order', async () => {
+  test('another order of the batch has the same bits in that order', async () => {
     const { together, picked } = await check(all.map((_, i) => (i * 7 + 3) % all.length))
     const ofWeights = Object.entries(together).filter(([name]) => name.startsWith('dWeights'))
     expectAllClose(picked, Object.fromEntries(ofWeights), REORDERED[target.precision])
   })
 
-  test('what an empty sequence was given as its state passes through it and touches nothing else', async () => {
+  test('the initial state of an empty sequence is its final state and affects nothing else', async () => {
     const problem = drawProblem(SIZES, 1)
     const { lstm } = problem
     const finite = await productNumbers(target.open(), problem)
@@ -143,14 +143,14 @@ function neighbours(target: Target): void {
     expect(hN).toContain(Infinity)
   })
 
-  test('other neighbours leave the bits as they are, and so does the same sequence twice', async () => {
+  test('a result does not depend on other sequences, also not on a copy of the same sequence', async () => {
     await check([5, 2, 5, 1, 9])
     await check([...all, ...all, ...all])
   })
 }
 
 function bothDirections(target: Target): void {
-  test('two directions are a run forward and a run over the reversed sequences', async () => {
+  test('two directions equal a forward run and a run over the reversed sequences', async () => {
     const device = target.open()
     const problem = drawProblem({ ...SIZES, numLayers: 1 }, 1)
     const { lstm: both, gradients } = problem
@@ -196,7 +196,7 @@ function bothDirections(target: Target): void {
 }
 
 function padding(target: Target): void {
-  test('what stands in the padding has no influence and no gradient', async () => {
+  test('padding has no effect and no gradient', async () => {
     const device = target.open()
     const [lengths, T] = [[3, 0, 5, 1], 6]
     const problem = drawProblem({ ...SIZES, lengths, numLayers: 1 }, 1)
@@ -222,23 +222,20 @@ function padding(target: Target): void {
 }
 
 function forwardAlone(target: Target): void {
-  test.each([0, 0.5])(
-    'without a backward pass, dropout %d: the same bits, and nothing saved',
-    async dropout => {
-      const device = target.open()
-      const problem = drawProblem(SIZES, 1)
-      const { x, weights, options } = lstmArguments(device, problem)
-      const masked = { dropout, mask: { seed: 3, step: 1 } }
-      const { output, hN, cN, saved } = lstmForward(x, weights, { ...options, ...masked, train: false })
-      expect(saved).toBeNull()
-      const expected = await productNumbers(device, problem, masked)
-      expectSameBits(await output.data.toArray(), expected.output!, 'output')
-      expectSameBits(await hN.toArray(), expected.hN!, 'hN')
-      expectSameBits(await cN.toArray(), expected.cN!, 'cN')
-    },
-  )
+  test.each([0, 0.5])('train: false with dropout %d has the same bits and saves nothing', async dropout => {
+    const device = target.open()
+    const problem = drawProblem(SIZES, 1)
+    const { x, weights, options } = lstmArguments(device, problem)
+    const masked = { dropout, mask: { seed: 3, step: 1 } }
+    const { output, hN, cN, saved } = lstmForward(x, weights, { ...options, ...masked, train: false })
+    expect(saved).toBeNull()
+    const expected = await productNumbers(device, problem, masked)
+    expectSameBits(await output.data.toArray(), expected.output!, 'output')
+    expectSameBits(await hN.toArray(), expected.hN!, 'hN')
+    expectSameBits(await cN.toArray(), expected.cN!, 'cN')
+  })
 
-  test('dropout 0 is no dropout', async () => {
+  test('dropout 0 equals no dropout', async () => {
     const device = target.open()
     const problem = drawProblem(SIZES, 1)
     const expected = await productNumbers(device, problem)
@@ -248,7 +245,7 @@ function forwardAlone(target: Target): void {
     )
   })
 
-  test('a gradient of the input that nobody wants changes no other', async () => {
+  test('skipping the gradient of the input does not change the others', async () => {
     const device = target.open()
     const problem = drawProblem(SIZES, 1)
     const { x, weights, options } = lstmArguments(device, problem)
@@ -279,7 +276,7 @@ function reproducible(target: Target): void {
     ),
   )
 
-  // Where there are fewer sequences than threads, the threads share the units of a large layer.
+  // With fewer sequences than threads, the threads share the units of a large layer.
   test.each([
     { name: 'one direction', lengths: [9], bidirectional: false },
     { name: 'two directions', lengths: [0, 6], bidirectional: true },

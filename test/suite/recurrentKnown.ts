@@ -9,11 +9,11 @@ import { type Fixture, type LstmFixtures, readFixtures } from './fixtures.js'
 import { type Problem, productNumbers, splitRows } from './lstmProblem.js'
 import { products, type Target, type Tolerance, UNIT } from './target.js'
 
-/** Known results of an LSTM: numbers worked out by hand elsewhere, and PyTorch's. */
+/** Known results of an LSTM: golden numbers, and PyTorch's. */
 
 /**
- * A path through three layers of four steps, there and back, has 24 cells, and each is off by about 4 units, its two
- * functions by an ulp or two: √24 · 4 units = 1.2e-6. Measured: 7e-7, and 1e-6 where there is no fused multiply-add.
+ * A path through three layers of four steps, forward and backward, has 24 cells. Each has an error of about 4 units, from two
+ * functions of an ulp or two: √24 · 4 units = 1.2e-6. Measured: 7e-7, and 1e-6 without fused multiply-add.
  */
 const SMALL: Tolerance = products(32 * UNIT)
 
@@ -113,7 +113,7 @@ function fromFixture(fixture: LstmFixtures['cases'][number]): {
   }
 }
 
-/** Of inputs that every precision holds exactly: 8 significant bits, of both signs, up to where σ is 0 and 1. */
+/** Inputs that are exact in every precision: 8 significant bits, both signs, up to where σ is 0 or 1. */
 function wholeRange(): Float32Array {
   const sizes: number[] = [0, 100]
   for (let exponent = -14; exponent < 6; exponent++) {
@@ -133,7 +133,7 @@ export function gateAccuracy(target: Target): void {
   const vector = (device: Device, values: number[]) => tensor(values, [values.length], { device })
 
   // The argument is scaled to powers of 2: by a rounded constant (a quarter of a unit) and with a rounding (one).
-  test('σ of a gate: off by 1.2e-7 at most, relatively by 4 ulp and 1.25 |x| units', async () => {
+  test('σ of a gate: absolute error at most 1.2e-7, relative error at most 4 ulp plus 1.25 |x| units', async () => {
     const device = target.open()
     // One unit, whose cell is i g with g = 1 and i = σ(x).
     const weights = {
@@ -154,7 +154,7 @@ export function gateAccuracy(target: Target): void {
     }
   })
 
-  test('tanh of a cell: 4 units in the last place', async () => {
+  test('tanh of a cell is within 4 units in the last place', async () => {
     const device = target.open()
     const weights = { wIh: matrix(device, [1]), wHh: matrix(device, [0]) }
     const { hN } = rnnForward(each(device), [weights], { hiddenSize: 1, train: false })

@@ -9,9 +9,9 @@ import { expectSameBits } from './compare.js'
 import { leaf, optimizerOf, type Parameter, rules, setGradient } from './parameter.js'
 import type { Target } from './target.js'
 
-/** Steps along gradients that are not finite, which a device may find out long after it was asked for the step. */
+/** Steps with gradients that are not finite, which a device may detect long after the step was issued. */
 export function refusedStepsSuite(target: Target): void {
-  describe(`refused steps on ${target.name}`, () => {
+  describe(`failed steps on ${target.name}`, () => {
     everyRule(target)
     whatElseReads(target)
   })
@@ -20,7 +20,7 @@ export function refusedStepsSuite(target: Target): void {
 const REFUSED = { code: 'ERR_NON_FINITE' }
 const finite = { errorIfNonfinite: true }
 
-/** A step that nobody awaits, and that is refused where its gradients are not finite. */
+/** Issues a step without awaiting it. It fails if its gradients are not finite. */
 function step(optimizer: Optimizer<{ lr: number }, string>, parameters: readonly Parameter[]): void {
   clipGradNorm(parameters, 10, finite).dispose()
   optimizer.step()
@@ -43,12 +43,12 @@ function everyRule(target: Target): void {
     const numbers = await Promise.all(parameters.map(p => p.toArray()))
     return [...numbers, ...[...state.tensors.values()].map(({ data }) => data as Float32Array)]
   }
-  test.each(rules)('between steps that are made: $name', async rule => {
+  test.each(rules)('do not affect the steps before and after: $name', async rule => {
     const [found, wanted] = [await run(rule, true), await run(rule, false)]
     for (const [i, each] of wanted.entries()) expectSameBits(found[i]!, each, `tensor ${i}`)
   })
 
-  test('between steps that are made: Adam on the rows of a table', async () => {
+  test('do not affect the steps before and after: Adam on the rows of a table', async () => {
     const run = async (refused: boolean) => {
       const device = target.open()
       const table = tensor<2>(values(40 * 3, 1), [40, 3], { device, requiresGrad: true })
@@ -68,7 +68,7 @@ function everyRule(target: Target): void {
     expectSameBits(await run(true), await run(false), 'table')
   })
 
-  test('more of them than a device keeps open', async () => {
+  test('can be more than a device tracks at once', async () => {
     const device = target.open()
     const p = leaf(device, [1])
     const sgd = new SGD([p], { lr: 0.5 })
@@ -82,7 +82,7 @@ function everyRule(target: Target): void {
 }
 
 function whatElseReads(target: Target): void {
-  test('every result that depends on the gradients fails, and nothing else', async () => {
+  test('fail exactly the results that depend on the gradients', async () => {
     const device = target.open()
     const [p, q] = [leaf(device, [1, 2]), leaf(device, [3])]
     setGradient(p, [1, Number.NaN])
@@ -90,7 +90,7 @@ function whatElseReads(target: Target): void {
     const norm = clipGradNorm([p], 1, finite)
     const twice = scale(scale(p.grad!, 2), 2)
     const before = scale(q.grad!, 2)
-    // Changes a gradient that is well along with one that may not be.
+    // Changes a valid gradient together with one that may have failed.
     clipGradValue([p, q], 1)
     const sum = add(p.grad!, full([2], 1, { device }))
     await expect(twice.toArray()).rejects.toMatchObject(REFUSED)
@@ -98,10 +98,10 @@ function whatElseReads(target: Target): void {
     await expect(norm.item()).rejects.toMatchObject(REFUSED)
     expect(await before.item()).toBe(8)
     expect(await q.grad!.item()).toBe(4)
-    await device.synchronize() // somebody has heard of it
+    await device.synchronize() // the failure was observed above
   })
 
-  test('gradients that were refused apart are refused together, and the first reason is told', async () => {
+  test('gradients that failed separately fail together, and the first reason is reported', async () => {
     const device = target.open()
     const parameters = [leaf(device, [1]), leaf(device, [2])]
     for (const [i, p] of parameters.entries()) {
@@ -113,7 +113,7 @@ function whatElseReads(target: Target): void {
     for (const p of parameters) await expect(p.grad!.item()).rejects.toMatchObject(REFUSED)
   })
 
-  test('a parameter that depends on refused gradients keeps all others from stepping', async () => {
+  test('a parameter that depends on failed gradients prevents the whole step', async () => {
     const device = target.open()
     const [p, r] = [leaf(device, [1]), leaf(device, [5])]
     setGradient(p, [Number.NaN])
@@ -125,7 +125,7 @@ function whatElseReads(target: Target): void {
     expect(await r.item()).toBe(5)
   })
 
-  test('gradients without elements have the norm 0, and fail with the others', async () => {
+  test('gradients without elements have norm 0, and fail with the others', async () => {
     const device = target.open()
     const [p, empty] = [leaf(device, [1]), leaf(device, [])]
     setGradient(empty, [])
@@ -136,7 +136,7 @@ function whatElseReads(target: Target): void {
     await expect(empty.grad!.toArray()).rejects.toMatchObject(REFUSED)
   })
 
-  test('a step along finite gradients is made before anybody asks', async () => {
+  test('a step with finite gradients runs before its result is read', async () => {
     const device = target.open()
     const p = leaf(device, [1])
     setGradient(p, [2])

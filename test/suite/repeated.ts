@@ -18,15 +18,15 @@ import { ranked, type Shape, type Tensor, tensor } from '../../src/tensor.js'
 import { expectAllSameBits, type Numbers } from './compare.js'
 import type { Target } from './target.js'
 
-/** Ops that use the same weights again and again. A device may keep what it made of them, until one of them changes. */
+/** Ops that use the same weights repeatedly. A device may cache forms of the weights until one of them changes. */
 
 const [I, H, P, ROWS] = [5, 18, 7, 9]
 
 interface Subject {
   name: string
-  /** Of each weight. */
+  /** The shape of each weight. */
   shapes: readonly Shape[]
-  /** Results of a forward and a backward pass. */
+  /** Returns the results of a forward and a backward pass. */
   run: (device: Device, weights: readonly Tensor<'float32'>[]) => Record<string, Tensor<'float32'> | null>
 }
 
@@ -100,7 +100,7 @@ const subjects: Subject[] = [
     const { output, saved } = rnnForward(x, weights, both)
     return { output: output.data, ...rnnBackward(saved, { dOutput }) }
   }),
-  // Apart, because a device may keep one form of a matrix at a time.
+  // Separately, because a device may cache only one form of a matrix.
   {
     name: 'linear',
     shapes: [[H, I], [H]],
@@ -120,38 +120,41 @@ const subjects: Subject[] = [
 ]
 
 export function repeatedSuite(target: Target): void {
-  describe(`the same weights again and again on ${target.name}`, () => {
-    test.each(subjects)('$name: the bits of fresh weights, also after a change in place', async subject => {
-      const device = target.open()
-      const results = (weights: readonly Tensor<'float32'>[]): Promise<Numbers> =>
-        scope(async () => {
-          const numbers: Numbers = {}
-          for (const [name, value] of Object.entries(subject.run(device, weights))) {
-            if (value !== null) numbers[name] = await value.toArray()
-          }
-          return numbers
-        })
-      const fresh = async (weights: readonly Tensor<'float32'>[]) => {
-        const copies = await Promise.all(
-          weights.map(async w => tensor<number>(await w.toArray(), w.shape, { device })),
-        )
-        const found = await results(copies)
-        for (const copy of copies) copy.dispose()
-        return found
-      }
-      const weights = subject.shapes.map((shape, i) => draw(device, shape, 10 + i))
-      // One weight after the other is changed alone.
-      for (const changed of [null, ...weights]) {
-        if (changed !== null) {
-          changed.grad = draw(device, changed.shape, 50)
-          new SGD([changed], { lr: 0.1 }).step()
-          changed.grad.dispose()
-          changed.grad = null
+  describe(`repeated use of the same weights on ${target.name}`, () => {
+    test.each(subjects)(
+      '$name: the bits are those of new weights, also after a change in place',
+      async subject => {
+        const device = target.open()
+        const results = (weights: readonly Tensor<'float32'>[]): Promise<Numbers> =>
+          scope(async () => {
+            const numbers: Numbers = {}
+            for (const [name, value] of Object.entries(subject.run(device, weights))) {
+              if (value !== null) numbers[name] = await value.toArray()
+            }
+            return numbers
+          })
+        const fresh = async (weights: readonly Tensor<'float32'>[]) => {
+          const copies = await Promise.all(
+            weights.map(async w => tensor<number>(await w.toArray(), w.shape, { device })),
+          )
+          const found = await results(copies)
+          for (const copy of copies) copy.dispose()
+          return found
         }
-        const wanted = await fresh(weights)
-        for (let time = 0; time < 4; time++) expectAllSameBits(await results(weights), wanted)
-      }
-      for (const weight of weights) weight.dispose()
-    })
+        const weights = subject.shapes.map((shape, i) => draw(device, shape, 10 + i))
+        // Changes one weight at a time.
+        for (const changed of [null, ...weights]) {
+          if (changed !== null) {
+            changed.grad = draw(device, changed.shape, 50)
+            new SGD([changed], { lr: 0.1 }).step()
+            changed.grad.dispose()
+            changed.grad = null
+          }
+          const wanted = await fresh(weights)
+          for (let time = 0; time < 4; time++) expectAllSameBits(await results(weights), wanted)
+        }
+        for (const weight of weights) weight.dispose()
+      },
+    )
   })
 }

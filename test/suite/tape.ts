@@ -23,8 +23,8 @@ import { type Op, type ReferencedOp, testOp, weightedSum } from './op.js'
 import { type Target, type Tolerance, UNIT } from './target.js'
 
 /**
- * The tape's ops as data: each family has a table of calls, which names an op and says how it is run, here and in
- * float64. The suites, the random cases and PyTorch's fixtures are cases of these calls.
+ * The tape's ops as data. Each family has a table of calls, which names an op and how to run it, here and in float64. The
+ * suites, the random cases and PyTorch's fixtures are cases of these calls.
  */
 
 export type Float = Tensor<'float32'>
@@ -38,28 +38,28 @@ export type Call = (
 
 export type Calls = Named<Call>
 
-/** Calls whose results are integers, or numbers without a gradient: the same to the last bit. */
+/** Calls whose results are integers, or numbers without a gradient; they must be equal to the last bit. */
 export const PLAIN: ReadonlySet<string> = new Set(['eq', 'gt', 'lt', 'argmax', 'topkIndices', 'oneHot'])
 
 export type Draw = (generator: Generator) => number
 
-/** A case with what the suites ask of it. */
+/** A case with its tolerances and draws. */
 export interface ToleratedCase extends TapeCase {
   value: Tolerance
   gradient: Tolerance
   differences?: number
-  /** How the inputs are drawn; by name where they differ. */
+  /** How the inputs are drawn, by name if they differ. */
   draw?: Draw | Named<Draw>
 }
 
 // Draws -------------------------------------------------------------------------------------------------------
 
-/** Not near 0, where a function has a corner or a pole: further than a finite difference reaches. */
+/** Not near 0, where a function has a corner or a pole, and further away than the step of a finite difference. */
 export const awayFromZero: Draw = generator =>
   (generator.below(2) === 0 ? -1 : 1) * generator.uniform(0.25, 1)
 /** For logarithms, roots and powers. */
 export const oneToTwo: Draw = generator => generator.uniform(1, 2)
-/** A quarter or more apart, which is more than a finite difference moves a number; hardly any two are equal. */
+/** At least a quarter apart, more than the step of a finite difference; hardly any two are equal. */
 export const apart: Draw = generator => generator.below(4096) / 4 - 512
 
 /** Numbers without a gradient, the same for the same shape. */
@@ -74,12 +74,12 @@ export function packed(rows: Float | undefined, lengths: readonly number[] = [])
   return new PackedSequence(ranked(rows!, 2), new Sequences(lengths))
 }
 
-/** What a call gives, each result as a tensor; of indexed rows a row for each token. */
+/** Returns the results of a call as tensors, indexed rows with a row for each token. */
 export function results(found: Result | readonly Result[]): (Float | Tensor<'int32'>)[] {
   return [found].flat().map(one => (one instanceof PackedSequence ? packedRows(one, 'test', 'rows') : one))
 }
 
-/** Runs a call with the inputs that `input` gives, on their device, or on `otherwise` where it has none. */
+/** Runs a call with the inputs that `input` returns, on their device, or on `otherwise` if it has no inputs. */
 export function runCall(
   call: Call,
   drawn: TapeCase,
@@ -141,7 +141,7 @@ function asOp(call: Call, op: string, given: ToleratedCase, target: Target): Ref
 
 // Tests -------------------------------------------------------------------------------------------------------
 
-/** What `testOp` asks of a case, and the shapes of its results. */
+/** Runs `testOp` for a case, and checks the shapes of its results. */
 export function testTape(target: Target, calls: Calls, op: string, given: ToleratedCase): void {
   const call = calls[op]!
   const asked = asOp(call, op, given, target)
@@ -167,15 +167,15 @@ export function expectShapes(found: readonly Result[], expected: readonly Exact[
   }
 }
 
-/** Cases without numbers, or with results of nothing: values to the last bit, and gradients where there are any. */
+/** Tests cases with empty inputs or results: values to the last bit, and gradients if there are any. */
 export function testNothing(
   target: Target,
   calls: Calls,
   cases: readonly (readonly [string, TapeCase])[],
 ): void {
-  // Not test.each, which cuts long names.
+  // Not test.each, which truncates long names.
   for (const [op, given] of cases) {
-    test(`of nothing: ${describeCase(op, given)}`, () =>
+    test(`empty: ${describeCase(op, given)}`, () =>
       scope(async () => {
         const [call, device] = [calls[op]!, target.open()]
         const inputs = new Map<string, Float>()
@@ -209,13 +209,13 @@ export function testNothing(
   }
 }
 
-/** Results without a gradient are the reference's, to the last bit. */
+/** Tests that results without a gradient equal the reference's to the last bit. */
 export function testPlain(target: Target, calls: Calls, op: string, given: TapeCase): void {
   test(describeCase(op, given), () =>
     scope(async () => {
       const [call, device, generator] = [calls[op]!, target.open(), new Generator(2)]
       const values = new Map<string, Float32Array>()
-      // Of few numbers, so that some are equal.
+      // Few different numbers, so that some are equal.
       const found = runCall(call, given, device, (name, shape) => {
         const numbers = Float32Array.from({ length: sizeOf(shape) }, () => (generator.below(9) - 4) / 4)
         values.set(name, numbers)
@@ -230,7 +230,7 @@ export function testPlain(target: Target, calls: Calls, op: string, given: TapeC
   )
 }
 
-/** Results of given numbers: NaN and infinities are those, others are as near as `units` says. */
+/** Compares results of given numbers: NaN and infinities must be equal, and other numbers within `units`. */
 export function expectValues(
   found: ArrayLike<number>,
   expected: readonly number[],
@@ -240,7 +240,7 @@ export function expectValues(
   const wanted = expected.map((value, i) => {
     const got = found[i]!
     const near = Math.abs(got - value) <= units * UNIT * Math.abs(value)
-    // Plus 0, so that the zeros are one.
+    // Adding 0 turns −0 into 0.
     return near ? got + 0 : Math.fround(value) + 0
   })
   expect(
@@ -249,7 +249,7 @@ export function expectValues(
   ).toEqual(wanted)
 }
 
-/** What is refused, with its code, and a message that names op and argument; no tensor stays. */
+/** Checks that a call throws with its code and a message that names op and argument, and that no tensor remains. */
 export type Refusal = readonly [code: ErrorCode, where: string, call: () => unknown]
 
 export function expectRefusals(refusals: readonly Refusal[]): void {
@@ -262,13 +262,13 @@ export function expectRefusals(refusals: readonly Refusal[]): void {
   }
 }
 
-/** Another device of the target's kind; null where it has one alone. */
+/** Returns another device of the target's kind, or null if there is only one. */
 export function elsewhere(target: Target): Device | null {
   const other = target.open(2)
   return other === target.open() ? null : other
 }
 
-/** What JavaScript may pass where the types ask for something else. */
+/** Values that JavaScript can pass against the types. */
 export function untyped<T>(value: unknown): T {
   return value as T
 }

@@ -1,4 +1,5 @@
 import type { Calls } from './tape.js'
+import { attentionCalls } from './tapeAttention.js'
 import { elementwiseCalls } from './tapeElementwiseCalls.js'
 import { indexCalls } from './tapeIndexing.js'
 import { lossCalls } from './tapeLoss.js'
@@ -16,6 +17,7 @@ export const tapeCalls: Calls = {
   ...shapeCalls,
   ...indexCalls,
   ...sequenceCalls,
+  ...attentionCalls,
   ...normCalls,
   ...lossCalls,
 }

@@ -18,12 +18,12 @@ function largestSoFar(x: Float64Array, n: number): Float64Array {
 }
 
 export function cumulativeTapeSuite(target: Target): void {
-  describe(`the largest so far on ${target.name}`, () => {
+  describe(`cumulative maximum on ${target.name}`, () => {
     for (const n of [1, 2, 7]) {
       testOp(target, {
         name: `cummax over ${n}`,
         run: input => cummax(input('x', [2, n, 3]), 1).values,
-        // Far enough apart that a step of a difference passes no other number.
+        // So far apart that the step of a finite difference does not pass another number.
         draw: generator => generator.below(4096) / 4 - 512,
         differences: 1e-3,
         reference: value => largestSoFar(value('x'), n),
@@ -32,7 +32,7 @@ export function cumulativeTapeSuite(target: Target): void {
       })
     }
 
-    test('places: of equals the last, and a NaN wins from where it stands', () =>
+    test('indices: the last of equal numbers, and NaN from its position on', () =>
       scope(async () => {
         const x = tensor([2, 2, 1, Number.NaN, 3], [5], { device: target.open() })
         const { values, indices } = cummax(x, 0)

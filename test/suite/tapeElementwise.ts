@@ -43,16 +43,16 @@ import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 /** Not near the bounds ±1. */
 const betweenBounds: Draw = generator => (generator.below(16) - 7.5) / 4
 
-/** Copied, or one operation, correctly rounded; the reference gradient of a copy is a finite difference. */
+/** A copy, or one correctly rounded operation. The reference gradient of a copy is a finite difference. */
 const ROUNDED: Tolerance = everywhere(UNIT)
 /** 4 units in the last place, and as many roundings in the gradient. */
 const FUNCTION: Tolerance = everywhere(8 * UNIT)
-/** The same where the gradient is a product of two such functions. */
+/** The same, with a gradient that is a product of two such functions. */
 const FUNCTIONS: Tolerance = everywhere(16 * UNIT)
-/** A few operations, or a sum of up to 24 terms whose scale is theirs. */
+/** A few operations, or a sum of up to 24 terms that has their scale. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 
-/** What a binary op is tried with: the same shape, either side broadcast, both, more dimensions, a number. */
+/** Operands of a binary op: the same shape, either side broadcast, both broadcast, more dimensions, a number. */
 const PAIRS: readonly TapeCase[] = [
   { inputs: { a: [3, 7], b: [3, 7] } },
   { inputs: { a: [2, 3, 4], b: [4] } },
@@ -124,7 +124,7 @@ export function elementwiseTapeSuite(target: Target): void {
       const x = Float32Array.from({ length: 40_001 }, (_, i) => (i - 20_000) / 1000)
       const y = await scope(() => gelu(tensor(x, [x.length], { device: target.open() })).toArray())
       const expected = exact.gelu(exact.nd([x.length], x)).data
-      // Where x is far below 0 the result is a difference that 1 + erf has no more digits for.
+      // For x far below 0 the result is a difference, and 1 + erf has too few digits for it.
       const wrong = x.filter((value, i) => !(Math.abs(y[i]! - expected[i]!) <= 8 * UNIT * Math.abs(value)))
       expect([...wrong]).toEqual([])
     })
@@ -143,18 +143,18 @@ export function elementwiseTapeSuite(target: Target): void {
         },
       }))
 
-    test('the rank is in the type where it is known', () => {
+    test('the type has the rank if it is known', () => {
       const device = target.open()
       const x: Tensor<'float32', 2> = zeros([2, 3], { device })
       expectTypeOf(exp(x)).toEqualTypeOf<Tensor<'float32', 2>>()
       expectTypeOf(add(x, x)).toExtend<Float>()
     })
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 
-/** What the functions are at the ends and at 0, also in the middle of a vector. */
+/** The values of the functions at ±∞ and at 0, also in the middle of a vector. */
 function special(target: Target): void {
   const points = [
     NaN,
@@ -179,11 +179,11 @@ function special(target: Target): void {
 
   for (const [op, [ours, reference]] of Object.entries(unaries)) {
     test(`${op} at special points`, async () => {
-      // Of gelu −∞ · 0 may be NaN or the limit, and small results have the digits that its own test asks for.
+      // For gelu, −∞ · 0 may be NaN or the limit. Its own test checks the digits of small results.
       const finite = points.map(x => (op === 'gelu' && x < 0 && x !== -3e38 ? 1 : x))
       const found = await scope(() => ours(at(finite)).toArray())
       const expected = [...reference(exact.nd([finite.length], finite)).data].map((y, i) => {
-        // Of sigmoid and exp at their lower ends numbers below the smallest normal one may stay.
+        // sigmoid and exp may return numbers below the smallest normal number at their lower end.
         const tiny = Math.abs(y) < 2 ** -125 && Math.abs(found[i]!) < 2 ** -125
         return tiny ? found[i]! : y
       })
@@ -200,7 +200,7 @@ function special(target: Target): void {
       expectValues(found, [...reference(exact.nd([a.length], a), exact.nd([b.length], b)).data], 8)
     })
   }
-  test('clamp keeps NaN, and where takes what it is told', () =>
+  test('clamp keeps NaN, and where selects by the condition', () =>
     scope(async () => {
       expectValues(await clamp(at([NaN, Infinity, -Infinity, 3]), { min: -1, max: 2 }).toArray(), [
         NaN,
@@ -214,7 +214,7 @@ function special(target: Target): void {
     }))
 }
 
-/** The gradients where a function has a corner, or two operands are the same. */
+/** The gradients at a corner of a function, or for two equal operands. */
 function choices(target: Target): void {
   const gradients = (values: readonly (readonly number[])[], f: (...x: Float[]) => Float) =>
     scope(async () => {
@@ -227,7 +227,7 @@ function choices(target: Target): void {
       return found.map(grad => [...grad].map(value => value + 0))
     })
 
-  test('corners: abs and relu at 0, clamp at a bound, maximum and minimum of equals', async () => {
+  test('gradients at corners: abs and relu at 0, clamp at a bound, maximum and minimum of equal numbers', async () => {
     expect(await gradients([[0, 2, -3]], x => abs(x!))).toEqual([[0, 1, -1]])
     expect(await gradients([[0, 2, -3]], x => relu(x!))).toEqual([[0, 1, 0]])
     expect(await gradients([[-1, 1, 2, -2, 0]], x => clamp(x!, { min: -1, max: 1 }))).toEqual([
@@ -251,7 +251,7 @@ function choices(target: Target): void {
     expect(await gradients([[1, 1, 3]], a => maximum(a!, 1))).toEqual([[0.5, 0.5, 1]])
   })
 
-  test('pow where the base is 0, or the exponent', async () => {
+  test('pow with a base or an exponent of 0', async () => {
     const [dA, dB] = await gradients(
       [
         [0, 0, 0, -2, 3],
@@ -260,11 +260,11 @@ function choices(target: Target): void {
       (a, b) => pow(a!, b!),
     )
     expectValues(dA!, [0, 1, 0, -4, 0])
-    // 0 where the base is 0, as in PyTorch; of a base below 0 the logarithm is none.
+    // 0 for a base of 0, as in PyTorch; NaN for a negative base, which has no logarithm.
     expectValues(dB!, [0, 0, 0, NaN, Math.log(3)], 8)
   })
 
-  test('where gives no gradient to what it did not take, of a NaN neither', async () => {
+  test('where has no gradient for values that it did not select, also for a NaN', async () => {
     const found = await gradients(
       [
         [NaN, 2],
@@ -284,7 +284,7 @@ function choices(target: Target): void {
   })
 }
 
-/** Over all magnitudes: each exponent and, densely, where the function bends. */
+/** Inputs over all magnitudes: each exponent, and densely where the function bends. */
 function accuracy(target: Target, name: string): void {
   test(`${name} is within 4 units in the last place everywhere`, async () => {
     const [ours, reference] = unaries[name]!
@@ -300,7 +300,7 @@ function accuracy(target: Target, name: string): void {
     let [worst, where] = [0, 0]
     y.forEach((value, i) => {
       const wanted = expected[i]!
-      // Results below the smallest normal number are only that small; those above the largest are infinite.
+      // Results below the smallest normal number only have to be that small; those above the largest are infinite.
       if (Math.abs(wanted) < 2 ** -126 && Math.abs(value) < 2 ** -125) return
       if (Math.fround(wanted) === value) return
       const unit = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(wanted))), -126) - 23)

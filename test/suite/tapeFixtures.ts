@@ -10,7 +10,7 @@ import { tapeCalls } from './tapeCalls.js'
 import { everywhere, products, type Target, type Tolerance, UNIT } from './target.js'
 
 /**
- * The values and gradients of PyTorch in float64, also where it has a choice: at corners and among equals.
+ * The values and gradients of PyTorch in float64, also where it has a choice: at corners and among equal numbers.
  *
  * Functions are to 4 units in the last place, and sums of them have up to 12 terms.
  */
@@ -23,7 +23,7 @@ const PRODUCTS: Tolerance = products(8 * UNIT)
 export function tapeFixturesSuite(target: Target): void {
   const { cases, running } = readFixtures('tape.json')
   describe(`PyTorch’s values of the tape’s ops on ${target.name}`, () => {
-    // Not test.each, which cuts long names; some cases differ in their numbers alone.
+    // Not test.each, which truncates long names; some cases differ only in their numbers.
     for (const [n, fixture] of cases.entries()) {
       test(`case ${n}: ${describeCase(fixture.op, tapeCase(fixture))}`, () =>
         scope(() => expectFixture(target, fixture)))
@@ -60,7 +60,7 @@ async function expectFixture(target: Target, fixture: TapeFixture): Promise<void
   })
   for (const [i, y] of results(found).entries()) {
     expect([...y.shape]).toEqual(outputs[i]!.shape)
-    // Integers are those, and numbers near 0 have the errors of the numbers near 1 that they are differences of.
+    // Integers must be equal. Numbers near 0 are differences of numbers near 1 and have their errors.
     const allowed = PLAIN.has(op) ? 0 : tolerance
     expectClose(await y.toArray(), outputs[i]!.data, allowed, `output ${i}`, 1)
   }

@@ -30,10 +30,10 @@ export const indexCalls: Calls = {
 /** Numbers are copied; the reference gradient of a copy is a finite difference. */
 const EXACT: Tolerance = everywhere(0)
 const COPIED: Tolerance = everywhere(1e-9)
-/** A sum of up to 8 terms whose scale is theirs. */
+/** A sum of up to 8 terms that has their scale. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 
-/** Places below `size` in no order, some of them several times. */
+/** Unsorted indices below `size`, some of them repeated. */
 const places = (shape: readonly number[], size: number) =>
   constant(shape, n => (n * n + 2 * n + (n >> 2)) % size)
 
@@ -45,7 +45,7 @@ const SELECTIONS: readonly (readonly [string, TapeCase])[] = [
   ['gather', { inputs: { x: [3, 4] }, integers: { index: places([3, 6], 4) }, options: { dim: 1 } }],
   ['gather', { inputs: { x: [3, 4] }, integers: { index: places([5, 4], 3) }, options: { dim: 0 } }],
   ['gather', { inputs: { x: [2, 3, 4] }, integers: { index: places([2, 2, 4], 3) }, options: { dim: -2 } }],
-  // Smaller than x, as PyTorch allows: what is beside it is not read.
+  // Smaller than x, as PyTorch allows; the rest is not read.
   ['gather', { inputs: { x: [3, 4, 5] }, integers: { index: places([2, 3, 7], 5) }, options: { dim: 2 } }],
   ['gather', { inputs: { x: [6] }, integers: { index: places([9], 6) }, options: { dim: 0 } }],
 ]
@@ -111,7 +111,7 @@ export function indexingTapeSuite(target: Target): void {
       ['oneHot', { inputs: {}, integers: { labels: none }, options: { classes: 3 } }],
     ])
 
-    test('an index may be numbers of the host, or a result', () =>
+    test('an index may be numbers on the host or the result of an op', () =>
       scope(async () => {
         const device = target.open()
         const x = tensor([1, 2, 3, 4, 5, 6], [3, 2], { device })
@@ -150,7 +150,7 @@ export function indexingTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 

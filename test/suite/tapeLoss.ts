@@ -36,13 +36,13 @@ export const lossCalls: Calls = {
     }),
 }
 
-/** An exponential, a logarithm and a quotient, each to an ulp or two, and the sums of a few of them. */
+/** An exponential, a logarithm and a quotient, each with an error of an ulp or two, and sums of a few of them. */
 const SMALL: Tolerance = everywhere(8 * UNIT)
-/** The same at 30 elements, and where a weight is a product more. */
+/** The same for 30 elements, and with one product more for a weight. */
 const MORE: Tolerance = everywhere(16 * UNIT)
 /**
- * The noise of finite differences is 1.8e-6 of the loss, and the loss up to 30 times the largest gradient; where a set of
- * instructions has no fused product, each term of the loss has one rounding more.
+ * The noise of finite differences is 1.8e-6 of the loss, which is up to 30 times the largest gradient. On instruction sets
+ * without fused multiply-add, each term of the loss has one rounding more.
  */
 const DIFFERENCES = 1.1e-4
 
@@ -129,7 +129,7 @@ export function lossTapeSuite(target: Target): void {
       ]),
     ])
 
-    test('ignored rows are 0, and a mean over nothing is NaN without a gradient', () =>
+    test('ignored rows are 0, and a mean over no rows is NaN without a gradient', () =>
       scope(async () => {
         const device = target.open()
         const labels = [-100, 1]
@@ -150,7 +150,7 @@ export function lossTapeSuite(target: Target): void {
         }
       }))
 
-    test('labels of the host, for class axes row-major', () =>
+    test('labels on the host are row-major if there are class axes', () =>
       scope(async () => {
         const device = target.open()
         const numbers = Float32Array.from({ length: 12 }, (_, n) => Math.sin(n))
@@ -164,7 +164,7 @@ export function lossTapeSuite(target: Target): void {
         }
       }))
 
-    test('logits that overflow an exponential, and NaN', () =>
+    test('logits whose exponential overflows, and NaN', () =>
       scope(async () => {
         const device = target.open()
         const logits = tensor([1e4, -1e4, 1e4, -1e4, NaN, Infinity], [6], { device })
@@ -219,7 +219,7 @@ export function lossTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 

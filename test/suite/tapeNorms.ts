@@ -55,13 +55,13 @@ export const normCalls: Calls = {
 }
 
 /**
- * A mean and a variance of up to 19 numbers near 1, and the distance from the one over the root of the other: a distance
- * has the roundings of the mean, and the gradient is a difference of such.
+ * A mean and a variance of up to 19 numbers near 1, and the distance from the mean over the root of the variance. A distance
+ * has the rounding errors of the mean, and the gradient is a difference of distances.
  */
 const NORMED: Tolerance = everywhere(32 * UNIT)
 /** A sum of squares, a root, a quotient and a product; the gradient is a difference of two such. */
 const SCALED: Tolerance = everywhere(16 * UNIT)
-/** A normed number is up to 4 where a step moves it by h over the deviation 1/2, so the fifth derivatives are larger. */
+/** Normalized numbers are up to 4, and a step changes them by h over a deviation of 1/2, so fifth derivatives are larger. */
 const DIFFERENCES = 1e-4
 
 const running = (width: number) => ({
@@ -117,7 +117,7 @@ export function normsTapeSuite(target: Target): void {
       ['weightNorm', { inputs: { v: [0, 3], g: [0, 1] } }],
     ])
 
-    test('running statistics move in training alone, the variance with N − 1 below', () =>
+    test('running statistics change only in training; the variance divides by N − 1', () =>
       scope(async () => {
         const device = target.open()
         const numbers = Float32Array.from({ length: 15 }, (_, n) => Math.sin(n * n))
@@ -154,7 +154,7 @@ export function normsTapeSuite(target: Target): void {
         expectClose(await columns.toArray(), expected, 2 ** -14)
       }))
 
-    test('equal numbers are 0, and a NaN stays in its row or column', () =>
+    test('equal numbers become 0, and a NaN stays in its row or column', () =>
       scope(async () => {
         const device = target.open()
         const x = tensor([2, 2, NaN, 1], [2, 2], { device })
@@ -181,7 +181,7 @@ export function normsTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 

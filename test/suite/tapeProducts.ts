@@ -89,7 +89,7 @@ export function productsTapeSuite(target: Target): void {
       [2, 13, 65, 257],
       [5, 64, 16, 64],
       [2, 70, 130, 20],
-    ])('the float64 reference: %i times %i × %i, sums of %i', async (count, m, n, k) => {
+    ])('agrees with the float64 reference: %i times %i × %i, sums of %i', async (count, m, n, k) => {
       const generator = new Generator(k)
       const draw = (size: number) => Float32Array.from({ length: size }, () => generator.uniform(-1, 1))
       const [left, right] = [draw(count * m * k), draw(count * k * n)]
@@ -104,7 +104,7 @@ export function productsTapeSuite(target: Target): void {
       })
     })
 
-    test('a matrix is the same alone, in a batch and broadcast', () =>
+    test('a matrix product is the same alone, in a batch and broadcast', () =>
       scope(async () => {
         const device = target.open()
         const [a, b] = [
@@ -129,7 +129,7 @@ export function productsTapeSuite(target: Target): void {
         expectClose(await matmul(batch, b).toArray(), [...alone, ...alone], tolerance)
       }))
 
-    test('a similarity to nothing is 0, and so is its gradient', () =>
+    test('the similarity to a zero vector is 0, and so is its gradient', () =>
       scope(async () => {
         const device = target.open()
         const a = tensor([0, 0, 3, 4], [2, 2], { device, requiresGrad: true })
@@ -138,7 +138,7 @@ export function productsTapeSuite(target: Target): void {
         expect(y.shape).toEqual([2])
       }))
 
-    test('NaN reaches its row and its column alone', () =>
+    test('a NaN affects only its row and its column', () =>
       scope(async () => {
         const device = target.open()
         const [a, b] = [tensor([NaN, 1, 1, 1], [2, 2], { device }), tensor([1, 2, 3, 4], [2, 2], { device })]
@@ -156,7 +156,7 @@ export function productsTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 

@@ -54,11 +54,11 @@ export const reduceCalls: Calls = {
   logSoftmaxPacked: ({ rows }, o) => logSoftmax(packed(rows, o.lengths)),
 }
 
-/** Copied. */
+/** A copy. */
 const EXACT: Tolerance = everywhere(0)
-/** A finite difference of numbers up to 512; a wrong place would be an error of 1. */
+/** A finite difference of numbers up to 512; a wrong index would be an error of 1. */
 const COPIED: Tolerance = everywhere(1e-7)
-/** A sum of up to 24 terms whose scale is theirs, and a quotient or root of it. */
+/** A sum of up to 24 terms that has their scale, and a quotient or root of it. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 /** Exponentials and logarithms to 4 units in the last place, and the sums and differences of a few of them. */
 const FUNCTION: Tolerance = everywhere(16 * UNIT)
@@ -111,7 +111,7 @@ export function reduceTapeSuite(target: Target): void {
       const given = { inputs: { x: shape }, options: { dim } }
       testTape(target, reduceCalls, 'cumsum', { ...given, value: FEW, gradient: FEW })
       for (const op of ['softmax', 'logSoftmax']) {
-        // One number moves all of a row, up to 19 values near 3: noise of 1.8e-6 · 3 · √19 = 2.4e-5.
+        // One number affects its whole row, up to 19 values near 3: noise of 1.8e-6 · 3 · √19 = 2.4e-5.
         const tolerances = { value: FUNCTION, gradient: FUNCTION, differences: DIFFERENCES }
         testTape(target, reduceCalls, op, { ...given, ...tolerances })
       }
@@ -197,7 +197,7 @@ export function reduceTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 
@@ -209,7 +209,7 @@ function special(target: Target): void {
       requiresGrad: true,
     })
 
-  test('of equals the largest share the gradient, and a NaN wins', () =>
+  test('equal maxima share the gradient, and NaN counts as the largest', () =>
     scope(async () => {
       const gradientOf = async (f: (x: Float) => Float, values: readonly (readonly number[])[]) => {
         const x = rows(values)
@@ -239,7 +239,7 @@ function special(target: Target): void {
       }
     }))
 
-  test('argmax and topk: the first of equals, and NaN before every number', () =>
+  test('argmax and topk: the first of equal numbers, and NaN before every number', () =>
     scope(async () => {
       const x = rows([
         [1, 5, 5, 2],
@@ -259,7 +259,7 @@ function special(target: Target): void {
       expect([...(await least.indices.toArray())]).toEqual([0, 3, 0, 2, 0, 1])
     }))
 
-  test('softmax and logsumexp of what overflows an exponential, of −∞ and of NaN', () =>
+  test('softmax and logsumexp of numbers whose exponential overflows, of −∞ and of NaN', () =>
     scope(async () => {
       const x = rows([
         [1e4, 1e4],

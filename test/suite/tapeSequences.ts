@@ -35,7 +35,7 @@ import {
 } from './tape.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
-/** All but `repeatRows` take `rows` [N, C] of sequences of `lengths`. */
+/** All except `repeatRows` take `rows` [N, C] of sequences with `lengths`. */
 export const sequenceCalls: Calls = {
   repeatRows: ({ x }, { lengths = [] }) => repeatRows(ranked(x!, 2), new Sequences(lengths)),
   segmentSum: ({ rows }, o) => segmentSum(packed(rows, o.lengths)),
@@ -56,7 +56,7 @@ const EXACT: Tolerance = everywhere(0)
 const COPIED: Tolerance = everywhere(1e-9)
 /** The same of numbers up to 512. */
 const FAR: Tolerance = everywhere(1e-7)
-/** A sum of a few terms whose scale is theirs, and a quotient. */
+/** A sum of a few terms that has their scale, and a quotient. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 /** Exponentials and logarithms to 4 units in the last place, and the sums and differences of a few of them. */
 const FUNCTION: Tolerance = everywhere(16 * UNIT)
@@ -116,7 +116,7 @@ export function sequencesTapeSuite(target: Target): void {
         value: FUNCTION,
         gradient: FUNCTION,
       })
-      // Without an empty sequence, whose −∞ no finite difference is of.
+      // Without an empty sequence, because −∞ has no finite difference.
       const lengths = [2, 5, 1]
       testTape(target, sequenceCalls, 'segmentLogsumexp', {
         ...rows({ lengths }, width),
@@ -145,7 +145,7 @@ export function sequencesTapeSuite(target: Target): void {
       ['unfold', { inputs: { rows: [3, 2] }, options: { lengths: [1, 2], kernelSize: 3, padding: 'valid' } }],
     ])
 
-    test('an empty sequence has 0, 0, 0 and −∞, and takes nothing of a gradient', () =>
+    test('an empty sequence reduces to 0, 0, 0 and −∞, and receives no gradient', () =>
       scope(async () => {
         const device = target.open()
         const data = tensor<2>([1, 2, 3, 4], [2, 2], { device, requiresGrad: true })
@@ -166,7 +166,7 @@ export function sequencesTapeSuite(target: Target): void {
         expectValues(await data.grad!.toArray(), [share, share, 1 - share, 1 - share], 8)
       }))
 
-    test('NaN and what overflows an exponential stay in their sequence and column', () =>
+    test('NaN, and numbers whose exponential overflows, stay in their sequence and column', () =>
       scope(async () => {
         const device = target.open()
         const numbers = [1e4, NaN, 1e4, 1, -Infinity, 3e38, 0, -3e38]
@@ -179,7 +179,7 @@ export function sequencesTapeSuite(target: Target): void {
         expectValues(await shares.data.toArray(), [0.5, NaN, 0.5, NaN, 0, 1, 1, 0], 4)
       }))
 
-    test('indexed rows are as the rows that they stand for', () =>
+    test('indexed rows have the results of the rows that they represent', () =>
       scope(async () => {
         const device = target.open()
         const table = tensor<2>(
@@ -240,7 +240,7 @@ export function sequencesTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 

@@ -39,7 +39,7 @@ export const shapeCalls: Calls = {
 /** Numbers are copied; the reference gradient of a copy is a finite difference. */
 const EXACT: Tolerance = everywhere(0)
 const COPIED: Tolerance = everywhere(1e-9)
-/** The gradient of what was copied to several places is a sum of up to 12 terms. */
+/** The gradient of a number that was copied several times is a sum of up to 12 terms. */
 const FEW: Tolerance = everywhere(8 * UNIT)
 
 const x = (shape: readonly number[], options: TapeOptions): TapeCase => ({ inputs: { x: shape }, options })
@@ -119,7 +119,7 @@ export function shapeTapeSuite(target: Target): void {
     }
     testNothing(target, shapeCalls, EMPTY)
 
-    test('a tensor beside itself has the gradients of both', () =>
+    test('a tensor concatenated with itself has the sum of both gradients', () =>
       scope(async () => {
         const device = target.open()
         const a = tensor([1, 2], [2], { device, requiresGrad: true })
@@ -129,7 +129,7 @@ export function shapeTapeSuite(target: Target): void {
         expect([...(await a.grad!.toArray())]).toEqual([1 + 4, 2 + 3])
       }))
 
-    test('a result stays when its source is disposed, and a gradient is its leaf’s alone', () =>
+    test('a result stays valid if its source is disposed, and each leaf has its own gradient memory', () =>
       scope(async () => {
         const device = target.open()
         const source = tensor([1, 2, 3, 4], [2, 2], { device, requiresGrad: true })
@@ -155,7 +155,7 @@ export function shapeTapeSuite(target: Target): void {
         ])
       }))
 
-    test('parts of which not all are used: the others have no gradient', () =>
+    test('unused parts of a split have no gradient', () =>
       scope(async () => {
         const device = target.open()
         const a = tensor([1, 2, 3, 4, 5], [5], { device, requiresGrad: true })
@@ -171,7 +171,7 @@ export function shapeTapeSuite(target: Target): void {
         expect([...(await flip(roll(a, 1, 1), 0).toArray())]).toEqual([2, 1, Infinity, NaN])
       }))
 
-    test('the rank is in the type where it is known', () => {
+    test('the type has the rank if it is known', () => {
       const a = zeros([2, 3], { device: target.open() })
       expectTypeOf(reshape(a, [3, 2, 1])).toEqualTypeOf<Tensor<'float32', 3>>()
       expectTypeOf(transpose(a, 0, 1)).toExtend<Float>()
@@ -192,7 +192,7 @@ export function shapeTapeSuite(target: Target): void {
         },
       }))
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are rejected', () => refused(target))
   })
 }
 

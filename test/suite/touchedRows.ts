@@ -19,12 +19,12 @@ import { expectSameBits } from './compare.js'
 import { drawGradient, leaf, optimizerOf, rules, setGradient } from './parameter.js'
 import type { Target } from './target.js'
 
-/** Steps of Adam along the gradient of an embedding, which is kept in rows, beside those along the same as a tensor. */
+/** Compares steps of Adam with an embedding's row-wise gradient to steps with the same gradient as a dense tensor. */
 
 type Table = Tensor<'float32', 2>
 type Form = 'rows' | 'dense'
 
-/** Row r has a gradient in every PERIODS[r % 8]-th step: in each, after 1, 2, some or many others, once, never. */
+/** Row r has a gradient in every PERIODS[r % 8]-th step: in each step, after 1, 2, some or many other steps, once, or never. */
 const PERIODS = [1, 2, 3, 7, 50, 190, 1000, 0]
 const STEPS = 200
 
@@ -41,7 +41,7 @@ function tableOf(device: Device, [V, I]: readonly [number, number], scale = 1): 
   return tensor<2>(values, [V, I], { device, requiresGrad: true })
 }
 
-/** Adds the gradient of these rows; whoever asks for it as a tensor gets one from then on. */
+/** Adds the gradient of these rows. Once it is read as a tensor, it stays dense. */
 function backward(table: Table, ids: readonly number[], seed: number, form: Form): void {
   scope(() => {
     const { data } = embedding(table, new PackedIds([ids]))
@@ -50,7 +50,7 @@ function backward(table: Table, ids: readonly number[], seed: number, form: Form
   if (form === 'dense') void table.grad!.toArray()
 }
 
-/** All numbers that somebody can see of a run. */
+/** All numbers of a run that a caller can read. */
 class Seen {
   readonly numbers: Float32Array[] = []
   async add(...values: readonly Tensor<'float32'>[]): Promise<void> {
@@ -63,7 +63,7 @@ function expectSame(rows: readonly Float32Array[], dense: readonly Float32Array[
   for (const [i, each] of rows.entries()) expectSameBits(each, dense[i]!, `number ${i} that was read`)
 }
 
-/** 200 steps with all that a run may do between them. */
+/** 200 steps with everything that a run may do between them. */
 async function run(device: Device, rule: Rule, shape: readonly [number, number], form: Form) {
   const seen = new Seen()
   const start = () => {
@@ -75,7 +75,7 @@ async function run(device: Device, rule: Rule, shape: readonly [number, number],
   let { table, other, optimizer, rates } = start()
   for (let step = 0; step < STEPS; step++) {
     optimizer.zeroGrad()
-    // A step whose gradient was asked for, and one with two gradients, are dense in both runs.
+    // A step whose gradient was read, and a step with two gradients, are dense in both runs.
     const asked = step === 120 || step === 121
     if (step !== 140) backward(table, idsOf(step, shape[0]), step, asked ? 'dense' : form)
     if (step === 130) backward(table, [1, shape[0] - 1], 1000, form)
@@ -107,7 +107,7 @@ async function run(device: Device, rule: Rule, shape: readonly [number, number],
 }
 
 export function touchedRowsSuite(target: Target): void {
-  describe(`the gradient of an embedding in rows on ${target.name}`, () => {
+  describe(`row-wise gradients of an embedding on ${target.name}`, () => {
     const adams = rules.filter(({ optimizer }) => optimizer.startsWith('Adam'))
     const shapes = [
       [26, 5],
@@ -125,11 +125,11 @@ export function touchedRowsSuite(target: Target): void {
       },
     )
 
-    /** Both forms on their own table; returns what each has read. */
+    /** Runs both forms, each on its own table, and returns the numbers that each has read. */
     const both = async (go: (form: Form, device: Device) => Promise<readonly Float32Array[]>) =>
       expectSame(await go('rows', target.open()), await go('dense', target.open()))
 
-    test('rows that miss more steps than are written down', () =>
+    test('rows that missed more steps than are recorded', () =>
       both(async (form, device) => {
         const table = tableOf(device, [4, 3])
         const adam = new Adam([table], { lr: 0.01 })
@@ -142,9 +142,9 @@ export function touchedRowsSuite(target: Target): void {
         return [await table.toArray(), ...[...tensors.values()].map(({ data }) => data)]
       }))
 
-    // An update that rounding swallows is not computed: it must be one, also where p, m and v are extreme.
+    // Updates that rounding would swallow are skipped. Rounding must really swallow them, also for extreme p, m and v.
     test.each([1e-30, 1e-12, 1e-3, 1, 1e6, 1e18])(
-      'parameters about %d, which m leaves alone in time',
+      'parameters about %d, which vanishing moments stop changing',
       scale =>
         both(async (form, device) => {
           const table = tableOf(device, [40, 17], scale)
@@ -160,7 +160,7 @@ export function touchedRowsSuite(target: Target): void {
         }),
     )
 
-    test('an epsilon of 0 makes the rows NaN that never had a gradient', () =>
+    test('an epsilon of 0 makes rows without a gradient NaN', () =>
       both(async (form, device) => {
         const table = tableOf(device, [5, 3])
         const adam = new Adam([table], { eps: 0 })
@@ -171,7 +171,7 @@ export function touchedRowsSuite(target: Target): void {
         return [values]
       }))
 
-    test.each([false, true])('a norm that is not a number makes every row NaN, maximize %s', maximize =>
+    test.each([false, true])('a norm of NaN makes every row NaN, maximize %s', maximize =>
       both(async (form, device) => {
         const table = tableOf(device, [5, 3])
         const adam = new Adam([table], { maximize })
@@ -186,7 +186,7 @@ export function touchedRowsSuite(target: Target): void {
       }),
     )
 
-    test('norms over rows that cross the pieces that a norm is summed in', async () => {
+    test('norms over rows that cross the blocks of the sum', async () => {
       const shape = [700, 300] as const
       const ids = [0, 1, 27, 28, 54, 55, 56, 100, 135, 300, 698, 699]
       for (const normType of [2, Infinity] as const) {
@@ -201,7 +201,7 @@ export function touchedRowsSuite(target: Target): void {
       }
     })
 
-    test('other optimisers, two of Adam, and a change in place see the table as it should be', () =>
+    test('other optimisers, two of Adam, and a change in place see an up-to-date table', () =>
       both(async (form, device) => {
         const table = tableOf(device, [9, 5])
         const [adam, adamW, sgd] = [new Adam([table]), new AdamW([table]), new SGD([table], { lr: 0.1 })]
@@ -221,7 +221,7 @@ export function touchedRowsSuite(target: Target): void {
         return seen.numbers
       }))
 
-    test('a batch of no words is a step for all rows', () =>
+    test('a batch without words is a step for all rows', () =>
       both(async (form, device) => {
         const table = tableOf(device, [3, 2])
         const adam = new Adam([table])
@@ -233,7 +233,7 @@ export function touchedRowsSuite(target: Target): void {
         return [await table.toArray()]
       }))
 
-    test('a step that failed is none for any row', () =>
+    test('a failed step counts for no row', () =>
       both(async (form, device) => {
         const table = tableOf(device, [6, 3])
         const bad = leaf(device, [1])
@@ -253,7 +253,7 @@ export function touchedRowsSuite(target: Target): void {
   })
 }
 
-/** A parameter whose gradient is this tensor. */
+/** Returns a parameter whose gradient is this tensor. */
 function holder(values: Tensor<'float32'>): Tensor<'float32'> {
   const parameter = values.detach()
   parameter.grad = values

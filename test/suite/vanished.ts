@@ -9,18 +9,18 @@ import { expectAllClose, expectAllSameBits, expectReproducible } from './compare
 import { products, type Target, type Tolerance } from './target.js'
 
 /**
- * A gradient that has become exactly 0 on its way back. A device may stop there; the bits are those of going on.
+ * Gradients that become exactly 0 during a backward pass. A device may skip the rest; the bits must be the same.
  *
- * To make it go on, the gradient of the output at the first token of each walk's end is the smallest normal number: not 0,
- * and 0 as soon as it is multiplied with a gate.
+ * For comparison, a run that cannot skip has the smallest normal number as the gradient of the output where each walk ends:
+ * it is not 0, but becomes 0 when it is multiplied by a gate.
  */
 const SMALLEST = 2 ** -126
 
 const TOLERANCE: Tolerance = products(1e-5)
 const LENGTHS = [90, 1, 0, 7, 150, 2, 110, 95, 3, 130, 5, 100, 80, 99, 120]
 
-// No sequence may end while its gradient is about to vanish: there the smallest number would still count.
-/** A gradient of the last states alone, through recurrent weights so small that it vanishes within some dozen tokens. */
+// No sequence may end while its gradient is about to vanish, because the smallest number would still matter there.
+/** A gradient of only the final states, and recurrent weights so small that it vanishes within some dozen tokens. */
 function vanishing(
   cell: CellName,
   changes: { bidirectional?: boolean; numLayers?: number; projSize?: number },
@@ -30,7 +30,7 @@ function vanishing(
   for (const { wHh } of problem.layer.weights) {
     for (let i = 0; i < wHh.length; i++) wHh[i] = Math.fround(wHh[i]! / 16)
   }
-  // Forget gates, and the update gates of a GRU, that let go.
+  // Forget gates, and the update gates of a GRU, that are nearly closed.
   const shift = cell === 'lstm' ? -2 : cell === 'relu' ? 0 : -3
   const first = cell === 'tanh' ? 0 : 18
   if (cell !== 'tanh') {
@@ -66,17 +66,20 @@ export function vanishedSuite(target: Target): void {
       ['Elman', 'tanh', 0],
     ]
     describe.each(cells)('%s', (_, cell, projSize) => {
-      test.each([false, true])('the bits of going on, bidirectional: %s', async bidirectional => {
-        const problem = vanishing(cell, { projSize, bidirectional })
-        const found = await cellProductNumbers(target.open(), problem)
-        expectAllSameBits(found, await cellProductNumbers(target.open(), walkedToTheEnd(problem)))
-        expectAllClose(found, cellReferenceNumbers(problem), TOLERANCE[target.precision])
-        // It did vanish: half of the input's gradients are 0.
-        const zeros = found.dInput!.filter(v => v === 0).length
-        if (!bidirectional) expect(zeros).toBeGreaterThan(found.dInput!.length / 2)
-      })
+      test.each([false, true])(
+        'skipping has the same bits as computing, bidirectional: %s',
+        async bidirectional => {
+          const problem = vanishing(cell, { projSize, bidirectional })
+          const found = await cellProductNumbers(target.open(), problem)
+          expectAllSameBits(found, await cellProductNumbers(target.open(), walkedToTheEnd(problem)))
+          expectAllClose(found, cellReferenceNumbers(problem), TOLERANCE[target.precision])
+          // The gradient did vanish: half of the input's gradients are 0.
+          const zeros = found.dInput!.filter(v => v === 0).length
+          if (!bidirectional) expect(zeros).toBeGreaterThan(found.dInput!.length / 2)
+        },
+      )
 
-      test('the bits of going on, of rows that are indexed', async () => {
+      test('skipping has the same bits as computing, for indexed rows', async () => {
         const device = target.open()
         const problem = vanishing(cell, { projSize })
         const ids = indexed()
@@ -94,7 +97,7 @@ export function vanishedSuite(target: Target): void {
         expectAllClose(found, cellReferenceNumbers(problem), TOLERANCE[target.precision])
       })
 
-      // Where a device lists rows in pairs, each row without a gradient stands beside one with.
+      // If a device lists rows in pairs, each pair has a row without a gradient and one with.
       test('sequences of two tokens, most of them without a gradient', async () => {
         const sizes = { lengths: Array<number>(20).fill(2), inputSize: 5, hiddenSize: 18, projSize }
         const problem = drawCellProblem(cell, sizes, 4)
@@ -106,7 +109,7 @@ export function vanishedSuite(target: Target): void {
         expectAllClose(found, cellReferenceNumbers({ ...problem, gradients }), TOLERANCE[target.precision])
       })
 
-      test('any number of threads gives the same bits', () =>
+      test('any number of threads has the same bits', () =>
         expectReproducible(target, device => cellProductNumbers(device, vanishing(cell, { projSize }))))
 
       test.each([
@@ -136,7 +139,7 @@ export function vanishedSuite(target: Target): void {
 
 const WORDS = 40
 
-/** Documents of the lengths above, of words that come up to hundreds of times. */
+/** Documents of the lengths above, with words that occur up to hundreds of times. */
 function indexed(): PackedIds {
   const generator = new Generator(5)
   const word = () => Math.floor(WORDS * generator.uniform(0, 1) ** 3)

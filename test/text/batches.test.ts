@@ -11,7 +11,7 @@ const ids = (options: BatchesOptions, epoch: number) =>
   Array.from(new Batches(data, options).epoch(epoch), batch => [...batch.ids.ids]).flat()
 
 describe('Batches', () => {
-  it('hold every document once, in an order that the seed and the epoch decide', () => {
+  it('contain every document once, in an order given by seed and epoch', () => {
     const shuffled = { batchSize: 10, shuffleSeed: 4 }
     expect(ids(shuffled, 0)).toEqual(ids(shuffled, 0))
     expect(ids(shuffled, 0)).not.toEqual(ids(shuffled, 1))
@@ -19,14 +19,14 @@ describe('Batches', () => {
     expect(sizes(shuffled)).toEqual([10, 10, 10, 10, 10, 10, 4])
   })
 
-  it('pack documents with their labels, empty ones too', () => {
+  it('pack documents with their labels, also empty documents', () => {
     const [batch] = new Batches(data, { batchSize: 3 }).epoch(0)
     expect([...batch!.ids.sequences.offsets]).toEqual([0, 0, 7, 8])
     expect([...batch!.ids.ids]).toEqual([1, 1, 1, 1, 1, 1, 1, 2])
     expect([...batch!.labels]).toEqual([0, 1, 2])
   })
 
-  it('tell steps and tokens of an epoch without what is left out', () => {
+  it('report the steps and tokens of an epoch without dropped documents', () => {
     const all = documents.reduce((sum, { length }) => sum + length, 0)
     const whole = new Batches(data, { batchSize: 10 }).epoch(0)
     expect([whole.steps, whole.tokens]).toEqual([7, all])
@@ -35,7 +35,7 @@ describe('Batches', () => {
     expect([cut.steps, cut.tokens]).toEqual([6, all - left])
   })
 
-  it('are bounded in tokens too', () => {
+  it('have a maximum number of tokens, too', () => {
     const options = { batchSize: 10, maxTokens: 40, shuffleSeed: 1 }
     const batches = [...new Batches(data, options).epoch(3)]
     expect(batches).toHaveLength(new Batches(data, options).epoch(3).steps)
@@ -47,12 +47,12 @@ describe('Batches', () => {
   it.each([
     ['no documents', { documents: [], labels: new Int32Array() }, 'ERR_EMPTY'],
     ['labels that do not fit', { documents: [new Int32Array(2)], labels: new Int32Array(2) }, 'ERR_SHAPE'],
-  ])('refuse %s', (_, wrong, code) => {
+  ])('reject %s', (_, wrong, code) => {
     expect(() => new Batches(wrong, { batchSize: 1 })).toThrow(PackedRnnError)
     expect(() => new Batches(wrong, { batchSize: 1 })).toThrow(expect.objectContaining({ code }))
   })
 
-  it('refuse to leave everything out', () => {
+  it('reject dropLast if it would drop everything', () => {
     const batches = new Batches(data, { batchSize: 65, dropLast: true })
     expect(() => batches.epoch(0)).toThrow(expect.objectContaining({ code: 'ERR_EMPTY' }))
   })

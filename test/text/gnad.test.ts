@@ -56,7 +56,7 @@ describe('readArticles', () => {
     ['a quote inside a plain field', "Web;a\r\nWeb;b'c\r\n", 'bad.csv:2: wanted a well-formed row'],
     ['text after a closing quote', "Web;'a'b\r\n", 'bad.csv:1: wanted a well-formed row'],
     ['a quote that is never closed', "Web;a\r\nWeb;'b\r\nWeb;c\r\n", 'bad.csv:2: wanted a well-formed row'],
-  ])('refuses %s', async (_, content, message) => {
+  ])('rejects %s', async (_, content, message) => {
     await expect(readArticles(await file('bad.csv', content))).rejects.toMatchObject({
       code: 'ERR_FILE_FORMAT',
       message: expect.stringContaining(message),
@@ -75,7 +75,7 @@ describe('readArticles', () => {
       Buffer.from('Web;ü').subarray(0, -1),
       'ERR_FILE_FORMAT',
     ],
-  ])('refuses %s', async (_, name, content, code) => {
+  ])('rejects %s', async (_, name, content, code) => {
     const error = { code, message: expect.stringContaining(name) }
     await expect(readArticles(await file(name, content))).rejects.toMatchObject(error)
   })

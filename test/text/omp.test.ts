@@ -13,7 +13,7 @@ async function read(rows: string, options: Parameters<typeof readPosts>[1] = {})
   return readPosts(at('posts.csv'), options)
 }
 
-test('fields with line ends, quotes and commas; empty headlines, bodies and values', async () => {
+test('reads fields with line ends, quotes and commas; empty headlines, bodies and values', async () => {
   const rows = 'Stories,1,3,"Well, well","I said ""no"",\r\nand left."\nFeedback,,10,,\n'
   const posts = [
     { category: 'Stories', value: 1, fold: 3, headline: 'Well, well', body: 'I said "no",\r\nand left.' },

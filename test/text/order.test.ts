@@ -31,7 +31,7 @@ describe('batchOrder', () => {
     expect(order([[1, 1, 1, 1, 1]])).toEqual([[0, 1, 2, 3, 4]])
   })
 
-  it('shuffles the order of such batches, not what is in them', () => {
+  it('shuffles the order of such batches, not their content', () => {
     const distinct = Array.from({ length: 64 }, (_, i) => (i * 37) % 64)
     const inOrder = batchOrder(distinct, { batchSize: 4, bucketByLength: true })
     const shuffled = batchOrder(distinct, { batchSize: 4, bucketByLength: true, generator: new Generator(1) })
@@ -39,14 +39,14 @@ describe('batchOrder', () => {
     expect(new Set(shuffled.map(String))).toEqual(new Set(inOrder.map(String)))
   })
 
-  it('leaves long documents out no more often than others', () => {
+  it('drops long documents no more often than others', () => {
     const generator = new Generator(1)
     const options = { batchSize: 3, bucketByLength: true, dropLast: true, generator }
     const seen = new Set(Array.from({ length: 50 }, () => batchOrder(lengths, options)).flat(2))
     expect(seen.size).toBe(lengths.length)
   })
 
-  it('uses every document once an epoch, by seed, another way each epoch', () => {
+  it('uses every document once an epoch, in an order given by seed and epoch', () => {
     const property = fc.property(
       fc.array(fc.nat(1000)),
       fc.integer({ min: 1, max: 9 }),
@@ -72,13 +72,13 @@ describe('batchOrder', () => {
     expect(batchOrder(lengths, { batchSize: 3, generator })).not.toEqual(first)
   })
 
-  it('ends a batch where the next document would bring it above the tokens allowed', () => {
+  it('ends a batch before a document that would exceed the maximum of tokens', () => {
     expect(batchOrder(lengths, { batchSize: 3, maxTokens: 7 })).toEqual([[0, 1], [2, 3], [4], [5], [6]])
     expect(batchOrder(lengths, { batchSize: 2, maxTokens: 100 })).toEqual([[0, 1], [2, 3], [4, 5], [6]])
     expect(batchOrder([0, 0, 9, 0], { batchSize: 3, maxTokens: 1 })).toEqual([[0, 1], [2], [3]])
   })
 
-  it('leaves out a last batch that has neither the documents nor the tokens', () => {
+  it('drops a last batch that reaches neither maximum', () => {
     const options = { batchSize: 3, maxTokens: 7, dropLast: true }
     expect(batchOrder([5, 1, 4, 2], options)).toEqual([[0, 1]])
     expect(batchOrder([5, 1, 4, 3], options)).toEqual([
@@ -89,7 +89,7 @@ describe('batchOrder', () => {
     expect(batchOrder([1, 1], options)).toEqual([])
   })
 
-  it('stays within both bounds, using every document once', () => {
+  it('stays within both maxima and uses every document once', () => {
     const property = fc.property(
       fc.array(fc.nat(20)),
       fc.integer({ min: 1, max: 9 }),
@@ -113,12 +113,12 @@ describe('batchOrder', () => {
     fc.assert(property)
   })
 
-  it.each([0, -1, 1.5, Number.NaN])('refuses at most %s tokens', maxTokens => {
+  it.each([0, -1, 1.5, Number.NaN])('rejects a maximum of %s tokens', maxTokens => {
     const refused = () => batchOrder(lengths, { batchSize: 1, maxTokens })
     expect(refused).toThrow('maxTokens: wanted a positive integer')
   })
 
-  it.each([0, -1, 1.5, Number.NaN])('refuses a batch size of %s', batchSize => {
+  it.each([0, -1, 1.5, Number.NaN])('rejects a batch size of %s', batchSize => {
     expect(() => batchOrder(lengths, { batchSize })).toThrow('batchSize: wanted a positive integer')
   })
 })

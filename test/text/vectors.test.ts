@@ -98,7 +98,7 @@ describe('readWordVectors', () => {
     ['fewer rows than promised', '3 1\na 1\nb 2\n', 'bad.vec: wanted 3 rows, got 2'],
     ['a word that is not UTF-8', Buffer.from('1 1\n\xfc 1\n', 'latin1'), 'bad.vec:2: wanted a word in UTF-8'],
     ['a line without end', `1 1\na ${'1'.repeat(1 << 25)}`, 'bad.vec: wanted lines of at most'],
-  ])('refuses %s', async (_, content, message) => {
+  ])('rejects %s', async (_, content, message) => {
     await expect(readWordVectors(await file('bad.vec', content))).rejects.toMatchObject({
       code: 'ERR_FILE_FORMAT',
       message: expect.stringContaining(message),
@@ -157,7 +157,7 @@ describe('word vectors without a header', () => {
     ['an empty file', '', 'glove.txt: wanted rows, got an empty file'],
     ['a word alone', 'a\n', 'glove.txt:1: wanted a word and numbers'],
     ['rows of different lengths', 'a 1 2\nb 3\n', 'glove.txt:2: wanted 3 parts, got 2'],
-  ])('are refused: %s', async (_, content, message) => {
+  ])('are rejected: %s', async (_, content, message) => {
     await expect(readWordVectors(await file('glove.txt', content), { noHeader: true })).rejects.toMatchObject(
       {
         code: 'ERR_FILE_FORMAT',
@@ -272,7 +272,7 @@ describe("word2vec's binary format", () => {
       "bad.bin: row 1: wanted a word in UTF-8, got '\ufffd'",
     ],
     ['a word without end', Buffer.from(`1 1\n${'a'.repeat(1 << 17)}`), 'bad.bin: wanted words of at most'],
-  ])('refuses %s', async (_, content, message) => {
+  ])('rejects %s', async (_, content, message) => {
     await expect(readWordVectors(await file('bad.bin', content))).rejects.toMatchObject({
       code: 'ERR_FILE_FORMAT',
       message: expect.stringContaining(message),

@@ -13,7 +13,7 @@ const made = () => ({
   ids: tensor(Int32Array.of(7, 8), [2], { device: cpu }),
 })
 
-test('a state of any structure comes back with its values, types and shapes', async () => {
+test('a saved state of any structure is restored with its values, types and shapes', async () => {
   const state = made()
   const saved = await saveCarry(state)
   expect(saved.tree).toEqual({
@@ -33,13 +33,13 @@ test('a state of any structure comes back with its values, types and shapes', as
   disposeState(state)
 })
 
-test('one tensor, and none', async () => {
+test('a state may be one tensor or null', async () => {
   expect(await saveCarry(null)).toEqual({ tree: null, tensors: new Map() })
   const saved = await saveCarry(tensor([1], [], { device: cpu }))
   expect([saved.tree, [...saved.tensors.keys()]]).toEqual(['carry', ['carry']])
 })
 
-test('is detached leaf by leaf, and freed', () => {
+test('mapCarry detaches each leaf, and disposeCarry frees each leaf', () => {
   const { tensors: before } = memory()
   const state = made()
   const detached = mapCarry(state, leaf => leaf.detach())
@@ -50,7 +50,7 @@ test('is detached leaf by leaf, and freed', () => {
   expect(memory().tensors).toBe(before)
 })
 
-test('what is missing, or is not a tensor, is named', async () => {
+test('an error names a missing leaf or a value that is not a tensor', async () => {
   const saved = await saveCarry(made())
   saved.tensors.delete('carry.ids')
   expect(() => restoreCarry(saved, cpu)).toThrow('restore: state.carry: wanted values of carry.ids')

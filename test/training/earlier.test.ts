@@ -36,7 +36,7 @@ describe('a checkpoint of format 3', () => {
     return new Trainer(model, preset)
   }
 
-  test('goes on in the middle of its epoch, to the numbers of the run that it was part of', async () => {
+  test('resumes in the middle of its epoch with the numbers of the original run', async () => {
     const { state, about } = await loadCheckpoint(fixture)
     expect(about).toEqual({ of: 'format 3' })
     expect(state.position).toMatchObject({ epoch: 1, step: 6 })
@@ -54,7 +54,7 @@ describe('a checkpoint of format 3', () => {
     expect([...bias]).toEqual(wanted.bias.map((value: number) => expect.closeTo(value, 5)))
   })
 
-  test('in another order is refused', async () => {
+  test('is rejected with another order of batches', async () => {
     const trainer = newTrainer()
     trainer.restore((await loadCheckpoint(fixture)).state)
     await expect(trainer.fit(data, { epochs: 3, shuffleSeed: 5 }).next()).rejects.toThrow(
@@ -68,7 +68,7 @@ describe('a run', () => {
   const rest = { dialect: 'csv', posts: null, tokenizer: 'words', vocabulary, labels } as const
   const run: Run = { preset: 'lstm64-adam', ...rest, model }
 
-  test('of format 1 is a classifier of its preset', async () => {
+  test('of format 1 loads as a classifier of its preset', async () => {
     await saveRun(run, folder)
     const file = join(folder, 'config.json')
     const { task: _, layers: __, ...config } = JSON.parse(await readFile(file, 'utf8'))
@@ -94,7 +94,7 @@ describe('a run', () => {
     expect(await classify(read.model, some)).toEqual(await classify(other, some))
   })
 
-  test('of a task that this version does not know says so', async () => {
+  test('of an unknown task is rejected with an error that names the task', async () => {
     await saveRun(run, folder)
     const file = join(folder, 'config.json')
     const config = JSON.parse(await readFile(file, 'utf8'))

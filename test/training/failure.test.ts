@@ -19,7 +19,7 @@ async function run(
   for await (const _ of trainer.fit(data, { epochs, shuffleSeed })) if (++seen === events) return
 }
 
-test('a device that fails rejects once, and nobody is left with an unhandled rejection', async () => {
+test('a failing device rejects once, without unhandled rejections', async () => {
   const unhandled: unknown[] = []
   const hear = (reason: unknown) => unhandled.push(reason)
   process.on('unhandledRejection', hear)
@@ -38,7 +38,7 @@ test('a device that fails rejects once, and nobody is left with an unhandled rej
   expect(unhandled).toEqual([])
 })
 
-test('restore forgets the steps that were issued before it', async () => {
+test('restore discards the steps issued before it', async () => {
   const fresh = new Trainer(shortClassifier('lstm64-adam'), { ...preset, batchSize: 8 })
   const start = await fresh.state()
   await run(fresh)
@@ -52,7 +52,7 @@ test('restore forgets the steps that were issued before it', async () => {
 test.each([
   ['another batch size', 32, 1],
   ['another order', 8, 2],
-])('an epoch that was begun does not go on with %s', async (_, batchSize, shuffleSeed) => {
+])('a started epoch does not continue with %s', async (_, batchSize, shuffleSeed) => {
   const stopped = new Trainer(shortClassifier('lstm64-adam'), { ...preset, batchSize: 8 })
   await run(stopped, { events: 5 })
   const resumed = new Trainer(shortClassifier('lstm64-adam'), { ...preset, batchSize })
@@ -65,7 +65,7 @@ test.each([
 test.each([
   ['a Float64Array', new Float64Array(3)],
   ['an array', [1, 2, 3]],
-])('a state dict of %s is refused, and nothing changes', async (_, values) => {
+])('a state dict of %s is rejected, and nothing changes', async (_, values) => {
   const linear = new Linear({ inFeatures: 2, outFeatures: 3 })
   const before = await linear.stateDict()
   const state = new Map<string, { shape: number[]; data: Float32Array }>([

@@ -40,7 +40,7 @@ describe('formatFixed', () => {
     expect(formatFixed(value, digits)).toBe(text)
   })
 
-  test('differs from toFixed at exact halves alone, and is then even', () => {
+  test('differs from toFixed only at exact halves, where the last digit is even', () => {
     const eighths = fc.integer({ min: -80_000, max: 80_000 }).map(n => n / 8)
     const numbers = fc.oneof(eighths, fc.double({ min: -1e6, max: 1e6, noNaN: true }))
     fc.assert(
@@ -54,7 +54,7 @@ describe('formatFixed', () => {
     )
   })
 
-  test('refuses digits that toFixed has none for', () => {
+  test('rejects numbers of digits that toFixed does not support', () => {
     expect(() => formatFixed(1, 100)).toThrow('formatFixed: digits: wanted an integer from 0 to 99, got 100')
     expect(() => formatFixed(1, 1.5)).toThrow('got 1.5')
   })

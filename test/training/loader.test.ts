@@ -11,7 +11,7 @@ const numbers = (loader: DataLoader<number, number[]>, epoch = 0) =>
   [...loader.epoch(epoch).from(0)].map(({ batch }) => batch)
 
 describe('DataLoader', () => {
-  test('cuts items in their order, the last batch smaller or left out', () => {
+  test('divides items in their order; the last batch is smaller or dropped', () => {
     expect(numbers(new DataLoader(items, { collate, batchSize: 4 }))).toEqual([
       [0, 1, 2, 3],
       [4, 5, 6, 7],
@@ -20,7 +20,7 @@ describe('DataLoader', () => {
     expect(numbers(new DataLoader(items, { collate, batchSize: 4, dropLast: true }))).toHaveLength(2)
   })
 
-  test('shuffles by seed and epoch alone', () => {
+  test('shuffles depending only on seed and epoch', () => {
     const loader = (seed: number) => new DataLoader(items, { collate, batchSize: 3, shuffle: true, seed })
     expect(numbers(loader(1), 2)).toEqual(numbers(loader(1), 2))
     expect(numbers(loader(1), 2)).not.toEqual(numbers(loader(1), 1))
@@ -28,7 +28,7 @@ describe('DataLoader', () => {
     expect(numbers(loader(1), 2).flat().toSorted()).toEqual(items)
   })
 
-  test('bounds a batch in tokens, and counts them', () => {
+  test('limits the tokens of a batch, and counts them', () => {
     const loader = new DataLoader(items, { collate, batchSize: 10, maxTokens: 9, lengthOf: item => item })
     const epoch = loader.epoch(0)
     expect([...epoch.from(0)]).toEqual([
@@ -53,7 +53,7 @@ describe('DataLoader', () => {
     expect(numbers(new DataLoader(items, { collate, batchSize: 10, sortKeysOf }))).toEqual([items])
   })
 
-  test('makes no batch before the one it starts from', () => {
+  test('makes no batch before the first one requested', () => {
     const made: number[][] = []
     const loader = new DataLoader(items, { collate: batch => made.push(batch), batchSize: 4 })
     expect(made).toEqual([])
@@ -61,7 +61,7 @@ describe('DataLoader', () => {
     expect(made).toEqual([[8, 9]])
   })
 
-  test('says its way, which is the same with defaults written out', () => {
+  test('`way` is the same with defaults written out', () => {
     const { way } = new DataLoader(items, { collate, batchSize: 4 })
     const written = { shuffle: false, dropLast: false, bucketByLength: false, maxTokens: Infinity, seed: 9 }
     expect(new DataLoader(items, { collate, batchSize: 4, ...written }).way).toBe(way)
@@ -75,7 +75,7 @@ describe('DataLoader', () => {
     expect(by(false)).toBe(way)
   })
 
-  test('has the batches of documents that text.Batches has', () => {
+  test('makes the same batches of documents as text.Batches', () => {
     fc.assert(
       fc.property(
         fc.record({

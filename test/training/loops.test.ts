@@ -11,7 +11,7 @@ import { data, shortClassifier } from './short.js'
 
 const preset = presets['lstm64-adam']
 
-test('gradients of one document after the other add up to those of one packed batch, with the sum of losses', async () => {
+test('gradients of single documents add up to the gradient of one packed batch with the summed loss', async () => {
   const together = shortClassifier('bilstm128x2-adam').eval()
   const apart = shortClassifier('bilstm128x2-adam').eval()
   const documents = data.documents.slice(0, 64)
@@ -34,7 +34,7 @@ test('gradients of one document after the other add up to those of one packed ba
 describe('the notebook’s loop over documents', () => {
   const rules = rulesOf('document', 'notebook')
 
-  test('leaves the classifier as it was, and steps the LSTM', async () => {
+  test('trains only the LSTM and does not change the classifier', async () => {
     const model = shortClassifier('lstm64-adam')
     const before = await model.stateDict()
     const trainer = new Trainer(model, { ...preset, batchSize: 64, rules })
@@ -48,7 +48,7 @@ describe('the notebook’s loop over documents', () => {
     }
   })
 
-  test('drops the gradients of the documents that are left over', async () => {
+  test('drops the gradients of left-over documents', async () => {
     const model = shortClassifier('lstm64-adam')
     const trainer = new Trainer(model, { ...preset, batchSize: 40, rules })
     const [first, rest] = [...new Batches(data, { batchSize: 40 }).epoch(0)]
@@ -59,7 +59,7 @@ describe('the notebook’s loop over documents', () => {
     expect(model.namedParameters().every(([, { grad }]) => grad === null)).toBe(true)
   })
 
-  test('reports the mean loss of a document, though it adds them up', async () => {
+  test('reports the mean loss of a document, although gradients are summed', async () => {
     const [batch] = [...new Batches(data, { batchSize: 64 }).epoch(0)]
     const mean = await new Trainer(shortClassifier('lstm64-adam'), { ...preset, batchSize: 64 })
       .step(batch!)
@@ -72,7 +72,7 @@ describe('the notebook’s loop over documents', () => {
   })
 })
 
-test('the notebook averages the means of its batches, the fixed mode the losses of the documents', async () => {
+test('notebook mode averages the means of batches, and fixed mode the losses of documents', async () => {
   const lossOf = async (mode: 'fixed' | 'notebook') => {
     const model = shortClassifier('lstm64-sgd')
     // Without learning, all losses are those of the first parameters.
@@ -93,7 +93,7 @@ test('the notebook averages the means of its batches, the fixed mode the losses 
   expect(notebook.epoch).toBeCloseTo((large + small) / 2, 6)
 })
 
-test('evaluation with dropout draws masks, as the notebook’s does', async () => {
+test('evaluation with dropout draws masks, as in the notebook', async () => {
   const model = shortClassifier('bilstm64x4-adam')
   const [still, again] = [await evaluate(model, data), await evaluate(model, data)]
   expect(again.probabilities).toEqual(still.probabilities)
@@ -102,7 +102,7 @@ test('evaluation with dropout draws masks, as the notebook’s does', async () =
 })
 
 describe.each(poolings)('pooling %s', pooling => {
-  test('learns, and its classifier is as wide as what it pools', async () => {
+  test('learns, and its linear layer has the width of the pooled vector', async () => {
     const model = shortClassifier('bilstm64x4-adam', { pooling })
     expect(model.classifier.weight.shape).toEqual([9, 128 * (pooling === 'concat' ? 3 : 1)])
     const trainer = new Trainer(model, { ...presets['bilstm64x4-adam'], batchSize: 16 })

@@ -30,7 +30,7 @@ function printed(
   return text === null ? [] : text.split('\n').slice(0, -1)
 }
 
-test('a line an epoch: counted from 0, with one epoch too many in what remains', () => {
+test('prints a line an epoch, counted from 0, with one epoch too many in the remaining time', () => {
   const lines = printed({}, [
     { step: 1, stepLoss: 2 },
     { step: 2, stepLoss: 1, loss: 1.9, elapsedSeconds: 15.9 },
@@ -43,7 +43,7 @@ test('a line an epoch: counted from 0, with one epoch too many in what remains',
   ])
 })
 
-test('its times wrap after an hour: a run of 70 minutes shows 10', () => {
+test('times wrap after an hour: a run of 70 minutes shows 10', () => {
   const lines = printed({}, [{ epoch: 100, step: 2, elapsedSeconds: 70 * 60 + 7 }])
   expect(lines[0]).toMatch(/avg epoch 00:42 total elapsed 10:07 remaining 00:42$/)
 })
@@ -52,12 +52,12 @@ test.each([
   ['Europe/Berlin', '00:15'],
   ['Asia/Kolkata', '30:15'],
   ['Asia/Kathmandu', '30:15'], // +5:30 in 1970
-])('they are read off a local clock: in %s 15 seconds are %s', (timeZone, time) => {
+])('times are local clock times: in %s, 15 seconds are %s', (timeZone, time) => {
   const lines = printed({ timeZone }, [{ step: 2, elapsedSeconds: 15 }])
   expect(lines[0]).toContain(`total elapsed ${time} `)
 })
 
-test('a line a step: an estimate in whole seconds a step, so none below one', () => {
+test('prints a line a step; the remaining time is 0 for steps below a second', () => {
   const lines = printed({ form: 'iteration' }, [
     { step: 1, steps: 144, loss: 2.19722, elapsedSeconds: 0.999 },
     { step: 2, steps: 144, loss: 2.1, elapsedSeconds: 3 },

@@ -113,7 +113,7 @@ describe('pairLoader', () => {
     )
   })
 
-  test('rejects what it sets itself', () => {
+  test('rejects an unknown option', () => {
     const options = { batchSize: 1, lengthOff: () => 1 }
     expect(() => pairLoader(pairsOf([[1, 1]]), options)).toThrow('options.lengthOff: wanted a known option')
   })

@@ -32,7 +32,7 @@ const first: TrainingProgress = {
   skipped: null,
 }
 
-test('a terminal gets a bar with loss, speed, elapsed and remaining time', () => {
+test('a terminal shows a bar with loss, speed, elapsed and remaining time', () => {
   const stream = new FakeStream(true)
   const printer = progressPrinter({ stream })
   printer.update(first)
@@ -59,7 +59,7 @@ test('the bar draws nothing before the first event and changes no setting of the
   expect(stream.text).toBe(stopped)
 })
 
-test('anything else gets one plain line an epoch', () => {
+test('anything else receives one plain line an epoch', () => {
   const stream = new FakeStream(false)
   const printer = progressPrinter({ stream })
   printer.update(first)

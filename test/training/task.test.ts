@@ -34,7 +34,7 @@ async function outcome({ trainer }: Made) {
   return { model, optimizer, masks, scheduler, history }
 }
 
-describe('a task of one’s own', () => {
+describe('a custom task', () => {
   test('learns, and its metrics are reported by name', async () => {
     const made = newTrainer()
     const events = await run(made, 5)
@@ -51,7 +51,7 @@ describe('a task of one’s own', () => {
     expect(history[0]!.accuracy).toBeNaN()
   })
 
-  test('has the bits of the same steps by hand', async () => {
+  test('has the same bits as a loop written by hand', async () => {
     const { model, task, optimizer } = newTrainer()
     const losses: number[] = []
     let carry: Carry | null = null
@@ -72,7 +72,7 @@ describe('a task of one’s own', () => {
     expect(await made.model.stateDict()).toEqual(await model.stateDict())
   })
 
-  test('clips the parameters that it is told of', async () => {
+  test('clips only the given parameters', async () => {
     const made = newTrainer({}, 0, adam => ({
       clip: { parameters: adam.groups[0]!.parameters, maxNorm: 0.5 },
     }))
@@ -83,13 +83,13 @@ describe('a task of one’s own', () => {
     expect(await free.model.stateDict()).not.toEqual(await made.model.stateDict())
   })
 
-  test('begins each pass without a carry, its test too', async () => {
+  test('starts each epoch and each test without a carry', async () => {
     const made = newTrainer()
     await run(made, 3)
     expect(made.task.starts).toBe(6)
   })
 
-  test('holds nothing more after an epoch than before', async () => {
+  test('holds no more memory after an epoch than before', async () => {
     const made = newTrainer()
     await run(made, 1)
     await on.synchronize()
@@ -101,7 +101,7 @@ describe('a task of one’s own', () => {
 })
 
 describe('accumulation', () => {
-  test('divides by the weight of the whole step: ragged batches are one large batch', async () => {
+  test('divides by the weight of the whole step: ragged batches equal one large batch', async () => {
     // Without the carry, which a large batch has not.
     class Alone extends Fit {
       override step(batch: Parameters<Fit['step']>[0]) {
@@ -137,7 +137,7 @@ describe('resuming', () => {
     }))
 
   test.each([0, 1, 2, 3, 4, 5, 7, 8, 11])(
-    'after %i events has the bits of an undisturbed run',
+    'after %i events has the same bits as a run without interruption',
     async stop => {
       const order = { shuffle: true, batchSize: 4 }
       const whole = make()
@@ -157,7 +157,7 @@ describe('resuming', () => {
     },
   )
 
-  test('a begun epoch does not go on with another number of batches a step', async () => {
+  test('a started epoch does not continue with another number of batches a step', async () => {
     const stopped = make()
     await run(stopped, 1, 1)
     const other = newTrainer({ accumulate: 1 }, 0.3)
@@ -165,7 +165,7 @@ describe('resuming', () => {
     await expect(run(other, 1)).rejects.toThrow(/fit: options: wanted those of the epoch that was begun/)
   })
 
-  test('masks go to the modules that drew them, and to no other', async () => {
+  test('mask counters are restored to the modules that drew the masks', async () => {
     const stopped = make()
     await run(stopped, 1, 2)
     const state = await stopped.trainer.state()
@@ -179,7 +179,7 @@ describe('resuming', () => {
 })
 
 describe('schedules', () => {
-  test('by epoch', async () => {
+  test('byEpoch changes the rate after each epoch', async () => {
     const made = newTrainer({}, 0, adam => ({
       scheduler: byEpoch(new Scheduler(adam, stepDecay({ stepSize: 1, gamma: 0.5 }))),
     }))
@@ -187,7 +187,7 @@ describe('schedules', () => {
     expect(made.trainer.history.map(({ learningRate }) => learningRate)).toEqual([0.1, 0.05, 0.025])
   })
 
-  test('by step', async () => {
+  test('a Scheduler changes the rate after each step', async () => {
     const made = newTrainer({}, 0, adam => ({
       scheduler: new Scheduler(adam, stepDecay({ stepSize: 4, gamma: 0.5 })),
     }))
@@ -196,7 +196,7 @@ describe('schedules', () => {
     expect(made.trainer.history.map(({ learningRate }) => learningRate)).toEqual([0.05, 0.025])
   })
 
-  test('on a metric, which PyTorch’s ReduceLROnPlateau lowers at the same epochs', () => {
+  test('Plateau lowers the rate in the same epochs as PyTorch’s ReduceLROnPlateau', () => {
     const group = { lr: 1 }
     const plateau = new Plateau(
       { groups: [group] },
@@ -211,7 +211,7 @@ describe('schedules', () => {
     expect(rates).toEqual([1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125])
   })
 
-  test('a plateau’s count resumes', () => {
+  test('a checkpoint has the counters of Plateau', () => {
     const [one, other] = [{ lr: 1 }, { lr: 1 }]
     const make = (group: { lr: number }) => new Plateau({ groups: [group] }, { metric: 'loss', patience: 2 })
     const losses = [1, 2, 2, 2]
@@ -233,7 +233,7 @@ const emptyRecord = {
 describe('callbacks', () => {
   const stopping = earlyStopping({ metric: 'off', of: 'training', mode: 'max', patience: 2 })
 
-  test('early stopping ends a run, and one that is resumed where it ended', async () => {
+  test('early stopping ends a run, and a resumed run in the same epoch', async () => {
     const made = newTrainer({ callbacks: [stopping] })
     await run(made, 10)
     // It gets better from the first epoch on, and a larger error was asked for.
@@ -243,7 +243,7 @@ describe('callbacks', () => {
     expect(await run(resumed, 10)).toEqual([])
   })
 
-  test('the best checkpoint is kept', async () => {
+  test('keepBest keeps the best checkpoint', async () => {
     const directory = join(folder, 'best')
     const made = newTrainer({ callbacks: [keepBest({ metric: 'off', mode: 'max', directory })] })
     await run(made, 4)
@@ -269,7 +269,7 @@ describe('callbacks', () => {
 })
 
 describe('evaluate and predict', () => {
-  test('share the task, without dropout, and leave mode and masks as they were', async () => {
+  test('use the same task without dropout, and restore mode and mask counters', async () => {
     const { model, task } = newTrainer({}, 0.5)
     const first = await evaluate(task, newLoader({ batchSize: 23 }).loader)
     const again = await evaluate(task, newLoader({ batchSize: 23 }).loader)
@@ -284,14 +284,14 @@ describe('evaluate and predict', () => {
     expect(model.dropout.masks.step).toBe(0)
   })
 
-  test('a frozen part in evaluation mode stays so', async () => {
+  test('a part in evaluation mode stays in evaluation mode', async () => {
     const { model, task } = newTrainer({}, 0.5)
     model.dropout.eval()
     await evaluate(task, newLoader().loader)
     expect([model.training, model.dropout.training]).toEqual([true, false])
   })
 
-  test('counts join the sums', async () => {
+  test('counts are added to the sums', async () => {
     class Counting extends Fit {
       async count(batch: readonly unknown[]) {
         return { pairs: batch.length >> 1 }
@@ -302,7 +302,7 @@ describe('evaluate and predict', () => {
     expect(sums.pairs).toBe(11)
   })
 
-  test('dropout stays on where the task says so', async () => {
+  test('dropout stays on if the task says so', async () => {
     class Noisy extends Fit {
       readonly dropsInEvaluation = true
     }
@@ -322,8 +322,8 @@ describe('evaluate and predict', () => {
   })
 })
 
-describe('what goes wrong', () => {
-  test.each([0, -1, Number.NaN])('a weight of %d is refused', async weight => {
+describe('errors', () => {
+  test.each([0, -1, Number.NaN])('a weight of %d is rejected', async weight => {
     class Weightless extends Fit {
       override weight() {
         return weight
@@ -334,7 +334,7 @@ describe('what goes wrong', () => {
     await expect(run(made, 1)).rejects.toThrow(/Trainer: task\.weight: wanted a number above 0/)
   })
 
-  test('a step that is not finite is left out, and its sums with it', async () => {
+  test('a step that is not finite is skipped with its sums', async () => {
     const items = points.map((point, i) => (i === 5 ? { ...point, y: Number.NaN } : point))
     const { loader } = newLoader({ items })
     const throwing = newTrainer()
@@ -347,7 +347,7 @@ describe('what goes wrong', () => {
     expect(skipping.trainer.history[0]!.metrics.loss).toBeGreaterThan(0)
   })
 
-  test('a task that throws ends the run, and the next one begins', async () => {
+  test('an error in the task ends the run, and another fit can start', async () => {
     class Failing extends Fit {
       fails = true
       override step(batch: Parameters<Fit['step']>[0], carry: Parameters<Fit['step']>[1]) {
@@ -364,7 +364,7 @@ describe('what goes wrong', () => {
     expect(made.trainer.history).toHaveLength(1)
   })
 
-  test('a loss outside a scope is the caller’s, and step() divides it by the weight', async () => {
+  test('step() returns the loss divided by the weight, which the caller owns', async () => {
     const { trainer } = newTrainer()
     const [batch] = newLoader().loader.epoch(0).from(0)
     const { task } = newTrainer()

@@ -58,7 +58,7 @@ describe('a training run', () => {
     },
   )
 
-  test('a tuned embedding has the losses and the bits that it has with a dense gradient', async () => {
+  test('a tuned embedding has the same losses and bits as with a dense gradient', async () => {
     const train = async (dense: boolean) => {
       using classifier = model('bilstm128x2-adam')
       const trainer = new Trainer(classifier, { ...presets['bilstm128x2-adam'], batchSize: 16 })
@@ -83,7 +83,7 @@ describe('a training run', () => {
     expect(rows.seen).toEqual(dense.seen)
   })
 
-  test('tells how far it is after each step', async () => {
+  test('reports its progress after each step', async () => {
     const { progress } = await run('lstm64-sgd')
     expect(progress.map(({ epoch, step }) => [epoch, step])).toEqual([
       [1, 1],
@@ -150,7 +150,7 @@ describe('a training run', () => {
     expect(records).toHaveLength(3)
   })
 
-  test('a test changes no bit of the training, with dropout neither, and its time does not count', async () => {
+  test('a test does not change the bits of training, also with dropout, and its time does not count', async () => {
     const train = async (every?: number) => {
       using classifier = model('bilstm64x4-adam')
       const rules = rulesOf('batched', 'notebook')
@@ -174,7 +174,7 @@ describe('a training run', () => {
     expect(tested.elapsed - tested.trained).toBeGreaterThan(tested.trained)
   })
 
-  test('an epoch whose test was interrupted is tested when the run goes on', async () => {
+  test('an epoch whose test was interrupted is tested when the run resumes', async () => {
     const controller = new AbortController()
     const options = { ...presets['lstm64-sgd'], batchSize: 16 }
     using classifier = model('lstm64-sgd')
@@ -198,7 +198,7 @@ describe('a training run', () => {
     expect(resumed.history).toMatchObject([{ epoch: 1, steps: 4, test: { loss: expect.any(Number) } }])
   })
 
-  test('reckons with the batches that it was told to make', async () => {
+  test('makes batches with the requested options', async () => {
     using classifier = model('lstm64-sgd')
     const trainer = new Trainer(classifier, { ...presets['lstm64-sgd'], batchSize: 16 })
     const options = { shuffleSeed: 1, maxTokens: 330, dropLast: true }
@@ -219,7 +219,7 @@ describe('a training run', () => {
     expect(ends[0]!.loss).toBeCloseTo(losses / sizes.reduce((a, b) => a + b), 10)
   })
 
-  test('takes empty documents, also a batch of nothing else', async () => {
+  test('accepts empty documents, also a batch of only empty documents', async () => {
     using classifier = model('bilstm64x4-adam')
     const trainer = new Trainer(classifier, { ...presets['bilstm64x4-adam'], batchSize: 2 })
     const empty = new Int32Array()
@@ -239,7 +239,7 @@ describe('a training run', () => {
     expect(row(2)).not.toEqual(row(0))
   })
 
-  test('stops on its signal, with the reason', async () => {
+  test('stops if the signal aborts, with its reason', async () => {
     const controller = new AbortController()
     const reason = new Error('enough')
     using classifier = model('lstm64-sgd')
@@ -254,7 +254,7 @@ describe('a training run', () => {
     expect(events).toBe(3)
   })
 
-  test('holds nothing more after a step than before', async () => {
+  test('holds no more memory after a step than before', async () => {
     using classifier = model('bilstm64x4-adam')
     const trainer = new Trainer(classifier, { ...presets['bilstm64x4-adam'], batchSize: 16 })
     const [batch] = new Batches(data, { batchSize: 16 }).epoch(0)
@@ -284,7 +284,7 @@ describe('a training run', () => {
 })
 
 describe('evaluate', () => {
-  test('gives the loss and predictions of all documents, whatever the batches', async () => {
+  test('returns the loss and predictions of all documents, whatever the batches', async () => {
     using classifier = model('bilstm64x4-adam')
     const small = await evaluate(classifier, data, { batchSize: 7 })
     const large = await evaluate(classifier, data, { batchSize: 64 })
@@ -298,7 +298,7 @@ describe('evaluate', () => {
     }
   })
 
-  test('leaves dropout off and the mode as it was', async () => {
+  test('turns dropout off and restores the mode', async () => {
     using classifier = model('bilstm64x4-adam').train()
     const first = await evaluate(classifier, data)
     expect(classifier.training).toBe(true)

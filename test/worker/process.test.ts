@@ -53,7 +53,7 @@ const WORK = `
   const x = zeros([1024, 16384], { device: cpu })
   const results = Array.from({ length: 200 }, () => linearForward(x, x))`
 
-test('a process ends by itself after its last await', async () => {
+test('a process exits after its last await', async () => {
   const { code, output, errors } = await run(`${PACKAGE}
     const x = zeros([4], { device: device('cpu', { threads: 2 }) })
     console.log(...(await x.toArray()))
@@ -61,7 +61,7 @@ test('a process ends by itself after its last await', async () => {
   expect([code, output.trim(), errors]).toEqual([0, '0 0 0 0', ''])
 })
 
-test('nothing keeps a process alive after its last await, in none of eight workers that load at once', async () => {
+test('a process exits after its last await, also with eight workers that load at once', async () => {
   const worker = `${loader(folder)}
     ;(async () => {${PACKAGE}
       const x = zeros([16, 16], { device: device('cpu', { threads: 2 }) })
@@ -91,7 +91,7 @@ test('nothing keeps a process alive after its last await, in none of eight worke
   expect(Number(milliseconds)).toBeLessThan(1000)
 })
 
-test('a worker is terminated in the middle of a long op, and the process ends beside what it left', async () => {
+test('the process exits after a worker was terminated in the middle of a long op', async () => {
   const worker = `${loader(folder)}
     ;(async () => {${WORK}
       const { parentPort } = await import('node:worker_threads')
@@ -110,7 +110,7 @@ test('a worker is terminated in the middle of a long op, and the process ends be
   expect(seconds).toBeLessThan(20)
 })
 
-test('a process lives for as long as a value is awaited', async () => {
+test('a process stays alive while a value is awaited', async () => {
   const { code, output } = await run(`${PACKAGE}
     const x = zeros([1024, 1024], { device: device() })
     linearForward(x, x).toArray().then(values => console.log(values.length))
@@ -118,14 +118,14 @@ test('a process lives for as long as a value is awaited', async () => {
   expect([code, output.trim()]).toEqual([0, '1048576\nsynchronized'])
 })
 
-test('work that nobody awaits does not keep the process alive', async () => {
+test('work without an await does not keep the process alive', async () => {
   const { code, signal, seconds } = await run(`${WORK}
     console.log(results.length)`)
   expect([code, signal]).toEqual([0, null])
   expect(seconds).toBeLessThan(20)
 })
 
-test('process.exit with work in the queue ends at once, with the code that it is given', async () => {
+test('process.exit with queued work ends the process immediately with the given code', async () => {
   const { code, signal, errors, seconds } = await run(`${WORK}
     for (const result of results) result.toArray()
     setTimeout(() => process.exit(7), 50)`)
@@ -133,7 +133,7 @@ test('process.exit with work in the queue ends at once, with the code that it is
   expect(seconds).toBeLessThan(20)
 })
 
-test('an error that nobody catches ends the process while work is in the queue', async () => {
+test('an uncaught error ends the process while work is queued', async () => {
   const { code, errors } = await run(`${WORK}
     const small = device('cpu', { threads: 1, memoryLimit: 64 })
     await zeros([results.length], { device: small }).toArray()`)
@@ -141,7 +141,7 @@ test('an error that nobody catches ends the process while work is in the queue',
   expect(errors).toContain("code: 'ERR_OUT_OF_MEMORY'")
 })
 
-test('a worker may be the only one that loads the addon, and end before its device has', async () => {
+test('a worker may be the only one that loads the addon, and may end before its device is done', async () => {
   const worker = `${loader(folder)}
     ;(async () => {${WORK}
       process.exit(results.length === 200 ? 3 : 4)

@@ -75,7 +75,7 @@ test('four workers train at once, on one device or on several, with the same bit
   expect(await Promise.all(ends), 'each ends by itself').toEqual([0, 0, 0, 0])
 })
 
-test('an error of the device reaches the worker that awaits it', async () => {
+test('the worker that awaits a value receives its device error', async () => {
   const worker = start(`
     const { device } = await load('device.js')
     const { zeros } = await load('tensor.js')
@@ -85,7 +85,7 @@ test('an error of the device reaches the worker that awaits it', async () => {
   expect(await message(worker)).toEqual(['PackedRnnError', 'ERR_OUT_OF_MEMORY'])
 })
 
-test('synchronize rejects with the failures of its own thread, which no other one sees or clears', async () => {
+test('synchronize rejects only with failures of its own thread, and no other thread clears them', async () => {
   const options = { threads: 1, memoryLimit: 5001 }
   const worker = start(
     `
@@ -111,7 +111,7 @@ test('synchronize rejects with the failures of its own thread, which no other on
   expect(mine.disposed).toBe(false)
 })
 
-test('a worker that is terminated in the middle of an op ends, and the device goes on', async () => {
+test('a worker can be terminated in the middle of an op, and the device keeps working', async () => {
   const cpu = device('cpu', { threads: 1 })
   for (let round = 0; round < 3; round++) {
     const worker = start(`
@@ -130,7 +130,7 @@ test('a worker that is terminated in the middle of an op ends, and the device go
   }
 })
 
-test('a worker may be terminated at any moment: calls and results that come too late are harmless', async () => {
+test('a worker can be terminated at any time: late calls and results are ignored', async () => {
   for (let round = 0; round < 12; round++) {
     const worker = start(`
       const { device } = await load('device.js')

@@ -124,8 +124,10 @@ class Drawn {
   }
   template <auto m>
   void number(Offsets<m>) {
+    // The batches of an op have as many sequences.
+    if (sequences_ < 0) sequences_ = random_.size();
     std::vector<std::int64_t> lengths;
-    for (std::int64_t b = random_.size(); b > 0; b--) lengths.push_back(random_.size());
+    for (std::int64_t b = 0; b < sequences_; b++) lengths.push_back(random_.size());
     op_.*m = {device_.offsets(lengths), static_cast<std::int64_t>(lengths.size())};
   }
   template <auto m>
@@ -177,6 +179,7 @@ class Drawn {
   Device& device_;
   Random random_;
   const unsigned seed_;
+  std::int64_t sequences_ = -1;
   O op_{};
 };
 

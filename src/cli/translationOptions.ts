@@ -1,0 +1,163 @@
+import { translationPresetName, translationPresets } from '../models/seq2seqPresets.js'
+import type { SearchOptions } from '../tasks/translation.js'
+import { readPairs, readPairTable, type TextPair } from '../text/pairs.js'
+import {
+  choiceOption,
+  fileOption,
+  integerOption,
+  numberOption,
+  type Option,
+  type OptionTable,
+  parsedOption,
+  switchOption,
+  textOption,
+  UsageError,
+  type ValuesOf,
+} from './options.js'
+import { directoryOptions, evaluateOptions, loopOptions } from './taskOptions.js'
+
+/** The options of the translation task, each described once. */
+
+/** Files of sentence pairs. */
+const pairOptions = {
+  source: fileOption('a sentence a line, plain or .gz'),
+  target: fileOption('the translation of each, line by line'),
+  pairs: fileOption('instead of both, a table of pairs: fields separated by tabs, plain or .gz'),
+  'source-columns': columnsOption('of the table, from 0; several are joined by tabs; default 0', 'pairs'),
+  'target-columns': columnsOption('default 1', 'pairs'),
+} as const
+
+/** How a translation is searched. */
+const searchOptions = {
+  beams: integerOption('hypotheses of each sentence; default 1, the likeliest word at each step', 1),
+  'length-penalty': numberOption('α: a score is log p / length^α; default 0 with one hypothesis, else 1', 0, {
+    needs: 'beams',
+  }),
+} as const
+
+const { epochs, batchSize, teacherForcing, minFrequency } = translationPresets['gru-attention']
+
+export const trainTable = {
+  task: textOption('NAME', 'translation'),
+  ...pairOptions,
+  'valid-source': fileOption('pairs that are tested on after each epoch', { needs: 'valid-target' }),
+  'valid-target': fileOption('their translations', { needs: 'valid-source' }),
+  'valid-pairs': fileOption('instead of both, a table with the same columns'),
+  preset: parsedOption(
+    'NAME',
+    `${Object.keys(translationPresets).join(', ')}; default gru-attention`,
+    translationPresetName,
+  ),
+  tokenizer: choiceOption('whitespace (default), words, characters, or bpe, which learns parts of words', [
+    'whitespace',
+    'words',
+    'characters',
+    'bpe',
+  ]),
+  merges: integerOption('of bpe; default 8000', 1),
+  lowercase: switchOption('makes the text lower case first'),
+  'min-frequency': integerOption(`rarer words are unknown; default the preset's ${minFrequency}`, 1),
+  'max-words': integerOption('of each language; default all', 1),
+  'embedding-dim': integerOption("default the preset's", 1),
+  'hidden-size': integerOption("default the preset's", 1),
+  layers: integerOption("default the preset's", 1),
+  dropout: probabilityOption("default the preset's"),
+  'teacher-forcing': probabilityOption(
+    `the probability that a step reads the target's word; default the preset's ${teacherForcing}`,
+  ),
+  'label-smoothing': probabilityOption('default 0'),
+  lr: numberOption("the learning rate; default the preset's", 0),
+  epochs: integerOption(`default the preset's ${epochs}`, 1),
+  'batch-size': integerOption(`pairs; default the preset's ${batchSize}`, 1),
+  'max-tokens': integerOption('ends a batch also where its next pair would bring it above N words', 1),
+  keep: choiceOption('the model of the epoch with the best validation loss (best, the default), or last', [
+    'best',
+    'last',
+  ]),
+  ...searchOptions,
+  ...loopOptions,
+  ...directoryOptions,
+  json: fileOption('where to write the figures'),
+} as const
+
+export const evaluateTable = {
+  ...pairOptions,
+  ...searchOptions,
+  'bleu-tokenizer': choiceOption("sacreBLEU's none (default), 13a, intl or char", [
+    'none',
+    '13a',
+    'intl',
+    'char',
+  ]),
+  lowercase: switchOption('BLEU and chrF ignore case; a run with --lowercase always does'),
+  ...evaluateOptions,
+} as const
+
+export const predictTable = {
+  ...searchOptions,
+  'n-best': integerOption('translations of each line, with their scores; default 1, without', 1, {
+    needs: 'beams',
+  }),
+  alignment: switchOption(
+    'prints a second line for each: the word of the source, from 0, that each word of the translation looks at most',
+  ),
+  device: evaluateOptions.device,
+  precision: evaluateOptions.precision,
+  threads: evaluateOptions.threads,
+} as const satisfies OptionTable
+
+/** @throws UsageError for half a pair of files, or both forms. */
+export async function readGivenPairs(
+  values: Partial<ValuesOf<typeof pairOptions>>,
+  options: { empty: 'keep' | 'skip'; signal: AbortSignal },
+): Promise<TextPair[]> {
+  const { source, target, pairs } = values
+  if (pairs !== undefined) {
+    if (source !== undefined || target !== undefined) {
+      throw new UsageError('--pairs: wanted neither --source nor --target')
+    }
+    const columns = { source: values['source-columns'] ?? [0], target: values['target-columns'] ?? [1] }
+    return readPairTable(pairs, { ...columns, ...options })
+  }
+  if (source === undefined || target === undefined) {
+    throw new UsageError('wanted --source FILE --target FILE, or --pairs FILE')
+  }
+  return readPairs(source, target, options)
+}
+
+/** How a command line says that translations are searched. */
+export function searchOf(
+  values: Partial<ValuesOf<typeof searchOptions>> & { 'n-best'?: number | undefined },
+): SearchOptions {
+  const { beams = 1, 'n-best': nBest = 1 } = values
+  if (nBest > beams) throw new UsageError(`--n-best: wanted at most --beams ${beams}, got ${nBest}`)
+  const alpha = values['length-penalty'] ?? (beams > 1 ? 1 : 0)
+  return { beams, nBest, ...(alpha > 0 && { lengthPenalty: { alpha } }) }
+}
+
+/** Columns of a table: `0,1`. */
+function columnsOption(help: string, needs: string): Option<number[]> {
+  return {
+    value: 'LIST',
+    help,
+    needs,
+    read(name, given) {
+      const columns = String(given).split(',')
+      const bad = columns.find(column => !/^\d+$/.test(column))
+      if (bad !== undefined) throw new UsageError(`--${name}: wanted numbers and commas, got ${given}`)
+      return columns.map(Number)
+    },
+  }
+}
+
+function probabilityOption(help: string): Option<number> {
+  const number = numberOption(help, 0)
+  return {
+    ...number,
+    read(name, given) {
+      const value = number.read(name, given)
+      if (value > 1) throw new UsageError(`--${name}: wanted a number from 0 to 1, got ${given}`)
+      return value
+    },
+  }
+}
