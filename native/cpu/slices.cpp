@@ -51,6 +51,10 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   constexpr std::int64_t kShortest = 1024;      // of a slice
   constexpr std::int64_t kMostSlices = 16;      // each has a separate sum,
   constexpr std::int64_t kMostSums = 4 << 20;   // with at most this many floats together
+  // More rows are cut into blocks whose part of `a` is copied: in place, each step of k would be on a page of
+  // its own. A block has so many tiles of rows and panels of columns that its operands and its sum stay in
+  // L2.
+  constexpr std::int64_t kMostRows = 1024, kTilesOfBlock = 252 / kTileRows, kPanelsOfBlock = 256 / kPanel;
   const std::int64_t width = roundUp(g.n, kLanes);
   const std::int64_t most = larger(1, smaller(kMostSlices, kMostSums / (g.m * width)));
   const std::int64_t length = roundUp(larger(kShortest, (g.k + most - 1) / most), kBlock);
@@ -59,22 +63,29 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   const std::int64_t panels = panelsOf(g.n);
   const std::int64_t fitting = larger(1, kMostOfSum / (g.m * kPanel));
   const std::int64_t tasks = alone ? 1 : 3 * backend.team().size();
-  const std::int64_t across = smaller(panels, larger((panels + fitting - 1) / fitting, tasks / slices));
+  const bool blocked = !alone && g.live.rows == nullptr && g.m > kMostRows;
+  const std::int64_t across = blocked
+                                  ? (panels + kPanelsOfBlock - 1) / kPanelsOfBlock
+                                  : smaller(panels, larger((panels + fitting - 1) / fitting, tasks / slices));
   const std::int64_t columns = (panels + across - 1) / across * kPanel;
   // If slices and columns leave workers idle, m is cut too.
   const std::int64_t tiles = (g.m + kTileRows - 1) / kTileRows;
-  const std::int64_t pieces = larger(1, smaller(tiles, tasks / (slices * across)));
+  const std::int64_t pieces = blocked ? (tiles + kTilesOfBlock - 1) / kTilesOfBlock
+                                      : larger(1, smaller(tiles, tasks / (slices * across)));
   const std::int64_t piece = (tiles + pieces - 1) / pieces * kTileRows;
   const std::int64_t down = (g.m + piece - 1) / piece;
 
-  const std::int64_t perSlice = (g.m + 2) * width;  // the last two rows: the sums of b's columns
+  // The sums of one slice are the result, unless something is added to them.
+  const bool direct = slices == 1 && !g.accumulate && g.bias == nullptr && g.n % kLanes == 0;
+  const std::int64_t sumRows = direct ? 0 : g.m, stride = direct ? g.stride : width;
+  const std::int64_t perSlice = (sumRows + 2) * width;  // the last two rows: the sums of b's columns
   Scratch<float> sums(backend, slices * perSlice);
   // Operands are read in place if they are plain matrices of whole vectors: a copy costs more than it gains.
   // Rows that are not adjacent are also copied.
   const bool scattered = g.live.rows != nullptr;
-  const bool copiesA = kTermDepth > 1 || g.a.rows != nullptr;
+  const bool copiesA = kTermDepth > 1 || g.a.rows != nullptr || blocked;
   const bool copiesB = kTermDepth > 1 || g.b.rows != nullptr || g.n % kLanes != 0;
-  const std::int64_t copiedA = kPairs * roundUp(g.m, kLanes);
+  const std::int64_t copiedStride = roundUp(piece, kLanes), copiedA = kPairs * copiedStride;
   const std::int64_t copied = copiesA || copiesB || scattered ? copiedA + kPairs * kPanel : 0;
   Scratch<Term> copies(backend, copied * backend.team().size());
   Scratch<Term> packed(backend, g.b.transposed ? panelTerms(g.n, g.k) : 0);
@@ -86,16 +97,16 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
     const std::int64_t slice = t / (down * across);
     const std::int64_t live = smaller(columns, g.n - column);
     const std::int64_t rows = smaller(piece, g.m - row);
-    float* const sum = sums + slice * perSlice + row * width + column;
-    const ColumnSums columnSums{sums + slice * perSlice + (g.m + 1) * width + column,
-                                sums + slice * perSlice + g.m * width + column};
+    float* const sum = (direct ? g.c : sums + slice * perSlice) + row * stride + column;
+    const ColumnSums columnSums{sums + slice * perSlice + (sumRows + 1) * width + column,
+                                sums + slice * perSlice + sumRows * width + column};
     const bool addsColumns = g.columnSums != nullptr && row == 0;
     std::int64_t before = slice * length;
     Term* const copyOfA = copies + worker * copied;
     Term* const copyOfB = copyOfA + copiedA;
     Sweep sweep{};
     sweep.aRow = 1;
-    sweep.cRow = sweep.startRow = width;
+    sweep.cRow = sweep.startRow = stride;
     sweep.rows = rows;
     if (addsColumns) {
       clearNumbers(columnSums.partial, roundUp(live, kLanes));
@@ -109,7 +120,7 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
       const std::int32_t* const list = inRow ? nullptr : g.live.rows + i;
       sweep.depth = termsIn(depth);
       const bool copyA = copiesA || !inRow, copyB = copiesB || !inRow;
-      sweep.aDepth = copyA ? roundUp(g.m, kLanes) : g.a.stride;
+      sweep.aDepth = copyA ? copiedStride : g.a.stride;
       sweep.a = copyA ? copyOfA : inPlace(g.a.data + k * g.a.stride + row);
       if (copyA) copyTerms(g.a, list, k, depth, row, rows, copyOfA, sweep.aDepth);
       sweep.bDepth = g.b.transposed || copyB ? kPanel : g.b.stride;
@@ -117,7 +128,7 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
       if (inRow) {
         const std::int64_t after = k + kBlock;
         const std::int64_t count = smaller(kBlock, larger(0, ks.end - i - kBlock));
-        ahead.add(g.a.data + after * g.a.stride, count * g.a.stride);
+        if (!blocked) ahead.add(g.a.data + after * g.a.stride, count * g.a.stride);
         if (!g.b.transposed && across == 1) ahead.add(g.b.data + after * g.b.stride, count * g.b.stride);
         sweep.columns = live;
         ahead.spread(sweep.calls());
@@ -158,12 +169,14 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
     float* const c = g.c + i * g.stride;
     add(i, g.accumulate ? c : g.bias, c);
   };
-  if (slices * g.m * g.n < kSmallWork) {
+  if (direct) {
+    // Nothing to add.
+  } else if (slices * g.m * g.n < kSmallWork) {
     for (std::int64_t i = 0; i < g.m; i++) row(i, 0);
   } else {
     parallel(backend, g.m, row);
   }
-  if (g.columnSums != nullptr) add(g.m, nullptr, g.columnSums);
+  if (g.columnSums != nullptr) add(sumRows, nullptr, g.columnSums);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -22,7 +22,8 @@ import { type DecoderKind, decoderKinds, decoderOf } from './decoderKinds.js'
 import type { Decoder, Memory } from './decoders.js'
 import { type CellKind, Encoder } from './encoder.js'
 import { type Initial, initialise } from './initial.js'
-import { stepwise } from './stepwise.js'
+import { outputRows } from './outputRows.js'
+import { keptRows, stepwise } from './stepwise.js'
 
 /** The layers of an encoder and a decoder. */
 export interface Seq2SeqLayers {
@@ -177,35 +178,53 @@ export class Seq2Seq extends Module {
   }
 
   /**
-   * Logits of the next word, at every word of the target.
+   * Returns logits of the next word, at every word of the target.
    *
    * @param source words of B sentences.
    * @param target B sentences, each with the mark of its begin and without that of its end.
    * @returns a row [V] for each word of `target`.
-   * @throws PackedRnnError ERR_SHAPE for another number of sentences; ERR_OUT_OF_RANGE for an id of V or more, or an empty source
-   * sentence of a decoder with attention.
+   * @throws PackedRnnError ERR_SHAPE for another number of sentences; ERR_OUT_OF_RANGE for an id of V or more.
    */
   forward(source: PackedIds, target: PackedIds, options: Seq2SeqForwardOptions = {}): PackedSequence {
+    const { logits, places } = this.score(source, target, options)
+    if (places === null) return new PackedSequence(logits, target.sequences)
+    const order = new Int32Array(places.length)
+    for (const [row, place] of places.entries()) order[place] = row
+    return new PackedSequence(keptRows(logits, order), target.sequences)
+  }
+
+  /**
+   * `forward`, with the rows in the order in which the decoder made them: for a loss, which may order its labels instead.
+   *
+   * @returns `logits` [N, V]; `places`, for each row its word of `target`, or null if the rows are in the order of the words.
+   * @throws PackedRnnError as `forward`.
+   */
+  score(
+    source: PackedIds,
+    target: PackedIds,
+    options: Seq2SeqForwardOptions = {},
+  ): { logits: Matrix; places: Int32Array | null } {
     const op = 'Seq2Seq.forward'
     checkOptions(op, options, { teacherForcing: true })
     const { teacherForcing = 1 } = options
     checkNumber(op, 'teacherForcing', teacherForcing, 0, 1)
     const [wanted, got] = [source.sequences.batchSize, target.sequences.batchSize]
     if (wanted !== got) throw badArgument(op, 'target', `${wanted} sentences`, got, 'ERR_SHAPE')
-    const { decoder } = this
+    const { decoder, output } = this
     const draw = this.forcing.next()
     const { memory, state } = this.encode(source)
     if (teacherForcing === 1) {
       const words = decoder.dropout.forward(decoder.embedding.forward(target))
-      const features = decoder.whole(words, state, memory)
-      if (features !== null) return new PackedSequence(this.logits(features.data), target.sequences)
+      const features = decoder.whole(words, state, memory)?.data
+      if (features !== undefined) return { logits: this.logits(features), places: null }
     }
     const draws = new Generator(draw.seed, draw.step)
     const forced = Array.from({ length: target.sequences.longest() }, (_, t) => {
       return t === 0 || draws.uniform() < teacherForcing
     })
-    const { features } = stepwise(this, target, forced, state, memory)
-    return new PackedSequence(this.logits(features), target.sequences)
+    const steps = stepwise(this, target, forced, state, memory)
+    const places = Int32Array.from(steps.flatMap(step => [...step.places]))
+    return { logits: outputRows(output, steps), places }
   }
 
   /** What the decoder reads of the source, and its first state, a row for each sentence. */
@@ -234,7 +253,7 @@ export class Seq2Seq extends Module {
     const forced = new Array<boolean>(target.sequences.longest()).fill(true)
     const steps = noGrad(() => {
       const { memory, state } = this.encode(source)
-      return memory.attention && stepwise(this, target, forced, state, memory, true).steps
+      return memory.attention && stepwise(this, target, forced, state, memory, true)
     })
     if (steps === null) return null
     const columns = source.sequences.lengths()

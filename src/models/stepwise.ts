@@ -1,6 +1,8 @@
 import { noGrad } from '../autograd.js'
+import type { Linear } from '../nn/index.js'
+import { viaBits } from '../ops/bits.js'
 import { indexSelect } from '../ops/indexing.js'
-import { cat, split } from '../ops/join.js'
+import { split } from '../ops/join.js'
 import { argmax } from '../ops/order.js'
 import { packedRows, selectRows } from '../ops/rows.js'
 import { PackedIds, Sequences } from '../packed.js'
@@ -12,26 +14,38 @@ import type { Decoder, Memory } from './decoders.js'
 /** A decoder, and the layers on its features. */
 interface Writer {
   readonly decoder: Decoder
-  logits(features: Matrix): Matrix
+  readonly project: Linear | null
+  readonly output: Linear
 }
 
 /** The sentences of a step: those of the target that have a word there. */
 interface Step {
   /** A row for each sentence that goes on, none for one that has ended. */
   sequences: Sequences
-  /** Which rows of the step before they are; null where all go on. */
+  /** Which rows of the step before they are; null if all go on. */
   kept: Int32Array | null
   /** Where the step's words stand in the target. */
   places: Int32Array
 }
 
+/** What a step leaves for the output layer. */
+export interface StepRows {
+  sequences: Sequences
+  places: Int32Array
+  /** What the output layer reads [M, F]. */
+  rows: Matrix
+  /** Its logits [M, V] if the next step needed them, without a tape. */
+  logits: Matrix | null
+  /** The weights of the attention, if asked for. */
+  weights: Tensor<'float32', 1> | null
+}
+
 /**
- * The features of a decoder for each word of the target, a step at a time. Step t has a row for each sentence that has a word t:
- * sentences that have ended leave the state, and nothing is computed for them.
+ * Runs a decoder a step at a time. Step t has a row for each sentence that has a word t: sentences that have ended leave the
+ * state, and nothing is computed for them.
  *
  * @param forced whether step t reads the target's words, or those that the step before found most likely; true for step 0.
  * @param weights whether the weights of the attention are kept.
- * @returns features [N, F], in the order of the target's words; and the weights of each step.
  * @internal
  */
 export function stepwise(
@@ -41,50 +55,39 @@ export function stepwise(
   state: DecoderState,
   memory: Memory,
   weights = false,
-): { features: Matrix; steps: { sequences: Sequences; weights: Tensor<'float32', 1> | null }[] } {
-  const { decoder } = writer
+): StepRows[] {
+  const { decoder, project } = writer
   const steps = stepsOf(target.sequences)
   const given = forcedWords(
     decoder,
     target,
     steps.filter((_, t) => forced[t]),
   )
-  const features: Matrix[] = []
-  const looked: (Tensor<'float32', 1> | null)[] = []
+  const made: StepRows[] = []
   let at = state
-  for (const [t, { sequences, kept }] of steps.entries()) {
+  for (const [t, { sequences, kept, places }] of steps.entries()) {
     if (kept !== null) at = keptStates(at, kept)
-    const before = features.at(-1)
-    const own = forced[t] || before === undefined ? given.shift()! : likeliest(writer, before, kept)
-    const made = decoder.step({ words: own, sequences, state: at, memory, weights })
-    at = made.state
-    features.push(made.features)
-    looked.push(made.weights)
+    const before = made.at(-1)
+    const words = forced[t] || before === undefined ? given.shift()! : likeliest(writer, before, kept)
+    const step = decoder.step({ words, sequences, state: at, memory, weights })
+    at = step.state
+    const rows = project === null ? step.features : project.forward(step.features)
+    made.push({ sequences, places, rows, logits: null, weights: step.weights })
   }
-  const places = new Int32Array(target.sequences.rows)
-  for (const [i, place] of steps.flatMap(step => [...step.places]).entries()) places[place] = i
-  return {
-    features: keptRows(cat(features), places),
-    steps: steps.map(({ sequences }, t) => ({ sequences, weights: looked[t]! })),
-  }
+  return made
 }
 
 /** The steps of a batch of sentences; its sentences may stand in any order. */
 function stepsOf(target: Sequences): Step[] {
-  const { batchSize } = target
+  const { batchSize, offsets } = target
   let going = Array.from({ length: batchSize }, (_, b) => b)
   return Array.from({ length: target.longest() }, (_, t) => {
     const rows = going.flatMap((b, row) => (target.length(b) > t ? [row] : []))
-    const kept = rows.length === going.length && t > 0 ? null : Int32Array.from(rows)
+    const kept = rows.length === going.length ? null : Int32Array.from(rows)
     going = rows.map(row => going[row]!)
     const lengths = new Int32Array(batchSize)
     for (const b of going) lengths[b] = 1
-    const all = t === 0 && rows.length === batchSize
-    return {
-      sequences: new Sequences(lengths),
-      kept: all ? null : kept,
-      places: Int32Array.from(going, b => target.offsets[b]! + t),
-    }
+    return { sequences: new Sequences(lengths), kept, places: Int32Array.from(going, b => offsets[b]! + t) }
   })
 }
 
@@ -95,13 +98,17 @@ function forcedWords(decoder: Decoder, { ids }: PackedIds, steps: readonly Step[
   return split(rows, [...words.sequences.lengths()])
 }
 
-/** The words that were most likely after a step [M, E]; with dropout. */
-function likeliest(writer: Writer, features: Matrix, kept: Int32Array | null): Matrix {
-  const { embedding, dropout } = writer.decoder
+/** The words that were most likely after a step [M, E]; with dropout. The step keeps its logits. */
+function likeliest({ decoder, output }: Writer, before: StepRows, kept: Int32Array | null): Matrix {
+  const logits = noGrad(() => output.forward(before.rows))
+  before.logits = logits
   const words = noGrad(() =>
-    scope(() => argmax(writer.logits(kept === null ? features : keptRows(features, kept)), { dim: 1 })),
+    scope(() => {
+      const all = argmax(logits, { dim: 1 })
+      return kept === null ? all : viaBits(all, ids => selectRows('Seq2Seq', ids, kept, 1, [kept.length]))
+    }),
   )
-  return dropout.forward(indexSelect(embedding.weight, 0, words))
+  return decoder.dropout.forward(indexSelect(decoder.embedding.weight, 0, words))
 }
 
 function keptStates({ h, c, fed }: DecoderState, kept: Int32Array): DecoderState {
@@ -112,7 +119,8 @@ function keptStates({ h, c, fed }: DecoderState, kept: Int32Array): DecoderState
   return { h: cube(h), c: c && cube(c), fed: fed && keptRows(fed, kept) }
 }
 
-function keptRows(rows: Matrix, kept: Int32Array): Matrix {
+/** Rows of a matrix, each at most once. @internal */
+export function keptRows(rows: Matrix, kept: Int32Array): Matrix {
   const width = rows.shape[1]
   return selectRows<2>('Seq2Seq', rows, kept, width, [kept.length, width])
 }

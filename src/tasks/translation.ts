@@ -150,8 +150,9 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
     const { teacherForcing = 1, labelSmoothing = 0 } = this.#options
     const forcing = typeof teacherForcing === 'number' ? teacherForcing : teacherForcing(model.forcing.step)
     const [inputs, { ids }] = [parts(target, 0, -1), parts(target, 1)]
-    const logits = model.forward(source, inputs, { teacherForcing: model.training ? forcing : 1 }).data
-    const labels = tensor(ids, [ids.length], { device: logits.device })
+    const { logits, places } = model.score(source, inputs, { teacherForcing: model.training ? forcing : 1 })
+    const ordered = places === null ? ids : places.map(place => ids[place]!)
+    const labels = tensor(ordered, [ids.length], { device: logits.device })
     const loss = crossEntropy(logits, labels, { reduction: 'sum', ...(model.training && { labelSmoothing }) })
     return { loss, sums: { words: ids.length }, carry: null }
   }
