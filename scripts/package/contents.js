@@ -10,6 +10,7 @@ const ALWAYS = [
   ...['scripts/compile.js', 'scripts/keep-log.sh', 'bench/gnad-lengths.json'],
   ...['bench/peers/classifier.py', 'bench/peers/cuda_torch.py', 'bench/peers/onednn_lstm.cpp'],
   ...['bench/peers/torch_latency.py', 'bench/peers/torch_ops.py', 'bench/peers/torch_step.py'],
+  ...['bench/peers/seq2seq.py', 'bench/peers/torch_seq2seq.py'],
 ]
 
 /** The files that a tarball of this checkout should have: fixed ones, native sources in git, compiled and prebuilt files. */

@@ -8,6 +8,8 @@ import type { OpsResults } from './latency/ops/run.js'
 import type { LatencyCell } from './latency/run.js'
 import { OURS } from './ourSide.js'
 import { byCase, type CaseResult, type Ratios } from './rows.js'
+import { type SetName, setNames } from './translation/batches.js'
+import type { TranslationResults } from './translation/run.js'
 
 export interface Against {
   who: string
@@ -26,6 +28,15 @@ export interface AgainstResults {
   latency: Record<string, Record<string, { ratio: number | null; awaitedRatio: number | null }>> | null
   /** For each small workload; null if not requested. */
   latencyOps: Partial<Record<WorkName, number | null>> | null
+  /** For each set of sentence pairs; null if not requested. */
+  translation: Partial<Record<SetName, number | null>> | null
+}
+
+/** Results that are timed only if they are requested, or null. */
+interface Requested {
+  latency: Record<string, Record<string, LatencyCell>> | null
+  ops: OpsResults['rows'] | null
+  translation: TranslationResults['sets'] | null
 }
 
 /** @returns the checkout; null if the directory has no built one */
@@ -43,8 +54,7 @@ export function findAgainst(given: string): Against | null {
 export function againstResults(
   { who, directory, version }: Against,
   cases: Partial<Record<CaseName, CaseResult>>,
-  latency: Record<string, Record<string, LatencyCell>> | null,
-  ops: OpsResults['rows'] | null,
+  { latency, ops, translation }: Requested,
 ): AgainstResults {
   const ratios = byCase(
     cases,
@@ -62,6 +72,9 @@ export function againstResults(
     ...{ directory, version, ratios },
     latency: latency === null ? null : Object.fromEntries(cells),
     latencyOps: ops === null ? null : Object.fromEntries(ofOps),
+    translation:
+      translation &&
+      Object.fromEntries(setNames.map(set => [set, translation[set].sides[who]?.oursIsFasterBy ?? null])),
   }
 }
 

@@ -8,3 +8,11 @@ export const OWN_LIBRARY = new URL('../compat.js', import.meta.url).href
 export async function openLibrary(url: string): Promise<Library> {
   return await import(url)
 }
+
+/** The package's models. */
+export type Models = typeof import('../models/index.js')
+
+/** @param url the URL of the module file of `openLibrary` */
+export async function openModels(url: string): Promise<Models> {
+  return await import(new URL('./models/index.js', url).href)
+}

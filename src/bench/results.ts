@@ -6,6 +6,7 @@ import type { LatencyResults } from './latency/run.js'
 import type { LoadResults } from './load.js'
 import type { Pass } from './passes.js'
 import type { CaseResult, Multiplications, Ratios } from './rows.js'
+import type { TranslationBench } from './translation/start.js'
 
 /** The JSON document of a benchmark. */
 export interface Results {
@@ -34,4 +35,6 @@ export interface Results {
   latencyOpsFacts: Omit<OpsResults, 'rows'> | null
   /** The import of the package; null if not requested. */
   load: LoadResults | null
+  /** Training steps of a translation model; null if not requested. */
+  translation: TranslationBench | null
 }

@@ -23,6 +23,8 @@ import { findTorch } from './peers/torch.js'
 import { type BenchProcess, ProcessFailure } from './process.js'
 import type { Results } from './results.js'
 import { type CaseResult, compareRows, multiplicationsBeside, ratiosOf, rowsOf } from './rows.js'
+import type { Pairs } from './translation/pairs.js'
+import { benchTranslation } from './translation/start.js'
 import { othersBetween, usage } from './usage.js'
 
 export const peerNames = ['torch', 'onednn', 'onnxruntime'] as const
@@ -30,6 +32,8 @@ export type PeerName = (typeof peerNames)[number]
 
 /** Its name in the list of cases. */
 export const LATENCY = 'latency'
+/** The same of training steps of a translation model. */
+export const TRANSLATION = 'translation'
 /** The same of the import of the package. */
 export const LOAD = 'load'
 
@@ -48,6 +52,8 @@ export interface BenchOptions {
   latency: boolean
   /** Whether to time also the import of the package. */
   load: boolean
+  /** Sentence pairs for training steps of a translation model; null if they are not timed. */
+  translation: Pairs | null
   peers: readonly PeerName[]
   /** Another checkout to compare with. */
   against: Against | null
@@ -61,7 +67,7 @@ export interface BenchOptions {
 
 /** A case failed or has a wrong result. */
 export class CaseError extends Error {
-  constructor(name: CaseName | typeof LATENCY | typeof LOAD, cause: unknown) {
+  constructor(name: CaseName | typeof LATENCY | typeof LOAD | typeof TRANSLATION, cause: unknown) {
     super(`case ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
@@ -107,6 +113,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
     const latency = options.latency ? await latencyOf(options) : null
     const ops = options.latency ? await opsOf(options) : null
     const load = options.load ? await loadOf(options) : null
+    const translation = await translationOf(options, folder)
     if (probes.length === 0) probes.push(await ceilings(device))
     const { documents, tokens, words, about } = data
     const longest = Math.max(...documents.map(({ length }) => length))
@@ -128,10 +135,16 @@ export async function runBench(options: BenchOptions): Promise<Results> {
       ratios: ratiosOf(found),
       multiplications: multiplicationsBeside(found),
       against:
-        options.against && againstResults(options.against, found, latency?.cells ?? null, ops?.rows ?? null),
+        options.against &&
+        againstResults(options.against, found, {
+          latency: latency?.cells ?? null,
+          ops: ops?.rows ?? null,
+          translation: translation?.sets ?? null,
+        }),
       ...{ latency: latency?.cells ?? null, latencyFacts: latency?.facts ?? null },
       ...{ latencyOps: ops?.rows ?? null, latencyOpsFacts: ops?.facts ?? null },
       load,
+      translation,
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -166,6 +179,19 @@ async function opsOf({ threads, peers, against, rounds, quick, signal, log }: Be
   } catch (error) {
     signal?.throwIfAborted()
     throw new CaseError(LATENCY, error)
+  }
+}
+
+/** @throws CaseError (rejects) if results differ */
+async function translationOf(options: BenchOptions, folder: string) {
+  const { translation, signal, log } = options
+  if (translation === null) return null
+  log(TRANSLATION)
+  try {
+    return await benchTranslation(translation, { ...options, torch: options.peers.includes('torch'), folder })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new CaseError(TRANSLATION, error)
   }
 }
 

@@ -4,7 +4,16 @@ import { fileURLToPath } from 'node:url'
 import { type Against, findAgainst } from '../bench/against.js'
 import { caseNames } from '../bench/cases.js'
 import { type Documents, inventDocuments, readDocuments, renumbered } from '../bench/documents.js'
-import { type BenchOptions, CaseError, LATENCY, LOAD, peerNames, runBench } from '../bench/run.js'
+import {
+  type BenchOptions,
+  CaseError,
+  LATENCY,
+  LOAD,
+  peerNames,
+  runBench,
+  TRANSLATION,
+} from '../bench/run.js'
+import { inventPairs, type Pairs, readPairs } from '../bench/translation/pairs.js'
 import { usableCores } from '../cpuQuota.js'
 import { benchDevice, deviceBenchUsage } from './benchDevice.js'
 import { report } from './benchReport.js'
@@ -28,10 +37,11 @@ const QUICK = { batch: 16, rounds: 2 }
 
 const table = {
   cases: listOption(
-    [...caseNames, LOAD, LATENCY],
-    `some of ${caseNames.join(',')}, ${LOAD}, ${LATENCY}; default all but ${LATENCY}. load is the\n` +
-      "time of import 'packed-rnn' in fresh processes; latency is one\n" +
-      'LSTM layer that reads a token at a time, streamed and awaited, and then a few ops at a time',
+    [...caseNames, LOAD, LATENCY, TRANSLATION],
+    `some of ${caseNames.join(',')}, ${LOAD}, ${LATENCY}, ${TRANSLATION}; default all but the last two.\n` +
+      `${LOAD}: the time of import 'packed-rnn' in fresh processes.\n` +
+      `${LATENCY}: one LSTM layer that reads a token at a time, streamed and awaited, and then a few ops at a time.\n` +
+      `${TRANSLATION}: training steps of an encoder and a decoder with attention, beside PyTorch`,
   ),
   peers: listOption(
     peerNames,
@@ -45,6 +55,11 @@ const table = {
   ),
   articles: fileOption(
     "articles in 10kGNAD's format; default gnad/articles.csv in PACKED_RNN_DATA, or invented words",
+  ),
+  pairs: textOption(
+    'PREFIX',
+    'sentence pairs: PREFIX.de.gz and PREFIX.en.gz, a sentence a line; default\n' +
+      "multi30k/train.lc.norm.tok in PACKED_RNN_DATA, or invented sentences with Multi30k's lengths",
   ),
   batch: integerOption(`articles; default ${BATCH}`, 1),
   threads: integerOption('default all cores, in a container no more than its CPU quota', 1),
@@ -91,6 +106,7 @@ export async function execute(args: string[], signal: AbortSignal): Promise<void
     cases: caseNames.filter(name => wanted.includes(name)),
     latency: wanted.includes(LATENCY),
     load: wanted.includes(LOAD),
+    translation: wanted.includes(TRANSLATION) ? await pairs(values.pairs) : null,
     peers,
     against: againstOption(values.against),
     threads,
@@ -115,9 +131,20 @@ function againstOption(given: string | undefined): Against | null {
 }
 
 async function documents(given: string | undefined, count: number, signal: AbortSignal): Promise<Documents> {
-  const folder =
-    process.env.PACKED_RNN_DATA ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
-  const usual = join(folder, 'gnad', 'articles.csv')
+  const usual = join(dataFolder(), 'gnad', 'articles.csv')
   const file = given ?? (existsSync(usual) ? usual : undefined)
   return file === undefined ? renumbered(inventDocuments(count)) : readDocuments(file, count, signal)
+}
+
+async function pairs(given: string | undefined): Promise<Pairs> {
+  const usual = join(dataFolder(), 'multi30k', 'train.lc.norm.tok')
+  const prefix = given ?? (existsSync(`${usual}.de.gz`) ? usual : undefined)
+  if (prefix === undefined) return inventPairs()
+  return readPairs(prefix).catch((error: unknown) => {
+    throw new Failure(`--pairs: ${error instanceof Error ? error.message : error}`, { cause: error })
+  })
+}
+
+function dataFolder(): string {
+  return process.env.PACKED_RNN_DATA ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
 }

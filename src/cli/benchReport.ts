@@ -3,9 +3,11 @@ import { workNames, works } from '../bench/latency/ops/numbers.js'
 import { type Pass, passes } from '../bench/passes.js'
 import type { Results } from '../bench/results.js'
 import type { CaseResult, Measured, Row } from '../bench/rows.js'
+import { setNames, sets } from '../bench/translation/batches.js'
 import { latencyLines } from './benchLatency.js'
 import { opsLines } from './benchLatencyOps.js'
 import { loadLines } from './benchLoad.js'
+import { translationLines } from './benchTranslation.js'
 import { aligned } from './table.js'
 
 const COLUMNS = [
@@ -40,6 +42,7 @@ export function report(results: Results): string {
     ...latencyLines(results),
     ...opsLines(results),
     ...loadLines(results),
+    ...translationLines(results),
     ...ratioLines(results),
     ...againstLines(results),
   ]
@@ -57,18 +60,20 @@ function ratioLines(results: Results): string[] {
 
 function againstLines({ against }: Results): string[] {
   if (against === null) return []
-  const { directory, version, ratios, latency, latencyOps } = against
+  const { directory, version, ratios, latency, latencyOps, translation } = against
   const number = (value: number | null | undefined) => ratio(value ?? null)
   const cases = Object.entries(ratios).map(([name, of]) => [name, ...passes.map(pass => number(of[pass]))])
   const cells = Object.entries(latency ?? {}).flatMap(([H, ofH]) =>
     Object.entries(ofH).map(([B, of]) => [`H ${H}, B ${B}`, number(of.ratio), number(of.awaitedRatio)]),
   )
   const ops = latencyOps === null ? [] : workNames.map(name => [works[name].about, number(latencyOps[name])])
+  const steps = translation === null ? [] : setNames.map(set => [sets[set], number(translation[set])])
   return [
     `\nours over packed-rnn ${version} in ${directory}`,
     ...(cases.length === 0 ? [] : [aligned([['', ...passes.map(pass => NAMES[pass])], ...cases])]),
     ...(cells.length === 0 ? [] : [aligned([['', 'streamed', 'awaited'], ...cells])]),
     ...(ops.length === 0 ? [] : [aligned(ops)]),
+    ...(steps.length === 0 ? [] : [aligned(steps)]),
   ]
 }
 

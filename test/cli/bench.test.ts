@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cpuPrecisions } from '../../src/device.js'
 import { writeArticles } from '../../src/text/gnad.js'
@@ -112,6 +113,41 @@ test('times the import of the package', async () => {
   expect(load.emptyProcessMilliseconds).toBeLessThan(processMilliseconds)
 })
 
+describe('training steps of a translation model', () => {
+  test('are timed with invented sentences', async () => {
+    const args = ['--cases', 'translation', '--peers', 'none', '--quick', '--json', at('translation.json')]
+    const { code, stdout } = await bench(args)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\ntranslation: words of 16 numbers, .*; 7859 and 5921 words: invented sentences/)
+    expect(stdout).toMatch(
+      /\n {2}batches by length: 2 batches of 8 pairs, \d+ tokens\n {4}packed-rnn +[\d.]+ +\d+\n$/,
+    )
+    const { translation, cases } = await json('translation.json')
+    expect(cases).toEqual({})
+    expect(Object.keys(translation.sets)).toEqual(['shuffled', 'byLength'])
+    const set = { batches: 2, sentences: 16, ours: expect.any(Number), best: null, peer: null, ratio: null }
+    expect(translation).toMatchObject({
+      sets: { shuffled: set, byLength: set },
+      largestError: null,
+      failed: {},
+    })
+  })
+
+  test('--pairs names the files', async () => {
+    const words = Array.from({ length: 16 }, (_, i) => `one two three${i % 5}`).join('\n')
+    for (const language of ['de', 'en']) await writeFile(at(`few.${language}.gz`), gzipSync(words))
+    const args = ['--cases', 'translation', '--peers', 'none', '--quick', '--json', at('pairs.json')]
+    expect(await bench([...args, '--pairs', at('few')])).toMatchObject({ code: 0 })
+    expect((await json('pairs.json')).translation.sentences).toEqual({
+      about: `${at('few')}.{de,en}.gz`,
+      ...{ sourceVocabularySize: 11, targetVocabularySize: 11 },
+    })
+    const refused = await bench([...args, '--pairs', '/nowhere/some'])
+    expect(refused).toMatchObject({ code: 1, stdout: '' })
+    expect(refused.stderr).toMatch(/^packed-rnn bench: --pairs: ENOENT.*\/nowhere\/some\.de\.gz/)
+  })
+})
+
 test('names each peer that is missing, and how to install it', async () => {
   const { code, stdout } = await bench(['--cases', 'Elman', '--peers', 'torch,onednn'])
   expect(code).toBe(0)
@@ -164,7 +200,7 @@ describe('--against', () => {
     const other = cases.Elman.rows.at(-1)
     expect(other).toMatchObject({ who: `packed-rnn in ${here}`, ours: true })
     const of = (pass: string) => other[pass].seconds / own[pass].seconds
-    expect(against).toMatchObject({ version: expect.any(String), latency: null })
+    expect(against).toMatchObject({ version: expect.any(String), latency: null, translation: null })
     for (const pass of ['forward', 'step', 'stepLast']) {
       expect(against.ratios.Elman[pass]).toBeCloseTo(of(pass), 9)
     }
@@ -203,7 +239,7 @@ describe('options', () => {
   })
 
   test.each([
-    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, load, latency, got D'],
+    [['--cases', 'D'], '--cases: wanted some of A, B, C, GRU, Elman, load, latency, translation, got D'],
     [['--against', '/nowhere'], '--against: wanted a built checkout of packed-rnn, got /nowhere'],
     [['--peers', 'tfjs'], '--peers: wanted some of torch, onednn, onnxruntime, got tfjs'],
     [['--rounds', '0'], '--rounds: wanted a number of at least 1, got 0'],
