@@ -3,5 +3,18 @@
  * @module
  */
 export { Classifier, type ClassifierLayers, type ClassifierOptions } from './classifier.js'
+export type { DecoderState } from './decoderCell.js'
+export type { DecoderKind } from './decoderKinds.js'
+export type { Memory } from './decoders.js'
+export type { CellKind } from './encoder.js'
+export type { Initial } from './initial.js'
 export type { Pooling } from './pooling.js'
 export { type Preset, type PresetName, presets } from './presets.js'
+export {
+  type Decoding,
+  Seq2Seq,
+  type Seq2SeqForwardOptions,
+  type Seq2SeqLayers,
+  type Seq2SeqOptions,
+} from './seq2seq.js'
+export { type TranslationPreset, type TranslationPresetName, translationPresets } from './seq2seqPresets.js'

@@ -37,3 +37,22 @@ export {
   type SentencePair,
 } from './pairs.js'
 export { type Loop, type Mode, type Rules, rulesOf } from './rules.js'
+export {
+  type BleuReferences,
+  type FoundTranslation,
+  type SearchOptions,
+  type TranslateOptions,
+  Translation,
+  type TranslationOptions,
+  translate,
+} from './translation.js'
+export type { AlignedSentence, TranslationResults } from './translationResults.js'
+export { type Language, loadTranslation, saveTranslation, type TranslationRun } from './translationRun.js'
+export {
+  type ScoredTranslations,
+  type ScoreOptions,
+  scoreTranslations,
+  type TranslatedText,
+  type TranslationScores,
+  translateAll,
+} from './translationScores.js'

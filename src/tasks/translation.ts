@@ -180,10 +180,22 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
 }
 
 /**
- * Translates sentences.
+ * Translates sentences: the likeliest word at each step, or by beam search.
  *
  * @returns for each sentence its best translations, the best first.
  * @throws PackedRnnError (rejects) as `greedy` and `beamSearch` do.
+ *
+ * @example
+ * ```ts
+ * import { packSequence } from 'packed-rnn'
+ * import { Seq2Seq } from 'packed-rnn/models'
+ * import { translate } from 'packed-rnn/tasks'
+ *
+ * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 9, embeddingDim: 4, hiddenSize: 8 }
+ * const model = new Seq2Seq(sizes).eval()
+ * const found = await translate(model, packSequence([[3, 4], [5]]), { begin: 1, end: 2, maxLength: () => 3 })
+ * console.log(found.length, found[0]?.length) // 2 1
+ * ```
  */
 export async function translate(
   model: Seq2Seq,

@@ -84,8 +84,21 @@ function restored({ codec, words }: Config['source']): Language {
 
 /**
  * Writes a trained model into a directory: model.safetensors and config.json, which has all that translating needs.
+ *
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if it cannot be written; ERR_SHAPE for a vocabulary of another size than
  * the model's; ERR_DISPOSED.
+ *
+ * @example
+ * ```ts
+ * import { Seq2Seq } from 'packed-rnn/models'
+ * import { saveTranslation } from 'packed-rnn/tasks'
+ * import { MarkedVocabulary, tokenCodec } from 'packed-rnn/text'
+ *
+ * const language = { codec: tokenCodec('words'), vocabulary: MarkedVocabulary.fromWords(['ein', 'Hund']) }
+ * const sizes = { sourceVocabularySize: 5, targetVocabularySize: 5, embeddingDim: 4, hiddenSize: 8 }
+ * const run = { model: new Seq2Seq(sizes), source: language, target: language, lowercase: false }
+ * console.log(await saveTranslation(run, 'saved-translation')) // undefined
+ * ```
  */
 export function saveTranslation(run: TranslationRun, directory: string): Promise<void> {
   return saveTrained(kind, run, directory)
@@ -93,8 +106,23 @@ export function saveTranslation(run: TranslationRun, directory: string): Promise
 
 /**
  * Reads what `saveTranslation` wrote; the model is in evaluation mode.
+ *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file and what is wrong with it, ERR_INVALID_ARGUMENT if one cannot
  * be read.
+ *
+ * @example
+ * ```ts
+ * import { Seq2Seq } from 'packed-rnn/models'
+ * import { loadTranslation, saveTranslation } from 'packed-rnn/tasks'
+ * import { MarkedVocabulary, tokenCodec } from 'packed-rnn/text'
+ *
+ * const language = { codec: tokenCodec('words'), vocabulary: MarkedVocabulary.fromWords(['ein', 'Hund']) }
+ * const sizes = { sourceVocabularySize: 5, targetVocabularySize: 5, embeddingDim: 4, hiddenSize: 8 }
+ * const run = { model: new Seq2Seq(sizes), source: language, target: language, lowercase: false }
+ * await saveTranslation(run, 'loaded-translation')
+ * const { target } = await loadTranslation('loaded-translation')
+ * console.log(target.vocabulary.words) // ['ein', 'Hund']
+ * ```
  */
 export function loadTranslation(
   directory: string,

@@ -43,7 +43,21 @@ export interface ScoredTranslations {
 
 /**
  * Translates pairs and compares with their targets.
+ *
  * @throws PackedRnnError (rejects) as `translate` does.
+ *
+ * @example
+ * ```ts
+ * import { Seq2Seq } from 'packed-rnn/models'
+ * import { scoreTranslations } from 'packed-rnn/tasks'
+ * import { MarkedVocabulary, tokenCodec } from 'packed-rnn/text'
+ *
+ * const language = { codec: tokenCodec('words'), vocabulary: MarkedVocabulary.fromWords(['ein', 'Hund']) }
+ * const sizes = { sourceVocabularySize: 5, targetVocabularySize: 5, embeddingDim: 4, hiddenSize: 8 }
+ * const run = { model: new Seq2Seq(sizes), source: language, target: language, lowercase: false }
+ * const { scores } = await scoreTranslations(run, [{ source: 'ein Hund', target: 'ein Hund' }])
+ * console.log(Object.keys(scores)) // ['loss', 'perplexity', 'bleu', 'chrf', 'exact']
+ * ```
  */
 export async function scoreTranslations(
   run: TranslationRun,
@@ -94,8 +108,22 @@ export interface TranslatedText extends FoundTranslation {
 
 /**
  * Translates texts, those of similar length together.
+ *
  * @returns for each text its best translations, the best first.
  * @throws PackedRnnError (rejects) as `translate` does.
+ *
+ * @example
+ * ```ts
+ * import { Seq2Seq } from 'packed-rnn/models'
+ * import { translateAll } from 'packed-rnn/tasks'
+ * import { MarkedVocabulary, tokenCodec } from 'packed-rnn/text'
+ *
+ * const language = { codec: tokenCodec('words'), vocabulary: MarkedVocabulary.fromWords(['ein', 'Hund']) }
+ * const sizes = { sourceVocabularySize: 5, targetVocabularySize: 5, embeddingDim: 4, hiddenSize: 8 }
+ * const run = { model: new Seq2Seq(sizes), source: language, target: language, lowercase: false }
+ * const found = await translateAll(run, ['ein Hund', 'Hund'], { beams: 3, nBest: 2 })
+ * console.log(found.map(all => all.length)) // [2, 2]
+ * ```
  */
 export async function translateAll(
   run: TranslationRun,
