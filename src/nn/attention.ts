@@ -60,6 +60,7 @@ export class Attention extends AttentionModule {
     options: AttentionOptions = {},
   ): Matrix | PackedSequence | Attended {
     checkOptions(this.op, options, { weights: true })
+    this.checked(memory)
     return scope(() => {
       const found = this.withQuery(query, rows => {
         const projected = this.projected(rows)

@@ -191,8 +191,8 @@ export abstract class AttentionModule extends Module {
    */
   scores(query: Matrix | PackedSequence, memory: AttentionMemory): PackedSequence {
     return scope(() => {
-      const { keys } = this.pairs(query, memory)
       const rows = this.withQuery(query, given => this.projected(given))
+      const { keys } = this.pairs(query, memory)
       const repeated = packedRows(repeatRows(rows, keys.sequences))
       const own = packedRows(keys)
       const found =
@@ -203,12 +203,19 @@ export abstract class AttentionModule extends Module {
     })
   }
 
+  /** Checks what should be a memory: JavaScript may pass anything. @internal */
+  protected checked(memory: AttentionMemory): AttentionMemory {
+    const { op } = this
+    if (typeof memory !== 'object' || memory === null) throw badArgument(op, 'memory', 'a memory', memory)
+    checkPacked(op, 'memory.keys', memory.keys)
+    checkPacked(op, 'memory.values', memory.values)
+    return memory
+  }
+
   /** Keys and values with a sequence for each query. @internal */
   protected pairs(query: Matrix | PackedSequence, memory: AttentionMemory): AttentionMemory {
     const { op } = this
-    const { keys, values } = memory
-    checkPacked(op, 'memory.keys', keys)
-    checkPacked(op, 'memory.values', values)
+    const { keys, values } = this.checked(memory)
     const { batchSize, offsets } = keys.sequences
     const queries = query instanceof PackedSequence ? query.sequences.batchSize : query.shape[0]
     if (queries !== batchSize) throw badArgument(op, 'query', `${batchSize} sequences`, queries, 'ERR_SHAPE')

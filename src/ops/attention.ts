@@ -4,6 +4,7 @@ import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { kernelOffsets, PackedSequence, Sequences } from '../packed.js'
 import { checkShape, empty, type Matrix, Tensor, type Vector } from '../tensor.js'
+import { LARGE } from './dims.js'
 import { checkPacked, withRows } from './rows.js'
 
 /**
@@ -200,7 +201,7 @@ export function dotAttention(
   const op = 'dotAttention'
   checkOptions(op, options, dotNames)
   const { scale = 1, causal = false } = options
-  checkNumber(op, 'scale', scale, -Infinity)
+  checkNumber(op, 'scale', scale, -LARGE, LARGE)
   const made = withBatches(op, query, keys, values, given => {
     const { sizes, weights, context } = prepared(op, given)
     const all = { ...sizes, scale, causal }

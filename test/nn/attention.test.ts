@@ -515,6 +515,9 @@ test('what is refused', () => {
       () => dots.memory(packSequence([new Float32Array(4)], { inputSize: 4 })),
     ],
     ['nn.Attention: query', () => dots.forward(tensor<2>([1, 2], [1, 2]), dots.memory(encoded))],
+    ['nn.Attention: query', () => dots.scores(untyped<Matrix>(null), dots.memory(encoded))],
+    ['nn.Attention: memory: ', () => dots.forward(encoded, untyped(null))],
+    ['nn.Attention: memory.values', () => dots.scores(encoded, untyped({ keys: encoded }))],
     ['nn.Attention: query', () => dots.forward(untyped<Matrix>('x'), dots.memory(encoded))],
     [
       'nn.Attention: query: wanted 1 sequences, got 2',

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
+import { attentionCalls } from './attentionCalls.js'
 import { explainCalls, slowExplainCalls } from './explainCalls.js'
 import { fileCalls, slowFileCalls } from './fileCalls.js'
 import { Hostile } from './hostile.js'
@@ -24,7 +25,7 @@ import { DEVICES, type Tally, World } from './world.js'
  */
 
 const quick = joined(
-  ...[opCalls, tapeCalls, shapeCalls, sequenceCalls, lossCalls],
+  ...[opCalls, tapeCalls, shapeCalls, sequenceCalls, attentionCalls, lossCalls],
   ...[packedCalls, moduleCalls, layerCalls, trainingCalls],
   ...[metricCalls, textCalls, fileCalls, explainCalls],
 )
