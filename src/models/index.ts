@@ -2,11 +2,13 @@
  * Models: modules for a task, each in one file.
  * @module
  */
+
+export type { Bridge } from './bridge.js'
 export { Classifier, type ClassifierLayers, type ClassifierOptions } from './classifier.js'
 export type { DecoderState } from './decoderCell.js'
 export type { DecoderKind } from './decoderKinds.js'
-export type { Memory } from './decoders.js'
-export type { CellKind } from './encoder.js'
+export type { Decoder, DecoderOptions, DecoderStep, Memory, StepInput } from './decoders.js'
+export type { CellKind, Encoder, EncoderOptions } from './encoder.js'
 export type { Initial } from './initial.js'
 export type { Pooling } from './pooling.js'
 export { type Preset, type PresetName, presets } from './presets.js'

@@ -63,7 +63,7 @@ export const translationResults: ResultsKind<TranslationResults> = {
 /** Sentences that are shown with their alignments: the best and the worst. */
 const SHOWN = 4
 /** Shorter ones show nothing. */
-const LEAST_WORDS = 5
+const LEAST_WORDS = 3
 
 /** Scores a trained model on pairs, for its report, its results and its page. */
 export async function ofTest(
