@@ -2,10 +2,10 @@ import type { AttentionScore } from '../nn/index.js'
 import { BahdanauDecoder, LuongDecoder, TutorialDecoder } from './attentiveDecoders.js'
 import { ContextDecoder, type Decoder, type DecoderOptions, PlainDecoder } from './decoders.js'
 
-export const decoderKinds = ['plain', 'context', 'bahdanau', 'luong', 'tutorial'] as const
-
 /** How a decoder reads the source; see `Seq2SeqLayers`. */
-export type DecoderKind = (typeof decoderKinds)[number]
+export type DecoderKind = 'plain' | 'context' | 'bahdanau' | 'luong' | 'tutorial'
+
+export const decoderKinds: readonly DecoderKind[] = ['plain', 'context', 'bahdanau', 'luong', 'tutorial']
 
 /** A decoder by its name. @internal */
 export function decoderOf(

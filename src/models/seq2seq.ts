@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd.js'
 import { checkInteger, checkNumber, checkOptions, checkWord, type OptionNames } from '../check.js'
-import type { DecodeResult } from '../decoding/index.js'
+import type { DecodeStep } from '../decoding/index.js'
 import { badArgument } from '../errors.js'
 import {
   type AttentionScore,
@@ -102,7 +102,8 @@ export interface Seq2SeqForwardOptions {
 export interface Decoding {
   /** A row for each sentence. */
   state: DecoderState
-  step(last: PackedIds, state: DecoderState): DecodeResult<DecoderState>
+  /** Reads the last word of each hypothesis; see packed-rnn/decoding. */
+  readonly step: DecodeStep<DecoderState>
 }
 
 /**
