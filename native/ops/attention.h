@@ -11,7 +11,8 @@ PACKED_RNN_DESCRIBED std::int64_t pairsOf(const Sequences& queries, const Sequen
   for (std::int64_t b = 0; b < queries.count; b++) {
     const std::int64_t m = queries.offsets[b + 1] - queries.offsets[b];
     const std::int64_t n = keys.offsets[b + 1] - keys.offsets[b];
-    if (__builtin_add_overflow(pairs, m * n, &pairs)) return INT64_MAX;
+    if (m * n > INT64_MAX - pairs) return INT64_MAX;
+    pairs += m * n;
   }
   return pairs;
 }
