@@ -70,8 +70,8 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   const std::int64_t columns = (panels + across - 1) / across * kPanel;
   // If slices and columns leave workers idle, m is cut too.
   const std::int64_t tiles = (g.m + kTileRows - 1) / kTileRows;
-  const std::int64_t pieces = blocked ? (tiles + kTilesOfBlock - 1) / kTilesOfBlock
-                                      : larger(1, smaller(tiles, tasks / (slices * across)));
+  const std::int64_t pieces = larger(blocked ? (tiles + kTilesOfBlock - 1) / kTilesOfBlock : 1,
+                                     smaller(tiles, tasks / (slices * across)));
   const std::int64_t piece = (tiles + pieces - 1) / pieces * kTileRows;
   const std::int64_t down = (g.m + piece - 1) / piece;
 

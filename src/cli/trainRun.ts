@@ -114,10 +114,13 @@ export async function trainRun<Batch, Carry extends State, Answer, Own extends o
   const about: About = { args, kind: device.kind, precision: device.precision }
   const log = new RunLog(directory, trainer, about)
   await log.begin()
+  let training = true
   try {
     const printer = job.printer ?? progressPrinter({ stream: process.stderr, quiet: options.quiet })
     const events = trainer.fit(loader, { epochs, signal, ...(test && { test }) })
     await follow(events, log, printer, options)
+    // From here on the job may load other weights; the last checkpoint is the end of the last epoch.
+    training = false
     const { report, metrics, own, save } = await job.finish()
     const common: CommonResults = {
       format: 'packed-rnn results 2',
@@ -137,7 +140,7 @@ export async function trainRun<Batch, Carry extends State, Answer, Own extends o
     return { directory, epochs: trainer.history, results, report }
   } catch (error) {
     if (signal.aborted) {
-      await log.save()
+      if (training) await log.save()
       process.stderr.write(`packed-rnn: to go on: ${goOn ?? `packed-rnn train --resume ${directory}`}\n`)
     }
     throw error

@@ -1,6 +1,6 @@
 import { PackedIds } from '../packed.js'
 import { reportOf } from '../tasks/translationResults.js'
-import { loadTranslation, sourceIds, type TranslationRun, targetIds } from '../tasks/translationRun.js'
+import { loadTranslation, sourceIds, type TranslationRun } from '../tasks/translationRun.js'
 import { scoreTranslations, translateAll } from '../tasks/translationScores.js'
 import { lines } from '../text/lines.js'
 import { deviceChoice, openDevice } from './deviceOptions.js'
@@ -37,7 +37,7 @@ export async function evaluateTranslation(args: string[], signal: AbortSignal): 
   const run = await loadTranslation(directory, { device: openDevice(deviceChoice(values)) })
   const found = await scoreTranslations(run, pairs, {
     search: searchOf(values),
-    tokenize: values['bleu-tokenizer'] ?? 'none',
+    ...(values['bleu-tokenizer'] !== undefined && { tokenize: values['bleu-tokenizer'] }),
     ...(values.lowercase === true && { lowercase: true }),
     signal,
   })
@@ -53,14 +53,17 @@ export async function predictTranslations(args: string[], signal: AbortSignal): 
   if (directory === undefined || rest.length > 0) throw new UsageError('wanted a run and at most one file')
   const options = { ...searchOf(values), signal }
   const run = await loadTranslation(directory, { device: openDevice(deviceChoice(values)) })
+  if (values.alignment === true && !run.model.decoder.attends) {
+    throw new UsageError('--alignment: wanted a model with attention')
+  }
   let batch: string[] = []
   const flush = async () => {
     if (batch.length === 0) return
     const found = await translateAll(run, batch, options)
     for (const [i, all] of found.entries()) {
-      for (const { text, score } of all) {
+      for (const { text, ids, score } of all) {
         process.stdout.write(options.nBest === 1 ? `${text}\n` : `${score.toFixed(4)}\t${text}\n`)
-        if (values.alignment === true) process.stdout.write(`\t${await alignedWords(run, batch[i]!, text)}\n`)
+        if (values.alignment === true) process.stdout.write(`\t${await alignedTokens(run, batch[i]!, ids)}\n`)
       }
     }
     batch = []
@@ -72,17 +75,17 @@ export async function predictTranslations(args: string[], signal: AbortSignal): 
   await flush()
 }
 
-/** Pairs `source-target` of words from 0, as alignment tools print them: each target word with the source word it looks at most. */
-async function alignedWords(run: TranslationRun, source: string, target: string): Promise<string> {
+/** Pairs `source-target` of tokens from 0: each token of a translation with the one of the source that it looked at most. */
+async function alignedTokens(run: TranslationRun, source: string, ids: readonly number[]): Promise<string> {
   const from = sourceIds(run, source)
-  // Without the mark of the end, the last row is that of the last word.
-  const to = targetIds(run, target).slice(0, -2)
-  if (from.length === 0 || to.length === 0) return ''
-  const found = await run.model.alignment(new PackedIds([from]), new PackedIds([to]))
-  if (found === null) throw new UsageError('--alignment: wanted a model with attention')
-  const weights = found[0]!
-  return Array.from(to, (_, t) => {
-    const row = weights.subarray(t * from.length, (t + 1) * from.length)
-    return `${row.indexOf(Math.max(...row))}-${t}`
-  }).join(' ')
+  if (from.length === 0 || ids.length === 0) return ''
+  // The step that reads a word finds the next one.
+  const read = Int32Array.of(run.target.vocabulary.begin, ...ids.slice(0, -1))
+  const [weights] = (await run.model.alignment(new PackedIds([from]), new PackedIds([read])))!
+  return ids
+    .map((_, t) => {
+      const row = weights!.subarray(t * from.length, (t + 1) * from.length)
+      return `${row.indexOf(Math.max(...row))}-${t}`
+    })
+    .join(' ')
 }

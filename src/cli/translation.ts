@@ -1,6 +1,12 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Seq2Seq, type Seq2SeqLayers } from '../models/seq2seq.js'
-import { type TranslationPresetName, translationPresets } from '../models/seq2seqPresets.js'
+import {
+  type TranslationPreset,
+  type TranslationPresetName,
+  translationPresets,
+} from '../models/seq2seqPresets.js'
 import { Adam, SGD } from '../optim/index.js'
 import { Generator } from '../random.js'
 import { type PairBatch, pairLoader } from '../tasks/pairs.js'
@@ -49,6 +55,9 @@ export const translation: CliTask = {
   predict: predictTranslations,
 }
 
+/** Training pairs that the final test translates where there are no validation pairs. */
+const TESTED = 1000
+
 type Values = Omit<ValuesOf<typeof trainTable>, 'resume' | 'task'>
 
 interface TrainOptions extends RunOptions {
@@ -66,6 +75,8 @@ async function train(args: string[], resumed: Resumed | null, signal: AbortSigna
   const context = contextOf(command.options, signal)
   const training = await readGivenPairs(values, { empty: 'skip', signal })
   const valid = await validPairs(values, signal)
+  if (values.keep === 'best' && valid.length === 0)
+    throw new UsageError('--keep best: wanted validation pairs')
   // Known before the trainer is made: the best epoch is kept in it.
   const out = command.options.out ?? (await newDirectory(preset))
   const options = { ...command.options, out }
@@ -86,6 +97,12 @@ function checkTraining(values: Values): void {
   if (values['valid-pairs'] !== undefined && values['valid-source'] !== undefined) {
     throw new UsageError('--valid-pairs: wanted no --valid-source')
   }
+  const tables = [pairs, values['valid-pairs']]
+  const columns = values['source-columns'] ?? values['target-columns']
+  if (columns !== undefined && tables.every(table => table === undefined)) {
+    throw new UsageError('--source-columns, --target-columns: wanted --pairs or --valid-pairs')
+  }
+  searchOf(values)
   if (merges !== undefined && tokenizer !== 'bpe') throw new UsageError('--merges: wanted --tokenizer bpe')
 }
 
@@ -98,14 +115,14 @@ async function validPairs(values: Values, signal: AbortSignal): Promise<TextPair
 
 /** A model that is new, with its data, its optimiser and the loop's rules. */
 function jobOf(
-  { training, valid }: { training: TextPair[]; valid: TextPair[] },
+  given: { training: TextPair[]; valid: TextPair[] },
   { values, preset: name, out }: TrainOptions & { out: string },
   { device, signal }: Context,
 ): Job<PairBatch, null, FoundTranslation[], TranslationResults> {
-  const preset = translationPresets[name]
+  const preset: TranslationPreset = translationPresets[name]
   const { seed = 1, lowercase = false, keep = 'best' } = values
   const generator = new Generator(seed)
-  const { source, target } = languagesOf(training, values, preset.minFrequency)
+  const { source, target } = languagesOf(given.training, values, preset.minFrequency)
   const model = new Seq2Seq({
     ...preset.layers,
     ...layersOf(values),
@@ -115,6 +132,9 @@ function jobOf(
     targetVocabularySize: target.vocabulary.size,
   })
   const run: TranslationRun = { model, source, target, lowercase }
+  const most = values['max-length'] ?? Number.POSITIVE_INFINITY
+  const training = fitting(run, given.training, most)
+  const valid = fitting(run, given.valid, most)
   const [items, tests] = [training, valid].map(pairs =>
     pairs.map(pair => ({ source: sourceIds(run, pair.source), target: targetIds(run, pair.target) })),
   )
@@ -125,11 +145,15 @@ function jobOf(
     end,
     teacherForcing: values['teacher-forcing'] ?? preset.teacherForcing,
     labelSmoothing: values['label-smoothing'] ?? 0,
+    ...(preset.reduction !== undefined && { reduction: preset.reduction }),
   })
   const measured = new Translation(model, {
     begin,
     end,
-    bleu: { decode: ids => textOf(run, ids), references: valid.map(({ target: text }) => text) },
+    bleu: {
+      decode: ids => textOf(run, ids),
+      references: valid.map(({ target: text }) => (lowercase ? text.toLowerCase() : text)),
+    },
   })
   const lr = values.lr ?? preset.optimizer.lr
   const parameters = model.parameters()
@@ -142,8 +166,13 @@ function jobOf(
     ...(values['max-tokens'] !== undefined && { maxTokens: values['max-tokens'] }),
   }
   const finish = async (): Promise<Ending<TranslationResults>> => {
-    if (keeps) model.loadStateDict((await loadCheckpoint(best)).state.model)
-    const found = await ofTest(run, valid.length > 0 ? valid : training.slice(0, 1000), { search, signal })
+    if (keeps && existsSync(best)) model.loadStateDict((await loadCheckpoint(best)).state.model)
+    model.eval()
+    const tested = valid.length > 0 ? valid : training.slice(0, TESTED)
+    const tokenize = values['bleu-tokenizer']
+    const found = await ofTest(run, tested, { search, signal, ...(tokenize && { tokenize }) })
+    const note =
+      valid.length > 0 ? '' : `These are the first ${tested.length} training pairs: no others were given.\n`
     const words = { source: source.vocabulary.size, target: target.vocabulary.size }
     const own = {
       preset: name,
@@ -151,7 +180,11 @@ function jobOf(
       pairs: { training: training.length, valid: valid.length },
       ...found.own,
     }
-    return { report: found.report, metrics: found.metrics, own, save: path => saveTranslation(run, path) }
+    const save = async (path: string) => {
+      await saveTranslation(run, path)
+      await rm(best, { recursive: true, force: true })
+    }
+    return { report: found.report + note, metrics: found.metrics, own, save }
   }
   return {
     task: TRANSLATION,
@@ -172,6 +205,23 @@ function jobOf(
     settings: settingsOf(values, name),
     finish,
   }
+}
+
+/** The pairs whose sides have at most so many tokens. @throws UsageError for a source that the model cannot read. */
+function fitting(run: TranslationRun, pairs: readonly TextPair[], most: number): TextPair[] {
+  const {
+    decoder = 'bahdanau',
+    score = decoder === 'tutorial' ? 'location' : 'additive',
+    maxLength = 100,
+  } = run.model.layers
+  const readable = score === 'location' ? maxLength : Number.POSITIVE_INFINITY
+  return pairs.filter((pair, i) => {
+    const [source, target] = [sourceIds(run, pair.source).length, targetIds(run, pair.target).length - 2]
+    if (source > most || target > most) return false
+    if (source <= readable) return true
+    const where = `pair ${i + 1} has a source of ${source} words`
+    throw new UsageError(`--max-length: wanted at most ${readable} for this preset: ${where}`)
+  })
 }
 
 /** The tokenisers and the vocabularies of both sides, of the training pairs. */
@@ -231,7 +281,7 @@ function settingsOf(values: Values, name: TranslationPresetName): CommonResults[
     lr: values.lr ?? preset.optimizer.lr,
     epochs: values.epochs ?? preset.epochs,
     'batch-size': values['batch-size'] ?? preset.batchSize,
-    keep: values.keep ?? 'best',
+    keep: values.keep ?? ((values['valid-source'] ?? values['valid-pairs']) ? 'best' : 'last'),
     seed: values.seed ?? 1,
   }
 }

@@ -23,19 +23,28 @@ const pairOptions = {
   source: fileOption('a sentence a line, plain or .gz'),
   target: fileOption('the translation of each, line by line'),
   pairs: fileOption('instead of both, a table of pairs: fields separated by tabs, plain or .gz'),
-  'source-columns': columnsOption('of the table, from 0; several are joined by tabs; default 0', 'pairs'),
-  'target-columns': columnsOption('default 1', 'pairs'),
+  'source-columns': columnsOption('of tables, from 0; several are joined by tabs; default 0'),
+  'target-columns': columnsOption('default 1'),
 } as const
 
 /** How a translation is searched. */
 const searchOptions = {
-  beams: integerOption('hypotheses of each sentence; default 1, the likeliest word at each step', 1),
-  'length-penalty': numberOption('α: a score is log p / length^α; default 0 with one hypothesis, else 1', 0, {
-    needs: 'beams',
+  beam: integerOption('hypotheses of each sentence; default 1, the likeliest word at each step', 1),
+  'length-penalty': numberOption('α: a score is log p / length^α; default 1', 0, { needs: 'beam' }),
+  'coverage-penalty': numberOption('β for words of the source that got little attention; default 0', 0, {
+    needs: 'beam',
   }),
 } as const
 
 const { epochs, batchSize, teacherForcing, minFrequency } = translationPresets['gru-attention']
+
+/** How BLEU is computed. */
+const bleuOptions = {
+  'bleu-tokenizer': choiceOption(
+    "sacreBLEU's none (the default of whitespace and bpe), 13a (of words and characters), intl, char",
+    ['none', '13a', 'intl', 'char'],
+  ),
+} as const
 
 export const trainTable = {
   task: textOption('NAME', 'translation'),
@@ -69,12 +78,14 @@ export const trainTable = {
   lr: numberOption("the learning rate; default the preset's", 0),
   epochs: integerOption(`default the preset's ${epochs}`, 1),
   'batch-size': integerOption(`pairs; default the preset's ${batchSize}`, 1),
+  'max-length': integerOption('leaves out pairs, also of the test, whose source or target has more words', 1),
   'max-tokens': integerOption('ends a batch also where its next pair would bring it above N words', 1),
   keep: choiceOption('the model of the epoch with the best validation loss (best, the default), or last', [
     'best',
     'last',
   ]),
   ...searchOptions,
+  ...bleuOptions,
   ...loopOptions,
   ...directoryOptions,
   json: fileOption('where to write the figures'),
@@ -83,12 +94,7 @@ export const trainTable = {
 export const evaluateTable = {
   ...pairOptions,
   ...searchOptions,
-  'bleu-tokenizer': choiceOption("sacreBLEU's none (default), 13a, intl or char", [
-    'none',
-    '13a',
-    'intl',
-    'char',
-  ]),
+  ...bleuOptions,
   lowercase: switchOption('BLEU and chrF ignore case; a run with --lowercase always does'),
   ...evaluateOptions,
 } as const
@@ -96,10 +102,11 @@ export const evaluateTable = {
 export const predictTable = {
   ...searchOptions,
   'n-best': integerOption('translations of each line, with their scores; default 1, without', 1, {
-    needs: 'beams',
+    needs: 'beam',
   }),
   alignment: switchOption(
-    'prints a second line for each: the word of the source, from 0, that each word of the translation looks at most',
+    'prints a second line for each: for each token of the translation, from 0, the token of the source\n' +
+      'that it looked at most, as source-target',
   ),
   device: evaluateOptions.device,
   precision: evaluateOptions.precision,
@@ -129,18 +136,25 @@ export async function readGivenPairs(
 export function searchOf(
   values: Partial<ValuesOf<typeof searchOptions>> & { 'n-best'?: number | undefined },
 ): SearchOptions {
-  const { beams = 1, 'n-best': nBest = 1 } = values
-  if (nBest > beams) throw new UsageError(`--n-best: wanted at most --beams ${beams}, got ${nBest}`)
-  const alpha = values['length-penalty'] ?? (beams > 1 ? 1 : 0)
-  return { beams, nBest, ...(alpha > 0 && { lengthPenalty: { alpha } }) }
+  const { beam: beams = 1, 'n-best': nBest = 1 } = values
+  if (nBest > beams) throw new UsageError(`--n-best: wanted at most --beam ${beams}, got ${nBest}`)
+  const { 'length-penalty': alpha, 'coverage-penalty': coverage } = values
+  if (beams === 1) {
+    if (alpha !== undefined) throw new UsageError('--length-penalty: wanted a --beam of 2 or more')
+    if (coverage !== undefined) throw new UsageError('--coverage-penalty: wanted a --beam of 2 or more')
+  }
+  return {
+    ...{ beams, nBest },
+    ...(alpha !== undefined && { lengthPenalty: { alpha } }),
+    ...(coverage !== undefined && { coverage }),
+  }
 }
 
 /** Columns of a table: `0,1`. */
-function columnsOption(help: string, needs: string): Option<number[]> {
+function columnsOption(help: string): Option<number[]> {
   return {
     value: 'LIST',
     help,
-    needs,
     read(name, given) {
       const columns = String(given).split(',')
       const bad = columns.find(column => !/^\d+$/.test(column))

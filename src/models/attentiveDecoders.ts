@@ -36,6 +36,10 @@ abstract class AttentiveDecoder extends Decoder {
     })
   }
 
+  override get attends(): boolean {
+    return true
+  }
+
   override remember(encoded: PackedSequence): AttentionMemory {
     return this.attention.memory(encoded)
   }
@@ -112,10 +116,8 @@ export class LuongDecoder extends AttentiveDecoder {
 
   override whole(words: PackedSequence, { h, c }: DecoderState, memory: Memory): PackedSequence | null {
     if (this.#feeds) return null
-    const { output, sequences } = {
-      ...this.rnn.forward(words, { h: swapped(h), c: c && swapped(c) }),
-      sequences: words.sequences,
-    }
+    const { sequences } = words
+    const { output } = this.rnn.forward(words, { h: swapped(h), c: c && swapped(c) })
     const { context } = this.attend(output.data, sequences, memory)
     return new PackedSequence(tanh(this.combine.forward(beside(context, output.data))), sequences)
   }

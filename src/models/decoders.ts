@@ -73,6 +73,11 @@ export abstract class Decoder extends Module {
     this.rnn = layersOf(cell, { ...common, inputSize, hiddenSize, numLayers, dropout: between })
   }
 
+  /** Whether it has attention. */
+  get attends(): boolean {
+    return false
+  }
+
   /** What the decoder needs of the encoder's outputs, prepared once. */
   remember(_encoded: PackedSequence): AttentionMemory | null {
     return null

@@ -15,13 +15,14 @@ import { moduleNames } from '../nn/module.js'
 import { packedRows } from '../ops/rows.js'
 import { type PackedIds, PackedSequence } from '../packed.js'
 import { Generator } from '../random.js'
+import { scope } from '../scope.js'
 import type { Matrix, Tensor } from '../tensor.js'
 import { Bridge } from './bridge.js'
 import { type DecoderState, swapped } from './decoderCell.js'
 import { type DecoderKind, decoderKinds, decoderOf } from './decoderKinds.js'
 import type { Decoder, Memory } from './decoders.js'
 import { type CellKind, Encoder } from './encoder.js'
-import { type Initial, initialise } from './initial.js'
+import { checkInitial, drawNormal, type Initial, initialise } from './initial.js'
 import { outputRows } from './outputRows.js'
 import { keptRows, stepwise } from './stepwise.js'
 
@@ -46,15 +47,18 @@ export interface Seq2SeqLayers {
   decoder?: DecoderKind
   /** The score of the attention; default 'additive', for 'luong' 'general', for 'tutorial' 'location'. */
   score?: AttentionScore
-  /** Positions that the score 'location' knows, or more than the longest source; default 100. */
+  /** Of the score 'location': words of the longest source that it accepts; a longer one throws. Default 100. */
   maxLength?: number
   /** Of 'bahdanau': whether the output layer reads [s; c; E y] rather than the state s; default true. */
   deepOutput?: boolean
   /** Of 'luong': whether each step also reads the attentional vector h̃ of the step before; default true. */
   inputFeeding?: boolean
-  /** Whether the output layer shares the decoder's word vectors (Press and Wolf 2017); default false. */
+  /**
+   * Whether the output layer shares the decoder's word vectors (Press and Wolf 2017); default false. They then start normal with
+   * a standard deviation of 1/√E, unless `initial` says otherwise.
+   */
   tied?: boolean
-  /** How parameters start; default as each layer of its own. */
+  /** How parameters start; default as those of `nn.Embedding`, `nn.GRU`, `nn.Linear` and so on. */
   initial?: Initial
 }
 
@@ -66,8 +70,7 @@ export interface Seq2SeqOptions extends Seq2SeqLayers, ModuleOptions {
   targetVocabularySize: number
 }
 
-/** Of the layers: a run's file is checked with these. @internal */
-export const layerNames: OptionNames<Seq2SeqLayers> = {
+const layerNames: OptionNames<Seq2SeqLayers> = {
   cell: true,
   embeddingDim: true,
   hiddenSize: true,
@@ -133,7 +136,7 @@ export class Seq2Seq extends Module {
   readonly output: Linear
   /** Counts the forward passes: each draws which of its steps read the target's words. */
   readonly forcing: MaskCounter
-  /** What it was made of. */
+  /** The options of its layers. */
   readonly layers: Seq2SeqLayers
 
   /**
@@ -149,6 +152,7 @@ export class Seq2Seq extends Module {
     const { cell = 'gru', decoder = 'bahdanau', tied = false, initial = { kind: 'layers' } } = layers
     checkWord(op, 'cell', cell, ['lstm', 'gru'])
     checkWord(op, 'decoder', decoder, decoderKinds)
+    checkInitial(op, initial)
     checkInteger(op, 'sourceVocabularySize', sourceVocabularySize, 1)
     checkInteger(op, 'targetVocabularySize', targetVocabularySize, 1)
     const { device, generator } = this
@@ -172,6 +176,8 @@ export class Seq2Seq extends Module {
     this.output = new Linear({ device, generator, inFeatures, outFeatures: targetVocabularySize })
     if (tied) {
       this.output.weight.dispose()
+      if (initial.kind === 'layers')
+        drawNormal(this.decoder.embedding.weight, embeddingDim ** -0.5, generator)
       this.output.weight = this.decoder.embedding.weight
     }
     this.forcing = new MaskCounter(generator)
@@ -243,32 +249,37 @@ export class Seq2Seq extends Module {
   }
 
   /**
-   * The weights of the attention while the decoder reads given translations: how much each word of the target looks at each word
-   * of the source.
+   * The weights of the attention while the decoder reads given translations, in evaluation mode: how much each word of the target
+   * looks at each word of the source.
    *
    * @param target as of `forward`.
    * @returns for each sentence a row for each word of the target and a column for each of the source, row-major; null for a
    * decoder without attention.
    */
   async alignment(source: PackedIds, target: PackedIds): Promise<Float32Array[] | null> {
+    if (!this.decoder.attends) return null
     const forced = new Array<boolean>(target.sequences.longest()).fill(true)
-    const steps = noGrad(() => {
-      const { memory, state } = this.encode(source)
-      return memory.attention && stepwise(this, target, forced, state, memory, true)
-    })
-    if (steps === null) return null
-    const columns = source.sequences.lengths()
-    const found = Array.from(columns, (n, b) => new Float32Array(n * target.sequences.length(b)))
-    const values = await Promise.all(steps.map(({ weights }) => weights!.toArray()))
-    for (const [t, { sequences }] of steps.entries()) {
-      let at = 0
-      for (const [b, n] of columns.entries()) {
-        if (sequences.length(b) === 0) continue
-        found[b]!.set(values[t]!.subarray(at, at + n), t * n)
-        at += n
+    return scope(async () => {
+      const { training } = this
+      this.eval()
+      const steps = noGrad(() => {
+        const { memory, state } = this.encode(source)
+        return stepwise(this, target, forced, state, memory, true)
+      })
+      this.train(training)
+      const columns = source.sequences.lengths()
+      const found = Array.from(columns, (n, b) => new Float32Array(n * target.sequences.length(b)))
+      const values = await Promise.all(steps.map(({ weights }) => weights!.toArray()))
+      for (const [t, { sequences }] of steps.entries()) {
+        let at = 0
+        for (const [b, n] of columns.entries()) {
+          if (sequences.length(b) === 0) continue
+          found[b]!.set(values[t]!.subarray(at, at + n), t * n)
+          at += n
+        }
       }
-    }
-    return found
+      return found
+    })
   }
 
   /** Logits [.., V] of features [.., F]. */
@@ -277,7 +288,8 @@ export class Seq2Seq extends Module {
   }
 
   /**
-   * Encodes sentences for `greedy`, `sample` and `beamSearch` of packed-rnn/decoding. Call it in evaluation mode.
+   * Encodes sentences for `greedy`, `sample` and `beamSearch` of packed-rnn/decoding. Call it in evaluation mode and in a `scope`,
+   * which frees the encoded sentences at its end.
    *
    * @param options `weights`: whether each step returns the weights of its attention; default false.
    */

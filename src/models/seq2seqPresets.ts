@@ -12,6 +12,8 @@ export interface TranslationPreset {
   epochs: number
   /** The probability that a step of training reads the target's word rather than the model's. */
   teacherForcing: number
+  /** Whether a step's gradient is a mean over words or over sentences; default words. */
+  reduction?: 'words' | 'sentences'
   /** Words that are rarer in the training text are unknown. */
   minFrequency: number
 }
@@ -79,6 +81,7 @@ export const translationPresets = {
     batchSize: 1,
     epochs: 7,
     teacherForcing: 0.5,
+    reduction: 'sentences',
     minFrequency: 1,
   },
   'tutorial-2023': {

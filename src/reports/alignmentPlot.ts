@@ -55,7 +55,9 @@ export function bleuByLength({
   const groups = new Map<number, number[]>()
   for (const [i, words] of length.entries()) {
     const group = Math.floor(Math.max(words - 1, 0) / 5)
-    groups.set(group, [...(groups.get(group) ?? []), bleu[i]!])
+    const scores = groups.get(group) ?? []
+    scores.push(bleu[i]!)
+    groups.set(group, scores)
   }
   const bars = [...groups]
     .sort(([a], [b]) => a - b)

@@ -1,5 +1,8 @@
-import type { AlignedSentence, TranslationResults } from '../tasks/translationResults.js'
-import { translationResults } from '../tasks/translationResults.js'
+import {
+  type AlignedSentence,
+  type TranslationResults,
+  translationResults,
+} from '../tasks/translationResults.js'
 import { alignmentPlot, bleuByLength } from './alignmentPlot.js'
 import { type FinishedRun, finishedRun, minutesFor100 } from './finishedRun.js'
 import { type Content, html } from './html.js'

@@ -7,6 +7,7 @@ import {
   type OptionNames,
 } from '../check.js'
 import { beamSearch, greedy, type LengthPenalty } from '../decoding/index.js'
+import { badArgument } from '../errors.js'
 import { Seq2Seq } from '../models/seq2seq.js'
 import { crossEntropy } from '../ops/loss.js'
 import { PackedIds } from '../packed.js'
@@ -22,8 +23,10 @@ export interface SearchOptions {
   beams?: number
   /** Translations of each sentence, at most `beams`; default 1. */
   nBest?: number
-  /** Default none. */
+  /** Default α = 1 with several hypotheses: a score is log p / length. */
   lengthPenalty?: LengthPenalty
+  /** β of the penalty for words of the source that got little attention, as of `beamSearch`; default none. */
+  coverage?: number
   /** Words of a translation, the end mark included, for a source of n words; default 2n + 10. */
   maxLength?: (words: number) => number
 }
@@ -32,6 +35,7 @@ const searchNames: OptionNames<SearchOptions> = {
   beams: true,
   nBest: true,
   lengthPenalty: true,
+  coverage: true,
   maxLength: true,
 }
 
@@ -71,7 +75,7 @@ export interface TranslationOptions {
   reduction?: 'words' | 'sentences'
   /** How `predict` and `evaluate` translate. */
   search?: SearchOptions
-  /** Given, `evaluate` translates too, and reports `bleu` (tokens as they are, without smoothing of case). */
+  /** Given, `evaluate` translates too, and reports `bleu`: case-sensitive, of the tokens as they are. */
   bleu?: BleuReferences
 }
 
@@ -127,7 +131,7 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
     const op = 'Translation'
     checkInstance(op, 'model', model, Seq2Seq)
     checkOptions(op, options, names)
-    checkOptions(op, options.search ?? {}, searchNames, 'options.search')
+    checkSearch(op, options.search ?? {})
     const { begin, end, teacherForcing = 1, reduction = 'words', labelSmoothing = 0 } = options
     checkInteger(op, 'begin', begin, 0)
     checkInteger(op, 'end', end, 0)
@@ -140,8 +144,10 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
 
   /** Words, marks of end included; or sentences. */
   weight({ target }: PairBatch): number {
-    const { batchSize, rows } = target.sequences
-    return this.#options.reduction === 'sentences' ? batchSize : rows - batchSize
+    const lengths = target.sequences.lengths()
+    return this.#options.reduction === 'sentences'
+      ? lengths.length
+      : lengths.reduce((sum, length) => sum + Math.max(length - 1, 0), 0)
   }
 
   /** @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_SHAPE, ERR_DISPOSED. */
@@ -162,7 +168,7 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
     const { bleu } = this.#options
     if (bleu === undefined) return {}
     const found = (await this.predict(batch)).map(([best]) => bleu.decode(best!.ids))
-    const references = [...batch.items].sort((a, b) => a - b).map(item => bleu.references[item]!)
+    const references = inItemOrder(batch, [...batch.items]).map(item => bleu.references[item]!)
     return bleuCounts(found, references, { tokenize: 'none' })
   }
 
@@ -180,7 +186,8 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
 }
 
 /**
- * Translates sentences: the likeliest word at each step, or by beam search.
+ * Translates sentences with a model in evaluation mode: the likeliest word at each step, or by beam search. A search ends a sentence
+ * after `beams` hypotheses of it have ended.
  *
  * @returns for each sentence its best translations, the best first.
  * @throws PackedRnnError (rejects) as `greedy` and `beamSearch` do.
@@ -202,14 +209,16 @@ export async function translate(
   source: PackedIds,
   options: TranslateOptions,
 ): Promise<FoundTranslation[][]> {
-  checkOptions('translate', options, translateNames)
-  const { begin, end, beams = 1, nBest = 1, lengthPenalty, signal } = options
-  checkInteger('translate', 'beams', beams, 1)
-  checkInteger('translate', 'nBest', nBest, 1, beams)
-  const { maxLength = words => 2 * words + 10 } = options
-  const lengths = Array.from(source.sequences.lengths(), maxLength)
+  const op = 'translate'
+  checkOptions(op, options, translateNames)
+  const { begin, end, signal, ...search } = options
+  checkSearch(op, search)
+  const { beams = 1, nBest = 1, lengthPenalty = { alpha: 1 }, coverage = 0 } = search
+  const { maxLength = words => 2 * words + 10 } = search
+  const { sequences } = source
+  const lengths = Array.from(sequences.lengths(), maxLength)
   return scope(async () => {
-    const { state, step } = model.decoding(source)
+    const { state, step } = model.decoding(source, { weights: coverage > 0 })
     const common = {
       state,
       sentences: lengths.length,
@@ -222,9 +231,26 @@ export async function translate(
       const found = await greedy(step, common)
       return found.map(({ tokens: ids, ...rest }) => [{ ids, ...rest, score: rest.logProbability }])
     }
-    const found = await beamSearch(step, { ...common, beams, nBest, ...(lengthPenalty && { lengthPenalty }) })
+    const found = await beamSearch(step, {
+      ...common,
+      ...{ beams, nBest, lengthPenalty, stop: 'beams' },
+      ...(coverage > 0 && { coverage: { beta: coverage, source: sequences } }),
+    })
     return found.map(all => all.map(({ tokens: ids, ...rest }) => ({ ids, ...rest })))
   })
+}
+
+/** @throws PackedRnnError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT. */
+function checkSearch(op: string, search: SearchOptions): void {
+  checkOptions(op, search, searchNames, 'search')
+  const { beams = 1, nBest = 1, coverage = 0 } = search
+  checkInteger(op, 'beams', beams, 1)
+  checkInteger(op, 'nBest', nBest, 1, beams)
+  checkNumber(op, 'coverage', coverage, 0)
+  for (const name of ['lengthPenalty', 'coverage'] as const) {
+    if (beams > 1 || search[name] === undefined) continue
+    throw badArgument(op, name, 'none with one hypothesis', search[name])
+  }
 }
 
 /** The ids of each sentence from `start` to `end`. */

@@ -5,9 +5,8 @@ import { PackedIds } from '../packed.js'
 import type { TextPair } from '../text/pairs.js'
 import type { Metrics } from '../training/record.js'
 import type { ResultsKind } from '../training/records.js'
-import type { SearchOptions } from './translation.js'
-import { sourceIds, TRANSLATION, type TranslationRun, targetIds } from './translationRun.js'
-import { type ScoredTranslations, scoreTranslations } from './translationScores.js'
+import { sourceIds, TRANSLATION, type TranslationRun } from './translationRun.js'
+import { type ScoredTranslations, type ScoreOptions, scoreTranslations } from './translationScores.js'
 
 /** A sentence with its translation, and what each word of that looked at. */
 export interface AlignedSentence {
@@ -69,7 +68,7 @@ const LEAST_WORDS = 3
 export async function ofTest(
   run: TranslationRun,
   pairs: readonly TextPair[],
-  options: { search: SearchOptions; signal: AbortSignal },
+  options: Pick<ScoreOptions, 'search' | 'tokenize' | 'signal'>,
 ): Promise<{
   report: string
   metrics: Metrics
@@ -79,7 +78,7 @@ export async function ofTest(
   const lengths = pairs.map(({ source }) => sourceIds(run, source).length)
   const ranked = pairs
     .map((_, i) => i)
-    .filter(i => lengths[i]! >= LEAST_WORDS && found.translations[i] !== '')
+    .filter(i => lengths[i]! >= LEAST_WORDS && found.translations[i]!.text !== '')
     .sort((a, b) => found.sentenceBleu[b]! - found.sentenceBleu[a]!)
   const show = async (places: number[]) => {
     const shown: AlignedSentence[] = []
@@ -101,17 +100,20 @@ async function alignedSentence(
   { translations, sentenceBleu }: ScoredTranslations,
   i: number,
 ): Promise<AlignedSentence> {
-  const [from, to] = [sourceIds(run, source), targetIds(run, translations[i]!)]
-  const words = run.target.vocabulary.decode(to)
+  const { ids, ended } = translations[i]!
+  const { vocabulary } = run.target
+  const from = sourceIds(run, source)
+  const shown = [...vocabulary.decode(ids), ...(ended ? ['</s>'] : [])]
   // The step that reads a word finds the next one.
-  const found = await run.model.alignment(new PackedIds([from]), new PackedIds([to.slice(0, -1)]))
+  const read = Int32Array.of(vocabulary.begin, ...ids).slice(0, shown.length)
+  const found = await run.model.alignment(new PackedIds([from]), new PackedIds([read]))
   const weights =
     found === null
       ? null
-      : [...words, '</s>'].map((_, t) => [...found[0]!.subarray(t * from.length, (t + 1) * from.length)])
+      : shown.map((_, t) => [...found[0]!.subarray(t * from.length, (t + 1) * from.length)])
   return {
     source: run.source.vocabulary.decode(from),
-    translation: [...words, '</s>'],
+    translation: shown,
     reference: target,
     bleu: sentenceBleu[i]!,
     weights: weights?.map(row => row.map(weight => Number(weight.toFixed(4)))) ?? null,

@@ -1,3 +1,4 @@
+import { badArgument } from '../errors.js'
 import { PackedIds } from '../packed.js'
 import { type BleuTokenizer, bleu, chrf, exactMatches, sentenceBleu } from '../scores/index.js'
 import type { TextPair } from '../text/pairs.js'
@@ -12,7 +13,10 @@ const BATCH = 64
 /** How translations are scored. */
 export interface ScoreOptions {
   search?: SearchOptions
-  /** How BLEU separates words; default 'none', for texts that are separated already. */
+  /**
+   * How BLEU separates words. Default 'none' for a run that splits at white space or by BPE, whose texts are separated already;
+   * else '13a'.
+   */
   tokenize?: BleuTokenizer
   /** Whether BLEU and chrF ignore case; default as the run. */
   lowercase?: boolean
@@ -36,7 +40,7 @@ export interface ScoredTranslations {
   bleuSignature: string
   chrfSignature: string
   /** In the order of the pairs. */
-  translations: string[]
+  translations: TranslatedText[]
   /** BLEU of each. */
   sentenceBleu: number[]
 }
@@ -64,7 +68,10 @@ export async function scoreTranslations(
   pairs: readonly TextPair[],
   options: ScoreOptions = {},
 ): Promise<ScoredTranslations> {
-  const { tokenize = 'none', lowercase = run.lowercase, search = {}, signal } = options
+  const { codec } = run.target
+  const separated = codec.name === 'whitespace' || codec.name === 'bpe'
+  const { tokenize = separated ? 'none' : '13a', lowercase = run.lowercase, search = {}, signal } = options
+  if (pairs.length === 0) throw badArgument('scoreTranslations', 'pairs', 'at least one', 'none', 'ERR_EMPTY')
   const { begin, end } = run.target.vocabulary
   const task = new Translation(run.model, { begin, end })
   const items = pairs.map(({ source, target }) => ({
@@ -79,11 +86,13 @@ export async function scoreTranslations(
     pairs.map(({ source }) => source),
     { ...search, ...stops },
   )
-  const translations = found.map(([best]) => best!.text)
+  const best = found.map(([first]) => first!)
+  const translations = best.map(({ text }) => text)
   const references = pairs.map(({ target }) => target)
   const corpus = bleu(translations, references, { tokenize, lowercase })
   const characters = chrf(translations, references, { lowercase })
-  const wanted = run.lowercase ? references.map(text => text.toLowerCase()) : references
+  // As the run's tokenizer joins them: `words` separates punctuation.
+  const wanted = references.map(text => codec.decode(codec.encode(run.lowercase ? text.toLowerCase() : text)))
   return {
     scores: {
       loss: metrics.loss!,
@@ -94,7 +103,7 @@ export async function scoreTranslations(
     },
     bleuSignature: corpus.signature,
     chrfSignature: characters.signature,
-    translations,
+    translations: best,
     sentenceBleu: translations.map((text, i) => {
       return sentenceBleu(text, references[i]!, { tokenize, lowercase }).score
     }),

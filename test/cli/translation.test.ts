@@ -94,7 +94,7 @@ describe('a trained run', () => {
   })
 
   test('evaluate counts with another tokenizer, without case, and searches with a beam', async () => {
-    const found = await evaluate('run', '--bleu-tokenizer', '13a', '--lowercase', '--beams', '3')
+    const found = await evaluate('run', '--bleu-tokenizer', '13a', '--lowercase', '--beam', '3')
     expect(found.stdout).toContain('case:lc|eff:no|tok:13a')
   })
 
@@ -108,8 +108,17 @@ describe('a trained run', () => {
     expect(lines[0]).toBe('the dog goes')
   })
 
+  test('a sentence has the same translation alone and beside others', async () => {
+    const lines = ['rot', 'der hund geht und', 'haus haus', '']
+    const together = await cli(['predict', at('run'), '--beam', '3'], { input: `${lines.join('\n')}\n` })
+    for (const [i, line] of lines.entries()) {
+      const alone = await cli(['predict', at('run'), '--beam', '3'], { input: `${line}\n` })
+      expect(alone.stdout).toBe(`${together.stdout.split('\n')[i]}\n`)
+    }
+  })
+
   test('predict prints the best translations with scores, and what their words look at', async () => {
-    const options = ['--beams', '4', '--n-best', '2', '--alignment']
+    const options = ['--beam', '4', '--n-best', '2', '--alignment']
     const { stdout } = await cli(['predict', at('run'), ...options], { input: 'der hund geht\n' })
     const [first, alignment, second] = stdout.split('\n')
     expect(first).toMatch(/^-\d\.\d{4}\tthe dog goes$/)
@@ -170,11 +179,60 @@ describe('what does not fit is a clear error', () => {
     ],
     [['--source', 'train.de', '--target', 'train.en', '--preset', 'gru'], /preset.*gru-attention.*got gru/],
     [['--source', 'train.de', '--target', 'train.en', '--category', 'x'], /--category|category/],
+    [
+      ['--source', 'train.de', '--target', 'train.en', '--keep', 'best'],
+      /--keep best: wanted validation pairs/,
+    ],
+    [
+      ['--source', 'train.de', '--target', 'train.en', '--source-columns', '1'],
+      /wanted --pairs or --valid-pairs/,
+    ],
+    [
+      ['--source', 'train.de', '--target', 'train.en', '--beam', '1', '--length-penalty', '1'],
+      /--length-penalty: wanted a --beam of 2 or more/,
+    ],
   ])('%j', async (options, message) => {
     const given = options.map(option => (/\.(de|en)$/.test(option) ? at(option) : option))
     const { code, stderr } = await cli(['train', ...small, ...given, '--epochs', '1'])
     expect(code).not.toBe(0)
     expect(stderr).toMatch(message)
+  })
+
+  test('a character that the training never had is unknown, and is no error', async () => {
+    const run = [
+      'train',
+      ...small,
+      ...files(),
+      '--tokenizer',
+      'characters',
+      '--epochs',
+      '1',
+      '--out',
+      at('letters'),
+    ]
+    expect(await cli(run)).toMatchObject({ code: 0 })
+    const { code, stdout, stderr } = await cli(['predict', at('letters')], { input: 'h😀nd\n' })
+    expect([code, stderr, stdout.split('\n').length]).toEqual([0, '', 2])
+  })
+
+  test('attention is asked of a model without', async () => {
+    const run = [
+      'train',
+      ...small,
+      ...files(),
+      '--preset',
+      'gru-context',
+      '--epochs',
+      '1',
+      '--out',
+      at('context'),
+    ]
+    expect(await cli(run)).toMatchObject({ code: 0 })
+    const { stdout, stderr } = await cli(['predict', at('context'), '--alignment'], { input: 'rot\n' })
+    expect([stdout, stderr.split('\n')[0]]).toEqual([
+      '',
+      'packed-rnn predict: --alignment: wanted a model with attention',
+    ])
   })
 
   test('a source longer than a model of positions knows', async () => {

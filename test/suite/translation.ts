@@ -8,7 +8,7 @@ import { crossEntropy } from '../../src/ops/loss.js'
 import { PackedIds } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
-import { type Tensor, tensor } from '../../src/tensor.js'
+import { memory, type Tensor, tensor } from '../../src/tensor.js'
 import { expectClose, expectReproducible, expectSameBits, type Numbers } from './compare.js'
 import type { Target } from './target.js'
 
@@ -208,6 +208,26 @@ function ownWords(target: Target): void {
     }
     using plain = made(target.open(), { decoder: 'plain' })
     expect(await plain.alignment(new PackedIds(SOURCE), new PackedIds(TARGET))).toBeNull()
+  })
+
+  test('the weights of the attention are those of evaluation mode, and their tensors are freed', async () => {
+    using model = made(target.open(), { bidirectional: true, dropout: 0.5 })
+    const weights = () => model.alignment(new PackedIds(SOURCE), new PackedIds(TARGET))
+    const before = memory().tensors
+    const inTraining = await weights()
+    expect([memory().tensors, model.training]).toEqual([before, true])
+    model.eval()
+    expect(inTraining).toEqual(await weights())
+  })
+
+  test.each<[Partial<Seq2SeqLayers>, RegExp]>([
+    [{ decoder: 'plain', score: 'dot' }, /score.*none for the decoder plain.*dot/],
+    [{ decoder: 'luong', deepOutput: true }, /deepOutput.*none for the decoder luong/],
+    [{ decoder: 'bahdanau', inputFeeding: false }, /inputFeeding.*none for the decoder bahdanau/],
+    [{ maxLength: 9 }, /maxLength.*none without the score 'location'/],
+    [{ initial: { kind: 'normal', std: Number.NaN } }, /initial\.std/],
+  ])('%j is refused', (layers, message) => {
+    expect(() => made(target.open(), layers)).toThrow(message)
   })
 }
 
