@@ -7,7 +7,16 @@ import type { CellKind } from './encoder.js'
 
 /**
  * From the last states of an encoder with two directions to the first of a decoder with L layers: h = tanh(W [→h; ←h] + b), and
- * of an LSTM c = W [→c; ←c] + b.
+ * of an LSTM c = W [→c; ←c] + b. `Seq2Seq` makes it.
+ *
+ * @example
+ * ```ts
+ * import { Seq2Seq } from 'packed-rnn/models'
+ *
+ * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 9, embeddingDim: 4, hiddenSize: 8 }
+ * const { bridge } = new Seq2Seq({ ...sizes, bidirectional: true })
+ * console.log(bridge?.h.weight.shape) // [8, 16]
+ * ```
  */
 export class Bridge extends Module {
   readonly h: Linear

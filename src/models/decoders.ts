@@ -54,7 +54,18 @@ export interface StepInput {
   weights?: boolean
 }
 
-/** Words, recurrent layers and, in most, attention: features for each step of a sentence. */
+/**
+ * Words, recurrent layers and, in most, attention: features for each step of a sentence. `Seq2Seq` makes it.
+ *
+ * @example
+ * ```ts
+ * import { Seq2Seq } from 'packed-rnn/models'
+ *
+ * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 9, embeddingDim: 4, hiddenSize: 8 }
+ * const { decoder } = new Seq2Seq(sizes)
+ * console.log(decoder.featureSize, decoder.attends) // 20 true
+ * ```
+ */
 export abstract class Decoder extends Module {
   readonly embedding: Embedding
   readonly dropout: Dropout

@@ -27,7 +27,19 @@ export interface EncoderOptions extends ModuleOptions {
   dropout: number
 }
 
-/** Reads sentences: words, dropout, recurrent layers. */
+/**
+ * Reads sentences: words, dropout, recurrent layers. `Seq2Seq` makes it.
+ *
+ * @example
+ * ```ts
+ * import { packSequence } from 'packed-rnn'
+ * import { Seq2Seq } from 'packed-rnn/models'
+ *
+ * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 9, embeddingDim: 4, hiddenSize: 8 }
+ * const { encoder } = new Seq2Seq(sizes)
+ * console.log(encoder.forward(packSequence([[2, 3], [4]])).output.data.shape) // [3, 8]
+ * ```
+ */
 export class Encoder extends Module {
   readonly embedding: Embedding
   readonly dropout: Dropout

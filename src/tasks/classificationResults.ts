@@ -88,6 +88,14 @@ export const classificationResults: ResultsKind<ClassifierResults> = {
  * @param directory what `train` wrote into
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where a file cannot be read, as results.json before the run's end;
  * ERR_FILE_FORMAT naming the file, the line and the field that is wrong, as another task's name.
+ *
+ * @example
+ * ```ts
+ * import { readRunRecords } from 'packed-rnn/tasks'
+ *
+ * const found = readRunRecords('no-such-run').then(({ results }) => results.metrics)
+ * console.log(await found.catch((error: { code: string }) => error.code)) // ERR_INVALID_ARGUMENT
+ * ```
  */
 export async function readRunRecords(
   directory: string,

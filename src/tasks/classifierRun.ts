@@ -92,6 +92,20 @@ export function encode(run: Pick<Run, 'tokenizer' | 'vocabulary'>, text: string)
  * Writes a run into a directory: model.safetensors, with PyTorch's parameter names, and config.json.
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT where it cannot be written; ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE or ERR_SHAPE
  * for a part that does not fit the others; ERR_DISPOSED.
+ *
+ * @example
+ * ```ts
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { saveRun } from 'packed-rnn/tasks'
+ * import { LabelEncoder, Vocabulary } from 'packed-rnn/text'
+ *
+ * const vocabulary = Vocabulary.fromDocuments([['ein', 'Wort']])
+ * const labels = LabelEncoder.fit(['Sport', 'Web'])
+ * const preset = 'lstm64-adam'
+ * const model = new Classifier({ preset: presets[preset], vocabularySize: 3, classes: 2, embeddingDim: 3 })
+ * const run = { preset, posts: null, dialect: 'csv', tokenizer: 'words', vocabulary, labels, model } as const
+ * console.log(await saveRun(run, 'saved-run')) // undefined
+ * ```
  */
 export async function saveRun(run: Run, directory: string): Promise<void> {
   await saveTrained(classifierRun, run, directory)
@@ -156,6 +170,21 @@ function checkRun({ preset, dialect, posts, tokenizer, vocabulary, labels, model
  * Reads what `saveRun` wrote.
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT naming the file and what is wrong with it, ERR_INVALID_ARGUMENT where
  * one cannot be read, or for an unknown option.
+ *
+ * @example
+ * ```ts
+ * import { Classifier, presets } from 'packed-rnn/models'
+ * import { loadRun, saveRun } from 'packed-rnn/tasks'
+ * import { LabelEncoder, Vocabulary } from 'packed-rnn/text'
+ *
+ * const vocabulary = Vocabulary.fromDocuments([['ein', 'Wort']])
+ * const labels = LabelEncoder.fit(['Sport', 'Web'])
+ * const preset = 'lstm64-adam'
+ * const model = new Classifier({ preset: presets[preset], vocabularySize: 3, classes: 2, embeddingDim: 3 })
+ * const run = { preset, posts: null, dialect: 'csv', tokenizer: 'words', vocabulary, labels, model } as const
+ * await saveRun(run, 'loaded-run')
+ * console.log((await loadRun('loaded-run')).labels.classes) // ['Sport', 'Web']
+ * ```
  */
 export async function loadRun(directory: string, options: { device?: Device } = {}): Promise<Run> {
   checkOptions('loadRun', options, { device: true })

@@ -55,7 +55,10 @@ async function fake(answer: string): Promise<TranslationSide> {
 describe('sentence pairs', () => {
   const lengths = inventPairs().pairs.map(({ source, target }) => [source.length - 2, target.length - 2])
   const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
-  const deviation = (values: readonly number[]) => Math.sqrt(mean(values.map(v => (v - mean(values)) ** 2)))
+  const deviation = (values: readonly number[]) => {
+    const m = mean(values)
+    return Math.sqrt(mean(values.map(v => (v - m) ** 2)))
+  }
 
   test("that are invented have the lengths of Multi30k's", () => {
     const [source, target] = [0, 1].map(side => lengths.map(pair => pair[side]!))
@@ -63,7 +66,8 @@ describe('sentence pairs', () => {
     expect(mean(target!)).toBeCloseTo(13.02, 0)
     expect(deviation(source!)).toBeCloseTo(4.17, 0)
     expect(deviation(target!)).toBeCloseTo(4.01, 0)
-    const together = mean(source!.map((s, i) => (s - mean(source!)) * (target![i]! - mean(target!))))
+    const [m, n] = [mean(source!), mean(target!)]
+    const together = mean(source!.map((s, i) => (s - m) * (target![i]! - n)))
     expect(together / deviation(source!) / deviation(target!)).toBeCloseTo(0.862, 1)
   })
 

@@ -127,9 +127,9 @@ describe('what cannot be understood or read', () => {
       'an unknown task',
       () => ['train', '--task', 'telepathy'],
       2,
-      /--task: wanted classification, got telepathy/,
+      /--task: wanted classification or translation, got telepathy/,
     ],
-    ['no task', () => ['train', '--task'], 2, /--task: wanted classification, got /],
+    ['no task', () => ['train', '--task'], 2, /--task: wanted classification or translation, got /],
     ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],
     [
       'an unknown preset',
@@ -228,7 +228,9 @@ describe('what cannot be understood or read', () => {
     ]) {
       const { code, stderr } = await cli(args)
       expect(code).toBe(1)
-      expect(stderr).toContain('config.json: wanted a run for classification, got one for telepathy')
+      expect(stderr).toContain(
+        'config.json: wanted a run for classification or translation, got one for telepathy',
+      )
     }
   })
 

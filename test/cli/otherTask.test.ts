@@ -132,7 +132,7 @@ describe('a task in a list', () => {
     expect(page).not.toContain('What it writes')
     await compare([at('whole'), at('resumed'), '--out', at('compare.html')])
     expect(printed).toMatch(
-      /^ +run +loss +perplexity +minutes for 100 epochs\n {2}\S+whole +\d\S+ +\d\S+ +0\.0\n/,
+      /^ +run +loss +perplexity +minutes for 100 epochs\n {2}\S+whole +\d\S+ +\d\S+ +\d\.\d\n/,
     )
     const compared = await readFile(at('compare.html'), 'utf8')
     expect(compared).toContain('2 runs side by side')
@@ -176,10 +176,10 @@ describe('what is of another task', () => {
 
   test('is not in the list', async () => {
     await expect(evaluate([at('whole')], never)).rejects.toThrow(
-      'config.json: wanted a run for classification, got one for characters',
+      'config.json: wanted a run for classification or translation, got one for characters',
     )
     await expect(train(['--resume', at('whole')], never)).rejects.toThrow(
-      '--task: wanted classification, got characters',
+      '--task: wanted classification or translation, got characters',
     )
   })
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as rnn from '../../src/compat.js'
 import { Classification, documentLoader } from '../../src/tasks/index.js'
 import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
+import { attentionRows } from './attentionOptionCalls.js'
 import { pairRows } from './pairOptionCalls.js'
 import { cpu, cube, matrix, untyped, vector } from './refuses.js'
 import { tapeRows } from './tapeOptionCalls.js'
@@ -504,6 +505,7 @@ export const rows: readonly Row[] = [
   ...ops,
   ...tapeRows,
   ...modules,
+  ...attentionRows,
   ...optimizers,
   ...texts,
   ...pairRows,

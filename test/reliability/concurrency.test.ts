@@ -63,8 +63,8 @@ test('an aborted epoch leaves no work and no memory, and resumes with the same b
 const training = (epochs: number, threads: string) => `
   const { device } = await load('device.js')
   const { Generator } = await load('random.js')
-  const { Classifier } = await load('training/classifier.js')
-  const { presets } = await load('training/presets.js')
+  const { Classifier } = await load('models/classifier.js')
+  const { presets } = await load('models/presets.js')
   const { Trainer } = await load('training/trainer.js')
   const preset = presets['lstm64-adam']
   const model = new Classifier({ preset, device: device('cpu', { threads: ${threads} }), generator: new Generator(3),

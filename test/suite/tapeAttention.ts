@@ -84,12 +84,10 @@ function cases(width: number, columns: number): TapeCase[] {
 
 export function attentionTapeSuite(target: Target): void {
   describe(`attention on ${target.name}`, () => {
-    for (const [width, columns] of [
-      [5, 3],
-      [16, 33],
-      [37, 70],
-    ] as const) {
-      for (const { inputs, options } of cases(width, columns)) {
+    // The reference differs in each element, so few sequences have rows of several vectors.
+    const wide = { inputs: inputs(37, 70, 3, 9), options: { lengths: [3, 1, 5] } }
+    for (const some of [cases(5, 3), cases(16, 17), [wide]]) {
+      for (const { inputs, options } of some) {
         const tolerated = { value: VALUE, gradient: GRADIENT, differences: DIFFERENCES }
         testTape(target, attentionCalls, 'dotAttention', {
           inputs,
@@ -102,7 +100,7 @@ export function attentionTapeSuite(target: Target): void {
           ...tolerated,
         })
         testTape(target, attentionCalls, 'additiveAttention', {
-          inputs: { ...inputs, v: [width] },
+          inputs: { ...inputs, v: [inputs.query[1]!] },
           options: options!,
           ...tolerated,
         })

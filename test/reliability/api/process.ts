@@ -10,6 +10,7 @@ import { metricCalls } from './metricCalls.js'
 import { moduleCalls } from './moduleCalls.js'
 import { type Call, opCalls } from './opCalls.js'
 import { packedCalls } from './packedCalls.js'
+import { sentenceCalls, slowSentenceCalls } from './sentenceCalls.js'
 import { sequenceCalls } from './sequenceCalls.js'
 import { shapeCalls } from './shapeCalls.js'
 import { tapeCalls } from './tapeCalls.js'
@@ -27,10 +28,13 @@ import { DEVICES, type Tally, World } from './world.js'
 const quick = joined(
   ...[opCalls, tapeCalls, shapeCalls, sequenceCalls, attentionCalls, lossCalls],
   ...[packedCalls, moduleCalls, layerCalls, trainingCalls],
-  ...[metricCalls, textCalls, fileCalls, explainCalls],
+  ...[metricCalls, textCalls, sentenceCalls, fileCalls, explainCalls],
 )
 /** All together drawn as often as three of the others. */
-const slow = joined(slowTrainingCalls, slowTaskCalls, slowFileCalls, slowExplainCalls)
+const slow = joined(
+  ...[slowTrainingCalls, slowTaskCalls],
+  ...[slowFileCalls, slowSentenceCalls, slowExplainCalls],
+)
 const calls = joined(quick, slow)
 
 function joined(...families: Record<string, Call>[]): Record<string, Call> {
