@@ -81,8 +81,20 @@ void fit(CopyStrided& op, Random& random) {
     if (op.shape.at[d] > 0) op.sourceCount += (op.shape.at[d] - 1) * op.sourceStrides.at[d];
 }
 
+// An op on pairs of rows has work for each pair, so its sequences are few and short.
+template <class O>
+constexpr std::int64_t mostOf() {
+  int batches = 0;
+  O::Fields::each([&]<class F> {
+    if constexpr (std::is_same_v<TypeOf<Field<F>::member>, Sequences>) batches++;
+  });
+  return batches > 1 ? 9 : INT64_MAX;
+}
+
 template <class O>
 class Drawn {
+  static constexpr std::int64_t kMost = mostOf<O>();
+
  public:
   Drawn(Device& device, unsigned seed) : device_(device), random_(seed), seed_(seed) {}
 
@@ -125,9 +137,9 @@ class Drawn {
   template <auto m>
   void number(Offsets<m>) {
     // The batches of an op have as many sequences.
-    if (sequences_ < 0) sequences_ = random_.size();
+    if (sequences_ < 0) sequences_ = random_.size() % kMost;
     std::vector<std::int64_t> lengths;
-    for (std::int64_t b = 0; b < sequences_; b++) lengths.push_back(random_.size());
+    for (std::int64_t b = 0; b < sequences_; b++) lengths.push_back(random_.size() % kMost);
     op_.*m = {device_.offsets(lengths), static_cast<std::int64_t>(lengths.size())};
   }
   template <auto m>
