@@ -56,7 +56,7 @@ export class Bpe {
   constructor(merges: readonly Merge[]) {
     checkList('Bpe', 'merges', merges, 'pairs')
     for (const [i, merge] of merges.entries()) {
-      const isPair = merge.length === 2 && merge.every(part => tokenizers.whitespace(part)[0] === part)
+      const isPair = Array.isArray(merge) && merge.length === 2 && merge.every(isSymbol)
       if (!isPair) throw badArgument('Bpe', `merges[${i}]`, 'two symbols', merge)
     }
     this.merges = merges.map(([left, right]) => [left, right])
@@ -130,6 +130,11 @@ export class Bpe {
       symbols = next
     }
   }
+}
+
+/** Whether a part of a merge is text without white space: JavaScript may pass anything. */
+function isSymbol(part: unknown): boolean {
+  return typeof part === 'string' && tokenizers.whitespace(part)[0] === part
 }
 
 /**

@@ -114,6 +114,11 @@ describe('Bpe', () => {
     expect(bpe.encode(' ')).toEqual([])
   })
 
+  it.each([[null], ['ab'], [['a', 3]], [['a']], [['a', 'b c']]])('refuses the merge %j', merge => {
+    const merges: unknown = [merge]
+    expect(() => new Bpe(merges as [])).toThrow('merges[0]: wanted two symbols')
+  })
+
   it('applies the merge that was learned first, not the first one in the word', () => {
     const merges: Merge[] = [
       ['b', 'c</w>'],
