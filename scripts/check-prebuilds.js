@@ -12,7 +12,7 @@ const MIB = 2 ** 20
 const ADDON = 'packed-rnn.glibc.node'
 const CUDA = 'libpacked_rnn_cuda.so'
 /** Bytes, with room for a few more kernels. */
-const BUDGETS = { [ADDON]: 2 * MIB, [CUDA]: 32 * MIB }
+const BUDGETS = { [ADDON]: 4 * MIB, [CUDA]: 32 * MIB }
 
 const root = join(import.meta.dirname, '..')
 const { values: options } = parseArgs({
