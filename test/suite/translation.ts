@@ -9,7 +9,7 @@ import { PackedIds } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { memory, type Tensor, tensor } from '../../src/tensor.js'
-import { expectClose, expectReproducible, expectSameBits, type Numbers } from './compare.js'
+import { expectAllClose, expectClose, expectReproducible, expectSameBits, type Numbers } from './compare.js'
 import type { Target } from './target.js'
 
 /** Sentences of 0 to 5 words; the targets begin with the mark 1. */
@@ -52,9 +52,9 @@ function made(device: Device, layers: Partial<Seq2SeqLayers>): Seq2Seq {
 }
 
 /** The loss and all gradients. */
-function trained(model: Seq2Seq, teacherForcing: number): Promise<Numbers> {
+function trained(model: Seq2Seq, teacherForcing: number, target = TARGET): Promise<Numbers> {
   return scope(async () => {
-    const loss = lossOf(model, teacherForcing)
+    const loss = lossOf(model, teacherForcing, target)
     loss.backward()
     const numbers: Numbers = { loss: await loss.toArray() }
     for (const [name, { grad }] of model.namedParameters()) {
@@ -66,8 +66,8 @@ function trained(model: Seq2Seq, teacherForcing: number): Promise<Numbers> {
   })
 }
 
-function lossOf(model: Seq2Seq, teacherForcing = 1): Tensor<'float32', 0> {
-  const logits = model.forward(new PackedIds(SOURCE), new PackedIds(TARGET), { teacherForcing }).data
+function lossOf(model: Seq2Seq, teacherForcing = 1, target = TARGET): Tensor<'float32', 0> {
+  const logits = model.forward(new PackedIds(SOURCE), new PackedIds(target), { teacherForcing }).data
   return crossEntropy(logits, tensor(LABELS, [LABELS.length], { device: logits.device }))
 }
 
@@ -170,28 +170,38 @@ function kept(state: DecoderState, rows: number[]): DecoderState {
 }
 
 function ownWords(target: Target): void {
-  test('without teacher forcing each step reads the word that the step before found most likely', async () => {
-    using model = made(target.open(), { bidirectional: true })
-    const V = SIZES.targetVocabularySize
-    const logits = (targets: number[][], teacherForcing: number) =>
-      scope(() =>
-        noGrad(() =>
-          model.forward(new PackedIds(SOURCE), new PackedIds(targets), { teacherForcing }),
-        ).data.toArray(),
-      )
-    const free = await logits(TARGET, 0)
-    // The same words, found step by step with teacher forcing.
-    const words = TARGET.map(() => [1])
-    for (let t = 1; t < 6; t++) {
-      const rows = await logits(words, 1)
-      let row = 0
-      for (const [b, given] of words.entries()) {
-        row += given.length
-        if (TARGET[b]!.length > given.length) given.push(argmax(rows.slice((row - 1) * V, row * V)))
+  test.each<[string, Partial<Seq2SeqLayers>]>([
+    ['bahdanau', { bidirectional: true }],
+    ['luong', { decoder: 'luong' }],
+    ['tied word vectors', { tied: true }],
+  ])(
+    'without teacher forcing each step reads the word that was most likely before: %s',
+    async (_, layers) => {
+      using model = made(target.open(), layers)
+      const V = SIZES.targetVocabularySize
+      const logits = (targets: number[][], teacherForcing: number) =>
+        scope(() =>
+          noGrad(() =>
+            model.forward(new PackedIds(SOURCE), new PackedIds(targets), { teacherForcing }),
+          ).data.toArray(),
+        )
+      const free = await logits(TARGET, 0)
+      // The same words, found step by step with teacher forcing.
+      const words = TARGET.map(() => [1])
+      for (let t = 1; t < 6; t++) {
+        const rows = await logits(words, 1)
+        let row = 0
+        for (const [b, given] of words.entries()) {
+          row += given.length
+          if (TARGET[b]!.length > given.length) given.push(argmax(rows.slice((row - 1) * V, row * V)))
+        }
       }
-    }
-    expectSameBits(await logits(words, 1), free)
-  })
+      expectSameBits(await logits(words, 1), free)
+      // Their logits are computed apart, and so is the gradient.
+      const tolerance = target.precision === 'float32' ? 1e-5 : 0.05
+      expectAllClose(await trained(model, 0), await trained(model, 1, words), tolerance, () => 0.01)
+    },
+  )
 
   test('weights of the attention: rows of a probability each, nothing for other sentences', async () => {
     using model = made(target.open(), { bidirectional: true }).eval()
