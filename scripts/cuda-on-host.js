@@ -13,6 +13,7 @@ const TESTS = [
   'test/native/gpuProgram.test.ts',
   'test/native/hostLibrary.test.ts',
   'test/native/waits.test.ts',
+  'test/reliability/api.test.ts',
   'test/training/cuda.test.ts',
 ]
 const root = join(import.meta.dirname, '..')

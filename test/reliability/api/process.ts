@@ -17,7 +17,7 @@ import { tapeCalls } from './tapeCalls.js'
 import { slowTaskCalls } from './taskCalls.js'
 import { textCalls } from './textCalls.js'
 import { slowTrainingCalls, trainingCalls } from './trainingCalls.js'
-import { DEVICES, type Tally, World } from './world.js'
+import { checkError, DEVICES, type Tally, World } from './world.js'
 
 /**
  * `node process.js SEED SEQUENCES [CALLS]`: sequences of calls in a process of its own, that a native crash ends. A line on
@@ -65,6 +65,8 @@ async function run(sequence: readonly Drawn[]): Promise<void> {
   }
   await world.settle()
   world.dispose()
+  // CUDA reports an index that was computed out of range at the next wait, which must not be one of the next sequence.
+  for (const device of DEVICES) await device.synchronize().catch(checkError)
 }
 
 const [seed = '1', sequences = '10', replayed] = process.argv.slice(2)
