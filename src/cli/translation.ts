@@ -9,7 +9,7 @@ import {
 } from '../models/seq2seqPresets.js'
 import { Adam, SGD } from '../optim/index.js'
 import { Generator } from '../random.js'
-import { type PairBatch, pairLoader } from '../tasks/pairs.js'
+import { type PairBatch, pairLoader, type SentencePair } from '../tasks/pairs.js'
 import { type FoundTranslation, Translation } from '../tasks/translation.js'
 import { ofTest, type TranslationResults } from '../tasks/translationResults.js'
 import {
@@ -133,11 +133,8 @@ function jobOf(
   })
   const run: TranslationRun = { model, source, target, lowercase }
   const most = values['max-length'] ?? Number.POSITIVE_INFINITY
-  const training = fitting(run, given.training, most)
-  const valid = fitting(run, given.valid, most)
-  const [items, tests] = [training, valid].map(pairs =>
-    pairs.map(pair => ({ source: sourceIds(run, pair.source), target: targetIds(run, pair.target) })),
-  )
+  const training = encodedPairs(run, given.training, most)
+  const valid = encodedPairs(run, given.valid, most)
   const { begin, end } = target.vocabulary
   const search = searchOf(values)
   const task = new Translation(model, {
@@ -152,7 +149,7 @@ function jobOf(
     end,
     bleu: {
       decode: ids => textOf(run, ids),
-      references: valid.map(({ target: text }) => (lowercase ? text.toLowerCase() : text)),
+      references: valid.map(({ text }) => (lowercase ? text.target.toLowerCase() : text.target)),
     },
   })
   const lr = values.lr ?? preset.optimizer.lr
@@ -170,7 +167,8 @@ function jobOf(
     model.eval()
     const tested = valid.length > 0 ? valid : training.slice(0, TESTED)
     const tokenize = values['bleu-tokenizer']
-    const found = await ofTest(run, tested, { search, signal, ...(tokenize && { tokenize }) })
+    const texts = tested.map(({ text }) => text)
+    const found = await ofTest(run, texts, { search, signal, ...(tokenize && { tokenize }) })
     const note =
       valid.length > 0 ? '' : `These are the first ${tested.length} training pairs: no others were given.\n`
     const words = { source: source.vocabulary.size, target: target.vocabulary.size }
@@ -199,28 +197,28 @@ function jobOf(
       onNonFinite: values['on-non-finite'] ?? 'throw',
       callbacks: keeps ? [keepBest({ metric: 'loss', directory: best })] : [],
     },
-    loader: pairLoader(items!, { ...order, shuffle: true, seed }),
+    loader: pairLoader(training, { ...order, shuffle: true, seed }),
     epochs: values.epochs ?? preset.epochs,
-    test: valid.length === 0 ? undefined : { loader: pairLoader(tests!, order), task: measured },
+    test: valid.length === 0 ? undefined : { loader: pairLoader(valid, order), task: measured },
     settings: settingsOf(values, name),
     finish,
   }
 }
 
+/** A pair of texts as ids. */
+interface EncodedPair extends SentencePair {
+  text: TextPair
+}
+
 /** The pairs whose sides have at most so many tokens. @throws UsageError for a source that the model cannot read. */
-function fitting(run: TranslationRun, pairs: readonly TextPair[], most: number): TextPair[] {
-  const {
-    decoder = 'bahdanau',
-    score = decoder === 'tutorial' ? 'location' : 'additive',
-    maxLength = 100,
-  } = run.model.layers
-  const readable = score === 'location' ? maxLength : Number.POSITIVE_INFINITY
-  return pairs.filter((pair, i) => {
-    const [source, target] = [sourceIds(run, pair.source).length, targetIds(run, pair.target).length - 2]
-    if (source > most || target > most) return false
-    if (source <= readable) return true
-    const where = `pair ${i + 1} has a source of ${source} words`
-    throw new UsageError(`--max-length: wanted at most ${readable} for this preset: ${where}`)
+function encodedPairs(run: TranslationRun, pairs: readonly TextPair[], most: number): EncodedPair[] {
+  const { longestSource } = run.model.decoder
+  return pairs.flatMap((text, i) => {
+    const [source, target] = [sourceIds(run, text.source), targetIds(run, text.target)]
+    if (source.length > most || target.length - 2 > most) return []
+    if (source.length <= longestSource) return [{ source, target, text }]
+    const where = `pair ${i + 1} has a source of ${source.length} words`
+    throw new UsageError(`--max-length: wanted at most ${longestSource} for this preset: ${where}`)
   })
 }
 

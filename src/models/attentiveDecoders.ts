@@ -23,6 +23,7 @@ export interface AttentiveOptions extends DecoderOptions {
 /** A decoder that looks at the words of the source. */
 abstract class AttentiveDecoder extends Decoder {
   readonly attention: Attention
+  readonly #longestSource: number
 
   /** @internal */
   constructor(options: AttentiveOptions, inputSize: number, querySize: number) {
@@ -34,10 +35,15 @@ abstract class AttentiveDecoder extends Decoder {
       ...(score === 'additive' && { hiddenSize }),
       ...(score === 'location' && { maxLength }),
     })
+    this.#longestSource = score === 'location' ? maxLength : Infinity
   }
 
   override get attends(): boolean {
     return true
+  }
+
+  override get longestSource(): number {
+    return this.#longestSource
   }
 
   override remember(encoded: PackedSequence): AttentionMemory {

@@ -89,6 +89,11 @@ export abstract class Decoder extends Module {
     return false
   }
 
+  /** Words of the longest source that it can read. */
+  get longestSource(): number {
+    return Infinity
+  }
+
   /** What the decoder needs of the encoder's outputs, prepared once. */
   remember(_encoded: PackedSequence): AttentionMemory | null {
     return null
