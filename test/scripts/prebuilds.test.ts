@@ -75,9 +75,9 @@ test.each<[string, string, string[], RegExp]>([
   ['a path to libraries', '', ['-s', '-Wl,-rpath,/opt/lib'], /: looks for libraries in \/opt\/lib$/m],
   [
     'too many bytes',
-    'asm(".data\\n.fill 3145728, 1, 1\\n.text");',
+    'asm(".data\\n.fill 5242880, 1, 1\\n.text");',
     ['-s'],
-    /: wanted 2097152 bytes at most, got 3\d{6}$/m,
+    /: wanted 4194304 bytes at most, got 5\d{6}$/m,
   ],
 ])('a binary with %s is refused', (_name, source, options, fault) => {
   compile(ADDON, GOOD + source, options)
