@@ -1,5 +1,5 @@
 import * as rnn from '../../src/index.js'
-import type { Row } from './optionCalls.js'
+import type { Row } from './optionCall.js'
 import { cpu, matrix, vector } from './refuses.js'
 
 /** Attention's ops and modules with options, as in optionCalls.ts. */

@@ -6,9 +6,11 @@ import { checkOptions, type OptionNames } from '../../src/check.js'
 import * as rnn from '../../src/compat.js'
 import { defaultGenerator } from '../../src/random.js'
 import { bitsOf } from '../training/short.js'
-import { lstm, model, rows, trainer, UNWRITTEN } from './optionCalls.js'
+import { UNWRITTEN } from './optionCall.js'
+import { lstm, rows } from './optionCalls.js'
 import { rejectionOf, thrownBy } from './own.js'
 import { cpu, untyped, vector } from './refuses.js'
+import { model, trainer } from './trainingOptionCalls.js'
 
 /** What a call might have changed. */
 async function everything() {

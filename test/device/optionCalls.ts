@@ -1,26 +1,16 @@
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as rnn from '../../src/compat.js'
-import { Classification, documentLoader } from '../../src/tasks/index.js'
-import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
 import { attentionRows } from './attentionOptionCalls.js'
+import { absent, type Row } from './optionCall.js'
 import { pairRows } from './pairOptionCalls.js'
-import { cpu, cube, matrix, untyped, vector } from './refuses.js'
+import { cpu, cube, matrix } from './refuses.js'
 import { tapeRows } from './tapeOptionCalls.js'
+import { textRows } from './textOptionCalls.js'
+import { optimizerRows, trainingRows } from './trainingOptionCalls.js'
 
 /** Every public function and constructor with options, called with one that it does not know. */
 
-const { explain, nn, optim, text, training } = rnn
-const file = (name: string) => join(tmpdir(), 'packed-rnn-none', name)
+const { nn } = rnn
 
-/** A file that must not be there after the calls. */
-export const UNWRITTEN = join(tmpdir(), 'packed-rnn-unwritten')
-
-type Given = Record<string, undefined>
-/** What is called; the unknown option at its place, and the nearest one; the call with it. */
-export type Row = [name: string, unknown: string, call: (given: Given) => unknown]
-
-const p = vector(3)
 const x = matrix(2, 3)
 const padded = cube(1, 1, 1)
 const [weight, dY] = [matrix(1, 3), matrix(2, 1)]
@@ -233,281 +223,16 @@ const modules: Row[] = [
   [
     'loadStateDict',
     'loadStateDict: options.stricts, as strict',
-    given => rnn.loadStateDict(lstm, file('x'), given),
+    given => rnn.loadStateDict(lstm, absent('x'), given),
   ],
 ]
-
-const optimizers: Row[] = [
-  [
-    'optim.SGD',
-    'optim.SGD: options.weight_decay, as weightDecay',
-    given => new optim.SGD([p], { lr: 1, ...given }),
-  ],
-  [
-    'optim.SGD',
-    'optim.SGD: groups[1].params, as parameters',
-    given => new optim.SGD(untyped([{ parameters: [p] }, given]), { lr: 1 }),
-  ],
-  [
-    'optim.SGD',
-    'optim.SGD: groups[0].weight_decay, as weightDecay',
-    given => new optim.SGD([{ parameters: [p], ...given }], { lr: 1 }),
-  ],
-  [
-    'optim.SGD.step',
-    'optim.SGD: groups[0].momentums, as momentum',
-    given => {
-      const sgd = new optim.SGD([p], { lr: 1 })
-      Object.assign(sgd.groups[0]!, given)
-      sgd.step()
-    },
-  ],
-  ['optim.Adam', 'optim.Adam: options.beta, as betas', given => new optim.Adam([p], given)],
-  ['optim.AdamW', 'optim.AdamW: options.ams_grad, as amsgrad', given => new optim.AdamW([p], given)],
-  ['optim.ASGD', 'optim.ASGD: options.lambd, as lambda', given => new optim.ASGD([p], given)],
-  ['optim.RMSprop', 'optim.RMSprop: options.alfa, as alpha', given => new optim.RMSprop([p], given)],
-  ['optim.RMSprop', 'optim.RMSprop: options.centred, as centered', given => new optim.RMSprop([p], given)],
-  ['optim.Adam', 'optim.Adam: options.maximise, as maximize', given => new optim.Adam([p], given)],
-  ['optim.Adagrad', 'optim.Adagrad: options.lr_decay, as lrDecay', given => new optim.Adagrad([p], given)],
-  [
-    'optim.clipGradNorm',
-    'clipGradNorm: options.norm_type, as normType',
-    given => optim.clipGradNorm([p], 1, given),
-  ],
-  [
-    'optim.stepDecay',
-    'stepDecay: options.step_size, as stepSize',
-    given => optim.stepDecay({ stepSize: 1, ...given }),
-  ],
-  [
-    'optim.cosineAnnealing',
-    'cosineAnnealing: options.minimal, as minimum',
-    given => optim.cosineAnnealing({ steps: 1, ...given }),
-  ],
-  [
-    'optim.oneCycle',
-    'oneCycle: options.pct_start, as pctStart',
-    given => optim.oneCycle({ steps: 1, ...given }),
-  ],
-  [
-    'optim.slantedTriangular',
-    'slantedTriangular: options.cut_frac, as cutFraction',
-    given => optim.slantedTriangular({ steps: 10, ...given }),
-  ],
-]
-
-const texts: Row[] = [
-  [
-    'text.readArticles',
-    'readArticles: options.dialects, as dialect',
-    given => text.readArticles(file('x'), given),
-  ],
-  [
-    'text.writeArticles',
-    'writeArticles: options.line_end, as lineEnd',
-    given => text.writeArticles(UNWRITTEN, [], given),
-  ],
-  ['text.readPosts', 'readPosts: options.categories, as category', given => text.readPosts(file('x'), given)],
-  [
-    'text.readWordVectors',
-    'readWordVectors: options.no_header, as noHeader',
-    given => text.readWordVectors(file('x'), given),
-  ],
-  [
-    'text.Vocabulary.fromWords',
-    'Vocabulary.fromWords: options.pading, as padding',
-    given => text.Vocabulary.fromWords([], given),
-  ],
-  [
-    'text.Vocabulary.fromDocuments',
-    'Vocabulary.fromDocuments: options.min_count, as minCount',
-    given => text.Vocabulary.fromDocuments([], given),
-  ],
-  [
-    'text.embeddingTable',
-    'embeddingTable: options.UNK, as unk',
-    given => text.embeddingTable(vocabulary, { words: [], dim: 1, data: new Float32Array() }, given),
-  ],
-  [
-    'text.stratifiedSplit',
-    'stratifiedSplit: options.seeds, as seed',
-    given => text.stratifiedSplit([], { test: 0.5, seed: 1, ...given }),
-  ],
-  [
-    'text.paddingEfficiency',
-    'paddingEfficiency: options.batch_size, as batchSize',
-    given => text.paddingEfficiency([], given),
-  ],
-  [
-    'text.inspectArticles',
-    'inspectArticles: options.know, as known',
-    given => text.inspectArticles([], given),
-  ],
-  [
-    'text.Batches',
-    'Batches: options.drop_last, as dropLast',
-    given => new text.Batches(data, { batchSize: 1, ...given }),
-  ],
-]
-
-const preset = training.presets['lstm64-sgd']
-export const model = shortClassifier('lstm64-sgd', { on: cpu })
-const classifier = { preset, vocabularySize: 2, classes: 2, embeddingDim: 2, device: cpu }
-export const trainer = new training.Trainer(model, preset)
-const { stdout: stream } = process
-const task = new Classification(model)
-const loader = documentLoader(data, { batchSize: 8 })
-const parts = { model, task, optimizer: trainer.optimizer }
-
-const run: rnn.training.Run = {
-  ...{ preset: 'lstm64-sgd', dialect: 'csv', posts: null, tokenizer: 'words' },
-  ...{ vocabulary, labels, model },
-}
-const trainers: Row[] = [
-  [
-    'training.Classifier',
-    'Classifier: options.vocab_size, as vocabularySize',
-    given => new training.Classifier({ ...classifier, ...given }),
-  ],
-  [
-    'training.Classifier',
-    'Classifier: options.preset.tune_embedding, as tuneEmbedding',
-    given => new training.Classifier({ ...classifier, preset: { ...preset, ...given } }),
-  ],
-  [
-    'training.Trainer',
-    'Trainer: options.on_non_finite, as onNonFinite',
-    given => new training.Trainer(model, { ...preset, ...given }),
-  ],
-  [
-    'training.Trainer',
-    'Trainer: options.rules.steps_on_rest, as stepsOnRest',
-    given =>
-      new training.Trainer(model, {
-        ...preset,
-        rules: { ...training.rulesOf('batched', 'fixed'), ...given },
-      }),
-  ],
-  [
-    'training.Trainer',
-    'Trainer: options.optimizer.moment, as momentum',
-    given => new training.Trainer(model, { ...preset, optimizer: { ...preset.optimizer, ...given } }),
-  ],
-  [
-    'training.Trainer.fit',
-    'fit: options.epoch, as epochs',
-    given => trainer.fit(data, { epochs: 1, ...given }).next(),
-  ],
-  [
-    'training.Trainer.fit',
-    'fit: options.test.Every, as every',
-    given => trainer.fit(data, { epochs: 1, test: { data, every: 1, ...given } }).next(),
-  ],
-  [
-    'training.Trainer',
-    'Trainer: options.accumulated, as accumulate',
-    given => new training.Trainer({ ...parts, ...given }),
-  ],
-  [
-    'training.Trainer',
-    'Trainer: options.clip.max_norm, as maxNorm',
-    given => new training.Trainer({ ...parts, clip: { parameters: [], maxNorm: 1, ...given } }),
-  ],
-  [
-    'training.Trainer.fit',
-    'fit: options.epoch, as epochs',
-    given => new training.Trainer(parts).fit(loader, { epochs: 1, ...given }).next(),
-  ],
-  [
-    'training.Trainer.fit',
-    'fit: options.test.Every, as every',
-    given => new training.Trainer(parts).fit(loader, { epochs: 1, test: { loader, ...given } }).next(),
-  ],
-  [
-    'training.DataLoader',
-    'DataLoader: options.batch_size, as batchSize',
-    given => new training.DataLoader([1], { collate: items => items, batchSize: 1, ...given }),
-  ],
-  [
-    'training.Plateau',
-    'Plateau: options.cool_down, as cooldown',
-    given => new training.Plateau(trainer.optimizer, { metric: 'loss', ...given }),
-  ],
-  [
-    'training.earlyStopping',
-    'earlyStopping: options.patient, as patience',
-    given => training.earlyStopping({ metric: 'loss', patience: 1, ...given }),
-  ],
-  [
-    'training.keepBest',
-    'keepBest: options.Directory, as directory',
-    given => training.keepBest({ metric: 'loss', directory: UNWRITTEN, ...given }),
-  ],
-  [
-    'training.predict',
-    'predict: options.signals, as signal',
-    given => training.predict(task, [], given).next(),
-  ],
-  [
-    'training.evaluate',
-    'evaluate: options.signals, as signal',
-    given => training.evaluate(task, loader, given),
-  ],
-  [
-    'training.evaluate',
-    'evaluate: options.drop_out, as dropout',
-    given => training.evaluate(model, data, given),
-  ],
-  ['training.loadRun', 'loadRun: options.devices, as device', given => training.loadRun(file('x'), given)],
-  [
-    'training.classificationMetrics',
-    'classificationMetrics: options.zero_division, as zeroDivision',
-    given => training.classificationMetrics([0], [0], ['a'], given),
-  ],
-  [
-    'training.classificationReport',
-    'classificationReport: options.digit, as digits',
-    given => training.classificationReport([0], [0], ['a'], given),
-  ],
-  [
-    'training.progressPrinter',
-    'progressPrinter: options.quite, as quiet',
-    given => training.progressPrinter({ stream, ...given }),
-  ],
-  [
-    'training.notebookPrinter',
-    'notebookPrinter: options.time_zone, as timeZone',
-    given => training.notebookPrinter({ stream, ...given }),
-  ],
-  [
-    'explain.connectivity',
-    'connectivity: options.max_tokens, as maxTokens',
-    given => explain.connectivity(model, [1], 0, given),
-  ],
-  [
-    'explain.connectivities',
-    'connectivities: options.Signal, as signal',
-    given => explain.connectivities(model, [[1]], given),
-  ],
-  [
-    'explain.readingOf',
-    'readingOf: options.position, as positions',
-    given => explain.readingOf(explain.readerOf('one', run), 'a b', given),
-  ],
-  [
-    'explain.memorisationPage',
-    'memorisationPage: options.word, as words',
-    given => explain.memorisationPage([], given),
-  ],
-]
-
 export const rows: readonly Row[] = [
   ...ops,
   ...tapeRows,
   ...modules,
   ...attentionRows,
-  ...optimizers,
-  ...texts,
+  ...optimizerRows,
+  ...textRows,
   ...pairRows,
-  ...trainers,
+  ...trainingRows,
 ]

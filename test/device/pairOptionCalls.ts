@@ -1,13 +1,11 @@
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as scores from '../../src/scores/index.js'
 import { pairLoader } from '../../src/tasks/index.js'
 import * as text from '../../src/text/index.js'
-import type { Row } from './optionCalls.js'
+import { absent, type Row } from './optionCall.js'
 
 /** What makes batches and scores of sentence pairs, as in optionCalls.ts. */
 
-const file = join(tmpdir(), 'packed-rnn-none', 'x')
+const file = absent('x')
 const pairs = [{ source: new Int32Array(1), target: new Int32Array(1) }]
 
 export const pairRows: readonly Row[] = [

@@ -1,5 +1,5 @@
 import * as rnn from '../../src/index.js'
-import type { Row } from './optionCalls.js'
+import type { Row } from './optionCall.js'
 import { matrix, vector } from './refuses.js'
 
 /** The tape's ops with options, as in optionCalls.ts. */
