@@ -22,6 +22,11 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// The largest block that is accepted: sizes of successive batches of one length differ by less than an
+// eighth. A large block costs many pages, and may be twice as large, so that batches of different lengths
+// share it.
+std::size_t mostFor(std::size_t size) { return size + (size >= kPage / 2 ? size : size / 8); }
+
 }  // namespace
 
 Allocator::~Allocator() { giveBack(excess(0)); }
@@ -36,9 +41,7 @@ void* Allocator::allocate(std::size_t bytes) {
                     "wanted %zu bytes, %zu of the limit of %zu are held", size, held_ + asked_, limit_);
       throw failure;
     }
-    // A block up to an eighth too large is accepted: sizes of successive batches differ by less.
-    const std::size_t most =
-        limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_ - asked_);
+    const std::size_t most = limit_ == 0 ? mostFor(size) : std::min(size + size / 8, limit_ - held_ - asked_);
     if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
       cached_ -= found->size;
       return lend(free_.extract(found));
@@ -108,7 +111,9 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
   if (lent == lent_.end()) return;
   held_ -= lent->size;
   cached_ += lent->size;
-  free_.insert(lent_.extract(lent));
+  auto block = lent_.extract(lent);
+  block.value().freed = ++frees_;
+  free_.insert(std::move(block));
   // The reserve has room for the last peak, plus 256 MB because sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   Free rest = excess(peak - held_ + (std::size_t{256} << 20));
@@ -119,8 +124,10 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
 Allocator::Free Allocator::excess(std::size_t bytes) noexcept {
   Free taken;
   while (cached_ > bytes && !free_.empty()) {
-    cached_ -= free_.begin()->size;
-    taken.insert(free_.extract(free_.begin()));
+    const auto oldest = std::min_element(free_.begin(), free_.end(),
+                                         [](const Block& a, const Block& b) { return a.freed < b.freed; });
+    cached_ -= oldest->size;
+    taken.insert(free_.extract(oldest));
   }
   return taken;
 }

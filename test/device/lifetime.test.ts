@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Device } from '../../src/device.js'
+import { type Device, device } from '../../src/device.js'
 import { add, multiply, relu, scale, sigmoid, tanh } from '../../src/ops/elementwise.js'
 import { embeddingForward } from '../../src/ops/embedding.js'
 import { linear } from '../../src/ops/linear.js'
@@ -31,6 +31,22 @@ describe('dispose', () => {
     expect([own.memory().held, memory().tensors]).toEqual([BLOCK, before + 1])
     y.dispose()
     expect([own.memory().held, memory().tensors]).toEqual([0, before])
+  })
+
+  test('the memory of a large tensor serves one of half the size; that of a small tensor does not', async () => {
+    // Without a limit, which counts all of a block.
+    const free = device('cpu', { threads: 5 })
+    for (const [size, used] of [
+      [8 * MEGABYTE, 8 * MEGABYTE],
+      [MEGABYTE / 8, 0],
+    ] as const) {
+      zeros([size / 4], { device: free }).dispose()
+      await free.synchronize()
+      const { cached } = free.memory()
+      using _half = zeros([size / 8 + 16], { device: free })
+      await free.synchronize()
+      expect(cached - free.memory().cached).toBe(used)
+    }
   })
 
   test('`using` disposes at the end of the block, also when it throws', async () => {

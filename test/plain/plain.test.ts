@@ -233,7 +233,7 @@ describe('bench/gpu.js', () => {
     'killed in %s: earlier measurements are kept',
     async part => {
       const out = join(folder, `killed-${part}`)
-      const child = spawn(process.execPath, [...options, '--seconds', '40', '--out', out], {
+      const child = spawn(process.execPath, [...options, '--seconds', '28', '--out', out], {
         ...{ cwd: root, env, stdio: 'ignore' },
       })
       const begun = () =>

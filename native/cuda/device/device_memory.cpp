@@ -11,6 +11,7 @@ namespace packed_rnn::cuda {
 namespace {
 
 constexpr std::size_t kLine = 256;
+constexpr std::size_t kLarge = std::size_t{1} << 20;
 constexpr std::size_t kKept = std::size_t{1} << 30;  // bytes that may always stay in reserve
 
 // Few distinct sizes, so that a slightly longer or shorter batch finds a block that fits.
@@ -20,6 +21,10 @@ std::size_t rounded(std::size_t bytes) {
   while (step * 16 <= bytes) step *= 2;
   return (bytes + step - 1) / step * step;
 }
+
+// The largest block that is accepted: sizes of successive batches of one length differ by less than an
+// eighth. A large block may be twice as large, so that batches of different lengths share it.
+std::size_t mostFor(std::size_t size) { return size + (size >= kLarge ? size : size / 8); }
 
 }  // namespace
 
@@ -34,8 +39,7 @@ void* DeviceMemory::allocate(std::size_t bytes) {
                   "wanted %zu bytes, %zu of the limit of %zu are held", size, held_, limit_);
     throw failure;
   }
-  // A block up to an eighth too large is accepted: sizes of successive batches differ by less.
-  const std::size_t most = limit_ == 0 ? size + size / 8 : std::min(size + size / 8, limit_ - held_);
+  const std::size_t most = limit_ == 0 ? mostFor(size) : std::min(size + size / 8, limit_ - held_);
   if (const auto found = free_.lower_bound(size); found != free_.end() && found->size <= most) {
     cached_ -= found->size;
     return lend(free_.extract(found));
@@ -82,7 +86,9 @@ void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
   if (lent == lent_.end()) return;
   held_ -= lent->size;
   cached_ += lent->size;
-  free_.insert(lent_.extract(lent));
+  auto block = lent_.extract(lent);
+  block.value().freed = ++frees_;
+  free_.insert(std::move(block));
   // The reserve has room for the last peak, plus a little because sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   trim(peak - held_ + kKept);
@@ -90,11 +96,12 @@ void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
 
 void DeviceMemory::trim(std::size_t bytes) noexcept {
   while (cached_ > bytes && !free_.empty()) {
-    const auto first = free_.begin();
+    const auto oldest = std::min_element(free_.begin(), free_.end(),
+                                         [](const Block& a, const Block& b) { return a.freed < b.freed; });
     cudaSetDevice(ordinal_);
-    cudaFree(first->data);  // waits for the device, so no kernel uses it any more
-    cached_ -= first->size;
-    free_.erase(first);
+    cudaFree(oldest->data);  // waits for the device, so no kernel uses it any more
+    cached_ -= oldest->size;
+    free_.erase(oldest);
   }
 }
 

@@ -79,6 +79,35 @@ void onAFullDevice() {
   fakeDevice.bytes = std::size_t{1} << 30;
 }
 
+void forOtherLengths() {
+  fakeDevice.bytes = std::size_t{1} << 40;
+  constexpr std::size_t small = 40 << 10, large = std::size_t{30} << 20;
+  {
+    DeviceMemory memory(0, 0);
+    for (const std::size_t bytes : {small, large}) memory.deallocate(memory.allocate(bytes), bytes);
+    const std::size_t cached = memory.use().cached;
+    void* const half = memory.allocate(large / 2 + 1);
+    expect(memory.use().held >= large && memory.use().cached == cached - memory.use().held,
+           "a large block is used again for half of it");
+    void* const other = memory.allocate(small / 2 + 1);
+    expect(memory.use().held < large + small, "a small block is not");
+    for (void* const data : {half, other}) memory.deallocate(data, 0);
+  }
+  {
+    // The reserve has room for the peak, 2 GiB, and 1 GiB.
+    constexpr std::size_t peak = std::size_t{2} << 30;
+    DeviceMemory memory(0, 0);
+    memory.deallocate(memory.allocate(peak), peak);
+    std::vector<void*> held;
+    for (int i = 0; i < 9; i++) held.push_back(memory.allocate(std::size_t{128} << 20));
+    for (void* const data : held) memory.deallocate(data, 0);
+    expect(memory.use().cached <= std::size_t{3} << 30 && memory.use().cached >= std::size_t{9} << 27,
+           "the block that has waited longest is freed, not the smaller ones");
+    expect(memory.use().cached < peak, "and it is the largest here");
+  }
+  fakeDevice.bytes = std::size_t{1} << 30;
+}
+
 void withoutHostMemory() {
   DeviceMemory memory(0, 0);
   std::vector<void*> held;
@@ -102,6 +131,7 @@ void withoutHostMemory() {
 int main() {
   withinALimit();
   onAFullDevice();
+  forOtherLengths();
   withoutHostMemory();
   return wrong == 0 ? 0 : 1;
 }
