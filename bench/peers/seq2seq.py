@@ -120,16 +120,22 @@ class Tuned(nn.Module):
 
     def collate(self, source, target):
         order = sorted(range(len(target)), key=lambda b: (-len(target[b]), -len(source[b])))
-        lengths = torch.tensor([len(source[b]) for b in order])
-        source, target = [padded([side[b] for b in order], self.padding) for side in (source, target)]
-        place = torch.arange(len(source)).unsqueeze(1)
-        reverse = torch.where(place < lengths, lengths - 1 - place, place)
-        mask = torch.zeros(source.shape).masked_fill(place >= lengths, -torch.inf).t().contiguous()
+        source, target = [[side[b] for b in order] for side in (source, target)]
+        target = padded(target, self.padding)
         counts = (target[1:] != self.padding).sum(1).tolist()
         words = [target[t, :count] for t, count in enumerate(counts)]
         following = torch.cat([target[t + 1, :count] for t, count in enumerate(counts)])
+        return *self.read(source), words, following
+
+    def read(self, sentences):
+        """Words [S, B] with padding, lengths, the place of each word in the reversed sentence, and the mask of padding [B, S]."""
+        lengths = torch.tensor([len(sentence) for sentence in sentences])
+        source = padded(sentences, self.padding)
+        place = torch.arange(len(source)).unsqueeze(1)
+        reverse = torch.where(place < lengths, lengths - 1 - place, place)
+        mask = torch.zeros(source.shape).masked_fill(place >= lengths, -torch.inf).t().contiguous()
         # Without padding no mask is added.
-        return source, lengths, reverse, mask if mask.any() else None, words, following
+        return source, lengths, reverse, mask if mask.any() else None
 
     def encode(self, source, lengths, reverse):
         """The states [B, S, 2H] of all words, and the last ones [B, 2H] of both directions."""
@@ -171,6 +177,45 @@ class Tuned(nn.Module):
             logits = torch.cat([next(rest) if known is None else known for known in logits])
         layer = self.output
         return cross_entropy(LogitsOf.apply(torch.cat(features), layer.weight, layer.bias, logits), following)
+
+    @torch.no_grad()
+    def translate(self, sentences, begin, end, steps, beams):
+        """The words of each sentence, the mark of the end included: the likeliest word of each step, or the likeliest of `beams`
+        hypotheses, which never end: `end` is then None. The keys of a sentence are shared by its hypotheses."""
+        assert beams == 1 or end is None
+        source, lengths, reverse, mask = self.read(sentences)
+        values, last = self.encode(source, lengths, reverse)
+        keys = self.key(values).unsqueeze(1)
+        mask = None if mask is None else mask.unsqueeze(1)
+        v = self.v.weight[0]
+        B, V = len(sentences), self.output.out_features
+        state = torch.tanh(self.bridge(last)).unsqueeze(1)
+        word = torch.full((B, 1), begin)
+        words = torch.empty(B, 1, 0, dtype=torch.long)
+        total = torch.zeros(B, 1)
+        ended = torch.zeros(B, dtype=torch.bool)
+        for _ in range(steps):
+            x = self.decoder(word)
+            scores = (self.query(state).unsqueeze(2) + keys).tanh_() @ v
+            if mask is not None:
+                scores = scores + mask
+            context = torch.bmm(torch.softmax(scores, 2), values)
+            cell = self.decoder.cell(torch.cat([x, context], 2).flatten(0, 1), state.flatten(0, 1))
+            state = cell.view(B, -1, cell.shape[1])
+            logits = self.output(torch.cat([state, context, x], 2))
+            if beams == 1:
+                word = logits.argmax(2)
+            else:
+                total, chosen = (total.unsqueeze(2) + torch.log_softmax(logits, 2)).flatten(1).topk(beams)
+                parent, word = (chosen // V).unsqueeze(2), chosen % V
+                state = state.gather(1, parent.expand(-1, -1, state.shape[2]))
+                words = words.gather(1, parent.expand(-1, -1, words.shape[2]))
+            words = torch.cat([words, word.unsqueeze(2)], 2)
+            if end is not None:
+                ended |= word[:, 0] == end
+                if ended.all():
+                    break
+        return words[:, 0].tolist()
 
 
 def reordered(x, places):

@@ -1,4 +1,4 @@
-"""Training steps of a translation model in PyTorch, one set of batches whenever the parent process asks for it.
+"""A translation model in PyTorch: training steps and translations, whenever the parent process asks for them.
 
     python3 torch_seq2seq.py '{"batches": "sets.json", "parameters": "a.safetensors", "threads": 2, …}'
 
@@ -8,6 +8,10 @@ answers each line with one JSON object, as src/bench/translation/ours.ts does. W
     check WAY SET FORCING S    {"losses", "norms"} of S training steps, one for each of the first batches of the set, from the
                                initial parameters, without dropout
     time WAY SET               {"seconds"} of a training step for each batch of the set
+    translate WAY MODEL BEAMS BATCH STEPS END
+                               {"seconds", "words"} of translating the sources, BATCH of them at a time. MODEL is `initial`, with
+                               the initial parameters, or `trained`, by the steps that were timed; END is a mark, or `none`, and
+                               then each sentence gets STEPS words. WAY is `tuned`
 
 Batches are padded beforehand, outside the measurement. Denormal numbers are flushed to 0. The parent sets the environment, as for
 torch_step.py.
@@ -39,8 +43,11 @@ def main():
         command, way, name, *numbers = line.split()
         if command == "check":
             answer(**session.check(way, name, float(numbers[0]), int(numbers[1])))
-        else:
+        elif command == "time":
             answer(**session.time(way, name))
+        else:
+            *sizes, end = numbers
+            answer(**session.translate(way, name, *map(int, sizes), None if end == "none" else int(end)))
 
 
 class Training:
@@ -71,8 +78,9 @@ class Session:
     def __init__(self, config):
         self.config = config
         with open(config["batches"]) as file:
-            self.sets = json.load(file)
-        self.timed, self.batches = {}, {}
+            sentences = json.load(file)
+        self.sets, self.sources = sentences["sets"], sentences["sources"]
+        self.timed, self.initial, self.batches = {}, {}, {}
 
     def batches_of(self, model, way, name):
         """Padded, each with the longest target's number of steps."""
@@ -107,6 +115,20 @@ class Session:
         for batch in batches:
             training.step(*batch)
         return {"seconds": time.perf_counter() - start}
+
+    def translate(self, way, name, beams, batch, steps, end):
+        if name == "initial" and way not in self.initial:
+            self.initial[way] = Training(self.config, way, 0, 0)
+        model = (self.initial if name == "initial" else self.timed)[way].model
+        begin = self.config["marks"]["begin"]
+        model.eval()
+        start = time.perf_counter()
+        words = []
+        for at in range(0, len(self.sources), batch):
+            words += model.translate(self.sources[at : at + batch], begin, end, steps, beams)
+        seconds = time.perf_counter() - start
+        model.train()
+        return {"seconds": seconds, "words": words}
 
 
 def read_safetensors(path):

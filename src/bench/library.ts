@@ -16,3 +16,11 @@ export type Models = typeof import('../models/index.js')
 export async function openModels(url: string): Promise<Models> {
   return await import(new URL('./models/index.js', url).href)
 }
+
+/** The package's ways of decoding. */
+export type Decoding = typeof import('../decoding/index.js')
+
+/** @param url the URL of the module file of `openLibrary` */
+export async function openDecoding(url: string): Promise<Decoding> {
+  return await import(new URL('./decoding/index.js', url).href)
+}

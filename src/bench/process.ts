@@ -148,6 +148,16 @@ export class Answer {
     return value
   }
 
+  /** Lists of numbers. */
+  lists(name: string): number[][] {
+    const value = this.optional(name)
+    const isList = (list: unknown) => Array.isArray(list) && list.every(v => typeof v === 'number')
+    if (!Array.isArray(value) || !value.every(isList)) {
+      throw new Error(`${this.#who}: ${name}: wanted lists of numbers, got ${value}`)
+    }
+    return value
+  }
+
   text(name: string): string {
     const value = this.optional(name)
     if (typeof value !== 'string') throw new Error(`${this.#who}: ${name}: wanted a string, got ${value}`)

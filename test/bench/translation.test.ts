@@ -7,7 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { present } from '../../src/bench/latency/run.js'
 import { findTorch } from '../../src/bench/peers/torch.js'
 import { BenchProcess } from '../../src/bench/process.js'
-import { batchSetsOf, predictedTokens, setNames } from '../../src/bench/translation/batches.js'
+import {
+  batchSetsOf,
+  predictedTokens,
+  type Sentences,
+  setNames,
+} from '../../src/bench/translation/batches.js'
+import { measureDecoding } from '../../src/bench/translation/decode.js'
 import { inventPairs, marks, readPairs } from '../../src/bench/translation/pairs.js'
 import { measureTranslation, type TranslationOptions } from '../../src/bench/translation/run.js'
 import { type TranslationSide, torchTranslation } from '../../src/bench/translation/sides.js'
@@ -17,13 +23,15 @@ import { median } from '../../src/median.js'
 
 const dist = (name: string) => new URL(`../../dist/${name}`, import.meta.url)
 const options: TranslationOptions = { rounds: 1, quick: true, log: () => {} }
-const sizes = { embeddingDim: 6, hiddenSize: 8, batchSize: 5, batches: 3 }
+const sizes = { embeddingDim: 6, hiddenSize: 8, batchSize: 5, batches: 3, sources: 4 }
 const invented = inventPairs(40)
 /** Few words, so that the models are small. */
 const WORDS = 50
 const fold = (ids: number[]) => ids.map(id => (id <= marks.end ? id : 4 + (id % (WORDS - 4))))
 const few = invented.pairs.map(({ source, target }) => ({ source: fold(source), target: fold(target) }))
 const batches = batchSetsOf(few, sizes)
+const sources = few.slice(0, sizes.sources).map(({ source }) => source)
+const timed = { batches, sources: sources.length }
 
 let folder: string
 let config: TranslationConfig
@@ -34,14 +42,19 @@ beforeAll(async () => {
   const vocabularies = { sourceVocabularySize: WORDS, targetVocabularySize: WORDS }
   const files = { batches: at('batches.json'), parameters: at('parameters.safetensors') }
   config = configOf(sizes, { threads: 1, ...vocabularies, ...files })
-  await writeFile(files.batches, JSON.stringify(batches))
+  const sentences: Sentences = { sets: batches, sources }
+  await writeFile(files.batches, JSON.stringify(sentences))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 function packageItself(who: string, { ours = true, changes = {} } = {}): TranslationSide {
   const given = JSON.stringify({ ...config, ...changes, library: dist('compat.js').href })
   const args = [fileURLToPath(dist('bench/translation/ours.js')), given]
-  return { process: new BenchProcess(who, process.execPath, args), ways: [{ who, way: 'packed' }], ours }
+  return {
+    process: new BenchProcess(who, process.execPath, args),
+    ways: [{ who, way: 'packed', translates: true }],
+    ours,
+  }
 }
 
 /** A peer that answers every request with this. */
@@ -49,7 +62,11 @@ async function fake(answer: string): Promise<TranslationSide> {
   const file = at('fake.sh')
   await writeFile(file, `#!/bin/sh\necho '{"ready": true}'\nwhile read -r line; do echo '${answer}'; done\n`)
   await chmod(file, 0o755)
-  return { process: new BenchProcess('fake', file, []), ways: [{ who: 'fake', way: 'any' }], ours: false }
+  return {
+    process: new BenchProcess('fake', file, []),
+    ways: [{ who: 'fake', way: 'any', translates: true }],
+    ours: false,
+  }
 }
 
 describe('sentence pairs', () => {
@@ -135,8 +152,20 @@ describe('batches', () => {
 
 test('times every set beside a peer if their results agree', async () => {
   const sides = [packageItself('packed-rnn'), packageItself('twin', { ours: false })]
-  const { sets, failed, largestError } = await measureTranslation(sides, batches, options)
+  const { sets, decoding, failed, largestError } = await measureTranslation(sides, timed, options)
   expect({ failed, largestError }).toEqual({ failed: {}, largestError: 0 })
+  expect(decoding).toMatchObject({ sentences: 4, words: 13, same: 1 })
+  expect(decoding.settings.map(({ beams, batch }) => [beams, batch])).toEqual([
+    [1, 1],
+    [1, 64],
+    [5, 1],
+    [5, 64],
+  ])
+  for (const { sides: rows } of decoding.settings) {
+    const { 'packed-rnn': ours, twin } = rows
+    expect(ours!.sentencesPerSecond).toBeCloseTo(4 / ours!.seconds, 6)
+    expect(twin!.oursIsFasterBy).toBeCloseTo(twin!.seconds / ours!.seconds, 9)
+  }
   for (const name of setNames) {
     const { ours, best, ratio, peer, tokens, sentences, sides: rows } = sets[name]
     expect({ peer, sentences, tokens }).toEqual({
@@ -155,7 +184,7 @@ describe('a peer', () => {
     ['the number of steps', '{"losses": [], "norms": []}', 'losses: wanted 3 numbers, got 0'],
   ])('with %s that is wrong is an error', async (_, answer, message) => {
     const sides = [packageItself('packed-rnn'), await fake(answer)]
-    await expect(measureTranslation(sides, batches, options)).rejects.toThrow(
+    await expect(measureTranslation(sides, timed, options)).rejects.toThrow(
       `fake, batches in random order, teacher forcing 1: ${message}`,
     )
   })
@@ -163,14 +192,27 @@ describe('a peer', () => {
   test('with another learning rate is an error', async () => {
     const changes = { lr: 2 * config.lr }
     const sides = [packageItself('packed-rnn'), packageItself('other', { ours: false, changes })]
-    await expect(measureTranslation(sides, batches, options)).rejects.toThrow(
+    await expect(measureTranslation(sides, timed, options)).rejects.toThrow(
       /^other, batches in random order, teacher forcing 1: (losses|norms) of step [23]: wanted /,
     )
   })
 
+  test('that translates otherwise is an error', async () => {
+    const sides = [
+      packageItself('packed-rnn'),
+      await fake('{"seconds": 1, "words": [[1], [2], [3], [4]]}'),
+    ] as const
+    for (const { process } of sides) await process.answer()
+    await sides[0].process.ask('parameters')
+    await expect(measureDecoding(sides, 4, { ...options, patience: 1 })).rejects.toThrow(
+      'fake, beam 1: wanted our words in 95 % of sentences, got 0 %',
+    )
+    for (const { process } of sides) await process.close()
+  })
+
   test('that fails is skipped and reported', async () => {
     const sides = [packageItself('packed-rnn'), await fake('{"error": "no memory"}')]
-    const results = await measureTranslation(sides, batches, options)
+    const results = await measureTranslation(sides, timed, options)
     expect(results).toMatchObject({ failed: { fake: 'fake: no memory' }, largestError: null })
     expect(results.sets.byLength).toMatchObject({ best: null, peer: null, ratio: null })
   })
@@ -186,6 +228,10 @@ test('results are printed as a table', () => {
       oursIsFasterBy,
     }
   }
+  const decoded = (seconds: number, oursIsFasterBy: number | null) => {
+    const sentencesPerSecond = 8 / seconds
+    return { ours: oursIsFasterBy === null, seconds, samples: [seconds], sentencesPerSecond, oursIsFasterBy }
+  }
   const set = (about: string) => ({
     ...{ about, batches: 2, sentences: 20, tokens: 200 },
     ...{ ours: 0.05, best: 1, peer: 'PyTorch', ratio: 20 },
@@ -195,9 +241,16 @@ test('results are printed as a table', () => {
     about: 'a model',
     sentences: { about: 'a file', sourceVocabularySize: 30, targetVocabularySize: 20 },
     sets: { shuffled: set('random'), byLength: set('by length') },
+    decoding: {
+      ...{ sentences: 8, words: 13, same: 0.996 },
+      settings: [
+        { beams: 1, batch: 1, sides: { 'packed-rnn': decoded(0.5, null), PyTorch: decoded(1, 2) } },
+        { beams: 5, batch: 64, sides: { 'packed-rnn': decoded(0.04, null) } },
+      ],
+    },
     ...{ largestError: 1.25e-6, othersCores: 0.25, failed: { other: 'no memory' } },
   }
-  const [heading, table, ...notes] = translationLines({ translation })
+  const [heading, table, decoding, ...notes] = translationLines({ translation })
   expect(heading).toMatch(
     /^\ntranslation: a model; 30 and 20 words: a file; peers differ by 1\.3e-6; other processes took 0\.3 cores\n/,
   )
@@ -207,13 +260,22 @@ test('results are printed as a table', () => {
     '    packed-rnn                                       50.0      2000',
     '    PyTorch                                          1000       100              20.00',
   ])
+  expect(decoding!.split('\n')).toEqual([
+    '  8 sentences translated, 13 words each; peers write the same words in 99.6 % of them  sentences/s  ours is faster by',
+    '    the likeliest word of each step, 1 at a time',
+    '      packed-rnn                                                                              16.0',
+    '      PyTorch                                                                                  8.0               2.00',
+    '    beam 5, 64 at a time',
+    '      packed-rnn                                                                               200',
+  ])
   expect(notes).toEqual(['  other was left out: no memory'])
 })
 
 test.skipIf('missing' in findTorch())('PyTorch computes the same (skipped without PyTorch)', async () => {
   const sides = [packageItself('packed-rnn'), ...present([torchTranslation(config)])]
-  const { sets, failed, largestError } = await measureTranslation(sides, batches, options)
+  const { sets, decoding, failed, largestError } = await measureTranslation(sides, timed, options)
   expect(failed).toEqual({})
+  expect(decoding.same).toBe(1)
   expect(largestError).toBeLessThan(1e-3)
   expect(Object.keys(sets.byLength.sides)).toEqual([
     'packed-rnn',

@@ -19,6 +19,14 @@ export interface SentenceBatch {
 
 export type BatchSets = Record<SetName, SentenceBatch[]>
 
+/** The file of sentences that all participants read. */
+export interface Sentences {
+  /** Batches for training, by name. */
+  sets: Record<string, SentenceBatch[]>
+  /** Sentences to translate, with marks. */
+  sources: number[][]
+}
+
 const SEED = 2
 
 /**
@@ -35,14 +43,24 @@ export function batchSetsOf(
   if (all < batches) {
     throw new Error(`wanted at least ${batches * batchSize} sentence pairs, got ${pairs.length}`)
   }
-  const batch = (from: readonly Pair[], i: number) => batchOf(from.slice(i * batchSize, (i + 1) * batchSize))
-  const shuffled = new Generator(SEED).shuffle([...pairs])
   const sorted = pairs.toSorted(shorterFirst)
-  const numbers = Array.from({ length: batches }, (_, i) => i)
+  const numbers = Array.from({ length: batches }, (_, i) => Math.floor(((i + 0.5) * all) / batches))
   return {
-    shuffled: numbers.map(i => batch(shuffled, i)),
-    byLength: numbers.map(i => batch(sorted, Math.floor(((i + 0.5) * all) / batches))),
+    shuffled: shuffledBatches(pairs, batchSize, new Generator(SEED)).slice(0, batches),
+    byLength: numbers.map(i => batchOf(sorted.slice(i * batchSize, (i + 1) * batchSize))),
   }
+}
+
+/** All pairs in random order, but for those that do not fill a last batch. */
+export function shuffledBatches(
+  pairs: readonly Pair[],
+  batchSize: number,
+  generator: Generator,
+): SentenceBatch[] {
+  const shuffled = generator.shuffle([...pairs])
+  return Array.from({ length: Math.floor(pairs.length / batchSize) }, (_, i) =>
+    batchOf(shuffled.slice(i * batchSize, (i + 1) * batchSize)),
+  )
 }
 
 function shorterFirst(a: Pair, b: Pair): number {

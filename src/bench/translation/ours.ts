@@ -4,10 +4,15 @@
 //   check packed SET FORCING S    {"losses", "norms"}: the loss and the gradients' norm of S training steps, one for each of the
 //                                 first batches of the set, from the initial parameters, without dropout
 //   time packed SET               {"seconds"} of a training step for each batch of the set
+//   translate packed MODEL BEAMS BATCH STEPS END
+//                                 {"seconds", "words"} of translating the sources, BATCH of them at a time. MODEL is `initial`,
+//                                 with the initial parameters, or `trained`, by the steps that were timed; END is a mark, or
+//                                 `none`, and then each sentence gets STEPS words
 import { readFile } from 'node:fs/promises'
 import { answerLines } from '../latency/process.js'
-import { openLibrary, openModels } from '../library.js'
-import { type BatchSets, type SentenceBatch, setNames } from './batches.js'
+import { openDecoding, openLibrary, openModels } from '../library.js'
+import type { SentenceBatch, Sentences } from './batches.js'
+import { marks } from './pairs.js'
 import type { TranslationConfig } from './workload.js'
 
 const SEED = 1
@@ -18,7 +23,7 @@ const { Seq2Seq } = await openModels(config.library)
 const { crossEntropy, device: openDevice, Generator, optim, packSequence, scope } = library
 const { loadStateDict, saveStateDict } = library
 const device = openDevice('cpu', { threads: config.threads })
-const sets: BatchSets = JSON.parse(await readFile(config.batches, 'utf8'))
+const { sets, sources }: Sentences = JSON.parse(await readFile(config.batches, 'utf8'))
 
 /** A batch as the model reads it. It is made before steps are timed. */
 function packed({ source, target }: SentenceBatch) {
@@ -29,7 +34,7 @@ function packed({ source, target }: SentenceBatch) {
   }
 }
 
-const batches = { shuffled: sets.shuffled.map(packed), byLength: sets.byLength.map(packed) }
+const batches = new Map(Object.entries(sets).map(([name, set]) => [name, set.map(packed)]))
 type Batch = ReturnType<typeof packed>
 
 function modelWith(dropout: number) {
@@ -56,12 +61,14 @@ async function training(dropout: number, teacherForcing: number) {
   return { model, step }
 }
 
-let timed: Awaited<ReturnType<typeof training>> | null = null
+type Training = Awaited<ReturnType<typeof training>>
+let timed: Training | null = null
+let initial: Training['model'] | null = null
 
 function setOf(given: string | undefined): Batch[] {
-  const name = setNames.find(known => known === given)
-  if (name === undefined) throw new Error(`wanted one of ${setNames.join(', ')}, got ${given}`)
-  return batches[name]
+  const set = batches.get(given ?? '')
+  if (set === undefined) throw new Error(`wanted one of ${[...batches.keys()].join(', ')}, got ${given}`)
+  return set
 }
 
 async function parameters(): Promise<object> {
@@ -97,7 +104,40 @@ async function time(set: Batch[]) {
   return { seconds: (performance.now() - start) / 1000 }
 }
 
-await answerLines(async (command, _way, set, forcing, steps) => {
+async function modelOf(name: string | undefined) {
+  if (name === 'trained' && timed !== null) return timed.model
+  if (name !== 'initial') throw new Error(`wanted a model that is initial, or trained, got ${name}`)
+  initial ??= (await training(0, 1)).model
+  return initial
+}
+
+async function translate(name: string | undefined, numbers: readonly number[], end: number | null) {
+  const [beams, batchSize, maxLength] = [numbers[0]!, numbers[1]!, numbers[2]!]
+  const { greedy, beamSearch } = await openDecoding(config.library)
+  const model = await modelOf(name)
+  const words: number[][] = []
+  model.eval()
+  const start = performance.now()
+  for (let at = 0; at < sources.length; at += batchSize) {
+    const batch = sources.slice(at, at + batchSize)
+    await scope(async () => {
+      const { state, step } = model.decoding(packSequence(batch))
+      const options = { state, sentences: batch.length, begin: marks.begin, end, maxLength }
+      const found =
+        beams === 1
+          ? await greedy(step, options)
+          : (await beamSearch(step, { ...options, beams })).map(hypotheses => hypotheses[0]!)
+      words.push(...found.map(({ tokens }) => tokens))
+    })
+  }
+  const seconds = (performance.now() - start) / 1000
+  model.train()
+  return { seconds, words }
+}
+
+await answerLines(async (command, _way, name, ...rest) => {
   if (command === 'parameters') return parameters()
-  return command === 'check' ? check(setOf(set), Number(forcing), Number(steps)) : time(setOf(set))
+  if (command === 'check') return check(setOf(name), Number(rest[0]), Number(rest[1]))
+  if (command === 'time') return time(setOf(name))
+  return translate(name, rest.slice(0, 3).map(Number), rest[3] === 'none' ? null : Number(rest[3]))
 })

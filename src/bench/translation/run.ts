@@ -4,6 +4,7 @@ import { interleave, type Sample } from '../interleave.js'
 import { those } from '../latency/turns.js'
 import { othersBetween, usage } from '../usage.js'
 import { type BatchSets, predictedTokens, type SetName, setNames, sets } from './batches.js'
+import { type DecodingResults, measureDecoding } from './decode.js'
 import type { TranslationSide } from './sides.js'
 
 /** Seconds of a participant's turns per set; then those of a quick run. */
@@ -46,12 +47,20 @@ export interface TranslationSet {
 
 export interface TranslationResults {
   sets: Record<SetName, TranslationSet>
+  decoding: DecodingResults
   /** The largest relative difference of a peer's losses and gradient norms from ours; null without peers. */
   largestError: number | null
   /** Cores used by other processes meanwhile. */
   othersCores: number | null
   /** Sides that failed, with the reason. */
   failed: Record<string, string>
+}
+
+/** What is timed. */
+export interface Timed {
+  batches: BatchSets
+  /** Sentences to translate. */
+  sources: number
 }
 
 export interface TranslationOptions {
@@ -62,14 +71,14 @@ export interface TranslationOptions {
 }
 
 /**
- * Times training steps of a translation model. The first side is ours. The losses and gradient norms of all sides are compared with
- * its before timing. Closes the sides' processes.
+ * Times training steps and translations of a model. The first side is ours. The losses, gradient norms and translations of all
+ * sides are compared with its before timing. Closes the sides' processes.
  *
  * @throws Error (rejects) if results differ
  */
 export async function measureTranslation(
   sides: readonly TranslationSide[],
-  batches: BatchSets,
+  { batches, sources }: Timed,
   options: TranslationOptions,
 ): Promise<TranslationResults> {
   const failed: TranslationResults['failed'] = {}
@@ -90,8 +99,10 @@ export async function measureTranslation(
     }
     const working = await those(ready, check, rules)
     const before = usage(sides)
-    const found = await measureSets(working, batches, options)
-    return { sets: found, largestError, othersCores: othersBetween(before, usage(sides)), failed }
+    const patience = options.quick ? QUICK_PATIENCE : USUAL_PATIENCE
+    const found = await measureSets(working, batches, { ...options, patience })
+    const decoding = await measureDecoding(working, sources, { ...options, patience: patience / 4 })
+    return { sets: found, decoding, largestError, othersCores: othersBetween(before, usage(sides)), failed }
   } finally {
     for (const { process } of sides) await process.close()
   }
@@ -153,9 +164,8 @@ interface TranslationTurn {
 async function measureSets(
   working: readonly TranslationSide[],
   batches: BatchSets,
-  { rounds, quick, signal, log }: TranslationOptions,
+  { rounds, patience, signal, log }: TranslationOptions & { patience: number },
 ): Promise<TranslationResults['sets']> {
-  const patience = quick ? QUICK_PATIENCE : USUAL_PATIENCE
   const measure = async (set: SetName): Promise<TranslationSet> => {
     const takers = working.map(({ process, ways, ours }) => ({
       process,

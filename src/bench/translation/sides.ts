@@ -8,8 +8,8 @@ import type { TranslationConfig } from './workload.js'
 
 export interface TranslationSide {
   process: BenchProcess
-  /** Its ways of computing a step. */
-  ways: { who: string; way: string }[]
+  /** Its ways of computing a step, and whether they can translate, too. */
+  ways: { who: string; way: string; translates: boolean }[]
   /** Whether it is this package and not a peer. */
   ours: boolean
 }
@@ -19,7 +19,7 @@ export function ourTranslation(who: string, library: string, config: Translation
   const args = [file, JSON.stringify({ ...config, library })]
   return {
     process: new BenchProcess(who, process.execPath, args),
-    ways: [{ who, way: 'packed' }],
+    ways: [{ who, way: 'packed', translates: true }],
     ours: true,
   }
 }
@@ -33,8 +33,8 @@ export function torchTranslation(config: TranslationConfig): TranslationSide | M
   return {
     process: new BenchProcess('PyTorch', PYTHON, args, environment(config.threads)),
     ways: [
-      { who: "PyTorch, the tutorials' loop", way: 'tutorial' },
-      { who: 'PyTorch, tuned', way: 'tuned' },
+      { who: "PyTorch, the tutorials' loop", way: 'tutorial', translates: false },
+      { who: 'PyTorch, tuned', way: 'tuned', translates: true },
     ],
     ours: false,
   }

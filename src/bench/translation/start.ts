@@ -4,7 +4,7 @@ import type { Against } from '../against.js'
 import { present } from '../latency/run.js'
 import { OWN_LIBRARY } from '../library.js'
 import { OURS } from '../ourSide.js'
-import { batchSetsOf } from './batches.js'
+import { batchSetsOf, type Sentences } from './batches.js'
 import type { Pairs } from './pairs.js'
 import { measureTranslation, type TranslationOptions, type TranslationResults } from './run.js'
 import { ourTranslation, torchTranslation } from './sides.js'
@@ -39,9 +39,15 @@ export async function benchTranslation(
     batches: join(folder, 'translation.json'),
     parameters: join(folder, 'translation.safetensors'),
   })
-  await writeFile(config.batches, JSON.stringify(batches))
+  const sources = pairs.slice(0, sizes.sources).map(({ source }) => source)
+  const written: Sentences = { sets: batches, sources }
+  await writeFile(config.batches, JSON.stringify(written))
   const sides = [ourTranslation(OURS, OWN_LIBRARY, config)]
   if (against !== null) sides.push(ourTranslation(against.who, against.library, config))
   if (torch) sides.push(...present([torchTranslation(config)]))
-  return { about: aboutModel(sizes), sentences, ...(await measureTranslation(sides, batches, options)) }
+  return {
+    about: aboutModel(sizes),
+    sentences,
+    ...(await measureTranslation(sides, { batches, sources: sources.length }, options)),
+  }
 }

@@ -1,4 +1,4 @@
-/** What is timed: training steps of the preset gru-attention. Its settings are the same for all participants. */
+/** What is timed: training steps and translations of the preset gru-attention. Its settings are the same for all participants. */
 import type { Seq2SeqLayers } from '../../models/seq2seq.js'
 import { translationPresets } from '../../models/seq2seqPresets.js'
 
@@ -13,17 +13,31 @@ export interface TranslationSizes {
   /** Sentence pairs in a batch, and batches in a set. */
   batchSize: number
   batches: number
+  /** Sentences to translate. */
+  sources: number
 }
 
 const { embeddingDim, hiddenSize } = preset.layers
 
-export const USUAL: TranslationSizes = { embeddingDim, hiddenSize, batchSize: preset.batchSize, batches: 4 }
-export const QUICK: TranslationSizes = { embeddingDim: 16, hiddenSize: 32, batchSize: 8, batches: 2 }
+export const USUAL: TranslationSizes = {
+  embeddingDim,
+  hiddenSize,
+  batchSize: preset.batchSize,
+  batches: 4,
+  sources: 64,
+}
+export const QUICK: TranslationSizes = {
+  embeddingDim: 16,
+  hiddenSize: 32,
+  batchSize: 8,
+  batches: 2,
+  sources: 6,
+}
 
 /** The arguments of a participant's process. */
 export interface TranslationConfig {
   threads: number
-  /** A JSON file of `BatchSets`. */
+  /** A JSON file of `Sentences`. */
   batches: string
   /** A safetensors file of the initial parameters, which our process writes. */
   parameters: string
