@@ -1,4 +1,5 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +15,7 @@ import {
   setNames,
 } from '../../src/bench/translation/batches.js'
 import { measureDecoding } from '../../src/bench/translation/decode.js'
-import { inventPairs, marks, readPairs } from '../../src/bench/translation/pairs.js'
+import { inventPairs, marks, readPairs, readTest } from '../../src/bench/translation/pairs.js'
 import { measureTranslation, type TranslationOptions } from '../../src/bench/translation/run.js'
 import { type TranslationSide, torchTranslation } from '../../src/bench/translation/sides.js'
 import { configOf, type TranslationConfig } from '../../src/bench/translation/workload.js'
@@ -117,6 +118,11 @@ describe('sentence pairs', () => {
       ...{ sourceVocabularySize: 5, targetVocabularySize: 6 },
       about: `${at('some')}.{de,en}.gz`,
     })
+    await writeFile(at('test.de.gz'), gzipSync('ein haus\n'))
+    await writeFile(at('test.en.gz'), gzipSync('a house\n'))
+    const { sources, references, textOf } = await readTest(at('test'), at('some'))
+    expect({ sources, references }).toEqual({ sources: [[2, 4, 0, 3]], references: ['a house'] })
+    expect(textOf([4, 0, 5])).toBe('a <unk> dog')
     await writeFile(at('some.en.gz'), gzipSync('a dog\n'))
     await expect(readPairs(at('some'))).rejects.toThrow(
       /some\.en\.gz: wanted 2 lines, as in .*de\.gz, got 1$/,
@@ -281,5 +287,21 @@ test.skipIf('missing' in findTorch())('PyTorch computes the same (skipped withou
     'packed-rnn',
     "PyTorch, the tutorials' loop",
     'PyTorch, tuned',
+  ])
+})
+
+test('bench/translation.js trains, translates and scores', async () => {
+  const lines = Array.from({ length: 128 }, (_, i) => `one two three${i % 5}`).join('\n')
+  for (const language of ['de', 'en']) await writeFile(at(`train.${language}.gz`), gzipSync(lines))
+  const names = ['--train', at('train'), '--test', at('train'), '--json', at('bleu.json')]
+  const args = ['bench/translation.js', ...names, '--epochs', '2', '--threads', '1', '--peers', 'none']
+  execFileSync(process.execPath, args, { cwd: fileURLToPath(new URL('../..', import.meta.url)) })
+  const { results } = JSON.parse(await readFile(at('bleu.json'), 'utf8'))
+  expect(results).toEqual([
+    {
+      ...{ who: 'packed-rnn', bleu: expect.any(Number) },
+      epochSeconds: [expect.any(Number), expect.any(Number)],
+      signature: expect.stringMatching(/tok:none/),
+    },
   ])
 })

@@ -31,6 +31,36 @@ const LEAST_FREQUENCY = 2
  * @throws Error (rejects) if a file is missing, or the files have different numbers of lines
  */
 export async function readPairs(prefix: string): Promise<Pairs> {
+  const { source, target } = await readWords(prefix)
+  const [from, to] = [wordIds(source), wordIds(target)]
+  return {
+    pairs: source.map((words, i) => ({ source: numbered(words, from), target: numbered(target[i]!, to) })),
+    sourceVocabularySize: FIRST_WORD + from.size,
+    targetVocabularySize: FIRST_WORD + to.size,
+    about: `${prefix}.{de,en}.gz`,
+  }
+}
+
+/**
+ * Reads sentences that are not for training.
+ *
+ * @param training the prefix of the files whose words are known
+ * @returns ids with marks, translations of them, and how a sentence of ids is written
+ * @throws Error (rejects) as `readPairs`
+ */
+export async function readTest(prefix: string, training: string) {
+  const [{ source, target }, known] = [await readWords(prefix), await readWords(training)]
+  const [from, to] = [wordIds(known.source), wordIds(known.target)]
+  const words = new Map([...to].map(([word, id]) => [id, word]))
+  return {
+    sources: source.map(sentence => numbered(sentence, from)),
+    references: target.map(sentence => sentence.join(' ')),
+    /** Words that are not in the vocabulary, and marks, are `<unk>`. */
+    textOf: (ids: readonly number[]) => ids.map(id => words.get(id) ?? '<unk>').join(' '),
+  }
+}
+
+async function readWords(prefix: string): Promise<Record<'source' | 'target', string[][]>> {
   const read = async (language: string) => {
     const file = `${prefix}.${language}.gz`
     const text = gunzipSync(await readFile(file)).toString()
@@ -41,24 +71,18 @@ export async function readPairs(prefix: string): Promise<Pairs> {
   const [wanted, got] = [source.sentences.length, target.sentences.length]
   if (wanted !== got)
     throw new Error(`${target.file}: wanted ${wanted} lines, as in ${source.file}, got ${got}`)
-  const [from, to] = [numbered(source.sentences), numbered(target.sentences)]
-  return {
-    pairs: from.sentences.map((sentence, i) => ({ source: sentence, target: to.sentences[i]! })),
-    sourceVocabularySize: from.vocabularySize,
-    targetVocabularySize: to.vocabularySize,
-    about: `${prefix}.{de,en}.gz`,
-  }
+  return { source: source.sentences, target: target.sentences }
 }
 
-function numbered(sentences: readonly (readonly string[])[]) {
+function wordIds(sentences: readonly (readonly string[])[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const word of sentences.flat()) counts.set(word, (counts.get(word) ?? 0) + 1)
   const frequent = [...counts.keys()].filter(word => counts.get(word)! >= LEAST_FREQUENCY)
-  const ids = new Map(frequent.map((word, i) => [word, FIRST_WORD + i]))
-  return {
-    sentences: sentences.map(words => marked(words.map(word => ids.get(word) ?? marks.unknown))),
-    vocabularySize: FIRST_WORD + frequent.length,
-  }
+  return new Map(frequent.map((word, i) => [word, FIRST_WORD + i]))
+}
+
+function numbered(words: readonly string[], ids: ReadonlyMap<string, number>): number[] {
+  return marked(words.map(word => ids.get(word) ?? marks.unknown))
 }
 
 function marked(words: readonly number[]): number[] {
