@@ -29,6 +29,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     summary: 'counts articles, words and what padding would cost',
     load: () => import('./inspect.js'),
   },
+  convert: {
+    summary: "lists PyTorch's files, and writes their tensors as safetensors",
+    load: () => import('./convert.js'),
+  },
   bench: {
     summary: 'measures passes and steps beside the peers that are installed',
     load: () => import('./bench.js'),

@@ -1,6 +1,9 @@
 /**
- * Reads and writes weights as safetensors files, with the names and shapes of PyTorch's state dicts.
+ * Reads and writes weights as safetensors files, with the names and shapes of PyTorch's state dicts, and reads PyTorch's own
+ * files.
  * @module
  */
+export { readPickle } from './pickle.js'
 export { type HostTensor, readSafetensors, type Safetensors, writeSafetensors } from './safetensors.js'
 export { loadStateDict, saveStateDict } from './stateDict.js'
+export { readTorch, type TorchFile, type TorchFormat } from './torch.js'

@@ -5,6 +5,7 @@ import { writeWhole } from '../files/write.js'
 import { type LoadOptions, type LoadResult, Module } from '../nn/module.js'
 import type { StateEntry } from '../tensor.js'
 import { type HostTensor, readSafetensors, writeSafetensors } from './safetensors.js'
+import { isTorch, readTorch } from './torch.js'
 
 /** Returns a state dict as entries of a safetensors file. `prefix` is prepended to each name. */
 export function stateEntries(
@@ -60,8 +61,8 @@ export async function saveStateDict(module: Module, file: string): Promise<void>
 }
 
 /**
- * Loads a module's parameters from a safetensors file, like PyTorch's `load_state_dict`. After an error, no parameter has
- * changed.
+ * Loads a module's parameters from a safetensors file, or from one of `torch.save` (see `readTorch`), like PyTorch's
+ * `load_state_dict`. After an error, no parameter has changed.
  *
  * @param options `strict`: whether the names must match exactly; default true.
  * @returns the names that are missing in the file, and those that are unknown to the module.
@@ -89,6 +90,7 @@ export async function loadStateDict(
 ): Promise<LoadResult> {
   checkOptions('loadStateDict', options, { strict: true })
   checkInstance('loadStateDict', 'module', module, Module)
-  const { tensors } = readSafetensors(await readWhole(file), file)
+  const bytes = await readWhole(file)
+  const { tensors } = isTorch(bytes) ? readTorch(bytes, file) : readSafetensors(bytes, file)
   return module.loadStateDict(stateOf(tensors, file), options)
 }

@@ -120,14 +120,19 @@ describe('training steps of a translation model', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/\ntranslation: words of 16 numbers, .*; 7859 and 5921 words: invented sentences/)
     expect(stdout).toMatch(
-      /\n {2}batches by length: 2 batches of 8 pairs, \d+ tokens\n {4}packed-rnn +[\d.]+ +\d+\n$/,
+      /\n {2}batches by length: 2 batches of 8 pairs, \d+ tokens\n {4}packed-rnn +[\d.]+ +\d+\n/,
     )
+    expect(stdout).toMatch(
+      /\n {2}6 sentences translated, 13 words each .*\n {4}the likeliest word of each step, 1 at a time\n {6}packed-rnn +[\d.]+\n/,
+    )
+    expect(stdout).toMatch(/\n {4}beam 5, 64 at a time\n {6}packed-rnn +[\d.]+\n$/)
     const { translation, cases } = await json('translation.json')
     expect(cases).toEqual({})
     expect(Object.keys(translation.sets)).toEqual(['shuffled', 'byLength'])
     const set = { batches: 2, sentences: 16, ours: expect.any(Number), best: null, peer: null, ratio: null }
     expect(translation).toMatchObject({
       sets: { shuffled: set, byLength: set },
+      decoding: { sentences: 6, words: 13, same: null, settings: expect.any(Array) },
       largestError: null,
       failed: {},
     })

@@ -120,7 +120,7 @@ describe('what cannot be understood or read', () => {
       'an unknown command',
       () => ['fly'],
       2,
-      /wanted one of train, experiments, compare, evaluate, predict, memorisation, split, inspect, bench, build, doctor, got fly/,
+      /wanted one of train, experiments, compare, evaluate, predict, memorisation, split, inspect, convert, bench, build, doctor, got fly/,
     ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
     [
@@ -258,6 +258,7 @@ describe('what cannot be understood or read', () => {
       'predict',
       'split',
       'inspect',
+      'convert',
       'bench',
       'doctor',
     ]) {

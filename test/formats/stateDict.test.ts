@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { Classifier } from '../../src/models/classifier.js'
 import { presets } from '../../src/models/presets.js'
 import { Linear } from '../../src/nn/index.js'
 import { packSequence } from '../../src/packed.js'
+import { dict, pickle, storage, tensor, zip } from '../reference/pickle.js'
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
 const preset = { ...presets['bilstm64x4-adam'], hiddenSize: 4, numLayers: 2 }
@@ -38,6 +39,20 @@ test('a PyTorch state dict loads by name and predicts the same', async () => {
     // Both are float32, with logits below 1.
     expect(found[i]).toBeCloseTo(logit, 6)
   })
+})
+
+test('a file of torch.save loads, too', async () => {
+  const [weight, bias] = [Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(7, 8)]
+  const file = join(folder, 'linear.pt')
+  const state = dict({
+    weight: tensor(storage('FloatStorage', '0', 6), 0, [2, 3], [3, 1]),
+    bias: tensor(storage('FloatStorage', '1', 2), 0, [2], [1]),
+  })
+  const numbers = { 'a/data/0': Buffer.from(weight.buffer), 'a/data/1': Buffer.from(bias.buffer) }
+  await writeFile(file, zip({ 'a/data.pkl': pickle(state), ...numbers }))
+  const module = new Linear({ inFeatures: 3, outFeatures: 2 })
+  expect(await loadStateDict(module, file)).toEqual({ missing: [], unexpected: [] })
+  expect([await module.weight.toArray(), await module.bias!.toArray()]).toEqual([weight, bias])
 })
 
 test('write errors are PackedRnnErrors that name the file', async () => {

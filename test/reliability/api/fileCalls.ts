@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { device, devices, type Precision } from '../../../src/device.js'
+import { readPickle } from '../../../src/formats/pickle.js'
 import { type HostTensor, readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js'
 import { loadStateDict, saveStateDict } from '../../../src/formats/stateDict.js'
+import { readTorch } from '../../../src/formats/torch.js'
 import { Generator } from '../../../src/random.js'
 import type { StateEntry } from '../../../src/tensor.js'
 import {
@@ -27,6 +29,16 @@ import {
   saveRun,
   Trainer,
 } from '../../../src/training/index.js'
+import {
+  dict,
+  int,
+  list,
+  pickle,
+  tensor as pickledTensor,
+  storage as storageId,
+  text,
+  zip,
+} from '../../reference/pickle.js'
 import type { Call } from './opCalls.js'
 import { articlesOf, textOf } from './textCalls.js'
 import { classifierOf, labelled, newClassifier, signalOf } from './trainingCalls.js'
@@ -84,6 +96,26 @@ function safetensors(world: World): void {
   const given = entries.map(each => ({ ...each, shape: each.shape.map(n => n + 0) }))
   expectSame('readSafetensors', [order(found), read?.metadata], [order(given), metadata])
   world.attempt('readSafetensors', () => readSafetensors(bytes.subarray(hostile.below(9)), 'a part'))
+}
+
+/** A file of `torch.save`, or one with some bytes changed. */
+function torchFiles(world: World): void {
+  const { hostile } = world
+  const count = 1 + hostile.below(3)
+  const weight = pickledTensor(storageId('FloatStorage', '0', count), 0, [count], [1])
+  const numbers = Buffer.from(Float32Array.from({ length: count }, (_, i) => i / 2).buffer)
+  const bytes = zip({ 'a/data.pkl': pickle(dict({ weight, epoch: int(count) })), 'a/data/0': numbers })
+  if (hostile.once(2)) {
+    const at = hostile.below(bytes.length)
+    bytes[at] = hostile.below(256)
+    world.attempt('readTorch', () => readTorch(bytes, 'a file'))
+    world.attempt('readPickle', () => readPickle(bytes.subarray(at), 'a file'))
+    return
+  }
+  const read = world.attempt('readTorch', () => readTorch(bytes, 'a file'))
+  expectSame('readTorch', [...(read?.values ?? [])], [['epoch', count]])
+  const words = world.attempt('readPickle', () => readPickle(pickle(list(text('a'), int(count))), 'a file'))
+  expectSame('readPickle', words, ['a', count])
 }
 
 function stateDicts(world: World): void {
@@ -301,6 +333,7 @@ function openDevice(world: World): void {
 export const fileCalls: Record<string, Call> = { safetensors, openDevice }
 export const slowFileCalls: Record<string, Call> = {
   stateDicts,
+  torchFiles,
   checkpoint,
   runs,
   articles,

@@ -1,0 +1,169 @@
+/** The storages of PyTorch's files, and tensors that are views of them. */
+import { PackedRnnError } from '../errors.js'
+import type { HostTensor } from './safetensors.js'
+
+/** The element types of storages, by the name of their class in `torch`. */
+const elements = {
+  FloatStorage: { bytes: 4, dtype: 'float32' },
+  DoubleStorage: { bytes: 8, dtype: 'float32' },
+  HalfStorage: { bytes: 2, dtype: 'float32' },
+  BFloat16Storage: { bytes: 2, dtype: 'float32' },
+  LongStorage: { bytes: 8, dtype: 'int32' },
+  IntStorage: { bytes: 4, dtype: 'int32' },
+  ShortStorage: { bytes: 2, dtype: 'int32' },
+  CharStorage: { bytes: 1, dtype: 'int32' },
+  ByteStorage: { bytes: 1, dtype: 'int32' },
+  BoolStorage: { bytes: 1, dtype: 'int32' },
+} as const
+
+type StorageClass = keyof typeof elements
+
+/** The full names of the storages' classes. */
+export const storageClasses: ReadonlySet<string> = new Set(Object.keys(elements).map(name => `torch.${name}`))
+
+export function storageClassOf(name: string): StorageClass | null {
+  const short = name.replace(/^torch\./, '')
+  return isStorageClass(short) ? short : null
+}
+
+function isStorageClass(name: string): name is StorageClass {
+  return Object.hasOwn(elements, name)
+}
+
+/** Numbers that tensors share. Its bytes may come after the tensors that use it. */
+export class TorchStorage {
+  readonly kind: StorageClass
+  readonly count: number
+  /** Little-endian. */
+  bytes: Uint8Array | null = null
+  #numbers: Float32Array | Int32Array | null = null
+
+  constructor(kind: StorageClass, count: number) {
+    this.kind = kind
+    this.count = count
+  }
+
+  get dtype(): HostTensor['dtype'] {
+    return elements[this.kind].dtype
+  }
+
+  get byteLength(): number {
+    return this.count * elements[this.kind].bytes
+  }
+
+  /**
+   * All numbers, as float32 or int32. They are converted once: tensors that share the storage share them.
+   *
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for an integer outside of int32
+   */
+  numbers(): Float32Array | Int32Array {
+    this.#numbers ??= numbersOf(this.kind, this.count, this.bytes ?? new Uint8Array())
+    return this.#numbers
+  }
+}
+
+function numbersOf(kind: StorageClass, count: number, bytes: Uint8Array): Float32Array | Int32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  switch (kind) {
+    case 'FloatStorage':
+      return new Float32Array(new Uint8Array(bytes).buffer)
+    case 'DoubleStorage':
+      return Float32Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true))
+    case 'HalfStorage':
+      return Float32Array.from({ length: count }, (_, i) => fromHalf(view.getUint16(2 * i, true)))
+    case 'BFloat16Storage': {
+      const words = Uint32Array.from({ length: count }, (_, i) => view.getUint16(2 * i, true) << 16)
+      return new Float32Array(words.buffer)
+    }
+    case 'LongStorage':
+      return Int32Array.from({ length: count }, (_, i) => inInt32(view.getBigInt64(8 * i, true)))
+    case 'IntStorage':
+      return new Int32Array(new Uint8Array(bytes).buffer)
+    case 'ShortStorage':
+      return Int32Array.from({ length: count }, (_, i) => view.getInt16(2 * i, true))
+    case 'CharStorage':
+      return Int32Array.from({ length: count }, (_, i) => view.getInt8(i))
+    case 'ByteStorage':
+    case 'BoolStorage':
+      return Int32Array.from(bytes)
+  }
+}
+
+function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+function inInt32(value: bigint): number {
+  if (BigInt.asIntN(32, value) !== value) {
+    throw new PackedRnnError('ERR_OUT_OF_RANGE', `wanted integers that fit in 32 bits, got ${value}`)
+  }
+  return Number(value)
+}
+
+/** A tensor of a PyTorch file: a view of a storage. Offset and strides count numbers. */
+export class TorchTensor {
+  readonly storage: TorchStorage
+  readonly offset: number
+  readonly shape: readonly number[]
+  readonly strides: readonly number[]
+
+  constructor(storage: TorchStorage, offset: number, shape: readonly number[], strides: readonly number[]) {
+    this.storage = storage
+    this.offset = offset
+    this.shape = shape
+    this.strides = strides
+  }
+
+  /** Why it cannot be a view of its storage; null if it can. */
+  problem(): string | null {
+    const { storage, offset, shape, strides } = this
+    const whole = [offset, ...shape, ...strides].every(n => Number.isSafeInteger(n) && n >= 0)
+    if (!whole || shape.length !== strides.length)
+      return 'sizes and strides that are not integers of at least 0'
+    const size = sizeOf(shape)
+    if (size === 0) return null
+    // A stride of 0 would make a large tensor from a small file.
+    if (size > storage.count) return `${size} numbers of a storage of ${storage.count}`
+    const last = shape.reduce((sum, n, i) => sum + (n - 1) * strides[i]!, offset)
+    return last < storage.count ? null : `number ${last} of a storage of ${storage.count}`
+  }
+
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  /** Whether its numbers stand row by row in the storage. */
+  get isContiguous(): boolean {
+    const { shape, strides } = this
+    return shape.every((n, d) => n === 1 || strides[d] === sizeOf(shape.slice(d + 1)))
+  }
+
+  /** Its numbers, row by row. Those of contiguous tensors are a view of the storage's numbers. */
+  toHost(): HostTensor {
+    const { storage, offset, shape, size, isContiguous } = this
+    const all = storage.numbers()
+    const found = isContiguous ? all.subarray(offset, offset + size) : all.slice(0, size)
+    if (!isContiguous) this.#copy(all, found)
+    return found instanceof Float32Array
+      ? { dtype: 'float32', shape, data: found }
+      : { dtype: 'int32', shape, data: found }
+  }
+
+  #copy(from: ArrayLike<number>, to: Float32Array | Int32Array): void {
+    const { offset, shape, strides } = this
+    const index = shape.map(() => 0)
+    for (let i = 0; i < to.length; i++) {
+      to[i] = from[index.reduce((sum, n, d) => sum + n * strides[d]!, offset)]!
+      for (let d = shape.length - 1; d >= 0 && ++index[d]! === shape[d]; d--) index[d] = 0
+    }
+  }
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, n) => size * n, 1)
+}
