@@ -33,6 +33,7 @@ const FAMILIES = {
   random: 'Random numbers and sampling',
   dropout: 'Random numbers and sampling',
   loss: 'Losses',
+  linearLoss: 'Losses',
   elementLoss: 'Losses',
   recurrent: 'Recurrent layers',
   customGrad: 'Gradients',

@@ -82,6 +82,7 @@ export {
   scatterAdd,
 } from './ops/indexing.js'
 export { linear, linearBackward, linearForward } from './ops/linear.js'
+export { type LinearCrossEntropyOptions, linearCrossEntropy } from './ops/linearLoss.js'
 export {
   type BceWithLogitsOptions,
   bceWithLogits,

@@ -66,8 +66,8 @@ const forwardNames: OptionNames<CrossEntropyOptions & { train?: boolean }> = { .
 
 const IGNORED = -100
 
-/** @param ignoreIndex as the caller passed it: the message mentions it only if there is one. */
-function checkLabels(
+/** @param ignoreIndex as the caller passed it: the message mentions it only if there is one. @internal */
+export function checkLabels(
   op: string,
   labels: ArrayLike<number>,
   classes: number,

@@ -84,6 +84,11 @@ const ops: Row[] = [
     given => rnn.crossEntropy(x, [0, 1], given),
   ],
   [
+    'linearCrossEntropy',
+    'linearCrossEntropy: options.max_logits, as maxLogits',
+    given => rnn.linearCrossEntropy(x, x, null, [0, 1], given),
+  ],
+  [
     'crossEntropyForward',
     'crossEntropy: options.trains, as train',
     given => rnn.crossEntropyForward(x, [0, 1], given),

@@ -6,6 +6,7 @@ import { elementwiseSuite } from './elementwise.js'
 import { embeddingSuite } from './embedding.js'
 import { layersSuite } from './layers.js'
 import { linearSuite } from './linear.js'
+import { linearLossSuite } from './linearLoss.js'
 import { lossSuite } from './loss.js'
 import { modulesSuite } from './modules.js'
 import { optimizerStateSuite } from './optimizerState.js'
@@ -37,6 +38,7 @@ export const suites: readonly ((target: Target) => void)[] = [
   linearSuite,
   embeddingSuite,
   lossSuite,
+  linearLossSuite,
   dropoutSuite,
   packingSuite,
   poolingSuite,

@@ -1,8 +1,9 @@
 import { customGrad, detach, grad } from '../../../src/customGrad.js'
 import { mul, tanh } from '../../../src/ops/elementwise.js'
+import { linearCrossEntropy } from '../../../src/ops/linearLoss.js'
 import { bceWithLogits, crossEntropy, mseLoss, nllLoss } from '../../../src/ops/loss.js'
 import { sum } from '../../../src/ops/reduce.js'
-import { type Tensor, tensor } from '../../../src/tensor.js'
+import { type Matrix, type Tensor, tensor, type Vector } from '../../../src/tensor.js'
 import * as exact from '../../reference/exact.js'
 import { beside, compared, drive, EXACT, given, mostly, shapeOf } from './drive.js'
 import type { Call } from './opCalls.js'
@@ -52,6 +53,26 @@ function labelled(world: World): void {
     const reference = nll ? exact.nllLoss : exact.crossEntropy
     return [reduction === 'mean' ? null : reference(a, host, options)]
   })
+}
+
+function ofLayer(world: World): void {
+  const { hostile } = world
+  const [rows, inputs, classes] = [hostile.size(), hostile.width(), hostile.width()]
+  const x = mostly(world, untyped<Matrix>(world.float([rows, inputs])))
+  const weight = mostly(world, untyped<Matrix>(world.float([classes, inputs])))
+  const bias = mostly(world, hostile.once(2) ? null : untyped<Vector>(world.float([classes])))
+  const labels = Array.from({ length: rows >= 0 && rows < 1e4 ? Math.floor(rows) : 2 }, () =>
+    hostile.number(
+      hostile.once(9) ? -100 : hostile.below(classes < 100 ? Math.max(1, Math.floor(classes)) : 1),
+    ),
+  )
+  const options = given(world, {
+    ...(hostile.once(2) && { reduction: mostly(world, hostile.oneOf(['mean', 'sum'] as const)) }),
+    ...(hostile.once(2) && { maxLogits: hostile.number(1 + hostile.below(99)) }),
+    ...(hostile.once(3) && { labelSmoothing: hostile.number(hostile.below(2)) }),
+  })
+  const all = mostly(world, labels)
+  drive(world, 'linearCrossEntropy', () => [linearCrossEntropy(x, weight, bias, all, options)])
 }
 
 function ofTargets(world: World): void {
@@ -190,4 +211,4 @@ function anyGrad(world: World): void {
   drive(world, 'grad', run, ['grad', 'backward', 'customGrad'])
 }
 
-export const lossCalls: Record<string, Call> = { labelled, ofTargets, own, asked, anyGrad }
+export const lossCalls: Record<string, Call> = { labelled, ofLayer, ofTargets, own, asked, anyGrad }
