@@ -10,6 +10,15 @@ export type { DecoderKind } from './decoderKinds.js'
 export type { Decoder, DecoderOptions, DecoderStep, Memory, StepInput } from './decoders.js'
 export type { CellKind, Encoder, EncoderOptions } from './encoder.js'
 export type { Initial } from './initial.js'
+export {
+  type LanguageDecoderState,
+  LanguageModel,
+  type LanguageModelDropout,
+  type LanguageModelLayers,
+  type LanguageModelOptions,
+  type LanguageModelOutput,
+  type LanguageModelState,
+} from './languageModel.js'
 export type { Pooling } from './pooling.js'
 export { type Preset, type PresetName, presets } from './presets.js'
 export {

@@ -27,6 +27,7 @@ export {
 } from './classificationResults.js'
 export { encode, loadRun, type Run, saveRun } from './classifierRun.js'
 export { type ClassifyOptions, classify, type Evaluation } from './classify.js'
+export { type LanguageCarry, LanguageModeling, type LanguageModelingOptions } from './languageModeling.js'
 export { type NotebookTraining, notebookTraining, type RecurrentClassifier } from './notebook.js'
 export {
   inItemOrder,
@@ -37,6 +38,7 @@ export {
   type SentencePair,
 } from './pairs.js'
 export { type Loop, type Mode, type Rules, rulesOf } from './rules.js'
+export { StreamLoader, type StreamLoaderOptions, type Window } from './streams.js'
 export {
   type BleuReferences,
   type FoundTranslation,

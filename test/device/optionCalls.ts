@@ -1,5 +1,6 @@
 import * as rnn from '../../src/compat.js'
 import { attentionRows } from './attentionOptionCalls.js'
+import { languageRows } from './languageOptionCalls.js'
 import { absent, type Row } from './optionCall.js'
 import { pairRows } from './pairOptionCalls.js'
 import { cpu, cube, matrix } from './refuses.js'
@@ -239,5 +240,6 @@ export const rows: readonly Row[] = [
   ...optimizerRows,
   ...textRows,
   ...pairRows,
+  ...languageRows,
   ...trainingRows,
 ]
