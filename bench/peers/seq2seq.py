@@ -178,7 +178,7 @@ class Tuned(nn.Module):
         layer = self.output
         return cross_entropy(LogitsOf.apply(torch.cat(features), layer.weight, layer.bias, logits), following)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def translate(self, sentences, begin, end, steps, beams):
         """The words of each sentence, the mark of the end included: the likeliest word of each step, or the likeliest of `beams`
         hypotheses, which never end: `end` is then None. The keys of a sentence are shared by its hypotheses."""

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace packed_rnn {
@@ -22,7 +23,7 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// The largest block that is accepted: sizes of successive batches of one length differ by less than an
+// The largest block that a request accepts: sizes of successive batches of one length differ by less than an
 // eighth. A large block costs many pages, and may be twice as large, so that batches of different lengths
 // share it.
 std::size_t mostFor(std::size_t size) { return size + (size >= kPage / 2 ? size : size / 8); }
@@ -111,9 +112,7 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
   if (lent == lent_.end()) return;
   held_ -= lent->size;
   cached_ += lent->size;
-  auto block = lent_.extract(lent);
-  block.value().freed = ++frees_;
-  free_.insert(std::move(block));
+  free_.insert(lent_.extract(lent));
   // The reserve has room for the last peak, plus 256 MB because sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   Free rest = excess(peak - held_ + (std::size_t{256} << 20));
@@ -124,10 +123,9 @@ void Allocator::deallocate(void* data, std::size_t) noexcept {
 Allocator::Free Allocator::excess(std::size_t bytes) noexcept {
   Free taken;
   while (cached_ > bytes && !free_.empty()) {
-    const auto oldest = std::min_element(free_.begin(), free_.end(),
-                                         [](const Block& a, const Block& b) { return a.freed < b.freed; });
-    cached_ -= oldest->size;
-    taken.insert(free_.extract(oldest));
+    const auto largest = std::prev(free_.end());
+    cached_ -= largest->size;
+    taken.insert(free_.extract(largest));
   }
   return taken;
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -25,7 +24,6 @@ class Allocator {
   struct Block {
     std::size_t size;  // rounded
     void* data;
-    std::uint64_t freed = 0;  // which call of `deallocate` freed it
   };
   struct BySize {
     using is_transparent = void;
@@ -44,7 +42,7 @@ class Allocator {
   // provides pages. The other functions are called with the lock held.
   Free::node_type fresh(std::size_t size);
   static void giveBack(Free blocks) noexcept;
-  // Removes the blocks that have waited longest from the reserve until it holds at most this many bytes.
+  // Removes the largest blocks from the reserve until it holds at most this many bytes.
   Free excess(std::size_t bytes) noexcept;
   void* lend(Free::node_type block) noexcept;
 
@@ -55,7 +53,6 @@ class Allocator {
   std::size_t held_ = 0;
   std::size_t asked_ = 0;  // bytes that `fresh` is about to return
   std::size_t cached_ = 0;
-  std::uint64_t frees_ = 0;
   // The most that was held since `lends_` was reset to 0, and in the period before. A step's peak recurs.
   std::size_t peak_ = 0, peakBefore_ = 0;
   int lends_ = 0;

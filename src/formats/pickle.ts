@@ -29,7 +29,10 @@ export const PLAIN: PickleRules = {
     'collections.OrderedDict': orderedDict,
     'builtins.set': setOf,
     '__builtin__.set': setOf,
-    '_codecs.encode': ([text]) => Buffer.from(String(text), 'latin1'),
+    'builtins.frozenset': setOf,
+    '__builtin__.frozenset': setOf,
+    '__builtin__.bytes': () => new Uint8Array(),
+    '_codecs.encode': ([text]) => Buffer.from(typeof text === 'string' ? text : '', 'latin1'),
   },
   values: new Set(),
   persistent: () => undefined,
@@ -44,7 +47,7 @@ export function orderedDict(args: readonly unknown[]): Map<unknown, unknown> {
   return made
 }
 
-/** Sets and bytes, as protocols before 4 and 3 write them. */
+/** Sets, as protocols before 4 write them. */
 function setOf([items]: readonly unknown[]): Set<unknown> {
   return new Set(Array.isArray(items) ? items : [])
 }
@@ -54,6 +57,8 @@ const MARK = Symbol('mark')
 const PROTOCOL = 0x80
 /** Reading takes the square of an integer's bytes. */
 const MOST_DIGITS = 1024
+/** What a stream may make: so much, and a byte for each byte of the file. A dict counts as so many bytes, a call as its argument. */
+const [LEAST_WORK, DICT] = [2 ** 24, 16]
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -108,6 +113,7 @@ class Reader {
   readonly #file: string
   readonly #stack: unknown[] = []
   readonly #memo = new Map<number, unknown>()
+  #left: number
 
   constructor(bytes: Uint8Array, start: number, rules: PickleRules, file: string) {
     this.#bytes = bytes
@@ -115,6 +121,7 @@ class Reader {
     this.at = start
     this.#rules = rules
     this.#file = file
+    this.#left = LEAST_WORK + bytes.length
   }
 
   read(): unknown {
@@ -145,6 +152,20 @@ class Reader {
 
   push(value: unknown): void {
     this.#stack.push(value)
+  }
+
+  /** A new list, dict or set. */
+  container(value: unknown[] | Map<unknown, unknown> | Set<unknown>): void {
+    this.#spend(DICT)
+    this.push(value)
+  }
+
+  /** A line of a decimal number, as Python 2 writes large ones; `00` and `01` are booleans. */
+  decimal(): number | bigint | boolean {
+    const line = this.line()
+    if (line === '00' || line === '01') return line === '01'
+    if (!/^-?\d{1,30}$/.test(line)) throw this.#bad('a decimal number', line.slice(0, 40))
+    return Number.isSafeInteger(Number(line)) ? Number(line) : BigInt(line)
   }
 
   unsigned(size: 1 | 2 | 4 | 8): number {
@@ -253,6 +274,8 @@ class Reader {
   }
 
   global(module: unknown, name: unknown): void {
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw this.#bad('the name of a class', typeof name)
     const full = `${module}.${name}`
     if (Object.hasOwn(this.#rules.calls, full) || this.#rules.values.has(full)) {
       this.push(new PickleGlobal(full))
@@ -273,6 +296,9 @@ class Reader {
     const run = Object.hasOwn(this.#rules.calls, named.name) ? this.#rules.calls[named.name] : undefined
     if (run === undefined) throw this.#refused(named.name)
     if (!Array.isArray(args)) throw this.#bad(`arguments of ${named.name}`, typeof args)
+    const [first]: unknown[] = args
+    // A call may copy its argument, which a stream can name again and again.
+    this.#spend(DICT + (typeof first === 'string' || Array.isArray(first) ? first.length : 0))
     this.push(run(args))
   }
 
@@ -288,6 +314,11 @@ class Reader {
     const value = this.#rules.persistent(id)
     if (value === undefined) throw this.#bad('no persistent ids, or known ones', typeof id)
     this.push(value)
+  }
+
+  #spend(work: number): void {
+    this.#left -= work
+    if (this.#left < 0) throw this.#bad('fewer dicts and calls', 'more than a file of this size has')
   }
 
   #byte(): number {
@@ -344,6 +375,7 @@ const opcodes = new Map<number, (reader: Reader) => void>([
   [0x8a, r => r.push(r.long(r.unsigned(1)))],
   [0x8b, r => r.push(r.long(r.int32()))],
   [0x47, r => r.push(r.float64())],
+  [0x49, r => r.push(r.decimal())],
   [0x58, r => r.push(r.text(r.unsigned(4)))],
   [0x8c, r => r.push(r.text(r.unsigned(1)))],
   [0x8d, r => r.push(r.text(r.unsigned(8)))],
@@ -353,7 +385,7 @@ const opcodes = new Map<number, (reader: Reader) => void>([
   [0x43, r => r.push(r.blob(r.unsigned(1)))],
   [0x8e, r => r.push(r.blob(r.unsigned(8)))],
   [0x96, r => r.push(r.blob(r.unsigned(8)))],
-  [0x5d, r => r.push([])],
+  [0x5d, r => r.container([])],
   [0x61, r => r.append([r.pop()])],
   [0x65, r => r.append(r.marked())],
   [0x6c, r => r.push(r.marked())],
@@ -362,7 +394,7 @@ const opcodes = new Map<number, (reader: Reader) => void>([
   [0x86, r => r.tuple(2)],
   [0x87, r => r.tuple(3)],
   [0x74, r => r.push(Object.freeze(r.marked()))],
-  [0x7d, r => r.push(new Map())],
+  [0x7d, r => r.container(new Map())],
   [
     0x73,
     r => {
@@ -375,11 +407,11 @@ const opcodes = new Map<number, (reader: Reader) => void>([
     0x64,
     r => {
       const items = r.marked()
-      r.push(new Map())
+      r.container(new Map())
       r.setItems(items)
     },
   ],
-  [0x8f, r => r.push(new Set())],
+  [0x8f, r => r.container(new Set())],
   [0x90, r => r.addItems(r.marked())],
   [0x91, r => r.push(new Set(r.marked()))],
   [0x68, r => r.get(r.unsigned(1))],

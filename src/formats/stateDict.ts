@@ -91,6 +91,15 @@ export async function loadStateDict(
   checkOptions('loadStateDict', options, { strict: true })
   checkInstance('loadStateDict', 'module', module, Module)
   const bytes = await readWhole(file)
-  const { tensors } = isTorch(bytes) ? readTorch(bytes, file) : readSafetensors(bytes, file)
-  return module.loadStateDict(stateOf(tensors, file), options)
+  const state = isTorch(bytes) ? torchState(bytes, file) : stateOf(readSafetensors(bytes, file).tensors, file)
+  return module.loadStateDict(state, options)
+}
+
+/** The tensors of a file of `torch.save`; integers, such as counts of batches, become float32. */
+function torchState(bytes: Uint8Array, file: string): Map<string, StateEntry> {
+  const entries = [...readTorch(bytes, file).tensors].map(([name, { shape, data }]): [string, StateEntry] => [
+    name,
+    { shape, data: data instanceof Float32Array ? data : Float32Array.from(data) },
+  ])
+  return new Map(entries)
 }

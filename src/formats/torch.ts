@@ -23,8 +23,8 @@ export interface TorchFile {
 
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn
 const LEGACY_PROTOCOL = 1001
-/** Dicts within dicts, and names in a small file. */
-const [DEEPEST, LEAST_NAMES] = [64, 10_000]
+/** Dicts within dicts; characters of names in a small file, and for each byte of the file. */
+const [DEEPEST, LEAST_NAMES, NAME_BYTES] = [64, 2 ** 20, 16]
 /** Dimensions of a tensor. */
 const MOST_DIMENSIONS = 64
 
@@ -33,12 +33,13 @@ const MOST_DIMENSIONS = 64
  * `{ model: …, opt: … }`. Nothing in the file is executed: a class or a function that is not needed for tensors and
  * dicts is an error that names it. So models that were saved whole are rejected; save their `state_dict()`.
  *
- * Numbers become float32 (from float64, float16 and bfloat16, too) or int32 (from all integers, and booleans).
+ * Numbers become float32 (from float64, float16 and bfloat16, too) or int32 (from all integers, and booleans). A tensor with
+ * more numbers than its storage, as `expand` makes it, is rejected: save a copy.
  *
  * @param bytes the whole file
  * @param file its name, for error messages
- * @throws PackedRnnError ERR_FILE_FORMAT for another file, a damaged one, or one with other classes; ERR_OUT_OF_RANGE for
- * an integer that needs more than 32 bits
+ * @throws PackedRnnError ERR_FILE_FORMAT for another file, a damaged one, one with other classes, or an integer that needs
+ * more than 32 bits
  * @example
  * ```ts
  * import { readTorch } from 'packed-rnn/formats'
@@ -56,21 +57,27 @@ export function readTorch(bytes: Uint8Array, file: string): TorchFile {
 }
 
 function isZip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && bytes[1] === 0x4b
+  return Buffer.from(bytes.subarray(0, 4)).toString('latin1') === 'PK\x03\x04'
 }
 
-/** The first bytes of a legacy file. As a length of a safetensors header they would be exabytes. */
-const LEGACY_START = Buffer.from('80028a0a6cfc9c46', 'hex')
+/** The magic number of a legacy file, which stands near its begin. */
+const LEGACY_NUMBER = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex')
 
-/** Whether the file is one of `torch.save`, by its first bytes. @internal */
+/** Whether the file is one of `torch.save`, and not of safetensors, by its first bytes. @internal */
 export function isTorch(bytes: Uint8Array): boolean {
-  return isZip(bytes) || isTar(bytes) || LEGACY_START.equals(bytes.subarray(0, LEGACY_START.length))
+  // The header of safetensors begins after its length of eight bytes.
+  if (bytes[8] === 0x7b) return false
+  return isZip(bytes) || isTar(bytes) || Buffer.from(bytes.subarray(0, 24)).includes(LEGACY_NUMBER)
 }
 
 /** What streams may call, and what stands for itself. */
 function rulesFor(file: string, persistent: PickleRules['persistent']): PickleRules {
-  const view = ([storage, offset, shape, strides]: readonly unknown[]) =>
-    viewOf(file, storage, offset, shape, strides)
+  const view = ([storage, offset, shape, strides, , , marks]: readonly unknown[]) => {
+    // Such as a negated or conjugated view.
+    if (marks instanceof Map && marks.size > 0)
+      throw badFile(file, null, 'plain tensors', 'a tensor with marks')
+    return viewOf(file, storage, offset, shape, strides)
+  }
   const first = ([value]: readonly unknown[]) => value
   return {
     calls: {
@@ -80,7 +87,7 @@ function rulesFor(file: string, persistent: PickleRules['persistent']): PickleRu
       'torch._utils._rebuild_parameter': first,
       'torch._utils._rebuild_parameter_with_state': first,
       'torch.Size': first,
-      'torch.device': args => args.join(':'),
+      'torch.device': ([name]) => (typeof name === 'string' ? name : null),
     },
     values: storageClasses,
     persistent,
@@ -101,6 +108,9 @@ function viewOf(
     !isNumbers(strides)
   ) {
     throw badFile(file, null, 'a tensor with a storage, an offset, a shape and strides', 'something else')
+  }
+  if (shape.length > MOST_DIMENSIONS) {
+    throw badFile(file, null, `at most ${MOST_DIMENSIONS} dimensions`, shape.length)
   }
   const tensor = new TorchTensor(storage, offset, shape, strides)
   const problem = tensor.problem()
@@ -176,7 +186,7 @@ function readLegacy(bytes: Uint8Array, file: string): unknown {
   const keys = next()
   if (!Array.isArray(keys)) throw badFile(file, null, "a list of the storages' keys", typeof keys)
   for (const key of keys) {
-    const storage = storages.get(String(key))
+    const storage = storages.get(keyOf(key, file))
     if (storage === undefined) throw badFile(file, null, 'keys of storages', key)
     at = readNumbers(bytes, at, storage, file)
   }
@@ -215,11 +225,19 @@ function readTar(bytes: Uint8Array, file: string): unknown {
   const objects = new Map<string, TorchStorage | TorchTensor>()
   const rules = rulesFor(file, id => {
     // A tensor's key, or a class with its source.
-    return Array.isArray(id) ? id[0] : objects.get(String(id))
+    return Array.isArray(id) ? id[0] : objects.get(keyOf(id, file))
   })
   readStorages(entry('storages'), rules, objects, file)
   readTensors(entry('tensors'), rules, objects, file)
   return readStream(entry('pickle'), 0, rules, file).value
+}
+
+/** A key of an object, or of a dict. Anything else could be long, or within itself. */
+function keyOf(value: unknown, file: string): string {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
+    return String(value)
+  throw badFile(file, null, 'keys that are strings or numbers', value === null ? 'None' : typeof value)
 }
 
 type Objects = Map<string, TorchStorage | TorchTensor>
@@ -236,7 +254,7 @@ function readStorages(bytes: Uint8Array, rules: PickleRules, objects: Objects, f
     if (!isCount(count)) throw badFile(file, null, "a storage's size", count)
     const storage = new TorchStorage(known, count)
     at = readNumbers(bytes, end, storage, file)
-    objects.set(String(key), storage)
+    objects.set(keyOf(key, file), storage)
   }
   const { value: views } = readStream(bytes, at, rules, file)
   if (!Array.isArray(views) || views.length > 0)
@@ -257,12 +275,14 @@ function readTensors(bytes: Uint8Array, rules: PickleRules, objects: Objects, fi
     const { value, end } = readStream(bytes, at, tensorRules, file)
     const [key, storage] = Array.isArray(value) ? value : []
     at = end
+    int64() // checks that it is there
     // The number of dimensions has 32 bits; the next 32 mean nothing.
-    const rank = Number(BigInt.asUintN(32, BigInt(int64())))
+    const rank = view.getUint32(end, true)
     if (rank > MOST_DIMENSIONS) throw badFile(file, null, `at most ${MOST_DIMENSIONS} dimensions`, rank)
     const shape = Array.from({ length: rank }, int64)
     const strides = Array.from({ length: rank }, int64)
-    objects.set(String(key), viewOf(file, objects.get(String(storage)), int64(), shape, strides))
+    const from = objects.get(keyOf(storage, file))
+    objects.set(keyOf(key, file), viewOf(file, from, int64(), shape, strides))
   }
 }
 
@@ -273,19 +293,21 @@ function flattened(format: TorchFormat, root: unknown, { length }: Uint8Array, f
   const found: TorchFile = { format, tensors: new Map(), values: new Map() }
   const hosts = new HostTensors(length, file)
   // Dicts that are shared by dicts could have more names than any memory holds, and one within itself has no end.
-  let left = Math.max(LEAST_NAMES, length)
-  const visit = (value: unknown, names: readonly string[]): void => {
-    const name = names.join('.')
-    if (--left < 0 || names.length > DEEPEST) throw badFile(file, null, 'fewer dicts in dicts', name)
+  let left = LEAST_NAMES + NAME_BYTES * length
+  const visit = (value: unknown, name: string, depth: number): void => {
+    left -= 1 + name.length
+    if (left < 0 || depth > DEEPEST) throw badFile(file, null, 'fewer dicts in dicts', name.slice(0, 80))
     if (found.tensors.has(name) || found.values.has(name)) throw badFile(file, null, 'distinct names', name)
     if (value instanceof TorchTensor) {
-      found.tensors.set(name, hosts.of(value))
+      found.tensors.set(name, hosts.of(value, name))
     } else if (isPlain(value)) found.values.set(name, value)
     else if (value instanceof Map || Array.isArray(value)) {
-      for (const [key, item] of value.entries()) visit(item, [...names, String(key)])
+      for (const [key, item] of value.entries()) {
+        visit(item, depth === 0 ? keyOf(key, file) : `${name}.${keyOf(key, file)}`, depth + 1)
+      }
     } else throw badFile(file, null, 'tensors, dicts, lists, numbers and strings', typeof value)
   }
-  visit(root, [])
+  visit(root, '', 0)
   return found
 }
 
@@ -301,7 +323,7 @@ class HostTensors {
     this.#file = file
   }
 
-  of(tensor: TorchTensor): HostTensor {
+  of(tensor: TorchTensor, name: string): HostTensor {
     const { storage, offset, shape, strides } = tensor
     const ofStorage = this.#made.get(storage) ?? new Map<string, HostTensor>()
     this.#made.set(storage, ofStorage)
@@ -310,7 +332,9 @@ class HostTensors {
     if (known !== undefined) return known
     if (!tensor.isContiguous) this.#left -= tensor.size
     if (this.#left < 0) throw badFile(this.#file, null, 'fewer transposed tensors', `the shape [${shape}]`)
-    const host = tensor.toHost()
+    const host = tensor.toHost(value =>
+      badFile(this.#file, null, `integers of at most 32 bits in ${name}`, value),
+    )
     ofStorage.set(view, host)
     return host
   }

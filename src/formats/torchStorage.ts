@@ -1,5 +1,4 @@
 /** The storages of PyTorch's files, and tensors that are views of them. */
-import { PackedRnnError } from '../errors.js'
 import type { HostTensor } from './safetensors.js'
 
 /** The element types of storages, by the name of their class in `torch`. */
@@ -19,10 +18,12 @@ const elements = {
 type StorageClass = keyof typeof elements
 
 /** The full names of the storages' classes. */
-export const storageClasses: ReadonlySet<string> = new Set(Object.keys(elements).map(name => `torch.${name}`))
+export const storageClasses: ReadonlySet<string> = new Set(
+  Object.keys(elements).flatMap(name => [`torch.${name}`, `torch.cuda.${name}`]),
+)
 
 export function storageClassOf(name: string): StorageClass | null {
-  const short = name.replace(/^torch\./, '')
+  const short = name.replace(/^torch\.(cuda\.)?/, '')
   return isStorageClass(short) ? short : null
 }
 
@@ -54,15 +55,20 @@ export class TorchStorage {
   /**
    * All numbers, as float32 or int32. They are converted once: tensors that share the storage share them.
    *
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for an integer outside of int32
+   * @param outside returns the error for an integer outside of int32
    */
-  numbers(): Float32Array | Int32Array {
-    this.#numbers ??= numbersOf(this.kind, this.count, this.bytes ?? new Uint8Array())
+  numbers(outside: (value: bigint) => Error): Float32Array | Int32Array {
+    this.#numbers ??= numbersOf(this.kind, this.count, this.bytes ?? new Uint8Array(), outside)
     return this.#numbers
   }
 }
 
-function numbersOf(kind: StorageClass, count: number, bytes: Uint8Array): Float32Array | Int32Array {
+function numbersOf(
+  kind: StorageClass,
+  count: number,
+  bytes: Uint8Array,
+  outside: (value: bigint) => Error,
+): Float32Array | Int32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   switch (kind) {
     case 'FloatStorage':
@@ -76,7 +82,7 @@ function numbersOf(kind: StorageClass, count: number, bytes: Uint8Array): Float3
       return new Float32Array(words.buffer)
     }
     case 'LongStorage':
-      return Int32Array.from({ length: count }, (_, i) => inInt32(view.getBigInt64(8 * i, true)))
+      return Int32Array.from({ length: count }, (_, i) => inInt32(view.getBigInt64(8 * i, true), outside))
     case 'IntStorage':
       return new Int32Array(new Uint8Array(bytes).buffer)
     case 'ShortStorage':
@@ -98,10 +104,8 @@ function fromHalf(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-function inInt32(value: bigint): number {
-  if (BigInt.asIntN(32, value) !== value) {
-    throw new PackedRnnError('ERR_OUT_OF_RANGE', `wanted integers that fit in 32 bits, got ${value}`)
-  }
+function inInt32(value: bigint, outside: (value: bigint) => Error): number {
+  if (BigInt.asIntN(32, value) !== value) throw outside(value)
   return Number(value)
 }
 
@@ -144,9 +148,9 @@ export class TorchTensor {
   }
 
   /** Its numbers, row by row. Those of contiguous tensors are a view of the storage's numbers. */
-  toHost(): HostTensor {
+  toHost(outside: (value: bigint) => Error): HostTensor {
     const { storage, offset, shape, size, isContiguous } = this
-    const all = storage.numbers()
+    const all = storage.numbers(outside)
     const found = isContiguous ? all.subarray(offset, offset + size) : all.slice(0, size)
     if (!isContiguous) this.#copy(all, found)
     return found instanceof Float32Array

@@ -26,7 +26,7 @@ export function zipEntries(bytes: Uint8Array, file: string): Map<string, Uint8Ar
   }
   const directory = directoryOf(view, within, bad)
   const entries = new Map<string, Uint8Array>()
-  let at = directory.start
+  let [at, left] = [directory.start, bytes.length]
   for (let i = 0; i < directory.count; i++) {
     within(at, 46)
     if (view.getUint32(at, true) !== ENTRY) throw bad('an entry of the ZIP directory', 'something else')
@@ -41,6 +41,9 @@ export function zipEntries(bytes: Uint8Array, file: string): Map<string, Uint8Ar
     if (view.getUint32(start, true) !== LOCAL) throw bad(`the entry ${name}`, 'something else')
     const from = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true)
     within(from, size)
+    // Entries that overlap could need more memory than the file.
+    left -= size
+    if (left < 0) throw bad('entries that do not overlap', name)
     entries.set(name, bytes.subarray(from, from + size))
     at += 46 + nameBytes! + extraBytes! + commentBytes!
   }

@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions, type OptionNames } from '../check.js'
 import type { DecodeStep } from '../decoding/index.js'
+import { badArgument } from '../errors.js'
 import {
   Dropout,
   Embedding,
@@ -21,9 +22,9 @@ import { checkInitial, type Initial, initialise } from './initial.js'
 
 /** The probabilities of a language model's dropout; default 0. */
 export interface LanguageModelDropout {
-  /** Of whole words: all occurrences in a window. */
+  /** Of whole words: all occurrences of a word in a window. */
   words?: number
-  /** Of the numbers of word vectors. */
+  /** Of single numbers of the word vectors, after `words`. */
   input?: number
   /** Between layers. */
   hidden?: number
@@ -119,7 +120,8 @@ export class LanguageModel extends Module {
   readonly words: EmbeddingDropout
   readonly input: Dropout | LockedDropout
   readonly hidden: Dropout | LockedDropout
-  readonly dropped: Dropout | LockedDropout
+  /** Dropout after the last layer. */
+  readonly last: Dropout | LockedDropout
   /** One layer each. */
   readonly rnns: ModuleList<WeightDrop<LSTM>>
   readonly output: Linear
@@ -147,7 +149,7 @@ export class LanguageModel extends Module {
     this.words = new EmbeddingDropout(this.embedding, { generator, p: dropout.words ?? 0 })
     this.input = droppedBy(dropout.input)
     this.hidden = droppedBy(dropout.hidden)
-    this.dropped = droppedBy(dropout.output)
+    this.last = droppedBy(dropout.output)
     const widthOf = (layer: number) => (tied && layer === numLayers - 1 ? embeddingDim : hiddenSize)
     this.rnns = new ModuleList(
       Array.from({ length: numLayers }, (_, layer) => {
@@ -177,9 +179,10 @@ export class LanguageModel extends Module {
    * Reads the next tokens of B texts.
    *
    * @param state where the texts continue; null at their beginning.
-   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_SHAPE for the state of another number of texts.
+   * @throws PackedRnnError ERR_OUT_OF_RANGE for an id of V or more; ERR_SHAPE for the state of another number of texts or layers.
    */
   forward(ids: PackedIds, state: LanguageModelState | null = null): LanguageModelOutput {
+    this.#checkState('LanguageModel.forward', state)
     let x: PackedSequence = this.input.forward(this.words.forward(ids))
     let undropped = x
     const after: LstmState[] = []
@@ -187,9 +190,14 @@ export class LanguageModel extends Module {
       const { output, state: reached } = rnn.forward(x, state?.[layer] ?? null)
       after.push(reached)
       undropped = output
-      x = (layer === this.rnns.length - 1 ? this.dropped : this.hidden).forward(output)
+      x = (layer === this.rnns.length - 1 ? this.last : this.hidden).forward(output)
     }
     return { features: x, undropped, state: after }
+  }
+
+  #checkState(op: string, state: LanguageModelState | null): void {
+    if (state === null || state.length === this.rnns.length) return
+    throw badArgument(op, 'state', `the states of ${this.rnns.length} layers`, state.length, 'ERR_SHAPE')
   }
 
   /** Logits [N, V] of features [N, F]. */
@@ -209,6 +217,7 @@ export class LanguageModel extends Module {
     state: LanguageModelState | null = null,
   ): { state: LanguageDecoderState; step: DecodeStep<LanguageDecoderState> } {
     checkInteger('LanguageModel.decoding', 'texts', texts, 1)
+    this.#checkState('LanguageModel.decoding', state)
     const nothing = (rnn: WeightDrop<LSTM>) =>
       zeros([1, texts, rnn.module.hiddenSize], { device: this.device })
     const begin = [...this.rnns].map((rnn, layer) => {

@@ -27,7 +27,7 @@ export interface LinearCrossEntropyOptions {
   ignoreIndex?: number
   /** s, from 0 to 1: the label's share of the target is 1 − s + s/V, that of every other class s/V; default 0. */
   labelSmoothing?: number
-  /** The most logits that exist at once; at least one row of them always does. Default 2²³, 32 MiB. */
+  /** The most logits that are computed at once, but at least a row; their gradient needs as much again. Default 2²³, 32 MiB. */
   maxLogits?: number
 }
 
@@ -90,8 +90,9 @@ export function linearCrossEntropy(
   checkIntegers(op, 'labels', labels)
   if ('dtype' in labels) throw badArgument(op, 'labels', 'labels on the host', 'a tensor')
   if (labels.length !== rows) throw badArgument(op, 'labels', `${rows} labels`, labels.length, 'ERR_SHAPE')
+  checkInteger(op, 'ignoreIndex', ignoreIndex, -(2 ** 31))
+  checkLabels(op, labels, classes, options.ignoreIndex)
   const given = Int32Array.from(labels)
-  checkLabels(op, given, classes, options.ignoreIndex)
   const counted = given.reduce((sum, label) => sum + (label === ignoreIndex ? 0 : 1), 0)
   const divisor = reduction === 'mean' ? counted : 1
   const inputsGiven = bias === null ? [x, weight] : [x, weight, bias]

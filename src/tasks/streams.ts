@@ -10,7 +10,9 @@ export interface Window {
   ids: PackedIds
   /** The token after each of them, stream by stream [B · T]. */
   next: Int32Array
-  /** T, divided by the usual length. */
+  /**
+   * T, divided by the usual length. Merity et al. (2018) multiply the learning rate of the step by it; `LanguageModeling` does not.
+   */
   scale: number
 }
 
@@ -60,7 +62,9 @@ export class StreamLoader implements Loader<Window> {
   constructor(tokens: Int32Array | readonly number[], options: StreamLoaderOptions) {
     const op = 'StreamLoader'
     checkOptions(op, options, names)
+    if ('dtype' in tokens) throw badArgument(op, 'tokens', 'tokens on the host', 'a tensor')
     checkIntegers(op, 'tokens', tokens)
+    for (const [i, token] of tokens.entries()) checkInteger(op, `tokens[${i}]`, token, 0, 2 ** 31 - 1)
     const { batchSize, window, variable = false, seed = 0 } = options
     checkInteger(op, 'batchSize', batchSize, 1)
     checkInteger(op, 'window', window, 1)

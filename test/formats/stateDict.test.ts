@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeDirectory } from '../../src/files/write.js'
+import { writeSafetensors } from '../../src/formats/safetensors.js'
 import { loadStateDict, saveStateDict } from '../../src/formats/stateDict.js'
 import { Classifier } from '../../src/models/classifier.js'
 import { presets } from '../../src/models/presets.js'
-import { Linear } from '../../src/nn/index.js'
+import { BatchNorm1d, Linear } from '../../src/nn/index.js'
 import { packSequence } from '../../src/packed.js'
-import { dict, pickle, storage, tensor, zip } from '../reference/pickle.js'
+import { dict, little, pickle, storage, tensor, zip } from '../reference/pickle.js'
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
 const preset = { ...presets['bilstm64x4-adam'], hiddenSize: 4, numLayers: 2 }
@@ -53,6 +54,39 @@ test('a file of torch.save loads, too', async () => {
   const module = new Linear({ inFeatures: 3, outFeatures: 2 })
   expect(await loadStateDict(module, file)).toEqual({ missing: [], unexpected: [] })
   expect([await module.weight.toArray(), await module.bias!.toArray()]).toEqual([weight, bias])
+})
+
+test("counts of a file of torch.save become float32, as of PyTorch's batch norm", async () => {
+  const one = (kind: string, key: string) => tensor(storage(kind, key, 1), 0, [1], [1])
+  const names = ['weight', 'bias', 'running_mean', 'running_var']
+  const state = dict({
+    ...Object.fromEntries(names.map((name, i) => [name, one('FloatStorage', String(i))])),
+    num_batches_tracked: tensor(storage('LongStorage', '4', 1), 0, [], []),
+  })
+  const data = names.map((_, i): [string, Buffer] => [`a/data/${i}`, Buffer.from(Float32Array.of(i).buffer)])
+  const file = join(folder, 'norm.pt')
+  await writeFile(
+    file,
+    zip({ 'a/data.pkl': pickle(state), ...Object.fromEntries(data), 'a/data/4': little(7, 8) }),
+  )
+  const module = new BatchNorm1d({ numFeatures: 1 })
+  expect(await loadStateDict(module, file)).toEqual({ missing: [], unexpected: [] })
+  const found = await module.stateDict()
+  expect([...found.get('num_batches_tracked')!.data, ...found.get('running_var')!.data]).toEqual([7, 3])
+})
+
+test('safetensors whose header is as long as a ZIP archive begins are no archive', async () => {
+  const module = new Linear({ inFeatures: 2, outFeatures: 1 })
+  const file = join(folder, 'long.safetensors')
+  const entries = [...(await module.stateDict())].map(([name, { shape, data }]) => ({
+    ...{ name, dtype: 'float32' as const, shape, data },
+  }))
+  const length = (padding: number) => writeSafetensors(entries, { padding: 'x'.repeat(padding) })
+  // 0x4b50, and its first bytes are PK.
+  const bytes = length(0x4b50 - Buffer.from(length(8)).readUInt32LE(0) + 8)
+  expect(Buffer.from(bytes.subarray(0, 2)).toString()).toBe('PK')
+  await writeFile(file, bytes)
+  expect(await loadStateDict(module, file)).toEqual({ missing: [], unexpected: [] })
 })
 
 test('write errors are PackedRnnErrors that name the file', async () => {

@@ -73,6 +73,18 @@ describe('layers', () => {
   })
 })
 
+test('the state of another number of layers is rejected', () => {
+  using model = make()
+  using other = make({ numLayers: 2 })
+  const { state } = other.forward(part(0, 2))
+  const error = thrownBy(() => model.forward(part(2, 4), state))
+  expect([error.code, error.message]).toEqual([
+    'ERR_SHAPE',
+    'LanguageModel.forward: state: wanted the states of 3 layers, got 2',
+  ])
+  expect(thrownBy(() => model.decoding(2, state)).code).toBe('ERR_SHAPE')
+})
+
 test('windows that hand on the state compute what one pass computes', async () => {
   using model = make().eval()
   await scope(async () => {

@@ -21,6 +21,10 @@ export const call = (what: Buffer, ...args: Buffer[]) => bytes(what, tuple(...ar
 export const persistent = (id: Buffer) => bytes(id, 0x51)
 export const NONE = bytes(0x4e)
 
+const NOTHING = Buffer.alloc(0)
+/** What stands where a number needs more than 32 bits. */
+const ELSEWHERE = Buffer.alloc(4, 0xff)
+
 /** A whole stream. */
 export const pickle = (value: Buffer) => bytes(0x80, 2, value, 0x2e)
 
@@ -36,21 +40,47 @@ export const tensor = (storage: Buffer, offset: number, shape: number[], strides
 export const storage = (kind: string, key: string, count: number) =>
   tuple(text('storage'), named('torch', kind), text(key), text('cpu'), int(count))
 
-/** An archive of stored entries. */
-export function zip(entries: Record<string, Buffer>): Buffer {
+/** An archive of stored entries; of ZIP64, sizes and places stand in the extra fields, and there is a second directory end. */
+export function zip(entries: Record<string, Buffer>, zip64 = false): Buffer {
   const files: Buffer[] = []
   const directory: Buffer[] = []
   let at = 0
   for (const [name, data] of Object.entries(entries)) {
-    const sizes = bytes(little(0, 4), little(data.length, 4), little(data.length, 4), little(name.length, 2))
-    const common = bytes(Buffer.alloc(6), Buffer.alloc(4), sizes, little(0, 2))
-    const file = bytes(Buffer.from('PK\x03\x04'), common, Buffer.from(name), data)
-    const rest = bytes(Buffer.alloc(10), little(at, 4), Buffer.from(name))
+    const size = zip64 ? ELSEWHERE : little(data.length, 4)
+    const extra = zip64
+      ? bytes(little(1, 2), little(24, 2), ...[data.length, data.length, at].map(n => little(n, 8)))
+      : NOTHING
+    const before = bytes(Buffer.alloc(10), little(0, 4), size, size, little(name.length, 2))
+    const file = bytes(Buffer.from('PK\x03\x04'), before, little(0, 2), Buffer.from(name), data)
+    const common = bytes(before, little(extra.length, 2))
+    const rest = bytes(Buffer.alloc(10), zip64 ? ELSEWHERE : little(at, 4), Buffer.from(name), extra)
     directory.push(bytes(Buffer.from('PK\x01\x02'), Buffer.alloc(2), common, rest))
     files.push(file)
     at += file.length
   }
   const size = directory.reduce((sum, { length }) => sum + length, 0)
+  if (zip64) {
+    const [count, where] = [little(directory.length, 8), little(at, 8)]
+    const end64 = bytes(
+      Buffer.from('PK\x06\x06'),
+      little(44, 8),
+      Buffer.alloc(12),
+      count,
+      count,
+      little(size, 8),
+      where,
+    )
+    const locator = bytes(Buffer.from('PK\x06\x07'), Buffer.alloc(4), little(at + size, 8), little(1, 4))
+    const end = bytes(
+      Buffer.from('PK\x05\x06'),
+      Buffer.alloc(4),
+      Buffer.alloc(4, 0xff),
+      ELSEWHERE,
+      ELSEWHERE,
+      Buffer.alloc(2),
+    )
+    return bytes(...files, ...directory, end64, locator, end)
+  }
   const count = little(directory.length, 2)
   const end = bytes(Buffer.from('PK\x05\x06'), Buffer.alloc(4), count, count, little(size, 4), little(at, 4))
   return bytes(...files, ...directory, end, Buffer.alloc(2))

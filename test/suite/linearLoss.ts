@@ -140,6 +140,9 @@ export function linearLossSuite(target: Target): void {
         ['ERR_SHAPE', `${op}: x`, () => call([0, 1], narrow)],
         ['ERR_SHAPE', `${op}: labels: wanted 2 labels, got 1`, () => call([0])],
         ['ERR_OUT_OF_RANGE', `${op}: labels[1]`, () => call([0, 4])],
+        ['ERR_OUT_OF_RANGE', `${op}: labels[0]`, () => call([0.5, 1])],
+        ['ERR_OUT_OF_RANGE', `${op}: labels[1]`, () => call([0, 2 ** 32])],
+        ['ERR_OUT_OF_RANGE', `${op}: ignoreIndex`, () => call([0, 1], weight, { ignoreIndex: 0.5 })],
         ['ERR_OUT_OF_RANGE', `${op}: labelSmoothing`, () => call([0, 1], weight, { labelSmoothing: 2 })],
         ['ERR_INVALID_ARGUMENT', `${op}: labels: wanted labels on the host`, () => call(untyped(onDevice))],
       ])

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <utility>
 
 namespace packed_rnn::cuda {
@@ -22,7 +23,7 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// The largest block that is accepted: sizes of successive batches of one length differ by less than an
+// The largest block that a request accepts: sizes of successive batches of one length differ by less than an
 // eighth. A large block may be twice as large, so that batches of different lengths share it.
 std::size_t mostFor(std::size_t size) { return size + (size >= kLarge ? size : size / 8); }
 
@@ -86,9 +87,7 @@ void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
   if (lent == lent_.end()) return;
   held_ -= lent->size;
   cached_ += lent->size;
-  auto block = lent_.extract(lent);
-  block.value().freed = ++frees_;
-  free_.insert(std::move(block));
+  free_.insert(lent_.extract(lent));
   // The reserve has room for the last peak, plus a little because sizes vary.
   const std::size_t peak = peak_ > peakBefore_ ? peak_ : peakBefore_;
   trim(peak - held_ + kKept);
@@ -96,12 +95,11 @@ void DeviceMemory::deallocate(void* data, std::size_t) noexcept {
 
 void DeviceMemory::trim(std::size_t bytes) noexcept {
   while (cached_ > bytes && !free_.empty()) {
-    const auto oldest = std::min_element(free_.begin(), free_.end(),
-                                         [](const Block& a, const Block& b) { return a.freed < b.freed; });
+    const auto largest = std::prev(free_.end());
     cudaSetDevice(ordinal_);
-    cudaFree(oldest->data);  // waits for the device, so no kernel uses it any more
-    cached_ -= oldest->size;
-    free_.erase(oldest);
+    cudaFree(largest->data);  // waits for the device, so no kernel uses it any more
+    cached_ -= largest->size;
+    free_.erase(largest);
   }
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -29,7 +28,6 @@ class DeviceMemory {
   struct Block {
     std::size_t size;  // rounded
     void* data;
-    std::uint64_t freed = 0;  // which call of `deallocate` freed it
   };
   struct BySize {
     using is_transparent = void;
@@ -54,7 +52,6 @@ class DeviceMemory {
   std::set<Block, ByAddress> lent_;
   std::size_t held_ = 0;
   std::size_t cached_ = 0;
-  std::uint64_t frees_ = 0;
   // The most that was held since `lends_` was reset to 0, and in the period before. A step's peak recurs.
   std::size_t peak_ = 0, peakBefore_ = 0;
   int lends_ = 0;

@@ -101,7 +101,7 @@ export async function measureTranslation(
     const before = usage(sides)
     const patience = options.quick ? QUICK_PATIENCE : USUAL_PATIENCE
     const found = await measureSets(working, batches, { ...options, patience })
-    const decoding = await measureDecoding(working, sources, { ...options, patience: patience / 4 })
+    const decoding = await measureDecoding(working, sources, { ...options, rules, patience: patience / 4 })
     return { sets: found, decoding, largestError, othersCores: othersBetween(before, usage(sides)), failed }
   } finally {
     for (const { process } of sides) await process.close()
