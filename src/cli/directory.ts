@@ -18,13 +18,16 @@ export async function newDirectory(name: string): Promise<string> {
   // Swedish writes 2026-11-28 15:41:07.
   const time = new Date().toLocaleString('sv').replace(' ', '-').replaceAll(':', '')
   const base = join('runs', `${name}-${time}`)
+  await makeDirectory('runs')
   for (let n = 1; ; n++) {
     const directory = n === 1 ? base : `${base}-${n}`
     try {
-      // Undefined where all of it was there: another run's.
-      if ((await mkdir(directory, { recursive: true })) !== undefined) return directory
+      // Not recursive: of two runs that begin at once, each would find that it has made the directory.
+      await mkdir(directory)
+      return directory
     } catch (error) {
-      throw fileFailure(directory, error)
+      const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST'
+      if (!exists) throw fileFailure(directory, error)
     }
   }
 }

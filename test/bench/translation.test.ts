@@ -295,13 +295,13 @@ test('bench/translation.js trains, translates and scores', async () => {
   const lines = Array.from({ length: 128 }, (_, i) => `one two three${i % 5}`).join('\n')
   for (const language of ['de', 'en']) await writeFile(at(`train.${language}.gz`), gzipSync(lines))
   const names = ['--train', at('train'), '--test', at('train'), '--json', at('bleu.json')]
-  const args = ['bench/translation.js', ...names, '--epochs', '2', '--threads', '1', '--peers', 'none']
+  const args = ['bench/translation.js', ...names, '--epochs', '1', '--threads', '1', '--peers', 'none']
   execFileSync(process.execPath, args, { cwd: fileURLToPath(new URL('../..', import.meta.url)) })
   const { results } = JSON.parse(await readFile(at('bleu.json'), 'utf8'))
   expect(results).toEqual([
     {
       ...{ who: 'packed-rnn', bleu: expect.any(Number) },
-      epochSeconds: [expect.any(Number), expect.any(Number)],
+      epochSeconds: [expect.any(Number)],
       signature: expect.stringMatching(/tok:none/),
     },
   ])
