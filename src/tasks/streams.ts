@@ -45,8 +45,9 @@ const [USUAL, DEVIATION, LEAST] = [0.95, 5, 5]
  * import { StreamLoader } from 'packed-rnn/tasks'
  *
  * const loader = new StreamLoader([0, 1, 2, 3, 4, 5, 6, 7, 8], { batchSize: 2, window: 3 })
- * for (const { batch } of loader.epoch(0).from(0)) console.log([...batch.ids.ids], [...batch.next])
- * // [0, 1, 2, 4, 5, 6] [1, 2, 3, 5, 6, 7]
+ * for (const { batch } of loader.epoch(0).from(0)) {
+ *   console.log([...batch.ids.ids].join(), [...batch.next].join()) // 0,1,2,4,5,6 1,2,3,5,6,7
+ * }
  * ```
  */
 export class StreamLoader implements Loader<Window> {
