@@ -71,6 +71,7 @@ export const suites: readonly ((target: Target) => void)[] = [
 /** The ops with matrix products, whose precision can be chosen. All other ops compute in float32. */
 export const productSuites: readonly ((target: Target) => void)[] = [
   linearSuite,
+  linearLossSuite,
   recurrentSuite,
   cellsSuite,
   vanishedSuite,
