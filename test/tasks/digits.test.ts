@@ -20,7 +20,7 @@ test.runIf(process.env.PACKED_RNN_LEARNING === 'long')(
   async () => {
     const layers = { embeddingDim: 32, hiddenSize: 128, bidirectional: true }
     for (const kind of ['reversal', 'copy'] as const) {
-      const options = { kind, longest: 30, layers, steps: 3000, batchSize: 64, lr: 2e-3 }
+      const options = { kind, longest: 30, layers, steps: 8000, batchSize: 64, lr: 2e-3 }
       expect(await exactMatch(options), kind).toBe(1)
     }
   },
