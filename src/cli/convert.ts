@@ -39,7 +39,7 @@ export async function execute(args: string[]): Promise<void> {
   process.stderr.write(`${out}: ${distinct.size} tensors\n`)
 }
 
-/** The first name of each tensor; a tensor that shares another one's numbers, all of them, has that one's name. */
+/** The first name of each tensor. */
 function withoutCopies(tensors: ReadonlyMap<string, HostTensor>): Map<HostTensor, string> {
   const distinct = new Map<HostTensor, string>()
   for (const [name, tensor] of tensors) if (!distinct.has(tensor)) distinct.set(tensor, name)

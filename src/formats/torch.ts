@@ -1,6 +1,7 @@
 /** Reads the files of `torch.save`, of all versions, without running anything that they name. */
 import { badFile } from '../errors.js'
-import { orderedDict, PickleGlobal, type PickleRules, readStream } from './pickle.js'
+import { orderedDict } from './pickle.js'
+import { PickleGlobal, type PickleRules, readStream } from './pickleReader.js'
 import type { HostTensor } from './safetensors.js'
 import { isTar, tarEntries } from './tar.js'
 import { storageClasses, storageClassOf, TorchStorage, TorchTensor } from './torchStorage.js'
@@ -60,7 +61,7 @@ function isZip(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.subarray(0, 4)).toString('latin1') === 'PK\x03\x04'
 }
 
-/** The magic number of a legacy file, which stands near its begin. */
+/** The magic number of a legacy file, within its first bytes. */
 const LEGACY_NUMBER = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex')
 
 /** Whether the file is one of `torch.save`, and not of safetensors, by its first bytes. @internal */

@@ -1,25 +1,25 @@
 /** The storages of PyTorch's files, and tensors that are views of them. */
 import type { HostTensor } from './safetensors.js'
 
-/** The element types of storages, by the name of their class in `torch`. */
-const elements = {
-  FloatStorage: { bytes: 4, dtype: 'float32' },
-  DoubleStorage: { bytes: 8, dtype: 'float32' },
-  HalfStorage: { bytes: 2, dtype: 'float32' },
-  BFloat16Storage: { bytes: 2, dtype: 'float32' },
-  LongStorage: { bytes: 8, dtype: 'int32' },
-  IntStorage: { bytes: 4, dtype: 'int32' },
-  ShortStorage: { bytes: 2, dtype: 'int32' },
-  CharStorage: { bytes: 1, dtype: 'int32' },
-  ByteStorage: { bytes: 1, dtype: 'int32' },
-  BoolStorage: { bytes: 1, dtype: 'int32' },
+/** The bytes of a number, by the name of the storage's class in `torch`. */
+const elementBytes = {
+  FloatStorage: 4,
+  DoubleStorage: 8,
+  HalfStorage: 2,
+  BFloat16Storage: 2,
+  LongStorage: 8,
+  IntStorage: 4,
+  ShortStorage: 2,
+  CharStorage: 1,
+  ByteStorage: 1,
+  BoolStorage: 1,
 } as const
 
-type StorageClass = keyof typeof elements
+type StorageClass = keyof typeof elementBytes
 
 /** The full names of the storages' classes. */
 export const storageClasses: ReadonlySet<string> = new Set(
-  Object.keys(elements).flatMap(name => [`torch.${name}`, `torch.cuda.${name}`]),
+  Object.keys(elementBytes).flatMap(name => [`torch.${name}`, `torch.cuda.${name}`]),
 )
 
 export function storageClassOf(name: string): StorageClass | null {
@@ -28,7 +28,7 @@ export function storageClassOf(name: string): StorageClass | null {
 }
 
 function isStorageClass(name: string): name is StorageClass {
-  return Object.hasOwn(elements, name)
+  return Object.hasOwn(elementBytes, name)
 }
 
 /** Numbers that tensors share. Its bytes may come after the tensors that use it. */
@@ -44,12 +44,8 @@ export class TorchStorage {
     this.count = count
   }
 
-  get dtype(): HostTensor['dtype'] {
-    return elements[this.kind].dtype
-  }
-
   get byteLength(): number {
-    return this.count * elements[this.kind].bytes
+    return this.count * elementBytes[this.kind]
   }
 
   /**

@@ -27,7 +27,7 @@ export interface LinearCrossEntropyOptions {
   ignoreIndex?: number
   /** s, from 0 to 1: the label's share of the target is 1 − s + s/V, that of every other class s/V; default 0. */
   labelSmoothing?: number
-  /** The most logits that are computed at once, but at least a row; their gradient needs as much again. Default 2²³, 32 MiB. */
+  /** How many logits a block has at most; it has at least one row. Their gradient needs the same memory again. Default 2²³, 32 MiB. */
   maxLogits?: number
 }
 

@@ -1,4 +1,4 @@
-import { checkInteger, checkIntegers, checkOptions, type OptionNames } from '../check.js'
+import { checkIndices, checkInteger, checkIntegers, checkOptions, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
 import { PackedIds } from '../packed.js'
 import { Generator } from '../random.js'
@@ -65,7 +65,7 @@ export class StreamLoader implements Loader<Window> {
     checkOptions(op, options, names)
     if ('dtype' in tokens) throw badArgument(op, 'tokens', 'tokens on the host', 'a tensor')
     checkIntegers(op, 'tokens', tokens)
-    for (const [i, token] of tokens.entries()) checkInteger(op, `tokens[${i}]`, token, 0, 2 ** 31 - 1)
+    checkIndices(op, 'tokens', tokens, 2 ** 31)
     const { batchSize, window, variable = false, seed = 0 } = options
     checkInteger(op, 'batchSize', batchSize, 1)
     checkInteger(op, 'window', window, 1)
