@@ -115,6 +115,14 @@ test('a ZIP archive of more than 4 GiB has its sizes elsewhere', () => {
   expect(readTorch(file, 'file.pt').tensors.get('')!.data).toEqual(Float32Array.of(1, 2))
 })
 
+test('a transposed tensor may begin within its storage', () => {
+  const file = zipped(tensor(storage('FloatStorage', '0', 7), 1, [2, 3], [1, 2]), {
+    0: numbers(0, 1, 2, 3, 4, 5, 6),
+  })
+  const found = readTorch(file, 'file.pt').tensors.get('')
+  expect(found).toEqual({ dtype: 'float32', shape: [2, 3], data: Float32Array.of(1, 3, 5, 2, 4, 6) })
+})
+
 describe('a file that is invalid', () => {
   const two = storage('FloatStorage', '0', 2)
   const vector = tensor(two, 0, [2], [1])
