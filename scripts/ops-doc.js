@@ -34,6 +34,7 @@ const FAMILIES = {
   dropout: 'Random numbers and sampling',
   loss: 'Losses',
   linearLoss: 'Losses',
+  sampledLoss: 'Losses',
   elementLoss: 'Losses',
   recurrent: 'Recurrent layers',
   customGrad: 'Gradients',

@@ -175,6 +175,7 @@ export {
   topk,
 } from './ops/reduce.js'
 export { packedRows } from './ops/rows.js'
+export { type SampledCrossEntropyOptions, sampledCrossEntropy } from './ops/sampledLoss.js'
 export {
   concatSequences,
   flip,

@@ -110,6 +110,13 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
     this.#storage = storage
   }
 
+  /** Exchanges the memory of two tensors of the same shape and device. A tape that holds the memory keeps it. @internal */
+  exchange(other: Tensor<D>): void {
+    const storage = this.storage
+    this.#storage = other.storage
+    other.#storage = storage
+  }
+
   /** Moves these values to a device: the tensor stays the same object. Whatever reads the old memory keeps it. @internal */
   move(device: Device, values: ArrayOf<D>): void {
     const storage = new Storage(native.upload(device.queue, values))

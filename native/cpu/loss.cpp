@@ -1,5 +1,5 @@
 // Softmax cross entropy with its gradient, in one pass over the logits.
-#include "cpu/kernels.h"
+#include "cpu/row.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -28,13 +28,13 @@ void run(Kernels& kernels, const CrossEntropy& a) {
       const auto target = [&](std::int64_t c) {
         return (c == label ? share + (1.0f - a.labelSmoothing) : share) * weight(c);
       };
-      float largest = z[0];
-      // A NaN must reach the loss. It fails every comparison, but the sum below carries it.
-      for (std::int64_t c = 1; c < a.classes; c++) largest = z[c] > largest ? z[c] : largest;
-      float total = 0;
-      for (std::int64_t c = 0; !a.normalized && c < a.classes; c++) total += __builtin_expf(z[c] - largest);
-      if (a.normalized) largest = 0;
-      const float logTotal = a.normalized ? 0 : __builtin_logf(total);
+      // A NaN reaches the loss by the sum.
+      float largest = a.normalized ? 0 : largestOf(z, a.classes);
+      const float total =
+          a.normalized ? 1.0f : sumOfPowers(z, a.classes, largest, [&](std::int64_t c, V power, int n) {
+            if (gradient != nullptr) storeSome(gradient + c, power, n);
+          });
+      const float logTotal = __builtin_logf(total);
       // A class without a target is skipped, not multiplied by 0, because its logit may be -∞. With many
       // classes each share is small compared with the sum.
       double sumOfTargets = 0, loss = 0;
@@ -44,11 +44,15 @@ void run(Kernels& kernels, const CrossEntropy& a) {
         loss += static_cast<double>(target(c) * (logTotal - (z[c] - largest)));
       }
       losses[r] = static_cast<float>(loss);
+      if (gradient == nullptr) continue;
       const auto targets = static_cast<float>(sumOfTargets);
-      for (std::int64_t c = 0; gradient != nullptr && c < a.classes; c++) {
-        const float probability = a.normalized ? 0 : __builtin_expf(z[c] - largest) / total;
-        gradient[c] = (targets * probability - target(c)) * scale;
-      }
+      const float probability = a.normalized ? 0 : gradient[label] / total;
+      eachVector(a.classes, [&](std::int64_t c, int n) {
+        const V shares = a.weight == nullptr ? splat(share) : share * loadSome(a.weight + c, n);
+        const V probabilities = a.normalized ? V{} : loadSome(gradient + c, n) / total;
+        storeSome(gradient + c, (targets * probabilities - shares) * scale, n);
+      });
+      gradient[label] = (targets * probability - target(label)) * scale;
     }
   };
   parallelChunks(kernels, a.rows, larger(1, 16384 / larger(1, a.classes)), body);

@@ -252,6 +252,8 @@ struct Accurate : Simd {
     const V y = (x > 87.0f) | (x < -87.0f) ? half * half : exponential(x);
     return x < -87.3365f ? V{} : x > 88.7228f ? splat(__builtin_inff()) : y;
   }
+  // eˣ for x <= 0; below e⁻⁸⁷ it is 0. NaN stays NaN.
+  static PACKED_RNN_INLINE V expOfFalling(V x) { return x < -87.0f ? V{} : exponential(x); }
   // Calls the C library for each lane.
   template <class F>
   static PACKED_RNN_INLINE V lanes(V x, F f) {

@@ -9,7 +9,10 @@ interface Command {
 
 /** Each is loaded when it is asked for: most need the native addon, and those that do not work without it. */
 const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
-  train: { summary: 'trains a classifier of news articles', load: () => import('./train.js') },
+  train: {
+    summary: 'trains a classifier, a translation or a language model',
+    load: () => import('./train.js'),
+  },
   experiments: {
     summary: 'trains the four presets of the course notebook',
     load: () => import('./experiments.js'),
@@ -19,7 +22,14 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     load: () => import('./compare.js'),
   },
   evaluate: { summary: 'prints the report of a trained model', load: () => import('./evaluate.js') },
-  predict: { summary: 'prints the category of articles, one a line', load: () => import('./predict.js') },
+  predict: {
+    summary: 'prints the answers of a trained model, a line each',
+    load: () => import('./predict.js'),
+  },
+  generate: {
+    summary: 'continues a text with a language model',
+    load: () => import('./generate.js'),
+  },
   memorisation: {
     summary: 'writes a page that shows what predictions depend on',
     load: () => import('./memorisation.js'),

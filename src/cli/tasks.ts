@@ -9,6 +9,7 @@ export type TaskList = Readonly<Record<string, () => Promise<CliTask>>>
 
 export const tasks: TaskList = {
   classification: async () => (await import('./classification.js')).classification,
+  'language-model': async () => (await import('./languageModel.js')).languageModel,
   translation: async () => (await import('./translation.js')).translation,
 }
 
@@ -62,5 +63,7 @@ export async function usageOfTasks(
 }
 
 function namesOf(list: TaskList): string {
-  return Object.keys(list).join(' or ')
+  return Object.keys(list)
+    .join(', ')
+    .replace(/, ([^,]*)$/, ' or $1')
 }

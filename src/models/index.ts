@@ -19,6 +19,7 @@ export {
   type LanguageModelOutput,
   type LanguageModelState,
 } from './languageModel.js'
+export { type LanguagePreset, type LanguagePresetName, languagePresets } from './languagePresets.js'
 export type { Pooling } from './pooling.js'
 export { type Preset, type PresetName, presets } from './presets.js'
 export {

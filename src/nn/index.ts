@@ -2,8 +2,10 @@
  * Modules, under the names of torch.nn: parameters, their initial values, and a `forward` on the tape.
  * @module
  */
+
 export type { StateEntry } from '../tensor.js'
 export { GELU, ReLU, Sigmoid, Tanh } from './activations.js'
+export { type AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss } from './adaptiveSoftmax.js'
 export { Attention } from './attention.js'
 export {
   type AttentionMemory,

@@ -5,6 +5,7 @@ import type { TaskView } from './taskView.js'
 /** By task. They are imported when a page is drawn, so that importing the package does not load the plotting libraries. */
 const views: Readonly<Record<string, () => Promise<TaskView>>> = {
   classification: async () => (await import('./classificationPage.js')).classificationView,
+  'language-model': async () => (await import('./languagePage.js')).languageView,
   translation: async () => (await import('./translationPage.js')).translationView,
 }
 

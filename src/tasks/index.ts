@@ -2,6 +2,8 @@
  * Tasks for `Trainer`: each defines a loss, metrics and predictions.
  * @module
  */
+
+export type { CacheOptions } from './cachePointer.js'
 export {
   type Category,
   Classification,
@@ -27,7 +29,24 @@ export {
 } from './classificationResults.js'
 export { encode, loadRun, type Run, saveRun } from './classifierRun.js'
 export { type ClassifyOptions, classify, type Evaluation } from './classify.js'
+export {
+  type Continuation,
+  type ContinuationOptions,
+  type GenerateBestOptions,
+  type GenerateOptions,
+  generate,
+  generateBest,
+} from './generation.js'
 export { type LanguageCarry, LanguageModeling, type LanguageModelingOptions } from './languageModeling.js'
+export type { LanguageResults } from './languageResults.js'
+export { type LanguageRun, loadLanguageModel, saveLanguageModel } from './languageRun.js'
+export {
+  type LineScore,
+  type ScoreTextOptions,
+  scoreLines,
+  scoreText,
+  type TextScores,
+} from './languageScores.js'
 export { type NotebookTraining, notebookTraining, type RecurrentClassifier } from './notebook.js'
 export {
   inItemOrder,

@@ -76,6 +76,11 @@ export class LanguageModeling implements Task<Window, LanguageCarry, Float32Arra
     return this.#reduction === 'tokens' ? next.length : ids.sequences.batchSize
   }
 
+  /** The relative length of the window, if lengths are random. */
+  rate({ scale }: Window): number {
+    return scale
+  }
+
   step({ ids, next }: Window, carry: LanguageCarry | null): StepResult<LanguageCarry> {
     const { model } = this
     const found = model.forward(ids, stateOf(carry))

@@ -11,7 +11,8 @@ export interface Window {
   /** The token after each of them, stream by stream [B · T]. */
   next: Int32Array
   /**
-   * T, divided by the usual length. Merity et al. (2018) multiply the learning rate of the step by it; `LanguageModeling` does not.
+   * With `variable`, T divided by the usual length, else 1. `LanguageModeling` multiplies the learning rate of the step by it
+   * (Merity et al. 2018).
    */
   scale: number
 }
@@ -85,7 +86,7 @@ export class StreamLoader implements Loader<Window> {
 
   /** Returns the windows of an epoch, counted from 0. */
   epoch(number: number): LoaderEpoch<Window> {
-    const { batchSize, window } = this.#options
+    const { batchSize, window, variable } = this.#options
     const starts = this.#starts(number)
     const last = this.#length - 1
     const make = (start: number, end: number) => {
@@ -93,8 +94,8 @@ export class StreamLoader implements Loader<Window> {
       const part = (from: number, to: number) => streams.map(at => this.#tokens.subarray(at + from, at + to))
       const next = new Int32Array(batchSize * (end - start))
       for (const [b, tokens] of part(start + 1, end + 1).entries()) next.set(tokens, b * (end - start))
-      const batch = { ids: new PackedIds(part(start, end)), next, scale: (end - start) / window }
-      return { batch, tokens: next.length }
+      const scale = variable ? (end - start) / window : 1
+      return { batch: { ids: new PackedIds(part(start, end)), next, scale }, tokens: next.length }
     }
     return {
       batches: starts.length,

@@ -5,6 +5,7 @@ import { Seq2Seq, type Seq2SeqLayers } from '../models/seq2seq.js'
 import { type TokenCodec, type TokenCodecJson, tokenCodec } from '../text/codecs.js'
 import { MarkedVocabulary } from '../text/markedVocabulary.js'
 import { loadTrained, type RunKind, saveTrained } from '../training/runFiles.js'
+import { codecSchema } from './codecSchema.js'
 
 /** The task's name, in a run's files. */
 export const TRANSLATION = 'translation'
@@ -25,10 +26,7 @@ export interface TranslationRun {
 }
 
 const language = v.object({
-  codec: v.union([
-    v.object({ name: v.picklist(['whitespace', 'words', 'characters']) }),
-    v.object({ name: v.literal('bpe'), merges: v.array(v.tuple([v.string(), v.string()])) }),
-  ]),
+  codec: codecSchema,
   words: v.array(v.string()),
 })
 

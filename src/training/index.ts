@@ -42,6 +42,7 @@ export {
   type LoaderEpoch,
 } from './loader.js'
 export type { OnNonFinite } from './nonFinite.js'
+export { NonMonotonic, type NonMonotonicOptions, nonMonotonicStopping } from './nonMonotonic.js'
 export { type NotebookPrinterOptions, notebookPrinter } from './notebookProgress.js'
 export {
   type ProgressPrinter,

@@ -74,7 +74,7 @@ export class Stepper<Batch, Carry extends State> {
       const places = onNonFinite === 'ignore' ? [] : refuseNonFinite(model, ...losses)
       const gradNorm = clipGradNorm(clip?.parameters ?? model.parameters(), clip?.maxNorm ?? LARGEST_FLOAT)
       const learningRate = optimizer.groups[0]!.lr
-      optimizer.step()
+      scaled(optimizer.groups, rateOf(task, batches, weight), () => optimizer.step())
       scheduler?.step?.()
       model.zeroGrad()
       return { losses, sums: results.map(({ sums }) => sums), weight, gradNorm, places, learningRate }
@@ -101,6 +101,38 @@ function weightOf<Batch, Carry extends State>(task: Task<Batch, Carry>, batch: B
   const weight = task.weight(batch)
   if (Number.isFinite(weight) && weight > 0) return weight
   throw badArgument('Trainer', 'task.weight', 'a number above 0', weight, 'ERR_OUT_OF_RANGE')
+}
+
+/** The factor of a step's learning rates. */
+function rateOf<Batch, Carry extends State>(
+  task: Task<Batch, Carry>,
+  batches: readonly Batch[],
+  weight: number,
+): number {
+  if (task.rate === undefined) return 1
+  let sum = 0
+  for (const batch of batches) {
+    const rate = task.rate(batch)
+    if (!Number.isFinite(rate) || rate < 0) {
+      throw badArgument('Trainer', 'task.rate', 'a number of at least 0', rate, 'ERR_OUT_OF_RANGE')
+    }
+    sum += rate * (batches.length === 1 ? weight : weightOf(task, batch))
+  }
+  return sum / weight
+}
+
+/** Multiplies the rates during a step. */
+function scaled(groups: readonly { lr: number }[], factor: number, step: () => void): void {
+  const rates = groups.map(({ lr }) => lr)
+  const set = (of: (rate: number) => number) => {
+    for (const [i, group] of groups.entries()) group.lr = of(rates[i]!)
+  }
+  if (factor !== 1) set(rate => rate * factor)
+  try {
+    step()
+  } finally {
+    set(rate => rate)
+  }
 }
 
 /** The numbers of a step on the host. */

@@ -35,6 +35,11 @@ export interface Task<Batch, Carry extends State = null, Answer = unknown> {
    */
   weight(batch: Batch): number
   /**
+   * Returns the factor of the learning rates in the step of a batch, at least 0; default 1. With `accumulate` a step has the mean over its
+   * batches, by weight.
+   */
+  rate?(batch: Batch): number
+  /**
    * Runs the forward pass. It is called with a tape for training, and without one in `evaluate`.
    *
    * @param carry the carry that the previous batch returned, without its history; null at the start of an epoch.

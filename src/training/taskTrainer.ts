@@ -225,13 +225,21 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
   ): Promise<TrainingEvent> {
     const position = this.#position
     const due = test !== undefined && (position.epoch + 1) % (test.every ?? 1) === 0
-    const tested = due
-      ? await evaluateTask(test.task ?? this.task, test.loader, signal ? { signal } : {})
-      : null
+    const tested = due ? await this.#test(test, signal) : null
     const record = recordEpoch(position, metricsOf(this.task, position.sums.totals), tested?.metrics ?? null)
     this.#scheduler?.epoch?.(record)
     for (const callback of this.#callbacks) await callback.epoch?.(record, this)
     return { event: 'epoch', record }
+  }
+
+  /** Tests the model, with the averages of its parameters if the optimiser keeps them. */
+  async #test({ task, loader }: TestOptions<Batch, Carry>, signal: AbortSignal | undefined) {
+    this.optimizer.swapAverages?.()
+    try {
+      return await evaluateTask(task ?? this.task, loader, signal ? { signal } : {})
+    } finally {
+      this.optimizer.swapAverages?.()
+    }
   }
 
   /**

@@ -48,6 +48,11 @@ export interface AnyOptimizer {
   readonly groups: readonly { lr: number }[]
   /** Updates the parameters that have a gradient. */
   step(): void
+  /**
+   * Exchanges the parameters with their averages, if the optimiser keeps any. The trainer tests a model between two calls, and its
+   * state never has exchanged values.
+   */
+  swapAverages?(): void
   /** Returns a copy of options and state after the steps issued so far. */
   stateDict(): Promise<AnyOptimizerState>
   /** Sets options and state from a result of `stateDict`. */

@@ -120,16 +120,21 @@ describe('what cannot be understood or read', () => {
       'an unknown command',
       () => ['fly'],
       2,
-      /wanted one of train, experiments, compare, evaluate, predict, memorisation, split, inspect, convert, bench, build, doctor, got fly/,
+      /wanted one of train, experiments, compare, evaluate, predict, generate, memorisation, split, inspect, convert, bench, build, doctor, got fly/,
     ],
     ['an unknown option', () => ['train', '--fast'], 2, /--fast/],
     [
       'an unknown task',
       () => ['train', '--task', 'telepathy'],
       2,
-      /--task: wanted classification or translation, got telepathy/,
+      /--task: wanted classification, language-model or translation, got telepathy/,
     ],
-    ['no task', () => ['train', '--task'], 2, /--task: wanted classification or translation, got /],
+    [
+      'no task',
+      () => ['train', '--task'],
+      2,
+      /--task: wanted classification, language-model or translation, got /,
+    ],
     ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],
     [
       'an unknown preset',
@@ -229,7 +234,7 @@ describe('what cannot be understood or read', () => {
       const { code, stderr } = await cli(args)
       expect(code).toBe(1)
       expect(stderr).toContain(
-        'config.json: wanted a run for classification or translation, got one for telepathy',
+        'config.json: wanted a run for classification, language-model or translation, got one for telepathy',
       )
     }
   })

@@ -176,10 +176,10 @@ describe('what is of another task', () => {
 
   test('is not in the list', async () => {
     await expect(evaluate([at('whole')], never)).rejects.toThrow(
-      'config.json: wanted a run for classification or translation, got one for characters',
+      'config.json: wanted a run for classification, language-model or translation, got one for characters',
     )
     await expect(train(['--resume', at('whole')], never)).rejects.toThrow(
-      '--task: wanted classification or translation, got characters',
+      '--task: wanted classification, language-model or translation, got characters',
     )
   })
 })

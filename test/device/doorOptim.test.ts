@@ -1,4 +1,4 @@
-import { Adagrad, Adam, AdamW, ASGD, RMSprop, Scheduler, SGD } from '../../src/optim/index.js'
+import { Adagrad, Adam, AdamW, ASGD, AveragedSGD, RMSprop, Scheduler, SGD } from '../../src/optim/index.js'
 import { cosineAnnealing, oneCycle, slantedTriangular, stepDecay } from '../../src/optim/schedules.js'
 import { tensor } from '../../src/tensor.js'
 import { argument, cpu, ELSEWHERE, other, type Refusal, refuses, untyped, vector } from './refuses.js'
@@ -80,6 +80,8 @@ refuses('the options of an optimiser', [
   outside('optim.AdamW: betas[1]', -1, () => new AdamW([p], { betas: [0.9, -1] }), 0, BELOW_ONE),
   outside('optim.Adam: eps', -1, () => new Adam([p], { eps: -1 })),
   outside('optim.AdamW: weightDecay', -1, () => new AdamW([p], { weightDecay: -1 })),
+  outside('optim.AveragedSGD: lr', -1, () => new AveragedSGD([p], { lr: -1 })),
+  outside('optim.AveragedSGD: weightDecay', -1, () => new AveragedSGD([p], { lr: 1, weightDecay: -1 })),
   outside('optim.ASGD: lr', Infinity, () => new ASGD([p], { lr: Infinity })),
   outside('optim.ASGD: lambda', -1, () => new ASGD([p], { lambda: -1 })),
   outside('optim.ASGD: alpha', -1, () => new ASGD([p], { alpha: -1 })),

@@ -112,7 +112,7 @@ describe('the public functions', () => {
   const others = [
     ...['nn.Module', 'nn.RecurrentModule.forward'], // lets its subclasses' options through; abstract
     ...['optim.Optimizer.loadStateDict', 'training.saveCheckpoint'], // what a state dict or a trainer's state holds
-    'training.Plateau.loadStateDict',
+    ...['training.Plateau.loadStateDict', 'training.NonMonotonic.loadStateDict'],
     'PackedRnnError', // the options of JavaScript's Error
   ]
 

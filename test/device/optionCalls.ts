@@ -90,6 +90,16 @@ const ops: Row[] = [
     given => rnn.linearCrossEntropy(x, x, null, [0, 1], given),
   ],
   [
+    'sampledCrossEntropy',
+    'sampledCrossEntropy: options.sample, as samples',
+    given => rnn.sampledCrossEntropy(x, x, null, [0, 1], { samples: 1, ...given }),
+  ],
+  [
+    'nn.AdaptiveLogSoftmaxWithLoss',
+    'nn.AdaptiveLogSoftmaxWithLoss: options.cutoff, as cutoffs',
+    given => new nn.AdaptiveLogSoftmaxWithLoss({ inFeatures: 4, classes: 2, cutoffs: [1], ...given }),
+  ],
+  [
     'crossEntropyForward',
     'crossEntropy: options.trains, as train',
     given => rnn.crossEntropyForward(x, [0, 1], given),

@@ -37,6 +37,21 @@ export const optimizerRows: readonly Row[] = [
   ['optim.Adam', 'optim.Adam: options.beta, as betas', given => new optim.Adam([p], given)],
   ['optim.AdamW', 'optim.AdamW: options.ams_grad, as amsgrad', given => new optim.AdamW([p], given)],
   ['optim.ASGD', 'optim.ASGD: options.lambd, as lambda', given => new optim.ASGD([p], given)],
+  [
+    'optim.AveragedSGD',
+    'optim.AveragedSGD: options.average, as averages',
+    given => new optim.AveragedSGD([p], { lr: 1, ...given }),
+  ],
+  [
+    'training.NonMonotonic',
+    'NonMonotonic: options.epoch, as epochs',
+    given => new training.NonMonotonic(new optim.AveragedSGD([p], { lr: 1 }), { metric: 'loss', ...given }),
+  ],
+  [
+    'training.nonMonotonicStopping',
+    'nonMonotonicStopping: options.epoch, as epochs',
+    given => training.nonMonotonicStopping({ metric: 'loss', ...given }),
+  ],
   ['optim.RMSprop', 'optim.RMSprop: options.alfa, as alpha', given => new optim.RMSprop([p], given)],
   ['optim.RMSprop', 'optim.RMSprop: options.centred, as centered', given => new optim.RMSprop([p], given)],
   ['optim.Adam', 'optim.Adam: options.maximise, as maximize', given => new optim.Adam([p], given)],

@@ -13,6 +13,7 @@ import { optimizerStateSuite } from './optimizerState.js'
 import { optimizersSuite } from './optimizers.js'
 import { packingSuite } from './packing.js'
 import { poolingSuite } from './pooling.js'
+import { rareClassesSuite } from './rareClasses.js'
 import { recurrentSuite } from './recurrent.js'
 import { refusedStepsSuite } from './refusedSteps.js'
 import { repeatedSuite } from './repeated.js'
@@ -36,6 +37,7 @@ import { vanishedSuite } from './vanished.js'
 export const suites: readonly ((target: Target) => void)[] = [
   elementwiseSuite,
   linearSuite,
+  rareClassesSuite,
   embeddingSuite,
   lossSuite,
   linearLossSuite,

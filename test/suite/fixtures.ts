@@ -189,7 +189,25 @@ export interface TapeFixtures {
   }[]
 }
 
+export interface AdaptiveFixtures {
+  cases: {
+    options: { inFeatures: number; classes: number; cutoffs: number[]; divValue: number; headBias: boolean }
+    parameters: Record<string, Fixture>
+    x: Fixture
+    targets: number[]
+    output: Fixture
+    loss: number
+    logProb: Fixture
+    predicted: number[]
+    /** Gradients of sum(dOutput · output). */
+    dOutput: Fixture
+    dX: Fixture
+    dParameters: Record<string, Fixture>
+  }[]
+}
+
 interface Files {
+  'adaptive.json': AdaptiveFixtures
   'cells.json': { cases: CellFixture[] }
   'loss.json': LossFixtures
   'modules.json': ModuleFixtures

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { Adam, ASGD, clipGradNorm, RMSprop, SGD } from '../../src/optim/index.js'
+import { Adam, ASGD, AveragedSGD, clipGradNorm, RMSprop, SGD } from '../../src/optim/index.js'
 import { Generator } from '../../src/random.js'
 import { G7, G7Asgd } from '../reference/golden.js'
 import { adamReference, asgdReference, optimizerReference } from '../reference/optimizers.js'
-import { expectClose, expectReproducible, type Numbers } from './compare.js'
+import { expectClose, expectReproducible, expectSameBits, type Numbers } from './compare.js'
 import { fixtureTensor, readFixtures } from './fixtures.js'
 import { drawGradient, leaf, optimizerOf, rules, setGradient } from './parameter.js'
 import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
@@ -175,6 +175,36 @@ function groups(target: Target): void {
     expect(await p.item()).toBe(0.5)
     asgd.step()
     expect(await p.item()).toBe(0.375)
+  })
+
+  test('AveragedSGD steps as SGD, and averages the steps since it was asked to', async () => {
+    const device = target.open()
+    const start = [1, -2, 3]
+    const [p, q] = [leaf(device, start), leaf(device, start)]
+    const options = { lr: 0.5, weightDecay: 0.1 }
+    const averaged = new AveragedSGD([p], options)
+    const plain = new SGD([q], options)
+    const steps: number[][] = []
+    const generator = new Generator(5)
+    for (let i = 0; i < 6; i++) {
+      const gradient = drawGradient(generator, 3)
+      if (i === 2) averaged.groups[0]!.averages = true
+      for (const optimizer of [averaged, plain]) optimizer.groups[0]!.lr = 0.5 / (1 + i)
+      setGradient(p, gradient)
+      setGradient(q, gradient)
+      averaged.step()
+      plain.step()
+      steps.push([...(await q.toArray())])
+      expectSameBits(await p.toArray(), await q.toArray(), `step ${i}`)
+      if (i < 2) expect(averaged.average(p)).toBeNull()
+    }
+    const counted = steps.slice(2)
+    const mean = start.map((_, k) => counted.reduce((sum, step) => sum + step[k]!, 0) / counted.length)
+    expectClose(await averaged.average(p)!.toArray(), mean, FEW_STEPS[target.precision])
+    averaged.swapAverages()
+    expectClose(await p.toArray(), mean, FEW_STEPS[target.precision])
+    averaged.swapAverages()
+    expectSameBits(await p.toArray(), await q.toArray())
   })
 
   test('an infinite parameter stays infinite', async () => {

@@ -5,7 +5,7 @@ import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { LanguageModeling, StreamLoader } from '../../src/tasks/index.js'
 import { evaluate, predict, Trainer } from '../../src/training/index.js'
-import { expectClose } from '../suite/compare.js'
+import { expectClose, expectSameBits } from '../suite/compare.js'
 import { bitsOf } from '../training/short.js'
 
 const tokens = Int32Array.from({ length: 103 }, (_, i) => i)
@@ -18,7 +18,7 @@ describe('StreamLoader', () => {
     expect([batches, count]).toEqual([4, 95])
     const windows = [...loader.epoch(0).from(0)]
     expect(windows.map(({ batch }) => batch.ids.sequences.length(0))).toEqual([6, 6, 6, 1])
-    expect(windows.map(({ batch }) => batch.scale)).toEqual([1, 1, 1, 1 / 6])
+    expect(windows.map(({ batch }) => batch.scale)).toEqual([1, 1, 1, 1])
     for (let b = 0; b < 5; b++) {
       const read = windows.flatMap(({ batch }) => {
         const { offsets } = batch.ids.sequences
@@ -37,6 +37,10 @@ describe('StreamLoader', () => {
     const lengths = (epoch: number) => {
       const loader = new StreamLoader(text, { batchSize: 4, window: 30, variable: true, seed: 3 })
       return [...loader.epoch(epoch).from(0)].map(({ batch }) => batch.ids.sequences.length(0))
+    }
+    const loader = new StreamLoader(text, { batchSize: 4, window: 30, variable: true, seed: 3 })
+    for (const { batch } of loader.epoch(0).from(0)) {
+      expect(batch.scale).toBe(batch.ids.sequences.length(0) / 30)
     }
     const first = lengths(0)
     expect(lengths(0)).toEqual(first)
@@ -112,6 +116,22 @@ describe('LanguageModeling', () => {
       changes[0]!.map(x => 40 * x),
       1e-4,
     )
+  })
+
+  test("a step's learning rate is multiplied by the relative length of its window", async () => {
+    const loader = new StreamLoader(text, { batchSize: 2, window: 20, variable: true })
+    const [first] = [...loader.epoch(0).from(0)]
+    const { batch } = first!
+    expect(batch.scale).not.toBe(1)
+    const stepOf = async (scale: number, lr: number) => {
+      using model = newModel()
+      const optimizer = new optim.SGD(model.parameters(), { lr })
+      const trainer = new Trainer({ model, task: new LanguageModeling(model), optimizer })
+      trainer.step({ ...batch, scale }).dispose()
+      expect(optimizer.groups[0]!.lr).toBe(lr)
+      return model.output.weight.toArray()
+    }
+    expectSameBits(await stepOf(0.5, 0.5), await stepOf(1, 0.25))
   })
 
   test('penalties are those of Merity et al., in training alone', async () => {

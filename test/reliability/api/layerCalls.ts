@@ -158,6 +158,24 @@ function lossModule(world: World): void {
     'nn.BCEWithLogitsLoss': () => new nn.BCEWithLogitsLoss({ reduction }),
   }
   const name = hostile.oneOf(Object.keys(kinds))
+  const [width, classes] = [hostile.width(), hostile.number(2 + hostile.below(9))]
+  call(
+    world,
+    'nn.AdaptiveLogSoftmaxWithLoss',
+    () =>
+      new nn.AdaptiveLogSoftmaxWithLoss({
+        ...{ ...options(world), inFeatures: width, classes, cutoffs: [hostile.number(1)], divValue: 1 },
+        headBias: hostile.once(2),
+      }),
+    (module: nn.AdaptiveLogSoftmaxWithLoss) => {
+      const x = world.float<2>([2, width])
+      keep(world, module.logProb(x))
+      keep(world, module.predict(x))
+      const { output, loss } = module.forward(x, [0, hostile.number(1)])
+      keep(world, output)
+      return loss
+    },
+  )
   const labelled = name === 'nn.CrossEntropyLoss' || name === 'nn.NLLLoss'
   call(world, name, kinds[name]!, (module: nn.MSELoss) =>
     module.forward(x, labelled ? untyped<Float>(labels) : target),

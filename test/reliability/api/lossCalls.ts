@@ -3,6 +3,8 @@ import { mul, tanh } from '../../../src/ops/elementwise.js'
 import { linearCrossEntropy } from '../../../src/ops/linearLoss.js'
 import { bceWithLogits, crossEntropy, mseLoss, nllLoss } from '../../../src/ops/loss.js'
 import { sum } from '../../../src/ops/reduce.js'
+import { sampledCrossEntropy } from '../../../src/ops/sampledLoss.js'
+import { Generator } from '../../../src/random.js'
 import { type Matrix, type Tensor, tensor, type Vector } from '../../../src/tensor.js'
 import * as exact from '../../reference/exact.js'
 import { beside, compared, drive, EXACT, given, mostly, shapeOf } from './drive.js'
@@ -73,6 +75,12 @@ function ofLayer(world: World): void {
   })
   const all = mostly(world, labels)
   drive(world, 'linearCrossEntropy', () => [linearCrossEntropy(x, weight, bias, all, options)])
+  const drawn = given(world, {
+    samples: hostile.number(1 + hostile.below(3)),
+    generator: new Generator(hostile.below(9)),
+    ...(hostile.once(2) && { reduction: mostly(world, hostile.oneOf(['mean', 'sum'] as const)) }),
+  })
+  drive(world, 'sampledCrossEntropy', () => [sampledCrossEntropy(x, weight, bias, all, drawn)])
 }
 
 function ofTargets(world: World): void {

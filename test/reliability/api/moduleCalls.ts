@@ -92,7 +92,15 @@ type AnyOptimizer = optim.Optimizer<{ lr: number }, string>
 
 /** Those of every kind that were made. */
 const optimizersOf = (world: World): AnyOptimizer[] => {
-  const kinds = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, optim.ASGD]
+  const kinds = [
+    optim.SGD,
+    optim.Adam,
+    optim.AdamW,
+    optim.RMSprop,
+    optim.Adagrad,
+    optim.ASGD,
+    optim.AveragedSGD,
+  ]
   return untyped(world.others.filter(each => kinds.some(kind => each instanceof kind)))
 }
 
@@ -122,6 +130,7 @@ function optimizer(world: World): AnyOptimizer | null {
         centered: hostile.once(2),
       }),
     Adagrad: () => new optim.Adagrad(given, { ...common, lrDecay: hostile.number(0.1) }),
+    AveragedSGD: () => new optim.AveragedSGD(given, { ...common, averages: hostile.once(2) }),
     ASGD: () => new optim.ASGD(given, { ...common, t0: hostile.number(2) }),
   }
   const kind = hostile.oneOf(Object.keys(kinds))

@@ -1,4 +1,4 @@
-import { Scheduler, SGD, stepDecay } from '../../../src/optim/index.js'
+import { AveragedSGD, Scheduler, SGD, stepDecay } from '../../../src/optim/index.js'
 import { PackedIds } from '../../../src/packed.js'
 import { Classification } from '../../../src/tasks/index.js'
 import {
@@ -7,6 +7,8 @@ import {
   earlyStopping,
   evaluate,
   keepBest,
+  NonMonotonic,
+  nonMonotonicStopping,
   Plateau,
   predict,
   Trainer,
@@ -51,11 +53,21 @@ function byTask(world: World): void {
   )
   const directory = directoryOf(world)
   const best = world.attempt('training.keepBest', () => keepBest({ metric, of, directory }))
-  const scheduler = hostile.oneOf([plateau, schedule])
+  const epochs = hostile.number(1)
+  const averaged = new AveragedSGD(model.parameters(), { lr: 0.01, averages: hostile.once(2) })
+  const nonMonotonic = world.attempt(
+    'training.NonMonotonic',
+    () => new NonMonotonic(averaged, { metric, of, epochs }),
+  )
+  const ending = world.attempt('training.nonMonotonicStopping', () =>
+    nonMonotonicStopping({ metric, of, epochs }),
+  )
+  const scheduler = hostile.oneOf([plateau, schedule, nonMonotonic])
   const run = async () => {
     if (loader === null) return
     const trainer = new Trainer({
-      ...{ model, task, optimizer, callbacks: [stopping, best].filter(each => each !== null) },
+      ...{ model, task, callbacks: [stopping, best, ending].filter(each => each !== null) },
+      optimizer: scheduler === nonMonotonic ? averaged : optimizer,
       ...(scheduler !== null && { scheduler }),
       accumulate: 1 + hostile.below(2),
     })
@@ -75,6 +87,7 @@ function byTask(world: World): void {
   world.later(() =>
     run().finally(() => {
       optimizer.dispose()
+      averaged.dispose()
       model.dispose()
     }),
   )
