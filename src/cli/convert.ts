@@ -1,6 +1,7 @@
 import { readWhole } from '../files/read.js'
 import { writeWhole } from '../files/write.js'
-import { type HostTensor, readTorch, writeSafetensors } from '../formats/index.js'
+import { isHdf5 } from '../formats/hdf5.js'
+import { type HostTensor, readHdf5, readTorch, writeSafetensors } from '../formats/index.js'
 import { choiceOption, fileOption, onePositional, parse, usageOf } from './options.js'
 import { aligned } from './table.js'
 
@@ -11,8 +12,8 @@ const table = {
 
 export const usage = `packed-rnn convert FILE [--to safetensors] [--out FILE]
 
-Lists the tensors and other values of a file of torch.save, of any version of PyTorch, and writes its tensors to another
-format. Nothing in the file is executed: models that were saved whole, with their classes, are rejected. A tensor that
+Lists the tensors and other values of a file of torch.save, of any version of PyTorch, or of an HDF5 file (with the package
+h5wasm), and writes its tensors to another format. Nothing in the file is executed: models that were saved whole, with their classes, are rejected. A tensor that
 has several names is written under the first.
 
 ${usageOf(table)}`
@@ -20,7 +21,7 @@ ${usageOf(table)}`
 export async function execute(args: string[]): Promise<void> {
   const { values, positionals } = parse(args, table)
   const file = onePositional('a file', positionals)
-  const { format, tensors, values: others } = readTorch(await readWhole(file), file)
+  const { format, tensors, values: others } = await read(file)
   const distinct = withoutCopies(tensors)
   const rows = [...tensors].map(([name, tensor]) => {
     const first = distinct.get(tensor)!
@@ -34,9 +35,21 @@ export async function execute(args: string[]): Promise<void> {
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
   if (values.to === undefined && values.out === undefined) return
-  const out = values.out ?? `${file.replace(/\.(pt|pth|bin|h5|pkl)$/, '')}.safetensors`
+  const out = values.out ?? `${file.replace(/\.(pt|pth|bin|h5|hdf5|pkl)$/, '')}.safetensors`
   await writeWhole(out, writeSafetensors([...distinct].map(([tensor, name]) => ({ ...tensor, name }))))
   process.stderr.write(`${out}: ${distinct.size} tensors\n`)
+}
+
+interface Content {
+  format: string
+  tensors: ReadonlyMap<string, HostTensor>
+  values: ReadonlyMap<string, unknown>
+}
+
+/** A file of `torch.save`, or an HDF5 file. */
+async function read(file: string): Promise<Content> {
+  const bytes = await readWhole(file)
+  return isHdf5(bytes) ? { format: 'hdf5', ...(await readHdf5(file)) } : readTorch(bytes, file)
 }
 
 /** The first name of each tensor. */

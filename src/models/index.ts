@@ -30,3 +30,4 @@ export {
   type Seq2SeqOptions,
 } from './seq2seq.js'
 export { type TranslationPreset, type TranslationPresetName, translationPresets } from './seq2seqPresets.js'
+export { transferRows } from './transfer.js'

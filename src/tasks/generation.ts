@@ -1,18 +1,11 @@
-import { noGrad } from '../autograd.js'
 import { checkInteger, checkOptions, type OptionNames } from '../check.js'
 import { beamSearch } from '../decoding/beam.js'
 import { greedyStream } from '../decoding/greedy.js'
 import { sampleStream } from '../decoding/sample.js'
-import type { DecodeStep } from '../decoding/step.js'
 import type { DecodedTokens } from '../decoding/tokens.js'
 import { badArgument } from '../errors.js'
-import type { LanguageDecoderState } from '../models/languageModel.js'
-import { add } from '../ops/elementwise.js'
-import { PackedIds } from '../packed.js'
-import { outlive, scope } from '../scope.js'
-import { disposeState, outliveState } from '../state.js'
-import { type Matrix, tensor } from '../tensor.js'
 import type { LanguageRun } from './languageRun.js'
+import { readPrompt } from './prompt.js'
 
 /** Options of `generate` and `generateBest`. */
 export interface ContinuationOptions {
@@ -81,8 +74,6 @@ export async function* generate(
   const op = 'generate'
   checkOptions(op, options, generateNames)
   const { sampling = { seed: 0 } } = options
-  const wasTraining = run.model.training
-  run.model.eval()
   const start = begun(op, run, prompt, options)
   try {
     const stream: AsyncIterable<DecodedTokens> =
@@ -107,7 +98,6 @@ export async function* generate(
     }
   } finally {
     start.dispose()
-    if (wasTraining) run.model.train()
   }
 }
 
@@ -169,8 +159,6 @@ export async function generateBest(
   const op = 'generateBest'
   checkOptions(op, options, bestNames)
   const { beams, nBest = 1, topK, lengthPenalty: alpha = 0 } = options
-  const wasTraining = run.model.training
-  run.model.eval()
   const start = begun(op, run, prompt, options)
   try {
     const [found] = await beamSearch(start.step, {
@@ -183,7 +171,6 @@ export async function generateBest(
     })
   } finally {
     start.dispose()
-    if (wasTraining) run.model.train()
   }
 }
 
@@ -199,23 +186,8 @@ export function continuation(run: LanguageRun, line: readonly number[], tokens: 
   return text.slice(codec.decode(words(run, line)).length)
 }
 
-/** A model that has read a prompt. */
-interface Begun {
-  step: DecodeStep<LanguageDecoderState>
-  options: {
-    state: LanguageDecoderState
-    sentences: 1
-    begin: number
-    end: number | null
-    maxLength: number
-    signal?: AbortSignal
-  }
-  /** The ids of the prompt's last line. */
-  line: readonly number[]
-  dispose(): void
-}
-
-function begun(op: string, run: LanguageRun, prompt: string, given: ContinuationOptions): Begun {
+/** A run that has read a prompt, with what decoding needs, and the ids of the prompt's last line. */
+function begun(op: string, run: LanguageRun, prompt: string, given: ContinuationOptions) {
   const { model, codec, vocabulary, lowercase } = run
   const { length = 100, oneLine = false, unknown = false, signal } = given
   checkInteger(op, 'length', length, 0)
@@ -225,33 +197,13 @@ function begun(op: string, run: LanguageRun, prompt: string, given: Continuation
   })
   // A text begins after the end of a line.
   const ids = lines.flatMap(line => [vocabulary.end, ...line])
-  const hidden = new Float32Array(vocabulary.size)
-  hidden[vocabulary.begin] = -Infinity
-  if (!unknown) hidden[vocabulary.unk] = -Infinity
-  const { state, step, mask } = noGrad(() =>
-    scope(() => {
-      const read = ids.length > 1 ? model.forward(new PackedIds([ids.slice(0, -1)])).state : null
-      const decoding = model.decoding(1, read)
-      // A row, so that the sum with logits is a matrix.
-      const mask: Matrix = tensor(hidden, [1, hidden.length], { device: decoding.state[0]!.h.device })
-      return { state: outliveState(decoding.state), step: decoding.step, mask: outlive(mask) }
-    }),
-  )
-  return {
-    step(last, before) {
-      const found = step(last, before)
-      return { ...found, logits: add(found.logits, mask) }
-    },
-    options: {
-      ...{ state, sentences: 1, begin: ids.at(-1)!, end: oneLine ? vocabulary.end : null, maxLength: length },
-      ...(signal !== undefined && { signal }),
-    },
-    line: [...lines.at(-1)!],
-    dispose() {
-      disposeState(state)
-      mask.dispose()
-    },
+  const hidden = unknown ? [vocabulary.begin] : [vocabulary.begin, vocabulary.unk]
+  const read = readPrompt(model, ids, { hidden })
+  const options = {
+    ...{ ...read.options, end: oneLine ? vocabulary.end : null, maxLength: length },
+    ...(signal !== undefined && { signal }),
   }
+  return { ...read, options, line: [...lines.at(-1)!] }
 }
 
 function words({ vocabulary }: LanguageRun, ids: readonly number[]): string[] {

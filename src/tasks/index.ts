@@ -37,6 +37,7 @@ export {
   generate,
   generateBest,
 } from './generation.js'
+export { LanguageLearner, languageModelLearner } from './languageLearner.js'
 export { type LanguageCarry, LanguageModeling, type LanguageModelingOptions } from './languageModeling.js'
 export type { LanguageResults } from './languageResults.js'
 export { type LanguageRun, loadLanguageModel, saveLanguageModel } from './languageRun.js'
@@ -47,6 +48,14 @@ export {
   scoreText,
   type TextScores,
 } from './languageScores.js'
+export type {
+  BeamSearchTextOptions,
+  FitOneCycleOptions,
+  FitOptions,
+  LearnerOptions,
+  LearningRate,
+  PredictWordsOptions,
+} from './learnerOptions.js'
 export { type NotebookTraining, notebookTraining, type RecurrentClassifier } from './notebook.js'
 export {
   inItemOrder,
@@ -58,6 +67,7 @@ export {
 } from './pairs.js'
 export { type Loop, type Mode, type Rules, rulesOf } from './rules.js'
 export { StreamLoader, type StreamLoaderOptions, type Window } from './streams.js'
+export { type CsvTextOptions, type TextDataOptions, TextLMDataBunch } from './textDataBunch.js'
 export {
   type BleuReferences,
   type FoundTranslation,

@@ -5,6 +5,8 @@
 export { type Batch, Batches, type BatchesOptions, type Epoch, type LabelledDocuments } from './batches.js'
 export { Bpe, type BpeOptions, type Merge, readBpe, writeBpe } from './bpe.js'
 export { type TokenCodec, type TokenCodecJson, tokenCodec } from './codecs.js'
+export { fastaiSpecials, fastaiTokens, withoutSpecials } from './fastaiRules.js'
+export { FastaiVocabulary, type FastaiVocabularyOptions } from './fastaiVocabulary.js'
 export {
   type Article,
   type Dialect,

@@ -226,6 +226,8 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     const position = this.#position
     const due = test !== undefined && (position.epoch + 1) % (test.every ?? 1) === 0
     const tested = due ? await this.#test(test, signal) : null
+    // The next epoch begins without a carry.
+    this.#stepper.carry = null
     const record = recordEpoch(position, metricsOf(this.task, position.sums.totals), tested?.metrics ?? null)
     this.#scheduler?.epoch?.(record)
     for (const callback of this.#callbacks) await callback.epoch?.(record, this)

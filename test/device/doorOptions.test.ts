@@ -113,6 +113,7 @@ describe('the public functions', () => {
     ...['nn.Module', 'nn.RecurrentModule.forward'], // lets its subclasses' options through; abstract
     ...['optim.Optimizer.loadStateDict', 'training.saveCheckpoint'], // what a state dict or a trainer's state holds
     ...['training.Plateau.loadStateDict', 'training.NonMonotonic.loadStateDict'],
+    'optim.OneCycle.loadStateDict',
     'PackedRnnError', // the options of JavaScript's Error
   ]
 

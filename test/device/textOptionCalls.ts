@@ -8,6 +8,11 @@ const { text } = rnn
 
 export const textRows: readonly Row[] = [
   [
+    'text.FastaiVocabulary.fromDocuments',
+    'FastaiVocabulary.fromDocuments: options.min_frequency, as minFrequency',
+    given => text.FastaiVocabulary.fromDocuments([], given),
+  ],
+  [
     'text.readArticles',
     'readArticles: options.dialects, as dialect',
     given => text.readArticles(absent('x'), given),

@@ -43,6 +43,11 @@ export const optimizerRows: readonly Row[] = [
     given => new optim.AveragedSGD([p], { lr: 1, ...given }),
   ],
   [
+    'optim.OneCycle',
+    'optim.OneCycle: options.momentum, as momentums',
+    given => new optim.OneCycle(new optim.Adam([p]), { steps: 1, ...given }),
+  ],
+  [
     'training.NonMonotonic',
     'NonMonotonic: options.epoch, as epochs',
     given => new training.NonMonotonic(new optim.AveragedSGD([p], { lr: 1 }), { metric: 'loss', ...given }),

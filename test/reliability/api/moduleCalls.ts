@@ -273,6 +273,14 @@ export const moduleCalls: Record<string, Call> = {
     const schedule = world.attempt(`optim.${kind}`, kinds[kind]!)
     const one = optimizer(world)
     if (schedule === null || one === null) return
+    const cycled = one.groups[0]
+    if (cycled !== undefined && ('betas' in cycled || 'momentum' in cycled)) {
+      world.attempt('optim.OneCycle', () => {
+        const cycle = new optim.OneCycle(untyped(one), { steps, pctStart: hostile.number(0.3) })
+        cycle.step()
+        cycle.loadStateDict(cycle.stateDict())
+      })
+    }
     world.attempt('optim.Scheduler', () => {
       const scheduler = new optim.Scheduler(one, schedule)
       scheduler.step()

@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs'
+import { fastaiLanguageModel } from '../../../src/formats/index.js'
 import {
   Bpe,
+  FastaiVocabulary,
+  fastaiTokens,
   MarkedVocabulary,
   type Merge,
   type PairTableOptions,
@@ -11,8 +14,10 @@ import {
   type TokenCodecJson,
   tokenCodec,
   tokenizers,
+  withoutSpecials,
   writeBpe,
 } from '../../../src/text/index.js'
+import { fastaiTensors } from '../../reference/fastaiFiles.js'
 import { fileOf } from './fileCalls.js'
 import type { Call } from './opCalls.js'
 import { textOf } from './textCalls.js'
@@ -250,5 +255,44 @@ function pairTable(world: World): void {
   )
 }
 
-export const sentenceCalls: Record<string, Call> = { bpe, codec, markedVocabulary }
+function fastai(world: World): void {
+  const { hostile } = world
+  const text = hostile.once(3)
+    ? textOf(world)
+    : hostile.oneOf(['NO!!!!! A b a b a b a b', "don't <br />", 'xxrep 5 o'])
+  const tokens = world.attempt('text.fastaiTokens', () => fastaiTokens(text))
+  if (tokens === null) return
+  world.attempt('text.withoutSpecials', () => withoutSpecials(tokens))
+  const vocabulary = world.attempt('text.FastaiVocabulary', () =>
+    hostile.once(2)
+      ? new FastaiVocabulary(hostile.once(9) ? untyped([3]) : tokens)
+      : FastaiVocabulary.fromDocuments([tokens], {
+          maxVocabulary: hostile.number(5),
+          minFrequency: hostile.number(1),
+        }),
+  )
+  if (vocabulary === null || vocabulary.itos.length === 0) return
+  const ids = vocabulary.numericalize(tokens)
+  const known = vocabulary.words(ids).filter(word => word !== 'xxunk' && word !== vocabulary.itos[0])
+  expectSame(
+    'FastaiVocabulary: known words',
+    known.every(word => tokens.includes(word)),
+    true,
+  )
+}
+
+/** A model of random sizes, some of whose tensors are missing or of another shape. */
+function fastaiModel(world: World): void {
+  const { hostile } = world
+  const sizes = { words: 1 + hostile.below(4), embedding: 1 + hostile.below(3), hidden: 1 + hostile.below(3) }
+  const version = hostile.oneOf([0, 1] as const)
+  const prefix = hostile.oneOf(['0.', 'model.0.'])
+  const tensors = fastaiTensors({ ...sizes, layers: 1 + hostile.below(3), version, prefix })
+  const names = [...tensors.keys()]
+  if (hostile.once(3)) tensors.delete(hostile.oneOf(names))
+  if (hostile.once(3)) tensors.set(hostile.oneOf(['', 'a', ...names]), tensors.get(names[0]!)!)
+  world.attempt('fastaiLanguageModel', () => fastaiLanguageModel(tensors, 'model.h5'))
+}
+
+export const sentenceCalls: Record<string, Call> = { bpe, codec, markedVocabulary, fastai, fastaiModel }
 export const slowSentenceCalls: Record<string, Call> = { bpeFile, pairs, pairTable }
