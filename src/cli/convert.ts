@@ -1,7 +1,6 @@
-import { readWhole } from '../files/read.js'
 import { writeWhole } from '../files/write.js'
-import { isHdf5 } from '../formats/hdf5.js'
-import { type HostTensor, readHdf5, readTorch, writeSafetensors } from '../formats/index.js'
+import { isHdf5File } from '../formats/hdf5.js'
+import { type HostTensor, readHdf5, readTorchFile, writeSafetensors } from '../formats/index.js'
 import { choiceOption, fileOption, onePositional, parse, usageOf } from './options.js'
 import { aligned } from './table.js'
 
@@ -48,8 +47,7 @@ interface Content {
 
 /** A file of `torch.save`, or an HDF5 file. */
 async function read(file: string): Promise<Content> {
-  const bytes = await readWhole(file)
-  return isHdf5(bytes) ? { format: 'hdf5', ...(await readHdf5(file)) } : readTorch(bytes, file)
+  return (await isHdf5File(file)) ? { format: 'hdf5', ...(await readHdf5(file)) } : readTorchFile(file)
 }
 
 /** The first name of each tensor. */

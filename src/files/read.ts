@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { badFile } from '../errors.js'
@@ -50,6 +50,39 @@ export async function* decodeText(chunks: AsyncIterable<Buffer>, file: string): 
   }
   for await (const chunk of chunks) yield decode(chunk)
   yield decode()
+}
+
+/**
+ * Reads a whole file into memory of its own, with some unused bytes behind it: `copyWithin` on its `buffer` may move the bytes.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file.
+ */
+export async function readWithSpare(file: string, spare: number): Promise<Buffer> {
+  try {
+    await using handle = await open(file)
+    const { size } = await handle.stat()
+    const all = Buffer.allocUnsafeSlow(size + spare)
+    let at = 0
+    while (at < size) {
+      const { bytesRead } = await handle.read(all, at, size - at, at)
+      if (bytesRead === 0) break
+      at += bytesRead
+    }
+    return all.subarray(0, at)
+  } catch (error) {
+    throw fileFailure(file, error)
+  }
+}
+
+/** Returns the first bytes of a file, and its size. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */
+export async function beginOf(file: string, count: number): Promise<{ bytes: Buffer; size: number }> {
+  try {
+    await using handle = await open(file)
+    const { size } = await handle.stat()
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, 0)
+    return { bytes: buffer.subarray(0, bytesRead), size }
+  } catch (error) {
+    throw fileFailure(file, error)
+  }
 }
 
 /** Reads a whole file. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file. */

@@ -1,6 +1,6 @@
 /** Reads HDF5 files with h5wasm, which is loaded when it is asked for. */
 import { badFile, PackedRnnError } from '../errors.js'
-import { readWhole } from '../files/read.js'
+import { beginOf } from '../files/read.js'
 import type { HostTensor } from './safetensors.js'
 
 /** The content of an HDF5 file. */
@@ -19,9 +19,9 @@ const LEAST_NUMBERS = 2 ** 20
 /** Groups within groups, which may contain themselves. */
 const DEEPEST = 64
 
-/** Whether these are the first bytes of an HDF5 file. */
-export function isHdf5(bytes: Uint8Array): boolean {
-  return bytes.length >= SIGNATURE.length && SIGNATURE.equals(bytes.subarray(0, SIGNATURE.length))
+/** Whether a file begins as HDF5 files do. @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if it cannot be read. */
+export async function isHdf5File(file: string): Promise<boolean> {
+  return (await beginOf(file, SIGNATURE.length)).bytes.equals(SIGNATURE)
 }
 
 /**
@@ -44,10 +44,10 @@ export function isHdf5(bytes: Uint8Array): boolean {
  * ```
  */
 export async function readHdf5(file: string): Promise<Hdf5File> {
-  const bytes = await readWhole(file)
-  if (!isHdf5(bytes)) throw badFile(file, null, 'an HDF5 file', 'another one')
+  const { bytes, size } = await beginOf(file, SIGNATURE.length)
+  if (!bytes.equals(SIGNATURE)) throw badFile(file, null, 'an HDF5 file', 'another one')
   const library = await loadLibrary()
-  const budget = { numbers: Math.max(LEAST_NUMBERS, bytes.length * MOST_GROWTH) }
+  const budget = { numbers: Math.max(LEAST_NUMBERS, size * MOST_GROWTH) }
   try {
     const opened = new library.File(file, 'r')
     try {

@@ -1,5 +1,6 @@
 /** Reads the files of `torch.save`, of all versions, without running anything that they name. */
 import { badFile } from '../errors.js'
+import { readWithSpare } from '../files/read.js'
 import { orderedDict } from './pickle.js'
 import { PickleGlobal, type PickleRules, readStream } from './pickleReader.js'
 import type { HostTensor } from './safetensors.js'
@@ -34,7 +35,8 @@ const MOST_DIMENSIONS = 64
  * `{ model: …, opt: … }`. Nothing in the file is executed: a class or a function that is not needed for tensors and
  * dicts is an error that names it. So models that were saved whole are rejected; save their `state_dict()`.
  *
- * Numbers become float32 (from float64, float16 and bfloat16, too) or int32 (from all integers, and booleans). A tensor with
+ * Numbers become float32 (from float64, float16 and bfloat16, too) or int32 (from all integers, and booleans). Tensors may share
+ * memory with `bytes`: change neither. A tensor with
  * more numbers than its storage, as `expand` makes it, is rejected: save a copy.
  *
  * @param bytes the whole file
@@ -52,9 +54,38 @@ const MOST_DIMENSIONS = 64
  * ```
  */
 export function readTorch(bytes: Uint8Array, file: string): TorchFile {
+  return contentOf(bytes, file, false)
+}
+
+/**
+ * Reads a file as `readTorch` does, in little more memory than the file has.
+ *
+ * @throws PackedRnnError (rejects) as `readTorch`; ERR_INVALID_ARGUMENT if the file cannot be read.
+ * @example
+ * ```ts
+ * import { writeFileSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { readTorchFile } from 'packed-rnn/formats'
+ *
+ * const streams = ['8a0a6cfc9c46f9206aa850192e', '4de9032e', '7d2e', '7d58040000007374657071004b03732e', '5d2e']
+ * const file = join(tmpdir(), `step-${process.pid}.pt`)
+ * writeFileSync(file, Buffer.from(streams.map(stream => `8002${stream}`).join(''), 'hex'))
+ * console.log((await readTorchFile(file)).values) // Map(1) { 'step' => 3 }
+ * ```
+ */
+export async function readTorchFile(file: string): Promise<TorchFile> {
+  return contentOf(await readWithSpare(file, ALIGNMENT), file, true)
+}
+
+/** Bytes of a number that typed arrays can view without a copy. */
+const ALIGNMENT = 4
+
+/** The content of a file. @param isOwn whether the bytes may be moved, by up to `ALIGNMENT` unused bytes behind them. @internal */
+export function contentOf(bytes: Uint8Array, file: string, isOwn: boolean): TorchFile {
   if (isZip(bytes)) return flattened('zip', readZip(bytes, file), bytes, file)
   if (isTar(bytes)) return flattened('tar', readTar(bytes, file), bytes, file)
-  return flattened('legacy', readLegacy(bytes, file), bytes, file)
+  return flattened('legacy', readLegacy(bytes, file, isOwn), bytes, file)
 }
 
 function isZip(bytes: Uint8Array): boolean {
@@ -163,7 +194,7 @@ function readZip(bytes: Uint8Array, file: string): unknown {
 }
 
 /** Five streams, and then the numbers of each storage. */
-function readLegacy(bytes: Uint8Array, file: string): unknown {
+function readLegacy(bytes: Uint8Array, file: string, isOwn: boolean): unknown {
   const storages = new Map<string, TorchStorage>()
   const rules = rulesFor(file, id => {
     const { storage, key, view } = storageId(file, id)
@@ -186,15 +217,26 @@ function readLegacy(bytes: Uint8Array, file: string): unknown {
   const value = next()
   const keys = next()
   if (!Array.isArray(keys)) throw badFile(file, null, "a list of the storages' keys", typeof keys)
+  // Numbers follow the pickles at any place. Their lengths are multiples of 4 bytes in most files, so one move aligns them all.
+  const unaligned = (bytes.byteOffset + at) % ALIGNMENT
+  const move = isOwn && unaligned !== 0 ? ALIGNMENT - unaligned : 0
+  const numbers = move === 0 ? bytes : movedFrom(bytes, at, move)
+  at += move
   for (const key of keys) {
     const storage = storages.get(keyOf(key, file))
     if (storage === undefined) throw badFile(file, null, 'keys of storages', key)
-    at = readNumbers(bytes, at, storage, file)
+    at = readNumbers(numbers, at, storage, file)
   }
   for (const [key, { bytes: read }] of storages) {
     if (read === null) throw badFile(file, null, `the numbers of storage ${key}`, 'none')
   }
   return value
+}
+
+/** The same bytes, but that those from `at` on are moved behind. */
+function movedFrom(bytes: Uint8Array, at: number, by: number): Uint8Array {
+  const all = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length + by)
+  return all.copyWithin(at + by, at, bytes.length)
 }
 
 function checkSystem(value: unknown, file: string): void {

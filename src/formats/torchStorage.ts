@@ -67,8 +67,10 @@ function numbersOf(
 ): Float32Array | Int32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   switch (kind) {
-    case 'FloatStorage':
-      return new Float32Array(new Uint8Array(bytes).buffer)
+    case 'FloatStorage': {
+      const { buffer, byteOffset } = byteAligned(bytes)
+      return new Float32Array(buffer, byteOffset, count)
+    }
     case 'DoubleStorage':
       return Float32Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true))
     case 'HalfStorage':
@@ -79,8 +81,10 @@ function numbersOf(
     }
     case 'LongStorage':
       return Int32Array.from({ length: count }, (_, i) => inInt32(view.getBigInt64(8 * i, true), outside))
-    case 'IntStorage':
-      return new Int32Array(new Uint8Array(bytes).buffer)
+    case 'IntStorage': {
+      const { buffer, byteOffset } = byteAligned(bytes)
+      return new Int32Array(buffer, byteOffset, count)
+    }
     case 'ShortStorage':
       return Int32Array.from({ length: count }, (_, i) => view.getInt16(2 * i, true))
     case 'CharStorage':
@@ -89,6 +93,11 @@ function numbersOf(
     case 'BoolStorage':
       return Int32Array.from(bytes)
   }
+}
+
+/** The bytes, or a copy, at a multiple of 4. */
+function byteAligned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
 }
 
 function fromHalf(bits: number): number {

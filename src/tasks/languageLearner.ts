@@ -4,7 +4,7 @@ import { badArgument, badFile } from '../errors.js'
 import { readWhole } from '../files/read.js'
 import { fastaiLanguageModel } from '../formats/fastai.js'
 import { readPickle } from '../formats/pickle.js'
-import { readTorch } from '../formats/torch.js'
+import { readTorchFile } from '../formats/torch.js'
 import { LanguageModel, type LanguageModelLayers } from '../models/languageModel.js'
 import { languagePresets } from '../models/languagePresets.js'
 import { transferRows } from '../models/transfer.js'
@@ -120,7 +120,7 @@ export class LanguageLearner {
     if (!Array.isArray(words) || !words.every(word => typeof word === 'string')) {
       throw badFile(itos, null, 'a list of strings', words)
     }
-    const { tensors } = readTorch(await readWhole(weights), weights)
+    const { tensors } = await readTorchFile(weights)
     const { parameters, embeddingDim, hiddenSize, numLayers } = fastaiLanguageModel(tensors, weights)
     for (const name of ['embedding.weight', 'output.bias']) {
       // fast.ai 0.7 writes its specials with underscores.

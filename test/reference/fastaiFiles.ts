@@ -1,5 +1,5 @@
 import type { HostTensor } from '../../src/formats/safetensors.js'
-import { Generator } from '../../src/random.js'
+import { Generator as Random } from '../../src/random.js'
 import { dict, int, list, little, pickle, storage, tensor, text } from './pickle.js'
 
 /** Files of fast.ai's language models, as PyTorch 0.3 to 1.0 wrote them. */
@@ -13,19 +13,19 @@ export interface FastaiSizes {
   version: 0 | 1
   /** What stands before the encoder's names: `0.`, or nothing for an encoder alone, or `model.0.`. */
   prefix: string
+  /** The numbers of a tensor; default random ones. */
+  fill?(size: number): Float32Array
 }
 
 /** The tensors by name. Tied ones are the same object. */
 export function fastaiTensors(given: FastaiSizes): Map<string, HostTensor> {
   const { words, embedding, hidden, layers, version, prefix } = given
-  const generator = new Generator(1)
+  const generator = new Random(1)
+  const random = (size: number) => Float32Array.from({ length: size }, () => generator.uniform(-1, 1))
+  const { fill = random } = given
   const drawn = (...shape: number[]): HostTensor => {
     const size = shape.reduce((product, n) => product * n, 1)
-    return {
-      dtype: 'float32',
-      shape,
-      data: Float32Array.from({ length: size }, () => generator.uniform(-1, 1)),
-    }
+    return { dtype: 'float32', shape, data: fill(size) }
   }
   const tensors = new Map<string, HostTensor>()
   const shared = drawn(words, embedding)
@@ -56,6 +56,11 @@ const MAGIC = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex')
 
 /** The file: a legacy pickle stream. */
 export function fastaiFile(given: FastaiSizes): Buffer {
+  return Buffer.concat([...fastaiParts(given)])
+}
+
+/** Its parts, one after the other. */
+export function* fastaiParts(given: FastaiSizes): Generator<Buffer, void, void> {
   const tensors = fastaiTensors(given)
   const keys = new Map([...new Set(tensors.values())].map((each, i) => [each, String(i)]))
   const viewOf = (each: HostTensor) => {
@@ -66,13 +71,9 @@ export function fastaiFile(given: FastaiSizes): Buffer {
   const wrapped = given.prefix.startsWith('model.')
   const own = Object.fromEntries(entries.map(([name, view]) => [name.replace(/^model\./, ''), view]))
   const value = wrapped ? dict({ model: dict(own), opt: dict({ lr: int(1) }) }) : dict(own)
-  return Buffer.concat([
-    ...[MAGIC, int(1001), dict({})].map(pickle),
-    pickle(value),
-    pickle(list(...[...keys.values()].map(text))),
-    ...[...keys.keys()].flatMap(({ data }) => [
-      little(data.length, 8),
-      Buffer.from(data.buffer, data.byteOffset, data.byteLength),
-    ]),
-  ])
+  yield Buffer.concat([MAGIC, int(1001), dict({}), value, list(...[...keys.values()].map(text))].map(pickle))
+  for (const { data } of keys.keys()) {
+    yield little(data.length, 8)
+    yield Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  }
 }

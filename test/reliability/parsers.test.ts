@@ -15,7 +15,11 @@ const INPUTS = many(20_000, 250_000)
 
 let folder: string
 beforeAll(() => {
-  folder = compiledPackage({ src: 'src', 'test/reliability': 'test/reliability' })
+  folder = compiledPackage({
+    src: 'src',
+    'test/reliability': 'test/reliability',
+    'test/reference': 'test/reference',
+  })
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 

@@ -18,12 +18,12 @@ const tally: Record<string, { read: number; refused: number }> = {}
 let slowest = { name: '', index: 0, milliseconds: 0 }
 
 async function feed(name: string, subject: Subject, folder: string, index: number): Promise<void> {
-  const { file, content, read } = subject
+  const { file, content, inMemory = false, read } = subject
   const mutated = mutate(content, new Generator(Number(seed), index))
   const path = join(folder, file)
   writeSync(1, `${name} ${index}\n`)
   // What is parsed from memory needs no file.
-  if (name !== 'safetensors') writeFileSync(path, mutated)
+  if (!inMemory) writeFileSync(path, mutated)
   const counts = tally[name] ?? { read: 0, refused: 0 }
   tally[name] = counts
   const start = performance.now()

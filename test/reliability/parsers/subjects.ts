@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { device } from '../../../src/device.js'
+import { fastaiLanguageModel, readPickle, readTorch } from '../../../src/formats/index.js'
 import { readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js'
 import { writeSealed } from '../../../src/formats/sealed.js'
 import { Classifier } from '../../../src/models/classifier.js'
@@ -14,6 +15,21 @@ import { readPosts } from '../../../src/text/omp.js'
 import { readWordVectors } from '../../../src/text/vectors.js'
 import { loadCheckpoint } from '../../../src/training/checkpoint.js'
 import { Trainer } from '../../../src/training/trainer.js'
+import { fastaiFile } from '../../reference/fastaiFiles.js'
+import {
+  dict,
+  int,
+  list,
+  little,
+  NONE,
+  pickle,
+  storage,
+  tensor,
+  text,
+  tuple,
+  zip,
+} from '../../reference/pickle.js'
+import { many } from '../length.js'
 
 /** A parser, a good file for it, and the good files beside it. */
 export interface Subject {
@@ -22,6 +38,8 @@ export interface Subject {
   file: string
   content: Buffer
   beside?: Record<string, Buffer>
+  /** Whether it is read from memory alone. */
+  inMemory?: true
   read(folder: string, content: Buffer): unknown
 }
 
@@ -48,6 +66,48 @@ const tensors = [
   { name: 'c', dtype: 'float32', shape: [], data: Float32Array.of(0.5) },
 ] as const
 const SAFETENSORS = Buffer.from(writeSafetensors(tensors, { format: 'pt' }))
+
+/** PyTorch's files, from memory; a million of them in the long form. */
+const torchSubject = (file: string, content: Buffer): Subject => {
+  return {
+    share: many(60, 250),
+    file,
+    content,
+    inMemory: true,
+    read: (_, mutated) => readTorch(mutated, file),
+  }
+}
+const view = tensor(storage('FloatStorage', 'key', 6), 1, [2, 2], [2, 1])
+const state = dict({
+  model: dict({ weight: view, tied: view }),
+  step: int(3),
+  shape: list(int(2), NONE),
+  name: text('ä'),
+})
+const numbers = Buffer.from(Float32Array.of(1, 2, 3, 4, 5, 6).buffer)
+const MAGIC = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex')
+const LEGACY = Buffer.concat([
+  ...[MAGIC, int(1001), dict({}), state, list(text('key'))].map(pickle),
+  ...[little(6, 8), numbers],
+])
+const torchFiles: Record<string, Subject> = {
+  legacy: torchSubject('legacy.pt', LEGACY),
+  zip: torchSubject('zip.pt', zip({ 'a/data.pkl': pickle(state), 'a/data/key': numbers })),
+  fastai: {
+    ...torchSubject(
+      'f.h5',
+      fastaiFile({ words: 2, embedding: 1, hidden: 2, layers: 2, version: 1, prefix: '0.' }),
+    ),
+    read: (_, mutated) => fastaiLanguageModel(readTorch(mutated, 'f.h5').tensors, 'f.h5'),
+  },
+  pickle: {
+    ...torchSubject(
+      'itos.pkl',
+      pickle(list(...['der', 'die', 'ä'].map(text), tuple(int(1), dict({ a: NONE })))),
+    ),
+    read: (_, mutated) => readPickle(mutated, 'itos.pkl'),
+  },
+}
 
 const gradNorm = { mean: 1.5, largest: null }
 const EPOCH = {
@@ -137,10 +197,12 @@ const own = new Trainer(classifier(), presets['lstm64-adam'])
 export const subjects: Record<string, Subject> = {
   safetensors: {
     share: 600,
+    inMemory: true,
     file: 'a.safetensors',
     content: SAFETENSORS,
     read: (_, content) => readSafetensors(content, 'a.safetensors'),
   },
+  ...torchFiles,
   articles: {
     share: 60,
     file: 'a.csv',
