@@ -36,11 +36,15 @@ export const trainTable = {
   lowercase: switchOption('makes the text lower case first'),
   'min-frequency': integerOption('rarer words are unknown; default 1', 1),
   'max-words': integerOption('of the vocabulary; default all', 1),
-  finetune: textOption(
-    'RUN',
-    'goes on from the model of a run, with its vocabulary, and averages the parameters from the\n' +
-      'first step on; ends when the validation loss stops improving',
-  ),
+  finetune: {
+    ...textOption(
+      'RUN',
+      'goes on from the model of a run, with its vocabulary, and averages the parameters from the\n' +
+        'first step on; ends when the validation loss stops improving',
+    ),
+    // A resumed run finds it from any folder.
+    isFile: true,
+  },
   'embedding-dim': integerOption("default the preset's", 1),
   'hidden-size': integerOption("default the preset's", 1),
   layers: integerOption("default the preset's", 1),
