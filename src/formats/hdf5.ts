@@ -112,7 +112,7 @@ function tensorOf(set: Dataset, name: string, file: string, budget: { numbers: n
   if (/^[<>|]?[fde]/.test(dtype))
     return { dtype: 'float32', shape, data: Float32Array.from(numbersOf(value)) }
   const data = Int32Array.from(numbersOf(value), integer => {
-    if (Math.abs(integer) < 2 ** 31) return integer
+    if (integer >= -(2 ** 31) && integer < 2 ** 31) return integer
     throw badFile(file, null, `integers of 32 bits in ${name}`, integer)
   })
   return { dtype: 'int32', shape, data }

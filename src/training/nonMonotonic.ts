@@ -35,7 +35,7 @@ function triggers(values: readonly number[], { epochs, mode }: Checked): boolean
 
 /**
  * Starts the averaging of an `AveragedSGD` at the end of the first epoch whose metric is worse than the best of all but the last n
- * epochs before it: NT-ASGD (Merity, Keskar and Socher 2018, algorithm 1). Epochs without the metric do not count.
+ * epochs before it: NT-ASGD (Merity, Keskar and Socher 2018, algorithm 1). Epochs without the metric, or with one that is not finite, do not count.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ export class NonMonotonic implements TrainerScheduler {
   /** Reads the metric of an epoch, and starts the averaging if it is due. */
   epoch(record: EpochRecord): void {
     const value = metricOf(record, this.#options)
-    if (value === null) return
+    if (value === null || !Number.isFinite(value)) return
     this.#values.push(value)
     if (!triggers(this.#values, this.#options)) return
     for (const group of this.#groups) group.averages = true
@@ -97,7 +97,8 @@ export class NonMonotonic implements TrainerScheduler {
  */
 export function nonMonotonicStopping(options: NonMonotonicOptions): Callback {
   const all = checked('nonMonotonicStopping', options)
-  const valuesOf = (history: readonly EpochRecord[]) => history.flatMap(each => metricOf(each, all) ?? [])
+  const valuesOf = (history: readonly EpochRecord[]) =>
+    history.flatMap(each => metricOf(each, all) ?? []).filter(Number.isFinite)
   return {
     // Of any epoch, so that a resumed run ends where it would have ended.
     stops: history => valuesOf(history).some((_, i, values) => triggers(values.slice(0, i + 1), all)),

@@ -62,7 +62,7 @@ test.each(kinds.flatMap(kind => seeds.map(seed => [kind, seed] as const)))(
 /** What is neither drawn nor refused here under its name, and where it is tested. */
 const ELSEWHERE = [
   ...['PackedRnnError', 'text.UNK', 'text.fastaiSpecials'], // every refusal; a number; a list
-  'readHdf5', // needs another package
+  ...['readHdf5', 'readTorchFile'], // needs another package; by readTorch, and in pretrained.test.ts
   ...['Tensor', 'PackedSequence', 'gruBackward'], // by their members
   ...['nn.Module', 'nn.LstmOutput', 'nn.MaskCounter'], // by the modules that there are
 ]

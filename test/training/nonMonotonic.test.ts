@@ -50,6 +50,7 @@ describe('NonMonotonic', () => {
     [5, [9, 6, 5, 6, 7]],
     [6, [9, 6, 5, 5.5, 5.2, 5.1]],
     [6, [9, null, 6, 5, 6, 7]],
+    [6, [9, Number.NaN, 6, 5, 6, 7]],
     [null, [1, 2, 3]],
     [4, [1, 2, 3, 4]],
   ])('starts after epoch %s of the losses %j, with n = 2', (epoch, losses) => {
