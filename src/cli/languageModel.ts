@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { readText } from '../files/read.js'
 import { LanguageModel, type LanguageModelLayers } from '../models/languageModel.js'
 import { type LanguagePreset, type LanguagePresetName, languagePresets } from '../models/languagePresets.js'
-import { AdamW, AveragedSGD, oneCycle, Scheduler, SGD } from '../optim/index.js'
+import { AdamW, AveragedSGD, OneCycle, oneCycle, Scheduler, SGD } from '../optim/index.js'
 import { Generator } from '../random.js'
 import { type LanguageCarry, LanguageModeling } from '../tasks/languageModeling.js'
 import { type LanguageResults, ofLanguageTest, TEST_STREAMS } from '../tasks/languageResults.js'
@@ -248,7 +248,14 @@ function optimisation(
       : new AdamW(parameters, { lr, weightDecay, ...(rule.betas && { betas: rule.betas }) })
   if (schedule === null) return { optimizer, scheduler: null }
   if (schedule.kind === 'oneCycle') {
-    return { optimizer, scheduler: new Scheduler(optimizer, oneCycle({ steps })) }
+    const { momentums } = schedule
+    return {
+      optimizer,
+      scheduler:
+        momentums !== undefined && optimizer instanceof AdamW
+          ? new OneCycle(optimizer, { steps, momentums })
+          : new Scheduler(optimizer, oneCycle({ steps })),
+    }
   }
   const { after, factor } = schedule
   const decay = (epoch: number, rate: number) => rate * factor ** Math.max(0, epoch + 1 - after)

@@ -12,7 +12,10 @@ export interface LanguagePreset {
    * How the learning rate changes: multiplied by `factor` after each epoch, from the one after epoch `after` on; along one cycle over
    * all steps (Smith 2018); or never.
    */
-  schedule: { kind: 'decay'; after: number; factor: number } | { kind: 'oneCycle' } | null
+  schedule:
+    | { kind: 'decay'; after: number; factor: number }
+    | { kind: 'oneCycle'; momentums?: readonly [number, number] }
+    | null
   /**
    * n of NT-ASGD (Merity et al. 2018): parameters are averaged once the validation loss is worse than the best of all but the last n
    * epochs. Null: never.
@@ -137,7 +140,7 @@ export const languagePresets = {
       dropout: { words: 0.02, input: 0.25, hidden: 0.15, output: 0.1, weights: 0.2 },
     },
     optimizer: { kind: 'adam', lr: 2e-2, weightDecay: 0.01, betas: [0.8, 0.99] },
-    schedule: { kind: 'oneCycle' },
+    schedule: { kind: 'oneCycle', momentums: [0.8, 0.7] },
     averages: null,
     clip: null,
     batchSize: 64,

@@ -123,12 +123,13 @@ function rateOf<Batch, Carry extends State>(
 
 /** Multiplies the rates during a step. */
 function scaled(groups: readonly { lr: number }[], factor: number, step: () => void): void {
+  if (factor === 1) return step()
   const rates = groups.map(({ lr }) => lr)
   const set = (of: (rate: number) => number) => {
     for (const [i, group] of groups.entries()) group.lr = of(rates[i]!)
   }
-  if (factor !== 1) set(rate => rate * factor)
   try {
+    set(rate => rate * factor)
     step()
   } finally {
     set(rate => rate)
