@@ -123,7 +123,10 @@ function rateOf<Batch, Carry extends State>(
 
 /** Multiplies the rates during a step. */
 function scaled(groups: readonly { lr: number }[], factor: number, step: () => void): void {
-  if (factor === 1) return step()
+  if (factor === 1) {
+    step()
+    return
+  }
   const rates = groups.map(({ lr }) => lr)
   const set = (of: (rate: number) => number) => {
     for (const [i, group] of groups.entries()) group.lr = of(rates[i]!)
