@@ -131,6 +131,14 @@ export function argsOf({ out: _, ...given }: Given, table: OptionTable): string[
   })
 }
 
+/** @throws UsageError where a command line beside the `--resume` of a begun run has an option whose value is part of its state. */
+export function checkKept(args: readonly string[], resumed: Resumed | null, names: readonly string[]): void {
+  if (resumed === null || resumed.from === null) return
+  const given = names.find(name => valueIn(args, name) !== null)
+  if (given !== undefined)
+    throw new UsageError(`--${given}: wanted none beside --resume, whose run has its own`)
+}
+
 /** @throws UsageError where a command line beside `--resume` is for another task than the run. */
 export function checkTask(args: readonly string[], { directory, args: earlier }: Resumed): void {
   const [given, wanted] = [valueIn(args, 'task'), taskOfArgs(earlier)]

@@ -11,9 +11,9 @@ const table = {
 
 export const usage = `packed-rnn convert FILE [--to safetensors] [--out FILE]
 
-Lists the tensors and other values of a file of torch.save, of any version of PyTorch, or of an HDF5 file (with the package
-h5wasm), and writes its tensors to another format. Nothing in the file is executed: models that were saved whole, with their classes, are rejected. A tensor that
-has several names is written under the first.
+Lists the tensors and other values of a file of torch.save, of any version of PyTorch, or of an HDF5 file (with the
+package h5wasm), and writes its tensors to another format. Nothing in the file is executed: models that were saved
+whole, with their classes, are rejected. A tensor that has several names is written under the first.
 
 ${usageOf(table)}`
 

@@ -38,6 +38,8 @@ function checkSearch(values: Values): void {
   if (topP !== undefined && (topP === 0 || topP > 1)) {
     throw new UsageError(`--top-p: wanted a number above 0, at most 1, got ${topP}`)
   }
+  const least = values['min-probability'] ?? 0
+  if (least > 1) throw new UsageError(`--min-probability: wanted a number from 0 to 1, got ${least}`)
   if (beam !== undefined && nBest > beam) {
     throw new UsageError(`--n-best: wanted at most --beam ${beam}, got ${nBest}`)
   }

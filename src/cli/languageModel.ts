@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readText } from '../files/read.js'
 import { LanguageModel, type LanguageModelLayers } from '../models/languageModel.js'
@@ -21,12 +19,12 @@ import { tokenCodec } from '../text/codecs.js'
 import { lines } from '../text/lines.js'
 import { MarkedVocabulary } from '../text/markedVocabulary.js'
 import { type Callback, keepBest } from '../training/callbacks.js'
-import { loadCheckpoint } from '../training/checkpoint.js'
 import { NonMonotonic, nonMonotonicStopping } from '../training/nonMonotonic.js'
 import type { CommonResults } from '../training/record.js'
 import { byEpoch, type TrainerScheduler } from '../training/schedule.js'
 import type { AnyOptimizer } from '../training/trainerState.js'
-import { type Resumed, readCommand } from './commandLine.js'
+import { bestState } from './bestState.js'
+import { checkKept, type Resumed, readCommand } from './commandLine.js'
 import { newDirectory } from './directory.js'
 import { writeJson } from './jsonFile.js'
 import { DEFAULT_PRESET, evaluateTable, predictTable, trainTable } from './languageModelOptions.js'
@@ -77,6 +75,7 @@ async function train(args: string[], resumed: Resumed | null, signal: AbortSigna
   }
   const command = readCommand(args, resumed, { table: trainTable, optionsOf })
   const { values, name } = command.options
+  checkKept(args, resumed, languagePresets[name].schedule?.kind === 'oneCycle' ? ['lr', 'epochs'] : ['lr'])
   const context = contextOf(command.options, signal)
   const linesOf = async (file: string) => {
     const found: string[] = []
@@ -86,7 +85,10 @@ async function train(args: string[], resumed: Resumed | null, signal: AbortSigna
   const texts: Texts = {
     training: await linesOf(values.train!),
     valid: values.valid === undefined ? null : await linesOf(values.valid),
-    earlier: values.finetune === undefined ? null : await loadLanguageModel(values.finetune),
+    earlier:
+      values.finetune === undefined
+        ? null
+        : await loadLanguageModel(values.finetune, { device: context.device }),
   }
   // Known before the trainer is made: the best epoch is kept in it.
   const out = command.options.out ?? (await newDirectory(name))
@@ -99,13 +101,19 @@ async function train(args: string[], resumed: Resumed | null, signal: AbortSigna
 
 function checkTraining(values: Values): void {
   if (values.train === undefined) throw new UsageError('wanted --train FILE')
-  const { merges, level, valid, keep, finetune } = values
+  const { merges, level, valid, keep, finetune, preset = DEFAULT_PRESET } = values
   if (merges !== undefined && level !== 'bpe') throw new UsageError('--merges: wanted --level bpe')
   if (valid === undefined) {
     if (keep === 'best') throw new UsageError('--keep best: wanted a validation text')
     if (finetune !== undefined) throw new UsageError('--finetune: wanted a validation text')
+    if (languagePresets[preset].averages !== null) {
+      throw new UsageError(`--valid: wanted a text, whose loss tells ${preset} when to average`)
+    }
   }
   if (finetune === undefined) return
+  if (languagePresets[preset].optimizer.kind !== 'sgd') {
+    throw new UsageError(`--preset: wanted one that trains with SGD beside --finetune, got ${preset}`)
+  }
   const fixed = ['level', 'merges', 'lowercase', 'min-frequency', 'max-words'] as const
   const sizes = ['embedding-dim', 'hidden-size', 'layers'] as const
   const given = [...fixed, ...sizes].find(name => values[name] !== undefined)
@@ -152,8 +160,8 @@ async function jobOf(
     ...(earlier === null ? [] : [nonMonotonicStopping({ metric: 'loss', epochs: preset.averages ?? 5 })]),
   ]
   const finish = async (): Promise<Ending<LanguageResults>> => {
-    if (keeps && existsSync(best)) {
-      const { state } = await loadCheckpoint(best)
+    if (keeps) {
+      const state = await bestState(best)
       model.loadStateDict(state.model)
       optimizer.loadStateDict(state.optimizer)
     }
@@ -163,10 +171,7 @@ async function jobOf(
     const note = valid === null ? `This is the training text's beginning: no other text was given.\n` : ''
     const tokens = { training: ids.training.length, valid: valid === null ? 0 : ids.tested.length }
     const own = { preset: name, words: vocabulary.size, tokens, ...found.own }
-    const save = async (path: string) => {
-      await saveLanguageModel(run, path)
-      await rm(best, { recursive: true, force: true })
-    }
+    const save = (path: string) => saveLanguageModel(run, path)
     return { report: found.report + note, metrics: found.metrics, own, save }
   }
   return {

@@ -50,9 +50,12 @@ export const trainTable = {
   layers: integerOption("default the preset's", 1),
   'dropout-factor': numberOption("multiplies all probabilities of the preset's dropout; default 1", 0),
   lr: numberOption("the learning rate; default the preset's", 0),
-  epochs: integerOption(`default the preset's ${epochs}`, 1),
-  'batch-size': integerOption(`parallel streams; default the preset's ${batchSize}`, 1),
-  window: integerOption(`tokens of a step in each stream; default the preset's ${window}`, 1),
+  epochs: integerOption(`default the preset's, ${epochs} of ${DEFAULT_PRESET}`, 1),
+  'batch-size': integerOption(`parallel streams; default the preset's, ${batchSize} of ${DEFAULT_PRESET}`, 1),
+  window: integerOption(
+    `tokens of a step in each stream; default the preset's, ${window} of ${DEFAULT_PRESET}`,
+    1,
+  ),
   keep: choiceOption('the model of the epoch with the best validation loss (best, the default), or last', [
     'best',
     'last',

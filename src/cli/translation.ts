@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Seq2Seq, type Seq2SeqLayers } from '../models/seq2seq.js'
 import {
@@ -26,9 +24,9 @@ import { tokenCodec } from '../text/codecs.js'
 import { MarkedVocabulary } from '../text/markedVocabulary.js'
 import type { TextPair } from '../text/pairs.js'
 import { keepBest } from '../training/callbacks.js'
-import { loadCheckpoint } from '../training/checkpoint.js'
 import type { CommonResults } from '../training/record.js'
-import { type Resumed, readCommand } from './commandLine.js'
+import { bestState } from './bestState.js'
+import { checkKept, type Resumed, readCommand } from './commandLine.js'
 import { newDirectory } from './directory.js'
 import { writeJson } from './jsonFile.js'
 import { UsageError, usageOf, type ValuesOf } from './options.js'
@@ -70,6 +68,7 @@ async function train(args: string[], resumed: Resumed | null, signal: AbortSigna
     checkTraining(values)
     return { values, preset: values.preset ?? 'gru-attention', ...runOptionsOf(values) }
   }
+  checkKept(args, resumed, ['lr'])
   const command = readCommand(args, resumed, { table: trainTable, optionsOf })
   const { values, preset } = command.options
   const context = contextOf(command.options, signal)
@@ -163,7 +162,7 @@ function jobOf(
     ...(values['max-tokens'] !== undefined && { maxTokens: values['max-tokens'] }),
   }
   const finish = async (): Promise<Ending<TranslationResults>> => {
-    if (keeps && existsSync(best)) model.loadStateDict((await loadCheckpoint(best)).state.model)
+    if (keeps) model.loadStateDict((await bestState(best)).model)
     model.eval()
     const tested = valid.length > 0 ? valid : training.slice(0, TESTED)
     const tokenize = values['bleu-tokenizer']
@@ -178,10 +177,7 @@ function jobOf(
       pairs: { training: training.length, valid: valid.length },
       ...found.own,
     }
-    const save = async (path: string) => {
-      await saveTranslation(run, path)
-      await rm(best, { recursive: true, force: true })
-    }
+    const save = (path: string) => saveTranslation(run, path)
     return { report: found.report + note, metrics: found.metrics, own, save }
   }
   return {

@@ -141,8 +141,8 @@ export async function beamSearch<S extends State>(
   checkInteger(op, 'topK', topK, 1)
   const coverage = coverageOf(options)
   plan.signal?.throwIfAborted()
-  const { state, sentences: count, end } = plan
-  const living = new Living(op, step, { state, count, rows: startsOf(plan), end })
+  const { state, sentences: count, end, exclude } = plan
+  const living = new Living(op, step, { state, count, rows: startsOf(plan), end, exclude })
   const beta = options.coverage?.beta ?? 0
   const most = Math.min(topK, rules.beams + (end === null ? 0 : 1))
   try {

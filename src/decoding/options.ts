@@ -17,6 +17,11 @@ export interface DecodeOptions<S extends State> {
   end: number | null
   /** The most tokens of a sentence, its end mark included: one number for all sentences, or [B]. */
   maxLength: number | readonly number[]
+  /**
+   * Tokens that are never chosen; default none. Their share is not divided among the others: log-probabilities are those of all
+   * tokens.
+   */
+  exclude?: readonly number[]
   /** Ends the decoding before the next step; it then rejects with the signal's reason. */
   signal?: AbortSignal
 }
@@ -28,6 +33,7 @@ export const decodeNames: OptionNames<DecodeOptions<State>> = {
   begin: true,
   end: true,
   maxLength: true,
+  exclude: true,
   signal: true,
 }
 
@@ -48,6 +54,7 @@ export interface Plan<S extends State> {
   readonly begin: readonly number[]
   readonly end: number | null
   readonly maxLength: readonly number[]
+  readonly exclude: readonly number[]
   readonly signal: AbortSignal | null
 }
 
@@ -58,15 +65,18 @@ export function planOf<S extends State, O extends DecodeOptions<S>>(
   names: OptionNames<NoInfer<O>>,
 ): Plan<S> {
   checkOptions(op, options, names)
-  const { state, sentences, begin, end, maxLength, signal } = options
+  const { state, sentences, begin, end, maxLength, exclude = [], signal } = options
   checkInteger(op, 'sentences', sentences, 0)
   if (end !== null) checkInteger(op, 'end', end, 0)
+  checkList(op, 'exclude', exclude, 'tokens')
+  for (const [i, token] of exclude.entries()) checkInteger(op, `exclude[${i}]`, token, 0)
   return {
     state,
     sentences,
     begin: perSentence(op, 'begin', begin, sentences),
     end,
     maxLength: perSentence(op, 'maxLength', maxLength, sentences),
+    exclude: [...exclude],
     signal: signal ?? null,
   }
 }

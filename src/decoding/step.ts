@@ -1,11 +1,12 @@
 import { noGrad } from '../autograd.js'
 import { anySize, checkFunction, checkTensor } from '../check.js'
 import { badArgument, PackedRnnError } from '../errors.js'
+import { add } from '../ops/elementwise.js'
 import { logSoftmax } from '../ops/softmax.js'
 import type { PackedIds } from '../packed.js'
-import { scope } from '../scope.js'
+import { outlive, scope } from '../scope.js'
 import { disposeState, mapState, outliveState, type State } from '../state.js'
-import type { Matrix, Vector } from '../tensor.js'
+import { type Matrix, ranked, tensor, type Vector } from '../tensor.js'
 import { gatherRows } from './rows.js'
 
 /**
@@ -41,6 +42,9 @@ export class Living<S extends State> {
   readonly #op: string
   readonly #step: DecodeStep<S>
   readonly #end: number | null
+  readonly #exclude: readonly number[]
+  /** 0 and −∞ [1, C], made in the first step; null if nothing is excluded. */
+  #mask: Matrix | null = null
   #state: S
   /** The rows of the state. */
   #count: number
@@ -49,12 +53,19 @@ export class Living<S extends State> {
   constructor(
     op: string,
     step: DecodeStep<S>,
-    start: { state: S; count: number; rows: readonly number[]; end: number | null },
+    start: {
+      state: S
+      count: number
+      rows: readonly number[]
+      end: number | null
+      exclude: readonly number[]
+    },
   ) {
     checkFunction(op, 'step', step)
     this.#op = op
     this.#step = step
     this.#end = start.end
+    this.#exclude = start.exclude
     checkRows(op, 'state', start.state, start.count)
     this.#state = keptRows(start.state, start.count, start.rows)
     this.#count = start.rows.length
@@ -68,7 +79,7 @@ export class Living<S extends State> {
         const result = this.#step(last, before)
         this.#check(result)
         return {
-          answer: read(logSoftmax(result.logits), result),
+          answer: read(this.#chosenFrom(logSoftmax(result.logits)), result),
           state: outliveState(mapState(this.#op, 'state', result.state, leaf => leaf.detach())),
         }
       }),
@@ -76,6 +87,18 @@ export class Living<S extends State> {
     this.#state = state
     disposeState(before)
     return answer
+  }
+
+  /** The log-probabilities, −∞ for excluded tokens. */
+  #chosenFrom(logProbabilities: Matrix): Matrix {
+    if (this.#exclude.length === 0) return logProbabilities
+    if (this.#mask === null) {
+      const mask = new Float32Array(logProbabilities.shape[1])
+      for (const token of this.#exclude) mask[token] = -Infinity
+      const { device } = logProbabilities
+      this.#mask = outlive(tensor<2>(mask, [1, mask.length], { device }))
+    }
+    return ranked(add(logProbabilities, this.#mask), 2)
   }
 
   #check(result: DecodeResult<S>): void {
@@ -91,6 +114,11 @@ export class Living<S extends State> {
       const wanted = `a token from 0 to ${classes - 1}, as the step has logits for`
       throw badArgument(op, 'end', wanted, this.#end, 'ERR_OUT_OF_RANGE')
     }
+    for (const [i, token] of this.#exclude.entries()) {
+      if (token < classes) continue
+      const wanted = `a token from 0 to ${classes - 1}, as the step has logits for`
+      throw badArgument(op, `exclude[${i}]`, wanted, token, 'ERR_OUT_OF_RANGE')
+    }
     checkRows(op, 'step: state', state, this.#count)
   }
 
@@ -105,6 +133,7 @@ export class Living<S extends State> {
 
   dispose(): void {
     disposeState(this.#state)
+    this.#mask?.dispose()
   }
 }
 

@@ -37,8 +37,8 @@ export async function* tokenSteps<S extends State>(
 ): AsyncGenerator<DecodedTokens, void, void> {
   plan.signal?.throwIfAborted()
   let sentences = startsOf(plan)
-  const { state, sentences: count, end } = plan
-  const living = new Living(op, step, { state, count, rows: sentences, end })
+  const { state, sentences: count, end, exclude } = plan
+  const living = new Living(op, step, { state, count, rows: sentences, end, exclude })
   try {
     const last = sentences.map(b => plan.begin[b]!)
     let pending = sentences.length === 0 ? null : issue(living, count, sentences, last, choose)

@@ -84,12 +84,24 @@ export function fastaiLanguageModel(
   for (let k = 0; k < layers.size; k++) {
     inputs = addLayer(file, parameters, layers.get(k) ?? new Map(), { k, inputs })
   }
+  const [first, ...inner] = Array.from({ length: layers.size - 1 }, (_, k) => unitsOf(parameters, k))
+  for (const units of inner) {
+    if (units !== first) throw badFile(file, null, `inner layers of ${first} units`, units)
+  }
   if (layers.size === 0 || inputs !== embeddingDim) {
     throw badFile(file, null, `a last layer of ${embeddingDim} units, as the word vectors`, inputs)
   }
+  if (bias !== null && (bias.shape.length !== 1 || bias.shape[0] !== vocabularySize)) {
+    throw badFile(file, null, `1.decoder.bias of shape ${vocabularySize}`, bias.shape.join(' × '))
+  }
   parameters.set('output.bias', bias ?? { shape: [vocabularySize], data: new Float32Array(vocabularySize) })
-  const hiddenSize = parameters.get('rnns.0.module.weight_hh_l0')!.shape[1]!
+  const hiddenSize = unitsOf(parameters, 0)
   return { parameters, vocabularySize, embeddingDim, hiddenSize, numLayers: layers.size }
+}
+
+/** The units of a layer that was added. */
+function unitsOf(parameters: ReadonlyMap<string, StateEntry>, k: number): number {
+  return parameters.get(`rnns.${k}.module.weight_hh_l0`)!.shape[1]!
 }
 
 /** @throws PackedRnnError ERR_FILE_FORMAT for another copy of the word vectors. */

@@ -13,9 +13,11 @@ export interface Hdf5File {
 
 /** The first bytes of a file without a user block. */
 const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')
-/** Numbers for each byte of the file, at most: compression and fill values make a file grow. */
-const MOST_GROWTH = 64
-const LEAST_NUMBERS = 2 ** 20
+/** Bytes of values for each byte of the file, at most: compression and fill values make a file grow. */
+const MOST_GROWTH = 256
+const LEAST_BYTES = 2 ** 22
+/** What a group, a data set or an attribute counts at least. */
+const ENTRY_BYTES = 256
 /** Groups within groups, which may contain themselves. */
 const DEEPEST = 64
 
@@ -29,7 +31,7 @@ export async function isHdf5File(file: string): Promise<boolean> {
  * `npm install h5wasm`. Floats of any size become float32, and integers int32.
  *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file, for another file, a damaged one, an integer that needs more
- * than 32 bits, or one that would grow to more than 64 numbers for each of its bytes; ERR_INVALID_ARGUMENT if the file cannot be
+ * than 32 bits, or one that would grow to more than 256 bytes for each of its bytes; ERR_INVALID_ARGUMENT if the file cannot be
  * read, or h5wasm is not installed.
  * @example
  * ```ts
@@ -47,7 +49,7 @@ export async function readHdf5(file: string): Promise<Hdf5File> {
   const { bytes, size } = await beginOf(file, SIGNATURE.length)
   if (!bytes.equals(SIGNATURE)) throw badFile(file, null, 'an HDF5 file', 'another one')
   const library = await loadLibrary()
-  const budget = { numbers: Math.max(LEAST_NUMBERS, size * MOST_GROWTH) }
+  const budget = new Budget(file, Math.max(LEAST_BYTES, size * MOST_GROWTH))
   try {
     const opened = new library.File(file, 'r')
     try {
@@ -77,23 +79,46 @@ async function loadLibrary() {
 type Group = InstanceType<Library['Group']>
 type Dataset = InstanceType<Library['Dataset']>
 
-function contentOf(root: Group, library: Library, file: string, budget: { numbers: number }): Hdf5File {
+/** What may still be read of a file. */
+class Budget {
+  readonly file: string
+  #bytes: number
+
+  constructor(file: string, bytes: number) {
+    this.file = file
+    this.#bytes = bytes
+  }
+
+  /** @throws PackedRnnError ERR_FILE_FORMAT if an entry is too large, or one too many. */
+  take(name: string, { shape, size = 0 }: { shape?: readonly number[] | null; size?: number } = {}): void {
+    const values = shape?.reduce((product, n) => product * n, 1) ?? 1
+    this.#bytes -= Math.max(ENTRY_BYTES, values * size)
+    if (!(this.#bytes >= 0)) throw badFile(this.file, null, `less data before ${name}`, `${values} values`)
+  }
+}
+
+function contentOf(root: Group, library: Library, file: string, budget: Budget): Hdf5File {
   const content: Hdf5File = { tensors: new Map(), values: new Map() }
   const attributes = (of: Group | Dataset, path: string) => {
-    for (const [name, attribute] of Object.entries(of.attrs)) {
-      content.values.set(`${path}@${name}`, textOf(attribute.value))
+    for (const [key, attribute] of Object.entries(of.attrs)) {
+      const name = `${path}@${key}`
+      budget.take(name, attribute.metadata)
+      content.values.set(name, textOf(attribute.value))
     }
   }
   const walk = (group: Group, path: string, depth: number) => {
     if (depth > DEEPEST) throw badFile(file, null, `groups at most ${DEEPEST} deep`, path)
     attributes(group, path)
     for (const key of group.keys()) {
-      const entry = group.get(key)
       const name = path + key
+      // Groups may be linked many times.
+      budget.take(name)
+      const entry = group.get(key)
       if (entry instanceof library.Group) walk(entry, `${name}/`, depth + 1)
       if (!(entry instanceof library.Dataset)) continue
       attributes(entry, `${name}/`)
-      const tensor = tensorOf(entry, name, file, budget)
+      budget.take(name, entry.metadata)
+      const tensor = tensorOf(entry, name, file)
       if (tensor === null) content.values.set(name, textOf(entry.value))
       else content.tensors.set(name, tensor)
     }
@@ -103,14 +128,14 @@ function contentOf(root: Group, library: Library, file: string, budget: { number
 }
 
 /** The numbers of a data set; null for other data. */
-function tensorOf(set: Dataset, name: string, file: string, budget: { numbers: number }): HostTensor | null {
+function tensorOf(set: Dataset, name: string, file: string): HostTensor | null {
   const { shape, dtype } = set
   if (shape === null || typeof dtype !== 'string' || !/^[<>|]?[fdebBhHiIlLqQ]/.test(dtype)) return null
-  budget.numbers -= shape.reduce((product, n) => product * n, 1)
-  if (!(budget.numbers >= 0)) throw badFile(file, null, `fewer numbers before ${name}`, shape.join(' × '))
   const { value } = set
-  if (/^[<>|]?[fde]/.test(dtype))
-    return { dtype: 'float32', shape, data: Float32Array.from(numbersOf(value)) }
+  if (/^[<>|]?[fde]/.test(dtype)) {
+    const isTyped = value instanceof Float32Array || value instanceof Float64Array
+    return { dtype: 'float32', shape, data: new Float32Array(isTyped ? value : [...numbersOf(value)]) }
+  }
   const data = Int32Array.from(numbersOf(value), integer => {
     if (integer >= -(2 ** 31) && integer < 2 ** 31) return integer
     throw badFile(file, null, `integers of 32 bits in ${name}`, integer)

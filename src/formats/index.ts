@@ -1,5 +1,5 @@
 /**
- * Reads and writes weights as safetensors files, with the names and shapes of PyTorch's state dicts and reads PyTorch's own
+ * Reads and writes weights as safetensors files, with the names and shapes of PyTorch's state dicts, and reads PyTorch's own
  * files, those of fast.ai, and HDF5.
  * @module
  */

@@ -1,5 +1,5 @@
-import { badArgument } from '../errors.js'
 import type { LanguageModelLayers } from './languageModel.js'
+import { nameIn } from './presetName.js'
 
 /** A language model, and the way it is trained. */
 export interface LanguagePreset {
@@ -9,8 +9,8 @@ export interface LanguagePreset {
     /** AdamW. */
     | { kind: 'adam'; lr: number; weightDecay?: number; betas?: readonly [number, number] }
   /**
-   * How the learning rate changes: multiplied by `factor` after each epoch, from the one after epoch `after` on; along one cycle over
-   * all steps (Smith 2018); or never.
+   * How the learning rate changes: multiplied by `factor` for each epoch after number `after`; along one cycle over all steps (Smith
+   * 2018), with momentums, if they are given; or never.
    */
   schedule:
     | { kind: 'decay'; after: number; factor: number }
@@ -175,12 +175,7 @@ export const languagePresets = {
 /** The name of a language model's preset. */
 export type LanguagePresetName = keyof typeof languagePresets
 
-function isName(name: string): name is LanguagePresetName {
-  return Object.hasOwn(languagePresets, name)
-}
-
 /** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */
 export function languagePresetName(name: string): LanguagePresetName {
-  if (isName(name)) return name
-  throw badArgument('preset', 'name', `one of ${Object.keys(languagePresets).join(', ')}`, name)
+  return nameIn(languagePresets, name)
 }

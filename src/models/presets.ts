@@ -1,5 +1,5 @@
 import type { OptionNames } from '../check.js'
-import { badArgument } from '../errors.js'
+import { nameIn } from './presetName.js'
 
 /** The size of a classifier, and the options of its training. */
 export interface Preset {
@@ -82,13 +82,7 @@ export const presets = {
 /** The name of a preset. */
 export type PresetName = keyof typeof presets
 
-function isPresetName(name: string): name is PresetName {
-  return Object.hasOwn(presets, name)
-}
-
 /** @throws PackedRnnError ERR_INVALID_ARGUMENT if the name is unknown. */
 export function presetName(name: string): PresetName {
-  if (!isPresetName(name))
-    throw badArgument('preset', 'name', `one of ${Object.keys(presets).join(', ')}`, name)
-  return name
+  return nameIn(presets, name)
 }

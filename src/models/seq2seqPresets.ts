@@ -1,4 +1,4 @@
-import { badArgument } from '../errors.js'
+import { nameIn } from './presetName.js'
 import type { Seq2SeqLayers } from './seq2seq.js'
 
 /** A translation model, and the way it is trained. */
@@ -105,14 +105,7 @@ export const translationPresets = {
 /** The name of a translation preset. */
 export type TranslationPresetName = keyof typeof translationPresets
 
-function isName(name: string): name is TranslationPresetName {
-  return Object.hasOwn(translationPresets, name)
-}
-
 /** @throws PackedRnnError ERR_INVALID_ARGUMENT for an unknown name. */
 export function translationPresetName(name: string): TranslationPresetName {
-  if (!isName(name)) {
-    throw badArgument('preset', 'name', `one of ${Object.keys(translationPresets).join(', ')}`, name)
-  }
-  return name
+  return nameIn(translationPresets, name)
 }

@@ -1,21 +1,12 @@
 import { isRecorded } from '../autograd.js'
-import {
-  anySize,
-  checkInteger,
-  checkIntegers,
-  checkNumber,
-  checkOptions,
-  checkTensor,
-  checkWord,
-  type OptionNames,
-} from '../check.js'
+import { checkInteger, checkNumber, checkOptions, checkWord, type OptionNames } from '../check.js'
 import { customGrad } from '../customGrad.js'
 import { applyFunction } from '../elements.js'
-import { badArgument } from '../errors.js'
 import { scope } from '../scope.js'
 import { type Float, type Matrix, ranked, type Scalar, type Tensor, type Vector, zeros } from '../tensor.js'
 import { add, mul } from './elementwise.js'
 import { cat, narrow } from './join.js'
+import { checkLayer } from './layerLoss.js'
 import { linearBackward, linearForward } from './linear.js'
 import { type CrossEntropyOptions, checkLabels, crossEntropyForward } from './loss.js'
 
@@ -76,20 +67,10 @@ export function linearCrossEntropy(
   const op = 'linearCrossEntropy'
   checkOptions(op, options, names)
   const { reduction = 'mean', ignoreIndex = IGNORED, labelSmoothing = 0, maxLogits = 2 ** 23 } = options
-  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
-  const [classes, inputs] = weight.shape
-  const { device } = weight
-  checkTensor(op, 'x', x, { dtype: 'float32', shape: [anySize, inputs], device })
-  if (bias !== null) checkTensor(op, 'bias', bias, { dtype: 'float32', shape: [classes], device })
-  const [rows] = x.shape
-  if (rows === 0 || classes === 0)
-    throw badArgument(op, 'x', 'at least one row and one class', x.shape, 'ERR_SHAPE')
+  const { rows, classes, device } = checkLayer(op, x, weight, bias, labels)
   checkWord(op, 'reduction', reduction, ['mean', 'sum'])
   checkInteger(op, 'maxLogits', maxLogits, 1)
   checkNumber(op, 'labelSmoothing', labelSmoothing, 0, 1)
-  checkIntegers(op, 'labels', labels)
-  if ('dtype' in labels) throw badArgument(op, 'labels', 'labels on the host', 'a tensor')
-  if (labels.length !== rows) throw badArgument(op, 'labels', `${rows} labels`, labels.length, 'ERR_SHAPE')
   checkInteger(op, 'ignoreIndex', ignoreIndex, -(2 ** 31))
   checkLabels(op, labels, classes, options.ignoreIndex)
   const given = Int32Array.from(labels)

@@ -1,21 +1,18 @@
 import {
-  anySize,
   checkIndices,
   checkInstance,
   checkInteger,
-  checkIntegers,
   checkOptions,
-  checkTensor,
   checkWord,
   type OptionNames,
 } from '../check.js'
-import { badArgument } from '../errors.js'
 import { defaultGenerator, Generator } from '../random.js'
 import { scope } from '../scope.js'
 import { type Matrix, ranked, type Scalar, tensor, type Vector } from '../tensor.js'
 import { add, mul } from './elementwise.js'
 import { indexSelect } from './indexing.js'
 import { cat } from './join.js'
+import { checkLayer } from './layerLoss.js'
 import { linear } from './linear.js'
 import { crossEntropy } from './loss.js'
 import { sum } from './reduce.js'
@@ -68,19 +65,10 @@ export function sampledCrossEntropy(
   const op = 'sampledCrossEntropy'
   checkOptions(op, options, names)
   const { samples, reduction = 'mean', generator = defaultGenerator() } = options
-  checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
-  const [classes, inputs] = weight.shape
-  const { device } = weight
-  checkTensor(op, 'x', x, { dtype: 'float32', shape: [anySize, inputs], device })
-  if (bias !== null) checkTensor(op, 'bias', bias, { dtype: 'float32', shape: [classes], device })
-  const [rows] = x.shape
-  if (rows === 0) throw badArgument(op, 'x', 'at least one row', x.shape, 'ERR_SHAPE')
+  const { rows, classes, device } = checkLayer(op, x, weight, bias, labels)
   checkInteger(op, 'samples', samples, 1, classes)
   checkWord(op, 'reduction', reduction, ['mean', 'sum'])
   checkInstance(op, 'generator', generator, Generator)
-  checkIntegers(op, 'labels', labels)
-  if ('dtype' in labels) throw badArgument(op, 'labels', 'labels on the host', 'a tensor')
-  if (labels.length !== rows) throw badArgument(op, 'labels', `${rows} labels`, labels.length, 'ERR_SHAPE')
   checkIndices(op, 'labels', labels, classes)
   const { drawn, tries } = draw(classes, samples, generator)
   /** −log of the expected number of draws of a class. */

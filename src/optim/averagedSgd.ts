@@ -27,7 +27,8 @@ const names: OptionNames<AveragedSgdOptions> = {
 /**
  * Stochastic gradient descent that averages its parameters from some step on (Polyak and Juditsky 1992): p −= lr (g + λ p), and after
  * the k-th step that counts a += (p − a) / k. With `NonMonotonic` of packed-rnn/training, which sets `averages`, it is NT-ASGD
- * (Merity et al. 2018). `ASGD` with `lambda: 0` computes the same, but a change of its rate acts one step late, as in PyTorch.
+ * (Merity et al. 2018). `ASGD` with `lambda: 0` and `t0: 0` differs in two ways, as in PyTorch: a change of its rate acts one step late,
+ * and its average leaves out the first step.
  *
  * @example
  * ```ts

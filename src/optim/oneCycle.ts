@@ -58,6 +58,7 @@ export class OneCycle {
     const { steps, momentums = [0.95, 0.85], pctStart = 0.3, ...factors } = options
     checkInteger(op, 'steps', steps, 1)
     checkList(op, 'momentums', momentums, 'two numbers')
+    if (momentums.length !== 2) throw badArgument(op, 'momentums', 'two numbers', momentums)
     for (const [i, momentum] of [momentums[0], momentums[1]].entries()) {
       checkNumber(op, `momentums[${i}]`, momentum, 0, 1)
     }

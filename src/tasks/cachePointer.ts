@@ -1,5 +1,5 @@
 import { checkInteger, checkNumber, checkOptions, type OptionNames } from '../check.js'
-import { add, exp, log, mul, scale, sub } from '../ops/elementwise.js'
+import { add, exp, log, maximum, mul, scale, sub } from '../ops/elementwise.js'
 import { cat, narrow } from '../ops/join.js'
 import { matmul } from '../ops/products.js'
 import { softmax, sum } from '../ops/reduce.js'
@@ -70,10 +70,13 @@ export class TokenCache {
     // Nothing is held before the second token.
     const share = Float32Array.from(next, (_, t) => (before + t === 0 ? 0 : lambda))
     const weights = of(share, [next.length])
-    const model = exp(scale(losses, -1))
-    const mixed = add(mul(weights, cached), mul(sub(1, weights), model))
+    // As logarithms: e to the model's may be too small for a number.
+    const model = sub(log(sub(1, weights)), losses)
+    const fromCache = log(mul(weights, cached))
+    const larger = maximum(model, fromCache)
+    const mixed = add(larger, log(add(exp(sub(model, larger)), exp(sub(fromCache, larger)))))
     this.#keep(states, tokens)
-    return scale(log(mixed), -1)
+    return scale(mixed, -1)
   }
 
   #keep(states: Matrix, tokens: number[]): void {

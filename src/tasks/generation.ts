@@ -197,10 +197,10 @@ function begun(op: string, run: LanguageRun, prompt: string, given: Continuation
   })
   // A text begins after the end of a line.
   const ids = lines.flatMap(line => [vocabulary.end, ...line])
-  const hidden = unknown ? [vocabulary.begin] : [vocabulary.begin, vocabulary.unk]
-  const read = readPrompt(model, ids, { hidden })
+  const exclude = unknown ? [vocabulary.begin] : [vocabulary.begin, vocabulary.unk]
+  const read = readPrompt(model, ids)
   const options = {
-    ...{ ...read.options, end: oneLine ? vocabulary.end : null, maxLength: length },
+    ...{ ...read.options, exclude, end: oneLine ? vocabulary.end : null, maxLength: length },
     ...(signal !== undefined && { signal }),
   }
   return { ...read, options, line: [...lines.at(-1)!] }

@@ -122,9 +122,9 @@ export class LanguageLearner {
     }
     const { tensors } = await readTorchFile(weights)
     const { parameters, embeddingDim, hiddenSize, numLayers } = fastaiLanguageModel(tensors, weights)
+    // fast.ai 0.7 writes its specials with underscores.
+    const from = words.map(word => olderSpecials.get(word) ?? word)
     for (const name of ['embedding.weight', 'output.bias']) {
-      // fast.ai 0.7 writes its specials with underscores.
-      const from = words.map(word => olderSpecials.get(word) ?? word)
       parameters.set(name, transferRows(parameters.get(name)!, from, this.data.vocabulary.itos))
     }
     const model = this.#newModel({ embeddingDim, hiddenSize, numLayers, tied: true, bias: true })
@@ -163,7 +163,11 @@ export class LanguageLearner {
    * @returns the records of the epochs; `test` has the metrics of the validation documents, if there are any.
    * @throws PackedRnnError (rejects) as `Trainer.fit`; ERR_OUT_OF_RANGE or ERR_INVALID_ARGUMENT for an invalid or unknown option.
    */
-  async fit(epochs: number, lr: LearningRate = 3e-3, options: FitOptions = {}): Promise<EpochRecord[]> {
+  async fit(
+    epochs: number,
+    lr: LearningRate = { to: 3e-3 },
+    options: FitOptions = {},
+  ): Promise<EpochRecord[]> {
     checkOptions('LanguageLearner.fit', options, { weightDecay: true, signal: true })
     return this.#fit('LanguageLearner.fit', epochs, lr, options, null)
   }
@@ -171,7 +175,7 @@ export class LanguageLearner {
   /** Trains along one cycle of rates and momentums; see `optim.OneCycle`. Returns and throws as `fit`. */
   async fitOneCycle(
     epochs: number,
-    maxLr: LearningRate = 3e-3,
+    maxLr: LearningRate = { to: 3e-3 },
     options: FitOneCycleOptions = {},
   ): Promise<EpochRecord[]> {
     checkOptions('LanguageLearner.fitOneCycle', options, fitNames)
@@ -192,8 +196,8 @@ export class LanguageLearner {
     const loader = { way: inner.way, epoch: (number: number) => inner.epoch(first + number) }
     const groups = this.groups.map((parameters, i) => ({ parameters, lr: rates[i]! }))
     using optimizer = new AdamW(groups, { betas: [0.9, 0.99], weightDecay })
-    let steps = 0
-    for (let epoch = 0; epoch < epochs; epoch++) steps += loader.epoch(epoch).batches
+    // Every epoch has as many batches: only the order of the documents differs.
+    const steps = epochs * loader.epoch(0).batches
     const { momentums, divFactor, pctStart } = cycle ?? {}
     const scheduler =
       cycle === null
@@ -233,10 +237,10 @@ export class LanguageLearner {
     const { noUnk = true, temperature = 1, minP = 0, sep = ' ', seed = 0, signal } = options
     checkInteger(op, 'words', words, 0)
     const { vocabulary } = this.data
-    const hidden = noUnk ? [vocabulary.id('xxunk')] : []
-    using prompt = readPrompt(this.model, this.#ids(text), { hidden })
+    const exclude = noUnk ? [vocabulary.id('xxunk')] : []
+    using prompt = readPrompt(this.model, this.#ids(text))
     const [found] = await sample(prompt.step, {
-      ...{ ...prompt.options, end: null, maxLength: words },
+      ...{ ...prompt.options, exclude, end: null, maxLength: words },
       ...{ seed, temperature, minProbability: minP },
       ...(signal && { signal }),
     })
@@ -260,10 +264,10 @@ export class LanguageLearner {
     checkNumber(op, 'temperature', temperature, Number.MIN_VALUE)
     const { vocabulary } = this.data
     const ids = this.#ids(text)
-    const hidden = noUnk ? [vocabulary.id('xxunk')] : []
-    using prompt = readPrompt(this.model, ids, { hidden, temperature: fixed ? temperature : 1 })
+    const exclude = noUnk ? [vocabulary.id('xxunk')] : []
+    using prompt = readPrompt(this.model, ids, fixed ? temperature : 1)
     const [found] = await beamSearch(prompt.step, {
-      ...{ ...prompt.options, end: fixed ? vocabulary.id('xxbos') : null, maxLength: words },
+      ...{ ...prompt.options, exclude, end: fixed ? vocabulary.id('xxbos') : null, maxLength: words },
       ...{ beams: beamSz, nBest: fixed ? 1 : beamSz, topK, lengthPenalty: { alpha: fixed ? alpha : 0 } },
       ...(signal && { signal }),
     })
@@ -301,6 +305,7 @@ function groupsOf(model: LanguageModel): Parameter[][] {
 
 /** A rate for each of some groups. */
 function ratesOf(op: string, lr: LearningRate, count: number): number[] {
+  if (typeof lr !== 'number') checkOptions(op, lr, { from: true, to: true }, 'lr')
   const { from, to } = typeof lr === 'number' ? { from: lr, to: lr } : lr
   checkNumber(op, 'lr', to, Number.MIN_VALUE)
   if (from === undefined) return Array.from({ length: count }, (_, i) => (i < count - 1 ? to / 10 : to))
@@ -316,7 +321,7 @@ function drawnOf<T extends { logProbability: number }>(
   seed: number,
 ): T {
   const logs = texts.map(({ logProbability }) => logProbability / temperature)
-  const largest = Math.max(...logs)
+  const largest = logs.reduce((most, log) => Math.max(most, log), -Infinity)
   const weights = logs.map(log => Math.exp(log - largest))
   let left = new Generator(seed).uniform() * weights.reduce((sum, weight) => sum + weight, 0)
   for (const [i, text] of texts.entries()) {

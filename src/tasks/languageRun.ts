@@ -6,6 +6,7 @@ import { type TokenCodec, type TokenCodecJson, tokenCodec } from '../text/codecs
 import { MarkedVocabulary } from '../text/markedVocabulary.js'
 import { loadTrained, type RunKind, saveTrained } from '../training/runFiles.js'
 import { codecSchema } from './codecSchema.js'
+import { joinedIds } from './streams.js'
 
 /** The task's name, in a run's files. */
 export const LANGUAGE_MODEL = 'language-model'
@@ -108,11 +109,5 @@ export function lineIds(
   const parts = lines.map(line =>
     vocabulary.encode(codec.encode(lowercase ? line.toLowerCase() : line), { end: true }),
   )
-  const ids = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    ids.set(part, at)
-    at += part.length
-  }
-  return ids
+  return joinedIds(parts)
 }

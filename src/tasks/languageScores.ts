@@ -1,18 +1,20 @@
 import { noGrad } from '../autograd.js'
 import { checkOptions, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
-import type { LanguageModelState } from '../models/languageModel.js'
+import type { LanguageModel, LanguageModelState } from '../models/languageModel.js'
 import { LstmState } from '../nn/index.js'
+import { cat, narrow } from '../ops/join.js'
 import { crossEntropy } from '../ops/loss.js'
 import { sum } from '../ops/reduce.js'
 import { PackedIds } from '../packed.js'
 import { scope } from '../scope.js'
 import { disposeState, outliveState } from '../state.js'
+import type { Float, Matrix } from '../tensor.js'
 import { evaluateTask } from '../training/evaluation.js'
 import { type CacheOptions, checkCache, TokenCache } from './cachePointer.js'
 import { LanguageModeling } from './languageModeling.js'
 import { type LanguageRun, lineIds } from './languageRun.js'
-import { StreamLoader } from './streams.js'
+import { joinedIds, StreamLoader } from './streams.js'
 
 /** Options of `scoreText`. */
 export interface ScoreTextOptions {
@@ -147,6 +149,21 @@ async function cachedLoss(
   return { loss: total / tokens, tokens }
 }
 
+/** −log p of the next tokens [N], some rows at a time, so that not all logits are in memory. */
+function lossesOf(model: LanguageModel, features: Matrix, next: Int32Array): Float {
+  const rows = Math.max(1, Math.floor(MOST_LOGITS / model.embedding.weight.shape[0]))
+  const parts: Float[] = []
+  for (let at = 0; at < next.length; at += rows) {
+    const count = Math.min(rows, next.length - at)
+    const part = scope(() => {
+      const logits = model.logits(narrow(features, 0, at, count))
+      return crossEntropy(logits, next.subarray(at, at + count), { reduction: 'none' })
+    })
+    parts.push(part)
+  }
+  return cat(parts)
+}
+
 /** The score of a line under a language model. */
 export interface LineScore {
   /** Σ log p of its tokens and its end mark, as the first line of a text, in nats. */
@@ -155,8 +172,8 @@ export interface LineScore {
   tokens: number
 }
 
-/** Lines that are scored together. */
-const BATCH = 64
+/** Lines that are scored together, and logits that are computed together. */
+const [BATCH, MOST_LOGITS] = [64, 2 ** 23]
 
 /**
  * Scores each line by itself.
@@ -189,13 +206,13 @@ export async function scoreLines(
     for (let first = 0; first < lines.length; first += BATCH) {
       options.signal?.throwIfAborted()
       const texts = lines.slice(first, first + BATCH).map(line => lineIds(run, [line]))
+      // A line begins after the end of another one.
+      const begin = Int32Array.of(run.vocabulary.end)
+      const read = texts.map(ids => joinedIds([begin, ids.subarray(0, -1)]))
       const losses = noGrad(() =>
         scope(() => {
-          // A line begins after the end of another one.
-          const read = texts.map(ids => Int32Array.of(run.vocabulary.end, ...ids.subarray(0, -1)))
           const { features } = model.forward(new PackedIds(read))
-          const next = new PackedIds(texts)
-          return crossEntropy(model.logits(features.data), next.ids, { reduction: 'none' }).toArray()
+          return lossesOf(model, features.data, joinedIds(texts)).toArray()
         }),
       )
       const found = await losses

@@ -1,11 +1,10 @@
 import { noGrad } from '../autograd.js'
 import type { DecodeStep } from '../decoding/step.js'
 import type { LanguageDecoderState, LanguageModel } from '../models/languageModel.js'
-import { add, scale } from '../ops/elementwise.js'
+import { scale } from '../ops/elementwise.js'
 import { PackedIds } from '../packed.js'
-import { outlive, scope } from '../scope.js'
+import { scope } from '../scope.js'
 import { disposeState, outliveState } from '../state.js'
-import { type Matrix, tensor } from '../tensor.js'
 
 /** A model in evaluation mode that has read the beginning of a text. `dispose` releases its state and restores its mode. */
 export interface ReadPrompt {
@@ -20,37 +19,39 @@ export interface ReadPrompt {
  * Reads a prompt.
  *
  * @param ids at least one; decoding begins with the last one
- * @param rules `hidden`: words that are never chosen; `temperature`: divides the logits; default 1
+ * @param temperature divides the logits
  */
 export function readPrompt(
   model: LanguageModel,
   ids: Int32Array | readonly number[],
-  { hidden, temperature = 1 }: { hidden: readonly number[]; temperature?: number },
+  temperature = 1,
 ): ReadPrompt {
   const wasTraining = model.training
+  const restore = () => {
+    if (wasTraining) model.train()
+  }
+  const read = () => {
+    const before = ids.length > 1 ? model.forward(new PackedIds([ids.slice(0, -1)])).state : null
+    const { state, step } = model.decoding(1, before)
+    return { state: outliveState(state), step }
+  }
   model.eval()
-  const { state, step, mask } = noGrad(() =>
-    scope(() => {
-      const read = ids.length > 1 ? model.forward(new PackedIds([ids.slice(0, -1)])).state : null
-      const decoding = model.decoding(1, read)
-      // A row, so that the sum with logits is a matrix.
-      const added = new Float32Array(model.embedding.weight.shape[0])
-      for (const id of hidden) added[id] = -Infinity
-      const { device } = model.embedding.weight
-      const mask: Matrix = tensor(added, [1, added.length], { device })
-      return { state: outliveState(decoding.state), step: decoding.step, mask: outlive(mask) }
-    }),
-  )
+  let found: ReturnType<typeof read>
+  try {
+    found = noGrad(() => scope(read))
+  } catch (error) {
+    restore()
+    throw error
+  }
+  const { state, step } = found
   const dispose = () => {
     disposeState(state)
-    mask.dispose()
-    if (wasTraining) model.train()
+    restore()
   }
   return {
     step(last, before) {
-      const found = step(last, before)
-      const logits = temperature === 1 ? found.logits : scale(found.logits, 1 / temperature)
-      return { ...found, logits: add(logits, mask) }
+      const result = step(last, before)
+      return temperature === 1 ? result : { ...result, logits: scale(result.logits, 1 / temperature) }
     },
     options: { state, sentences: 1, begin: ids.at(-1)! },
     dispose,

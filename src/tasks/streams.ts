@@ -122,3 +122,14 @@ export class StreamLoader implements Loader<Window> {
     return starts
   }
 }
+
+/** The ids of several texts, one after the other. */
+export function joinedIds(texts: readonly Int32Array[]): Int32Array {
+  const ids = new Int32Array(texts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const text of texts) {
+    ids.set(text, at)
+    at += text.length
+  }
+  return ids
+}

@@ -5,7 +5,7 @@ import { readRows } from '../text/csv.js'
 import { fastaiTokens } from '../text/fastaiRules.js'
 import { FastaiVocabulary, type FastaiVocabularyOptions } from '../text/fastaiVocabulary.js'
 import type { Loader, LoaderEpoch } from '../training/loader.js'
-import { StreamLoader, type Window } from './streams.js'
+import { joinedIds, StreamLoader, type Window } from './streams.js'
 
 /** Options of `TextLMDataBunch`. */
 export interface TextDataOptions extends FastaiVocabularyOptions {
@@ -29,7 +29,7 @@ export interface CsvTextOptions extends TextDataOptions {
   signal?: AbortSignal
 }
 
-const names: OptionNames<CsvTextOptions> = {
+const names: OptionNames<TextDataOptions> = {
   maxVocabulary: true,
   minFrequency: true,
   batchSize: true,
@@ -37,9 +37,8 @@ const names: OptionNames<CsvTextOptions> = {
   validPct: true,
   seed: true,
   vocabulary: true,
-  textColumn: true,
-  signal: true,
 }
+const csvNames: OptionNames<CsvTextOptions> = { ...names, textColumn: true, signal: true }
 
 /** A document, and whether it is one to validate on; undefined: the draw decides. */
 interface Row {
@@ -69,13 +68,16 @@ export class TextLMDataBunch {
   readonly bptt: number
   readonly #seed: number
 
-  private constructor(op: string, rows: readonly Row[], options: CsvTextOptions) {
-    checkOptions(op, options, names)
+  private constructor(op: string, rows: readonly Row[], options: TextDataOptions) {
     const { batchSize = 64, bptt = 70, validPct = 0.2, seed = 0, vocabulary } = options
     checkInteger(op, 'batchSize', batchSize, 1)
     checkInteger(op, 'bptt', bptt, 1)
     checkNumber(op, 'validPct', validPct, 0, 1)
     checkInteger(op, 'seed', seed, 0)
+    const counted = options.maxVocabulary ?? options.minFrequency
+    if (vocabulary !== undefined && counted !== undefined) {
+      throw badArgument(op, 'vocabulary', 'no maxVocabulary or minFrequency beside it', counted)
+    }
     const drawn = drawnRows(rows, validPct, seed)
     const documents = rows.map(({ text }) => ['xxbos', ...fastaiTokens(text)])
     const isValid = (i: number) => rows[i]!.isValid ?? drawn.has(i)
@@ -103,6 +105,7 @@ export class TextLMDataBunch {
    */
   static fromTexts(texts: readonly string[], options: TextDataOptions = {}): TextLMDataBunch {
     const op = 'TextLMDataBunch.fromTexts'
+    checkOptions(op, options, names)
     return new TextLMDataBunch(
       op,
       texts.map(text => ({ text })),
@@ -131,6 +134,8 @@ export class TextLMDataBunch {
    * ```
    */
   static async fromCsv(file: string, options: CsvTextOptions = {}): Promise<TextLMDataBunch> {
+    const op = 'TextLMDataBunch.fromCsv'
+    checkOptions(op, options, csvNames)
     const rows: Row[] = []
     let columns: { text: number; valid: number } | null = null
     const take = (fields: string[], line: number) => {
@@ -149,7 +154,7 @@ export class TextLMDataBunch {
       rows.push(columns.valid < 0 ? { text } : { text, isValid: isValid?.toLowerCase() === 'true' })
     }
     await readRows(file, { delimiter: ',', quote: '"' }, take, options.signal)
-    return new TextLMDataBunch('TextLMDataBunch.fromCsv', rows, options)
+    return new TextLMDataBunch(op, rows, options)
   }
 
   /** The batches for training: the documents in a new order in each epoch. @throws PackedRnnError ERR_EMPTY for too few tokens. */
@@ -159,7 +164,7 @@ export class TextLMDataBunch {
 
   /** The batches for validation. @throws PackedRnnError ERR_EMPTY for too few tokens. */
   validLoader(): Loader<Window> {
-    return new StreamLoader(joined(this.valid), { batchSize: this.batchSize, window: this.bptt })
+    return new StreamLoader(joinedIds(this.valid), { batchSize: this.batchSize, window: this.bptt })
   }
 }
 
@@ -183,18 +188,8 @@ class DocumentStreams implements Loader<Window> {
   epoch(number: number): LoaderEpoch<Window> {
     const { batchSize, window, seed } = this.#options
     const order = new Generator(seed, number).shuffle([...this.#documents])
-    return new StreamLoader(joined(order), { batchSize, window }).epoch(0)
+    return new StreamLoader(joinedIds(order), { batchSize, window }).epoch(0)
   }
-}
-
-function joined(documents: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(documents.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const document of documents) {
-    all.set(document, at)
-    at += document.length
-  }
-  return all
 }
 
 /** The numbers of a random share of the rows that nothing else decides on. */

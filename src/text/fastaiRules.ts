@@ -47,7 +47,7 @@ const before: readonly ((text: string) => string)[] = [
   text => text.replace(/ {2,}/g, ' '),
 ]
 
-/** n't, 's and their like are tokens; so are runs of dots, line ends, and every other sign. */
+/** A token: a word, a part of a contraction such as n't or 's, a run of dots, a line end, or another sign. */
 const token =
   /[\p{L}\p{N}_]+?(?=n['’]t(?![\p{L}\p{N}_]))|n['’]t(?![\p{L}\p{N}_])|['’](?:s|re|ve|ll|d|m)(?![\p{L}\p{N}_])|[\p{L}\p{N}_]+|\.{2,}|\n|[^\s\p{L}\p{N}_]/giu
 
@@ -63,7 +63,7 @@ function isLower(text: string): boolean {
 
 /**
  * Cuts a text into tokens as fast.ai's first version does: HTML is decoded, repetitions are counted (`xxrep`, `xxwrep`), and words in
- * capitals or with a capital are lower case behind `xxup` or `xxmaj`. fast.ai cuts with spaCy; here a regular expression does, which
+ * capitals or with a capital stand behind `xxup` or `xxmaj`; all words are lower case. fast.ai cuts with spaCy; here a regular expression does, which
  * separates punctuation and English contractions, so some tokens differ.
  *
  * @example
@@ -78,13 +78,20 @@ export function fastaiTokens(text: string): string[] {
   return (ruled.match(token) ?? []).flatMap(each => {
     if (isUpper(each) && [...each].length > 1) return ['xxup', each.toLowerCase()]
     const [first = '', ...rest] = each
-    return isUpper(first) && isLower(rest.join('')) ? ['xxmaj', each.toLowerCase()] : [each]
+    const lower = each.toLowerCase()
+    return isUpper(first) && isLower(rest.join('')) ? ['xxmaj', lower] : [lower]
   })
 }
 
+/** The specials that say something of the tokens behind them. */
+const rules: ReadonlySet<string> = new Set(['xxmaj', 'xxup', 'xxrep', 'xxwrep'])
+/** A model may write any number behind `xxrep`. */
+const MOST_REPEATED = 1000
+
 /**
- * Returns tokens without the specials of `fastaiTokens`: `xxmaj` and `xxup` change the next token, `xxrep` and `xxwrep` repeat it.
- * Other specials stay.
+ * Returns tokens without the specials of `fastaiTokens`: `xxmaj` and `xxup` change the case of the next token; `xxrep` and `xxwrep`
+ * repeat the token behind their number. Of two specials in a row the last one counts. A special without its token, or without a number
+ * from 1 to 1,000, is left out. Other specials stay.
  *
  * @example
  * ```ts
@@ -95,30 +102,27 @@ export function fastaiTokens(text: string): string[] {
  */
 export function withoutSpecials(tokens: readonly string[]): string[] {
   const found: string[] = []
-  for (let i = 0; i < tokens.length; i++) {
-    const [special, next, after] = [tokens[i]!, tokens[i + 1], tokens[i + 2]]
-    const count = Number(next)
-    if (special === 'xxmaj' && next !== undefined) {
-      const [first = '', ...rest] = next
-      found.push(first.toUpperCase() + rest.join(''))
-      i++
-    } else if (special === 'xxup' && next !== undefined) {
-      found.push(next.toUpperCase())
-      i++
-    } else if (
-      (special === 'xxrep' || special === 'xxwrep') &&
-      after !== undefined &&
-      Number.isInteger(count) &&
-      count > 0 &&
-      count <= MOST_REPEATED
-    ) {
-      if (special === 'xxrep') found.push(after.repeat(count))
-      else found.push(...Array.from({ length: count }, () => after))
-      i += 2
-    } else found.push(special)
+  let rule: string | null = null
+  let count: number | null = null
+  for (const token of tokens) {
+    if (rules.has(token)) [rule, count] = [token, null]
+    else if (rule === null) found.push(token)
+    else if ((rule === 'xxrep' || rule === 'xxwrep') && count === null) {
+      const number = /^\d+$/.test(token) ? Number(token) : 0
+      if (number >= 1 && number <= MOST_REPEATED) count = number
+      else rule = null
+    } else {
+      found.push(...undone(rule, count ?? 1, token))
+      rule = null
+    }
   }
   return found
 }
 
-/** A model may write any number behind `xxrep`. */
-const MOST_REPEATED = 1000
+function undone(rule: string, count: number, token: string): string[] {
+  if (rule === 'xxup') return [token.toUpperCase()]
+  if (rule === 'xxrep') return [token.repeat(count)]
+  if (rule === 'xxwrep') return Array.from({ length: count }, () => token)
+  const [first = '', ...rest] = token
+  return [first.toUpperCase() + rest.join('').toLowerCase()]
+}

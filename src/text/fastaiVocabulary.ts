@@ -4,7 +4,7 @@ import { fastaiSpecials } from './fastaiRules.js'
 
 /** Options of `FastaiVocabulary.fromDocuments`. */
 export interface FastaiVocabularyOptions {
-  /** The most words, without the specials that do not occur; default 60,000. */
+  /** The most words, the specials included; default 60,000. */
   maxVocabulary?: number
   /** Words that occur less often are unknown; default 2. */
   minFrequency?: number
@@ -16,7 +16,8 @@ const names: OptionNames<FastaiVocabularyOptions> = { maxVocabulary: true, minFr
 const MULTIPLE = 8
 
 /**
- * The vocabulary of fast.ai's first version: the specials come first, then words by frequency, then `xxfake` up to a multiple of 8.
+ * The vocabulary of fast.ai's first version: the specials come first, then words by frequency, then, below the maximum,
+ * `xxfake` up to a multiple of 8.
  * Immutable.
  *
  * @example
@@ -67,8 +68,8 @@ export class FastaiVocabulary {
     const words = frequent.flatMap(([word, count]) => {
       return count >= minFrequency && !specials.includes(word) ? [word] : []
     })
-    const itos = [...specials, ...words]
-    while (itos.length % MULTIPLE !== 0) itos.push('xxfake')
+    const itos = [...specials, ...words].slice(0, maxVocabulary)
+    while (itos.length < maxVocabulary && itos.length % MULTIPLE !== 0) itos.push('xxfake')
     return new FastaiVocabulary(itos)
   }
 

@@ -57,7 +57,6 @@ describe('a trained run', () => {
     ])
     const page = await readFile(at('run/report.html'), 'utf8')
     for (const part of ['Samples', 'Perplexity', 'Bits per character']) expect(page).toContain(part)
-    expect(existsSync(at('run/best'))).toBe(false)
   })
 
   test('evaluate scores a text, with several streams and with a cache, and writes the figures', async () => {
@@ -112,8 +111,26 @@ test('AWD-LSTM trains with its penalties, and its fine-tuning starts from a run'
   ])
   expect(tuned.code, tuned.stderr).toBe(0)
   expect(perplexityOf(tuned.stdout)).toBeLessThan(perplexityOf(first.stdout))
+  // The saved model has the averages that were tested.
+  const epochs = (await readFile(at('tuned/metrics.jsonl'), 'utf8')).trim().split('\n')
+  const losses = epochs.map(line => JSON.parse(line).test.loss)
+  const found = await cli(['evaluate', at('tuned'), '--test', at('valid.txt'), '--batch-size', '10'])
+  expect(Number(/^loss +(.*)$/m.exec(found.stdout)?.[1])).toBeCloseTo(Math.min(...losses), 3)
   const config = async (name: string) => JSON.parse(await readFile(at(`${name}/config.json`), 'utf8'))
   expect(await config('tuned')).toEqual(await config('awd'))
+})
+
+test('a finished run that goes on without a better epoch keeps its model', async () => {
+  const options = ['--preset', 'zaremba-small', '--epochs', '2', '--dropout-factor', '0', '--out', at('best')]
+  expect((await cli(['train', ...small, ...files(), ...options])).code).toBe(0)
+  const model = () => readFile(at('best/model.safetensors'))
+  const before = await model()
+  // A text that no later epoch predicts as well as the first two the other one.
+  await writeFile(at('other.txt'), 'tree tree tree sang sang rug rug rug a a bird\n'.repeat(20))
+  const other = ['--epochs', '3', '--valid', at('other.txt'), '--quiet']
+  const again = await cli(['train', '--resume', at('best'), ...other])
+  expect(again.code, again.stderr).toBe(0)
+  expect((await model()).equals(before)).toBe(true)
 })
 
 test('characters and parts of words', async () => {
@@ -138,6 +155,10 @@ test('a run that was killed goes on to the same bits', async () => {
   while (!(await isUnderWay())) await new Promise(resolve => setTimeout(resolve, 10))
   child.kill('SIGKILL')
   await new Promise(resolve => child.once('exit', resolve))
+  const other = await cli(['train', '--resume', at('killed'), '--lr', '1'])
+  expect(other.stderr).toContain('--lr: wanted none beside --resume, whose run has its own')
+  const longer = await cli(['train', '--resume', at('killed'), '--epochs', '9'])
+  expect(longer.stderr).toContain('--epochs: wanted none beside --resume, whose run has its own')
   expect((await cli(['train', '--resume', at('killed'), '--quiet'])).code).toBe(0)
   const modelOf = (name: string) => readFile(at(`${name}/model.safetensors`))
   expect((await modelOf('killed')).equals(await modelOf('whole'))).toBe(true)
@@ -161,6 +182,19 @@ describe('a bad command line is rejected', () => {
         ...['--task', 'language-model', '--train', 'x', '--valid', 'x', '--finetune', 'y', '--level', 'bpe'],
       ],
     ],
+    [
+      '--valid: wanted a text, whose loss tells awd-lstm when to average',
+      ['train', ...['--task', 'language-model', '--train', 'x']],
+    ],
+    [
+      '--preset: wanted one that trains with SGD beside --finetune, got characters',
+      [
+        'train',
+        ...['--task', 'language-model', '--train', 'x', '--valid', 'x', '--finetune', 'y'],
+        ...['--preset', 'characters'],
+      ],
+    ],
+    ['--min-probability: wanted a number from 0 to 1, got 2', ['generate', 'run', '--min-probability', '2']],
     ['--greedy: wanted no --beam', ['generate', 'run', '--greedy', '--beam', '3']],
     ['--top-p: wanted a number above 0, at most 1, got 2', ['generate', 'run', '--top-p', '2']],
     ['--n-best: wanted at most --beam 2, got 3', ['generate', 'run', '--beam', '2', '--n-best', '3']],
@@ -172,7 +206,8 @@ describe('a bad command line is rejected', () => {
 
   test('a text without a line', async () => {
     await writeFile(at('empty.txt'), '')
-    const found = await cli(['train', ...small, '--train', at('empty.txt'), '--out', at('none')])
+    const none = ['--preset', 'characters', '--out', at('none')]
+    const found = await cli(['train', ...small, '--train', at('empty.txt'), ...none])
     expect(found.code).toBe(1)
     expect(found.stderr).toContain('StreamLoader: tokens: wanted at least 8 tokens, got 0')
   })

@@ -51,6 +51,7 @@ describe.each(targets)('sampling on $name', target => {
     ['at temperature 3', { temperature: 3 }, p.map(x => x ** (1 / 3))],
     ['the 3 most probable', { topK: 3 }, kept([0, 2, 4])],
     ['more than there are', { topK: 99 }, p],
+    ['without the most probable one', { exclude: [2] }, kept([0, 1, 3, 4, 5])],
     ['the nucleus of 0.7', { topP: 0.7 }, kept([0, 2])],
     ['the nucleus of 0.85', { topP: 0.85 }, kept([0, 2, 4])],
     ['the nucleus of 0.9', { topP: 0.9 }, kept([0, 2, 4, 3])],
@@ -168,5 +169,18 @@ describe('errors name the argument', () => {
     expect((await rejectionOf(sample(nothing, good))).code).toBe('ERR_NON_FINITE')
     const { seed: _, ...rest } = good
     expect((await rejectionOf(greedy(nothing, rest))).code).toBe('ERR_NON_FINITE')
+  })
+})
+
+describe.each(targets)('excluded tokens on $name', target => {
+  test('leave the probabilities of the others as they are', async () => {
+    const logits = [1, -0.5, 2, 0]
+    const step = constant(target.open(), logits)
+    const options = { state: null, sentences: 1, begin: 0, end: null, maxLength: 1, exclude: [2] }
+    const [found] = await greedy(step, options)
+    expect(found!.tokens).toEqual([0])
+    expect(found!.logProbability).toBeCloseTo(logSoftmaxOf(logits)[0]!, 5)
+    const error = await rejectionOf(greedy(step, { ...options, exclude: [0, 4] }))
+    expect(error.message).toContain('exclude[1]: wanted a token from 0 to 3')
   })
 })

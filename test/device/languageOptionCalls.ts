@@ -4,12 +4,14 @@ import {
   generateBest,
   LanguageModeling,
   type LanguageRun,
+  languageModelLearner,
   StreamLoader,
   scoreLines,
   scoreText,
+  TextLMDataBunch,
 } from '../../src/tasks/index.js'
 import { MarkedVocabulary, tokenCodec } from '../../src/text/index.js'
-import type { Row } from './optionCall.js'
+import { absent, type Row } from './optionCall.js'
 import { cpu } from './refuses.js'
 
 /** Language models with options, as in optionCalls.ts. */
@@ -18,6 +20,14 @@ const sizes = { vocabularySize: 3, embeddingDim: 1, hiddenSize: 2, device: cpu }
 const model = new LanguageModel(sizes)
 const vocabulary = MarkedVocabulary.fromWords([])
 const run: LanguageRun = { model, vocabulary, codec: tokenCodec('whitespace'), lowercase: false }
+const data = TextLMDataBunch.fromTexts(['a b', 'a b'], {
+  batchSize: 1,
+  bptt: 2,
+  validPct: 0,
+  minFrequency: 1,
+})
+const layers = { embeddingDim: 1, hiddenSize: 1, numLayers: 1 }
+const learner = languageModelLearner(data, { layers, device: cpu })
 const cache = { window: 1, theta: 1, lambda: 0.1 }
 
 export const languageRows: readonly Row[] = [
@@ -49,6 +59,46 @@ export const languageRows: readonly Row[] = [
   ],
   ['tasks.scoreLines', 'scoreLines: options.signals, as signal', given => scoreLines(run, [''], given)],
   ['tasks.generate', 'generate: options.sample, as sampling', given => generate(run, '', given).next()],
+  [
+    'tasks.languageModelLearner',
+    'languageModelLearner: options.drop_mult, as dropMult',
+    given => languageModelLearner(data, { layers, ...given }),
+  ],
+  [
+    'tasks.LanguageLearner.fit',
+    'LanguageLearner.fit: options.weight_decay, as weightDecay',
+    given => learner.fit(1, 0.1, given),
+  ],
+  [
+    'tasks.LanguageLearner.fitOneCycle',
+    'LanguageLearner.fitOneCycle: options.pct_start, as pctStart',
+    given => learner.fitOneCycle(1, 0.1, given),
+  ],
+  [
+    'tasks.LanguageLearner.fit',
+    'LanguageLearner.fit: lr.fro, as from',
+    given => learner.fit(1, { to: 0.1, ...given }),
+  ],
+  [
+    'tasks.LanguageLearner.predict',
+    'LanguageLearner.predict: options.no_unk, as noUnk',
+    given => learner.predict('a', 1, given),
+  ],
+  [
+    'tasks.LanguageLearner.beamSearch',
+    'LanguageLearner.beamSearch: options.top_k, as topK',
+    given => learner.beamSearch('a', 1, given),
+  ],
+  [
+    'tasks.TextLMDataBunch.fromTexts',
+    'TextLMDataBunch.fromTexts: options.valid_pct, as validPct',
+    given => TextLMDataBunch.fromTexts(['a'], given),
+  ],
+  [
+    'tasks.TextLMDataBunch.fromCsv',
+    'TextLMDataBunch.fromCsv: options.text_column, as textColumn',
+    given => TextLMDataBunch.fromCsv(absent('x'), given),
+  ],
   [
     'tasks.generateBest',
     'generateBest: options.beam, as beams',

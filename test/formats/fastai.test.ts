@@ -64,6 +64,29 @@ describe('the language models of fast.ai', () => {
       'a last layer of 4 units',
     ],
     [
+      'inner layers of other sizes',
+      tensors => {
+        const shapes = {
+          weight_ih_l0: [20, 6],
+          weight_hh_l0_raw: [20, 5],
+          bias_ih_l0: [20],
+          bias_hh_l0: [20],
+        }
+        for (const [name, shape] of Object.entries(shapes)) {
+          const data = new Float32Array(shape.reduce((product, n) => product * n, 1))
+          tensors.set(`0.rnns.1.module.${name}`, { dtype: 'float32', shape, data })
+        }
+        const data = new Float32Array(80)
+        tensors.set('0.rnns.2.module.weight_ih_l0', { dtype: 'float32', shape: [16, 5], data })
+      },
+      'inner layers of 6 units',
+    ],
+    [
+      'an output bias of another length',
+      tensors => tensors.set('1.decoder.bias', { dtype: 'float32', shape: [12], data: new Float32Array(12) }),
+      '1.decoder.bias of shape 11',
+    ],
+    [
       'integers',
       tensors =>
         tensors.set('0.encoder.weight', { dtype: 'int32', shape: [11, 4], data: new Int32Array(44) }),
@@ -118,6 +141,18 @@ describe('HDF5', () => {
       compression: 9,
     })
     large.close()
+    const strings = new File(at('strings.h5'), 'w')
+    const many = new Array<string>(2 ** 18).fill('')
+    strings.create_dataset({
+      ...{ name: 'many', data: many, dtype: 'S100', shape: [2 ** 18], chunks: [2 ** 15], compression: 9 },
+    })
+    strings.close()
+    const linked = new File(at('linked.h5'), 'w')
+    for (let depth = 0; depth < 40; depth++) linked.create_group(`g${depth}`)
+    for (let depth = 0; depth < 39; depth++) {
+      for (const name of ['a', 'b']) linked.create_hard_link(`/g${depth + 1}`, `/g${depth}/${name}`)
+    }
+    linked.close()
     const wide = new File(at('wide.h5'), 'w')
     wide.create_dataset({ name: 'many', data: BigInt64Array.of(2n ** 40n), shape: [1] })
     wide.close()
@@ -147,7 +182,9 @@ describe('HDF5', () => {
     for (const [name, wanted] of [
       ['text.h5', 'wanted an HDF5 file'],
       ['short.h5', 'wanted an HDF5 file'],
-      ['large.h5', 'fewer numbers before zeros'],
+      ['large.h5', 'less data before zeros'],
+      ['strings.h5', 'less data before many'],
+      ['linked.h5', 'less data before'],
       ['wide.h5', 'integers of 32 bits in many'],
     ] as const) {
       const error = await rejectionOf(readHdf5(at(name)))

@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import {
+  AdamW,
   cosineAnnealing,
+  OneCycle,
   oneCycle,
   type Schedule,
   Scheduler,
+  SGD,
   slantedTriangular,
   stepDecay,
 } from '../../src/optim/index.js'
+import { tensor } from '../../src/tensor.js'
 import { expectClose } from '../suite/compare.js'
 import { readFixtures } from '../suite/fixtures.js'
 
@@ -118,5 +122,40 @@ describe('Scheduler', () => {
     second.step()
     expect(resumed).toEqual(groups)
     expect(groups[0]!.lr).toBe(schedule(5, 3))
+  })
+})
+
+describe('OneCycle', () => {
+  const make = (isSgd: boolean) => {
+    const p = tensor([1])
+    const optimizer = isSgd ? new SGD([p], { lr: 0.5, momentum: 0.9 }) : new AdamW([p], { lr: 0.5 })
+    return { optimizer, cycle: new OneCycle(optimizer, { steps: 20, momentums: [0.8, 0.6], pctStart: 0.3 }) }
+  }
+  const momentumOf = (group: object) =>
+    'betas' in group && Array.isArray(group.betas) ? group.betas[0] : Reflect.get(group, 'momentum')
+
+  test.each([true, false])('rates are those of oneCycle, momentums go the other way (SGD: %s)', isSgd => {
+    const { optimizer, cycle } = make(isSgd)
+    const schedule = oneCycle({ steps: 20, pctStart: 0.3 })
+    for (let step = 0; step < 22; step++) {
+      const [group] = optimizer.groups
+      expect(group!.lr).toBe(schedule(step, 0.5))
+      // The peak is at step 5, the end at step 19.
+      const part = step <= 5 ? step / 5 : Math.max(0, 1 - (step - 5) / 14)
+      const wanted = 0.8 - 0.2 * ((1 - Math.cos(Math.PI * part)) / 2)
+      expect(momentumOf(group!)).toBeCloseTo(wanted, 12)
+      cycle.step()
+    }
+  })
+
+  test('a restored state goes on', () => {
+    const [one, other] = [make(false), make(false)]
+    for (let step = 0; step < 7; step++) one.cycle.step()
+    other.cycle.loadStateDict(JSON.parse(JSON.stringify(one.cycle.stateDict())))
+    expect(other.optimizer.groups[0]!.lr).toBe(one.optimizer.groups[0]!.lr)
+    expect(momentumOf(other.optimizer.groups[0]!)).toBe(momentumOf(one.optimizer.groups[0]!))
+    expect(() => other.cycle.loadStateDict({ step: 1, rates: [] })).toThrow(
+      'optim.OneCycle.loadStateDict: state',
+    )
   })
 })

@@ -152,7 +152,7 @@ export function lossSuite(target: Target): void {
       const labels = Array.from({ length: rows }, () => generator.below(classes))
       const { loss, dLogits } = await solve(logits, labels, 'mean')
       const expected = crossEntropyReference(Float64Array.from(logits), labels)
-      // A row's exponentials are summed one after the other. The roundings have random signs: √classes of them.
+      // The roundings of a row's sum have random signs: √classes of them.
       const tolerance = (8 + Math.sqrt(classes)) * UNIT
       expectClose([loss], [expected.loss], tolerance, 'loss')
       expectClose(dLogits, expected.dLogits, tolerance, 'dLogits')
@@ -164,6 +164,25 @@ export function lossSuite(target: Target): void {
       expect([...dLogits]).toEqual([0, 0, 0, 0])
       expect((await solve(Float32Array.of(1e4, -1e4), [1], 'sum')).loss).toBe(2e4)
       expect((await solve(Float32Array.of(0, -Infinity), [0], 'sum')).loss).toBe(0)
+    })
+
+    test('infinite logits among many: a class of −∞ has no probability, a label of −∞ an infinite loss', async () => {
+      for (const place of [0, 5, 16, 36]) {
+        const logits = new Float32Array(37)
+        logits[place] = -Infinity
+        const label = place === 0 ? 1 : 0
+        const { loss, dLogits } = await solve(logits, [label], 'sum')
+        expect(loss).toBeCloseTo(Math.log(36), 5)
+        expect(dLogits[place]).toBe(0)
+        expect(dLogits[label]).toBeCloseTo(1 / 36 - 1, 5)
+        expect((await solve(logits, [place], 'sum')).loss).toBe(Infinity)
+        logits[place] = NaN
+        const other = await solve(logits, [label], 'sum')
+        expect([other.loss, other.dLogits[36]]).toEqual([NaN, NaN])
+        logits[place] = Infinity
+        expect((await solve(logits, [label], 'sum')).loss).toBeNaN()
+      }
+      expect((await solve(new Float32Array(37).fill(-Infinity), [3], 'sum')).loss).toBeNaN()
     })
 
     test('a NaN makes the loss NaN', async () => {

@@ -92,6 +92,27 @@ describe('scoreText', () => {
     expect(found.loss).toBeCloseTo(mean, 5)
   })
 
+  test('a cache makes no loss infinite', async () => {
+    const certain = newModel().eval()
+    // Its next token is c, with all others e¹²⁰ times less probable.
+    const bias = new Float32Array(vocabulary.size).fill(-120)
+    bias[vocabulary.encode(['c'])[0]!] = 0
+    certain.output.bias!.assign(bias)
+    certain.output.weight.assign(new Float32Array(certain.output.weight.size))
+    const other = { ...run, model: certain }
+    const plain = await scoreText(other, ['a b', 'd'])
+    expect(plain.loss).toBeCloseTo(120, 3)
+    const cached = await scoreText(other, ['a b', 'd'], { cache: { window: 2, theta: 1, lambda: 0 } })
+    expect(cached.loss).toBeCloseTo(plain.loss, 3)
+    certain.dispose()
+  })
+
+  test('a line of any length is scored', async () => {
+    const [long] = await scoreLines(run, ['a '.repeat(150_000)])
+    expect(long!.tokens).toBe(150_001)
+    expect(Number.isFinite(long!.logProbability)).toBe(true)
+  })
+
   test('a cache needs one stream, and a weight below 1', async () => {
     const cache = { window: 3, theta: 1, lambda: 0.5 }
     expect((await rejectionOf(scoreText(run, text, { batchSize: 2, cache }))).message).toBe(
@@ -174,7 +195,7 @@ describe('generate', () => {
         all.push({ ids, log })
         return
       }
-      const next = (await logProbabilitiesOfKnown([...prompt, ...ids])).at(-1)!
+      const next = (await logProbabilitiesOf([...prompt, ...ids])).at(-1)!
       for (const id of known) await extend([...ids, id], log + next[id]!)
     }
     await extend([], 0)
@@ -182,15 +203,6 @@ describe('generate', () => {
     expect(all).toHaveLength(known.length ** length)
     for (const [i, { logProbability }] of found.entries()) expect(logProbability).toBeCloseTo(all[i]!.log, 4)
   })
-
-  /** As `logProbabilitiesOf`, over the tokens that may be chosen. */
-  async function logProbabilitiesOfKnown(ids: readonly number[]) {
-    return (await logProbabilitiesOf(ids)).map(row => {
-      const p = row.map((x, id) => (id === vocabulary.unk || id === vocabulary.begin ? 0 : Math.exp(x)))
-      const total = p.reduce((sum, x) => sum + x, 0)
-      return p.map(x => Math.log(x / total))
-    })
-  }
 
   test('nothing is left in memory, and a training model is one again', async () => {
     run.model.train()
