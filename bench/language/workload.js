@@ -10,17 +10,26 @@ const WORDS = 10_002
 const LENGTH = 200_000
 const small = { embeddingDim: 12, hiddenSize: 16, batchSize: 4, window: 10 }
 
-/**
- * The words of a text, the rarest ones as one, with a mark behind each line.
- *
- * @returns the ids, and how many there are
- */
-export async function readWords(file) {
+/** The words of a text, the rarest ones as one. */
+export async function readVocabulary(file) {
+  return MarkedVocabulary.fromDocuments(await readLines(file), { maxWords: WORDS - 3 })
+}
+
+/** The ids of a text, with a mark behind each line. */
+export async function encodeWords(file, vocabulary) {
+  return (await readLines(file)).flatMap(line => [...vocabulary.encode(line, { end: true })])
+}
+
+async function readLines(file) {
   const text = []
   for await (const line of lines(readText(file))) text.push(tokenizers.whitespace(line))
-  const vocabulary = MarkedVocabulary.fromDocuments(text, { maxWords: WORDS - 3 })
-  const ids = text.flatMap(line => [...vocabulary.encode(line, { end: true })])
-  return { about: basename(file), ids, vocabularySize: vocabulary.size }
+  return text
+}
+
+/** A text, and how many words it has. */
+export async function readWords(file) {
+  const vocabulary = await readVocabulary(file)
+  return { about: basename(file), ids: await encodeWords(file, vocabulary), vocabularySize: vocabulary.size }
 }
 
 /** Words in random order: word k occurs with a probability proportional to 1 / (k + 1). */

@@ -8,7 +8,7 @@ namespace {
 // Weights and contexts of all queries. score(query, key, keys, out) writes the scores of queries [begin, end)
 // and the first `keys` keys of a sequence, a query's `stride` apart.
 template <class Op, class Score>
-void attend(Kernels& kernels, const Op& a, bool causal, Score score) {
+void attend(CpuBackend& kernels, const Op& a, bool causal, Score score) {
   eachPart(kernels, a.queries, a.keys, false, a.width + a.columns,
            [&](const Meeting& m, std::int64_t begin, std::int64_t end) {
              const std::int64_t n = m.keys;
@@ -27,7 +27,7 @@ void attend(Kernels& kernels, const Op& a, bool causal, Score score) {
 // The gradients of scores [pairs], `scale` times, and each query's part of them: then(meeting, begin, end,
 // dScores of these queries).
 template <class Op, class Then>
-void scoreGradients(Kernels& kernels, const Op& a, bool causal, float scale, float* dScores, Then then) {
+void scoreGradients(CpuBackend& kernels, const Op& a, bool causal, float scale, float* dScores, Then then) {
   eachPart(kernels, a.queries, a.keys, false, a.width + a.columns,
            [&](const Meeting& m, std::int64_t begin, std::int64_t end) {
              const std::int64_t n = m.keys;
@@ -46,7 +46,7 @@ void scoreGradients(Kernels& kernels, const Op& a, bool causal, float scale, flo
 
 // out[j] = Σ_i factors[i, j] source[i] over the queries i that attend to key j. `factors`: [pairs].
 template <class Op>
-void mixOfQueries(Kernels& kernels, const Op& a, bool causal, const float* factors, const float* source,
+void mixOfQueries(CpuBackend& kernels, const Op& a, bool causal, const float* factors, const float* source,
                   std::int64_t columns, float* out) {
   if (out == nullptr) return;
   eachPart(
@@ -63,7 +63,7 @@ void mixOfQueries(Kernels& kernels, const Op& a, bool causal, const float* facto
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const DotAttention& a) {
+void run(CpuBackend& kernels, const DotAttention& a) {
   attend(kernels, a, a.causal,
          [&](const Meeting& m, std::int64_t begin, std::int64_t end, std::int64_t keys, float* scores) {
            productsOfRows(a.query + (m.query + begin) * a.width, end - begin, a.key + m.key * a.width, keys,
@@ -72,7 +72,7 @@ void run(Kernels& kernels, const DotAttention& a) {
 }
 
 template <>
-void run(Kernels& kernels, const DotAttentionBackward& a) {
+void run(CpuBackend& kernels, const DotAttentionBackward& a) {
   Scratch<float> dScores(kernels, a.pairs());
   scoreGradients(kernels, a, a.causal, a.scale, dScores,
                  [&](const Meeting& m, std::int64_t begin, std::int64_t end, const float* d) {
@@ -109,7 +109,7 @@ PACKED_RNN_INLINE void additiveScores(const float* query, const float* keys, con
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const AdditiveAttention& a) {
+void run(CpuBackend& kernels, const AdditiveAttention& a) {
   attend(kernels, a, false,
          [&](const Meeting& m, std::int64_t begin, std::int64_t end, std::int64_t keys, float* scores) {
            for (std::int64_t i = begin; i < end; i++) {
@@ -153,7 +153,7 @@ PACKED_RNN_INLINE V columnGradients(const AdditiveAttentionBackward& a, const Me
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const AdditiveAttentionBackward& a) {
+void run(CpuBackend& kernels, const AdditiveAttentionBackward& a) {
   Scratch<float> dScores(kernels, a.pairs());
   scoreGradients(kernels, a, false, 1, dScores,
                  [](const Meeting&, std::int64_t, std::int64_t, const float*) {});
@@ -182,7 +182,8 @@ void run(Kernels& kernels, const AdditiveAttentionBackward& a) {
   };
   const std::int64_t work = sequences == 0 ? 1 : larger(1, times(weight, kStrip) / sequences);
   parallelChunks(kernels, sequences * strips, larger(1, (1 << 13) / work), some);
-  if (a.dV != nullptr) sumColumns(kernels, parts, kAllLive, sequences, a.width, a.width, a.dV);
+  if (a.dV != nullptr)
+    PACKED_RNN_PLAIN::sumColumns(kernels, parts, kAllLive, sequences, a.width, a.width, a.dV);
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

@@ -15,7 +15,7 @@ struct Meeting {
 // body(meeting, begin, end) for rows begin to end of a sequence, counted from its first: of its keys, or of
 // its queries. `work`: multiply-adds or similar of a pair. Sequences of little work share a task.
 template <class Body>
-void eachPart(Kernels& kernels, const Sequences& queries, const Sequences& keys, bool ofKeys,
+void eachPart(CpuBackend& kernels, const Sequences& queries, const Sequences& keys, bool ofKeys,
               std::int64_t work, Body body) {
   constexpr std::int64_t kRows = 16, kWork = 1 << 15;
   struct Part {

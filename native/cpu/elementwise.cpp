@@ -68,7 +68,7 @@ PACKED_RNN_INLINE std::int64_t rowOffset(std::int64_t r, const Four& shape, cons
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const Elementwise& p) {
+void run(CpuBackend& kernels, const Elementwise& p) {
   const std::int64_t count = p.count();
   if (count == 0) return;
   const Apply apply =
@@ -104,7 +104,7 @@ void run(Kernels& kernels, const Elementwise& p) {
 }
 
 template <>
-void run(Kernels& kernels, const CopyStrided& p) {
+void run(CpuBackend& kernels, const CopyStrided& p) {
   std::int64_t rows = p.shape.at[0] * p.shape.at[1] * p.shape.at[2];
   const std::int64_t width = p.shape.at[3];
   if (rows * width == 0) return;
@@ -124,7 +124,7 @@ void run(Kernels& kernels, const CopyStrided& p) {
 }
 
 template <>
-void run(Kernels& kernels, const Fill& a) {
+void run(CpuBackend& kernels, const Fill& a) {
   const float value = a.from == nullptr ? a.value : a.from[0];
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i++) a.out[i] = value;

@@ -149,7 +149,7 @@ class KeptPanels final : public CpuKept {
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const Matmul& a) {
+void run(CpuBackend& kernels, const Matmul& a) {
   Gemm g{a.m,
          a.n,
          a.k,
@@ -209,7 +209,7 @@ void smallProduct(const BatchMatmul& p, const float* a, const float* b, float* c
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const BatchMatmul& p) {
+void run(CpuBackend& kernels, const BatchMatmul& p) {
   const std::int64_t nextA = p.sameA ? 0 : p.m * p.k, nextB = p.sameB ? 0 : p.k * p.n;
   if (p.m * p.n * p.k > kLargeProduct) {
     for (std::int64_t i = 0; i < p.batch; i++) {

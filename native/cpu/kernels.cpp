@@ -4,14 +4,20 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
+using Products = Join<ProductOps, RecurrentOps>;
+
 template <class... O>
 struct Table {
-  Runner<Kernels> at[sizeof...(O)];
+  Runner<CpuBackend> at[sizeof...(O)];
 };
 template <class... O>
 constexpr Table<O...> tableOf(List<O...>) {
-  return {{[](Kernels& kernels, const void* op) {
-    PACKED_RNN_ISA::run(kernels, *static_cast<const O*>(op));
+  return {{[](CpuBackend& kernels, const void* op) {
+    if constexpr (Products::has<O>) {
+      PACKED_RNN_ISA::run(kernels, *static_cast<const O*>(op));
+    } else {
+      PACKED_RNN_PLAIN::run(kernels, *static_cast<const O*>(op));
+    }
   }...}};
 }
 constexpr auto kTable = tableOf(Ops{});

@@ -4,6 +4,38 @@
 #include "cpu/cpu_backend.h"
 #include "cpu/terms.h"
 
+// The set whose kernels this one uses for all ops without products: itself, or one that differs in products
+// alone.
+#ifndef PACKED_RNN_PLAIN
+#define PACKED_RNN_PLAIN PACKED_RNN_ISA
+#endif
+
+namespace packed_rnn {
+
+// The rows that may be nonzero, ascending. The other rows may be uninitialised. Of neighbours that a product
+// adds at once (terms.h), either all are listed or none. rows null: all.
+struct Live {
+  const std::int32_t* rows;
+  std::int64_t count;
+};
+constexpr Live kAllLive = {nullptr, 0};
+
+}  // namespace packed_rnn
+
+namespace packed_rnn::PACKED_RNN_PLAIN {
+
+template <Listed O>
+[[gnu::visibility("hidden")]] void run(CpuBackend& kernels, const O& op);
+
+// sums[c] = Σᵣ source[r · stride + c], in the order of r.
+void sumColumns(CpuBackend& backend, const float* source, const Live& live, std::int64_t rows,
+                std::int64_t columns, std::int64_t stride, float* sums);
+
+// The op SumRows over the live rows of `source`. live is [*]; null: all.
+void sumRows(CpuBackend& backend, const SumRows& problem, const std::uint8_t* live);
+
+}  // namespace packed_rnn::PACKED_RNN_PLAIN
+
 namespace packed_rnn::PACKED_RNN_ISA {
 
 class Kernels final : public CpuBackend {
@@ -17,7 +49,7 @@ class Kernels final : public CpuBackend {
 
 // Every op, each family in its own file: see ops/all.h.
 template <Listed O>
-[[gnu::visibility("hidden")]] void run(Kernels& kernels, const O& op);
+[[gnu::visibility("hidden")]] void run(CpuBackend& kernels, const O& op);
 
 PACKED_RNN_INLINE std::int64_t roundUp(std::int64_t n, std::int64_t step) {
   return (n + step - 1) / step * step;
@@ -79,13 +111,6 @@ struct Operand {
   bool transposed;
 };
 
-// The rows that may be nonzero, ascending. The other rows may be uninitialised. Of two neighbours that share
-// a term (terms.h), either both are listed or neither. rows null: all.
-struct Live {
-  const std::int32_t* rows;
-  std::int64_t count;
-};
-
 // c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. The order of each element's sum depends only on the
 // shape, and if a is not transposed only on k: neither on the other rows nor on the number of threads.
 struct Gemm {
@@ -104,14 +129,6 @@ struct Gemm {
 };
 void gemm(CpuBackend& backend, const Gemm& problem);
 
-constexpr Live kAllLive = {nullptr, 0};
 constexpr std::int64_t kSequencesOfTask = 16;
-
-// sums[c] = Σᵣ source[r · stride + c], in the order of r.
-void sumColumns(CpuBackend& backend, const float* source, const Live& live, std::int64_t rows,
-                std::int64_t columns, std::int64_t stride, float* sums);
-
-// The op SumRows over the live rows of `source`. live is [*]; null: all.
-void sumRows(CpuBackend& backend, const SumRows& problem, const std::uint8_t* live);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

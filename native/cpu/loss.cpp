@@ -4,7 +4,7 @@
 namespace packed_rnn::PACKED_RNN_ISA {
 
 template <>
-void run(Kernels& kernels, const CrossEntropy& a) {
+void run(CpuBackend& kernels, const CrossEntropy& a) {
   CpuBackend::checkRange("labels", a.labels, a.rows, 0, a.classes, a.ignoreIndex);
   const auto weight = [&](std::int64_t c) { return a.weight == nullptr ? 1.0f : a.weight[c]; };
   double divisor = a.mean ? 0 : 1;

@@ -168,7 +168,7 @@ PACKED_RNN_INLINE float largerOrNan(float a, float b) { return b > a || b != b ?
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const ClipNorm& a) {
+void run(CpuBackend& kernels, const ClipNorm& a) {
   Scratch<std::int64_t> counts(kernels, a.tensors);  // elements of the whole gradients
   std::int64_t chunks = 0;
   for (std::int64_t i = 0; i < a.tensors; i++) {
@@ -211,7 +211,7 @@ void run(Kernels& kernels, const ClipNorm& a) {
 }
 
 template <>
-void run(Kernels& kernels, const ClipValue& a) {
+void run(CpuBackend& kernels, const ClipValue& a) {
   const V limit = splat(a.limit);
   replaceEach(kernels, a.tensors, a.counts, a.values, [=](V x) {
     x = x > limit ? limit : x;
@@ -220,7 +220,7 @@ void run(Kernels& kernels, const ClipValue& a) {
 }
 
 template <>
-void run(Kernels& kernels, const SgdStep& a) {
+void run(CpuBackend& kernels, const SgdStep& a) {
   eachStep(
       kernels, a, [&](std::int64_t i, double t) { return SgdRule<Simd>(a.options[i], t); },
       [&](const SgdRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
@@ -231,7 +231,7 @@ void run(Kernels& kernels, const SgdStep& a) {
 }
 
 template <>
-void run(Kernels& kernels, const AdamStep& a) {
+void run(CpuBackend& kernels, const AdamStep& a) {
   const Stepped& stepped = a;
   Scratch<std::int64_t> dense(kernels, stepped.tensors);  // counts, but 0 if only rows are stepped
   for (std::int64_t i = 0; i < stepped.tensors; i++) {
@@ -260,7 +260,7 @@ void run(Kernels& kernels, const AdamStep& a) {
 }
 
 template <>
-void run(Kernels& kernels, const AdamCatchUp& a) {
+void run(CpuBackend& kernels, const AdamCatchUp& a) {
   stepRows(kernels, a, nullptr);
   if (a.ids != nullptr) return;
   const MissedSteps missed = a.missedSteps();
@@ -269,7 +269,7 @@ void run(Kernels& kernels, const AdamCatchUp& a) {
 }
 
 template <>
-void run(Kernels& kernels, const AsgdStep& a) {
+void run(CpuBackend& kernels, const AsgdStep& a) {
   eachStep(
       kernels, a, [&](std::int64_t i, double t) { return AsgdRule<Simd>(a.options[i], t, a.rates[i][0]); },
       [&](const AsgdRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {
@@ -283,7 +283,7 @@ void run(Kernels& kernels, const AsgdStep& a) {
 }
 
 template <>
-void run(Kernels& kernels, const AdagradStep& a) {
+void run(CpuBackend& kernels, const AdagradStep& a) {
   eachStep(
       kernels, a, [&](std::int64_t i, double t) { return AdagradRule<Simd>(a.options[i], t); },
       [&](const AdagradRule<Simd>& rule, std::int64_t i, std::int64_t at, int n, V& parameter, V gradient) {

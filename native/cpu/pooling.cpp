@@ -29,7 +29,7 @@ PACKED_RNN_INLINE void storeLive(float* p, V v, int live) {
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const SegmentReduce& a) {
+void run(CpuBackend& kernels, const SegmentReduce& a) {
   if (a.pooling == Pooling::max) {
     eachStrip(kernels, a.sequences, a.columns,
               [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
@@ -68,7 +68,7 @@ void run(Kernels& kernels, const SegmentReduce& a) {
 }
 
 template <>
-void run(Kernels& kernels, const SegmentRepeat& a) {
+void run(CpuBackend& kernels, const SegmentRepeat& a) {
   eachStrip(kernels, a.sequences, a.columns,
             [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
               V value = loadLive(a.values + b * a.columns + column, live);
@@ -80,7 +80,7 @@ void run(Kernels& kernels, const SegmentRepeat& a) {
 }
 
 template <>
-void run(Kernels& kernels, const SegmentPlace& a) {
+void run(CpuBackend& kernels, const SegmentPlace& a) {
   eachStrip(kernels, a.sequences, a.columns,
             [&](std::int32_t begin, std::int32_t end, std::int64_t column, int live, std::int64_t b) {
               const std::int64_t at = b * a.columns + column;

@@ -77,7 +77,7 @@ PACKED_RNN_INLINE void philoxWords(std::uint64_t key, std::uint32_t place, std::
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const Dropout& a) {
+void run(CpuBackend& kernels, const Dropout& a) {
   // An integer threshold, so that every device keeps the same elements. With p = 1 no element is kept,
   // because no integer reaches 2³².
   const auto threshold = static_cast<std::uint64_t>(static_cast<double>(a.p) * 4294967296.0);
@@ -121,7 +121,7 @@ void run(Kernels& kernels, const Dropout& a) {
 }
 
 template <>
-void run(Kernels& kernels, const Draw& a) {
+void run(CpuBackend& kernels, const Draw& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i += kWords) {
       const PhiloxBlock block =

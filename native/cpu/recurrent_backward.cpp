@@ -296,7 +296,7 @@ void recurrentWeightGradient(CpuBackend& backend, const RecurrentBackward& a, co
   unpackColumns(backend, packed, layout, onlyN, layout.state, gradient);
 }
 
-void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout& layout, std::int64_t d,
+void weightGradients(CpuBackend& backend, const RecurrentBackward& a, const Layout& layout, std::int64_t d,
                      const BackwardWeights& weights, float* dProjected, const Walked* walked) {
   const std::int64_t inputs = a.inputSize;
   const std::int64_t rows = a.rows;
@@ -320,8 +320,9 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
   const LiveRows words(backend, tokens, index, distinct);
   const Live live = indexed ? words.live() : tokens.live();
   if (indexed) {
-    sumRows(backend, {distinct, layout.width, rows, saved.columns, index.starts, index.order, sums},
-            tokens.flags());
+    PACKED_RNN_PLAIN::sumRows(backend,
+                              {distinct, layout.width, rows, saved.columns, index.starts, index.order, sums},
+                              tokens.flags());
   }
   Scratch<float> packed(backend, layout.width * inputs);
   Scratch<float> bias(backend, layout.width);
@@ -331,7 +332,7 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
                    nullptr, live});
     unpackColumns(backend, packed, layout, layout.columns.input, inputs, gradients.wIh);
   } else if (gradients.bIh != nullptr || gradients.bHh != nullptr) {
-    sumColumns(backend, deltas, live, distinct, layout.width, layout.width, bias);
+    PACKED_RNN_PLAIN::sumColumns(backend, deltas, live, distinct, layout.width, layout.width, bias);
   }
   if (gradients.bIh != nullptr) unpackColumns(backend, bias, layout, layout.columns.input, 1, gradients.bIh);
   if (gradients.bHh != nullptr) unpackColumns(backend, bias, layout, layout.columns.hidden, 1, gradients.bHh);
@@ -344,7 +345,7 @@ void weightGradients(Kernels& backend, const RecurrentBackward& a, const Layout&
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const RecurrentBackward& a) {
+void run(CpuBackend& kernels, const RecurrentBackward& a) {
   const Layout layout(a);
   const bool halves = a.cell == Cell::resetFirstGru, wantsInput = a.dX != nullptr;
   Held<BackwardWeights> held(a.kept);

@@ -311,7 +311,7 @@ void runForward(CpuBackend& backend, const RecurrentForward& a, const Layout& la
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const RecurrentForward& a) {
+void run(CpuBackend& kernels, const RecurrentForward& a) {
   const Layout layout(a);
   passEmptyThrough(a, layout.state, a.h0, a.hN);
   passEmptyThrough(a, layout.hidden, a.c0, a.cN);

@@ -4,7 +4,7 @@
 namespace packed_rnn::PACKED_RNN_ISA {
 
 template <>
-void run(Kernels& kernels, const Sum& a) {
+void run(CpuBackend& kernels, const Sum& a) {
   constexpr std::int64_t kChunk = 16384;
   const std::int64_t chunks = (a.count + kChunk - 1) / kChunk;
   Scratch<float> partial(kernels, chunks);
@@ -98,7 +98,7 @@ One reduceRow(const float* from, std::int64_t n) {
 }
 
 template <Reduction reduction>
-void reduce(Kernels& kernels, const Reduce& a) {
+void reduce(CpuBackend& kernels, const Reduce& a) {
   // An empty maximum is -∞.
   const float none = reduction == Reduction::max   ? -__builtin_inff()
                      : reduction == Reduction::min ? __builtin_inff()
@@ -132,7 +132,7 @@ void reduce(Kernels& kernels, const Reduce& a) {
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const Reduce& a) {
+void run(CpuBackend& kernels, const Reduce& a) {
   switch (a.reduction) {
     case Reduction::sum:
       return reduce<Reduction::sum>(kernels, a);
@@ -146,7 +146,7 @@ void run(Kernels& kernels, const Reduce& a) {
 }
 
 template <>
-void run(Kernels& kernels, const CumulativeSum& a) {
+void run(CpuBackend& kernels, const CumulativeSum& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; t++) {
       const std::int64_t first = t / a.inner * a.n * a.inner + t % a.inner;
@@ -162,7 +162,7 @@ void run(Kernels& kernels, const CumulativeSum& a) {
 }
 
 template <>
-void run(Kernels& kernels, const CumulativeMax& a) {
+void run(CpuBackend& kernels, const CumulativeMax& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; t++) {
       const std::int64_t first = t / a.inner * a.n * a.inner + t % a.inner;
@@ -211,7 +211,7 @@ void sink(const Order& order, std::int32_t* heap, std::int64_t count, std::int64
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const TopK& a) {
+void run(CpuBackend& kernels, const TopK& a) {
   if (a.k == 0) return;
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {

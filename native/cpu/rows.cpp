@@ -24,7 +24,7 @@ void addRow(const float* from, std::int64_t columns, float* to) {
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const GatherRows& a) {
+void run(CpuBackend& kernels, const GatherRows& a) {
   CpuBackend::checkRange("index", a.index, a.rows, INT32_MIN, a.sourceRows);
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
@@ -42,7 +42,7 @@ void run(Kernels& kernels, const GatherRows& a) {
 }
 
 template <>
-void run(Kernels& kernels, const SumRows& a) {
+void run(CpuBackend& kernels, const SumRows& a) {
   PACKED_RNN_ISA::sumRows(kernels, a, nullptr);
 }
 
@@ -91,7 +91,7 @@ void sumRows(CpuBackend& backend, const SumRows& a, const std::uint8_t* live) {
 }
 
 template <>
-void run(Kernels& kernels, const AddRows& a) {
+void run(CpuBackend& kernels, const AddRows& a) {
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       if (a.index[r] < 0) continue;
@@ -127,12 +127,12 @@ void sumColumns(CpuBackend& backend, const float* source, const Live& live, std:
 }
 
 template <>
-void run(Kernels& kernels, const SumColumns& a) {
+void run(CpuBackend& kernels, const SumColumns& a) {
   PACKED_RNN_ISA::sumColumns(kernels, a.source, kAllLive, a.rows, a.columns, a.columns, a.sums);
 }
 
 template <>
-void run(Kernels& kernels, const TakeAlong& a) {
+void run(CpuBackend& kernels, const TakeAlong& a) {
   CpuBackend::checkRange("index", a.index, a.indices(), 0, a.n);
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; t++) {
@@ -151,7 +151,7 @@ void run(Kernels& kernels, const TakeAlong& a) {
 
 // One task for each strip of columns, so that each number has one order of additions.
 template <>
-void run(Kernels& kernels, const AddAlong& a) {
+void run(CpuBackend& kernels, const AddAlong& a) {
   CpuBackend::checkRange("index", a.index, a.indices(), 0, a.n);
   constexpr std::int64_t kStrip = 64;
   const std::int64_t strips = (a.inner + kStrip - 1) / kStrip;

@@ -10,7 +10,7 @@ std::int64_t rowsOfTask(std::int64_t columns) { return larger(1, 8192 / larger(1
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const Softmax& a) {
+void run(CpuBackend& kernels, const Softmax& a) {
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++)
       softmaxRow(a.x + r * a.columns, a.y + r * a.columns, a.columns, a.logarithm);
@@ -19,7 +19,7 @@ void run(Kernels& kernels, const Softmax& a) {
 }
 
 template <>
-void run(Kernels& kernels, const SoftmaxBackward& a) {
+void run(CpuBackend& kernels, const SoftmaxBackward& a) {
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       const std::int64_t first = r * a.columns;
@@ -33,7 +33,7 @@ namespace {
 
 // body(begin, end, column, live) for a strip of columns of each sequence.
 template <class Body>
-void eachStrip(Kernels& kernels, const Sequences& sequences, std::int64_t columns, Body body) {
+void eachStrip(CpuBackend& kernels, const Sequences& sequences, std::int64_t columns, Body body) {
   const std::int64_t strips = (columns + kLanes - 1) / kLanes;
   auto tasks = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t t = first; t < last; t++) {
@@ -62,7 +62,7 @@ PACKED_RNN_INLINE V sumOfTokens(std::int64_t begin, std::int64_t end, Add add) {
 }  // namespace
 
 template <>
-void run(Kernels& kernels, const SegmentSoftmax& a) {
+void run(CpuBackend& kernels, const SegmentSoftmax& a) {
   eachStrip(kernels, a.sequences, a.columns,
             [&](std::int64_t begin, std::int64_t end, std::int64_t column, int live) {
               const auto at = [&](std::int64_t n) { return loadSome(a.x + n * a.columns + column, live); };
@@ -80,7 +80,7 @@ void run(Kernels& kernels, const SegmentSoftmax& a) {
 }
 
 template <>
-void run(Kernels& kernels, const SegmentSoftmaxBackward& a) {
+void run(CpuBackend& kernels, const SegmentSoftmaxBackward& a) {
   eachStrip(kernels, a.sequences, a.columns,
             [&](std::int64_t begin, std::int64_t end, std::int64_t column, int live) {
               const V total = sumOfTokens(begin, end, [&](std::int64_t n, V sum) {
@@ -95,7 +95,7 @@ void run(Kernels& kernels, const SegmentSoftmaxBackward& a) {
 }
 
 template <>
-void run(Kernels& kernels, const LayerNorm& a) {
+void run(CpuBackend& kernels, const LayerNorm& a) {
   const auto columns = static_cast<float>(a.columns);
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
@@ -123,7 +123,7 @@ void run(Kernels& kernels, const LayerNorm& a) {
 }
 
 template <>
-void run(Kernels& kernels, const LayerNormBackward& a) {
+void run(CpuBackend& kernels, const LayerNormBackward& a) {
   auto rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       const std::int64_t first = r * a.columns;

@@ -36,7 +36,7 @@ constexpr int idOf = Ops::indexOf<O>();
 
 // A backend keeps a table of these functions and runs an op by its number. Each backend declares once, in its
 // namespace,
-//   template <Listed O> void run(Kernels&, const O&);
+//   template <Listed O> void run(Backend&, const O&);
 // The template is never defined, only specialised for each op. If one is missing, the backend does not link.
 // The template is hidden, because a shared library would link without the missing function.
 template <class K>

@@ -16,7 +16,7 @@ const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')
 /** Bytes of values for each byte of the file, at most: compression and fill values make a file grow. */
 const MOST_GROWTH = 256
 const LEAST_BYTES = 2 ** 22
-/** What a group, a data set or an attribute counts at least. */
+/** What a group, a data set or an attribute counts at least, for each group on its path: finding it takes that long. */
 const ENTRY_BYTES = 256
 /** Groups within groups, which may contain themselves. */
 const DEEPEST = 64
@@ -92,7 +92,7 @@ class Budget {
   /** @throws PackedRnnError ERR_FILE_FORMAT if an entry is too large, or one too many. */
   take(name: string, { shape, size = 0 }: { shape?: readonly number[] | null; size?: number } = {}): void {
     const values = shape?.reduce((product, n) => product * n, 1) ?? 1
-    this.#bytes -= Math.max(ENTRY_BYTES, values * size)
+    this.#bytes -= Math.max(ENTRY_BYTES * name.split('/').length, values * size)
     if (!(this.#bytes >= 0)) throw badFile(this.file, null, `less data before ${name}`, `${values} values`)
   }
 }

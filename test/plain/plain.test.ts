@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Findings } from '../../src/bench/device/records.js'
 import { pick } from '../../src/bench/device/summary.js'
+import { long } from '../reliability/length.js'
 import { expect as plainExpect } from './expect.js'
 import { vi as plainVi } from './vitest.js'
 
@@ -229,32 +230,30 @@ describe('bench/gpu.js', () => {
   })
 
   // Together, because each waits for a limit in seconds; no measured time is checked here.
-  test.concurrent.each(['device', 'suite 2 of 4', 'epochs A', 'epochs B', 'steps'])(
-    'killed in %s: earlier measurements are kept',
-    async part => {
-      const out = join(folder, `killed-${part}`)
-      const child = spawn(process.execPath, [...options, '--seconds', '28', '--out', out], {
-        ...{ cwd: root, env, stdio: 'ignore' },
-      })
-      const begun = () =>
-        existsSync(join(out, 'results.jsonl')) &&
-        pick(findingsIn(out), 'part').some(each => each.part === part && each.state === 'begun')
-      await vi.waitUntil(begun, { timeout: 120_000, interval: 20 })
-      const before = findingsIn(out)
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-      const found = findingsIn(out)
-      expect(found.slice(0, before.length)).toEqual(before)
-      const state = (name: string) => pick(found, 'part').findLast(each => each.part === name)?.state
-      expect(state(part)).toBe('begun')
-      const parts = pick(found, 'run')[0]!.parts
-      // Each part before it has ended, by itself or at its limit.
-      const earlier = parts.slice(0, parts.indexOf(part)).filter(name => name !== 'driver')
-      for (const name of earlier) expect(['ended', 'cut off'], name).toContain(state(name))
-      execFileSync(process.execPath, ['bench/gpu.js', '--report', out], { cwd: root })
-      expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(
-        `| ${part} | the run ended during this part |`,
-      )
-    },
-  )
+  const parts = ['suite 2 of 4', 'epochs B', ...(long ? ['device', 'epochs A', 'steps'] : [])]
+  test.concurrent.each(parts)('killed in %s: earlier measurements are kept', async part => {
+    const out = join(folder, `killed-${part}`)
+    const child = spawn(process.execPath, [...options, '--seconds', '28', '--out', out], {
+      ...{ cwd: root, env, stdio: 'ignore' },
+    })
+    const begun = () =>
+      existsSync(join(out, 'results.jsonl')) &&
+      pick(findingsIn(out), 'part').some(each => each.part === part && each.state === 'begun')
+    await vi.waitUntil(begun, { timeout: 120_000, interval: 20 })
+    const before = findingsIn(out)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const found = findingsIn(out)
+    expect(found.slice(0, before.length)).toEqual(before)
+    const state = (name: string) => pick(found, 'part').findLast(each => each.part === name)?.state
+    expect(state(part)).toBe('begun')
+    const parts = pick(found, 'run')[0]!.parts
+    // Each part before it has ended, by itself or at its limit.
+    const earlier = parts.slice(0, parts.indexOf(part)).filter(name => name !== 'driver')
+    for (const name of earlier) expect(['ended', 'cut off'], name).toContain(state(name))
+    execFileSync(process.execPath, ['bench/gpu.js', '--report', out], { cwd: root })
+    expect(readFileSync(join(out, 'results.md'), 'utf8')).toContain(
+      `| ${part} | the run ended during this part |`,
+    )
+  })
 })

@@ -6,7 +6,7 @@ export default mergeConfig(
   { ...suite, test: { ...suite.test, include: [] } },
   defineConfig({
     test: {
-      include: ['test/reliability/**/*.test.ts', 'test/cli/runs.test.ts'],
+      include: ['test/reliability/**/*.test.ts', 'test/cli/runs.test.ts', 'test/plain/plain.test.ts'],
       env: { PACKED_RNN_RELIABILITY: 'long' },
       fileParallelism: false,
       testTimeout: 900_000,

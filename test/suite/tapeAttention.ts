@@ -72,13 +72,13 @@ function inputs(width: number, columns: number, queries: number, keys: number) {
 }
 
 /** Packed queries, or one for each sequence. */
-function cases(width: number, columns: number): TapeCase[] {
+function cases(width: number, columns: number, lengths = KEYS, queries = QUERIES): TapeCase[] {
   return [
     {
-      inputs: inputs(width, columns, total(QUERIES), total(KEYS)),
-      options: { lengths: KEYS, queries: QUERIES },
+      inputs: inputs(width, columns, total(queries), total(lengths)),
+      options: { lengths, queries },
     },
-    { inputs: inputs(width, columns, KEYS.length, total(KEYS)), options: { lengths: KEYS } },
+    { inputs: inputs(width, columns, lengths.length, total(lengths)), options: { lengths } },
   ]
 }
 
@@ -86,7 +86,7 @@ export function attentionTapeSuite(target: Target): void {
   describe(`attention on ${target.name}`, () => {
     // The reference differs in each element, so few sequences have rows of several vectors.
     const wide = { inputs: inputs(37, 70, 3, 9), options: { lengths: [3, 1, 5] } }
-    for (const some of [cases(5, 3), cases(16, 17), [wide]]) {
+    for (const some of [cases(5, 3), cases(16, 17, [3, 0, 4], [2, 1, 3]), [wide]]) {
       for (const { inputs, options } of some) {
         const tolerated = { value: VALUE, gradient: GRADIENT, differences: DIFFERENCES }
         testTape(target, attentionCalls, 'dotAttention', {

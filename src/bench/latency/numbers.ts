@@ -3,6 +3,8 @@ import { hashed } from '../hashed.js'
 
 /** H, and B: the number of sequences in a batch. */
 export const HIDDEN_SIZES = [64, 128, 256, 512, 1024] as const
+/** Those of a quick run. */
+export const FEW_HIDDEN_SIZES = [64, 256] as const
 export const BATCH_SIZES = [1, 8, 64] as const
 
 /** The number of different inputs; then they repeat. */

@@ -5,7 +5,15 @@ import type { Sample } from '../interleave.js'
 import { interleave } from '../interleave.js'
 import { referenceStream } from '../reference.js'
 import { othersBetween, usage } from '../usage.js'
-import { BATCH_SIZES, CHECKED_TOKENS, cellInputs, cellWeights, HIDDEN_SIZES, INPUTS } from './numbers.js'
+import {
+  BATCH_SIZES,
+  CHECKED_TOKENS,
+  cellInputs,
+  cellWeights,
+  FEW_HIDDEN_SIZES,
+  HIDDEN_SIZES,
+  INPUTS,
+} from './numbers.js'
 import type { Side } from './sides.js'
 import { QUICK, type Timed, those, timesOf, USUAL } from './turns.js'
 
@@ -63,7 +71,8 @@ export async function measureLatency(
   sides: readonly Side[],
   options: LatencyOptions,
 ): Promise<LatencyResults> {
-  const { hiddenSizes = HIDDEN_SIZES, batchSizes = BATCH_SIZES, log } = options
+  const { batchSizes = BATCH_SIZES, log } = options
+  const { hiddenSizes = options.quick ? FEW_HIDDEN_SIZES : HIDDEN_SIZES } = options
   const failed: Record<string, string> = {}
   const cells: LatencyResults['cells'] = {}
   const rules = {
