@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 const build = join(import.meta.dirname, '..', 'build', 'CMakeFiles')
-const sets = ['portable', 'avx2', 'avx512', 'avx512bf16']
+const sets = ['portable', 'avx2', 'avx512', 'avx512bf16', 'amx']
 let objects = 0
 const found = []
 for (const set of sets) {
@@ -27,6 +27,19 @@ for (const set of sets) {
     }
   }
 }
+// AMX's instructions belong to the set of that name alone.
+const tiles = object =>
+  /\b(ldtilecfg|tileloadd|tdpbf16ps)\b/.test(
+    execFileSync('objdump', ['-d', object], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    }),
+  )
+const withTiles = [...new Set(readdirSync(build, { recursive: true }).filter(name => name.endsWith('.o')))]
+  .filter(name => tiles(join(build, name)))
+  .map(name => name.split('/')[0])
+if (withTiles.some(folder => folder !== 'cpu_amx.dir')) found.push(`AMX outside of its set: ${withTiles}`)
+if (existsSync(join(build, 'cpu_amx.dir')) && withTiles.length === 0) found.push('cpu_amx.dir: no AMX')
 if (objects === 0) throw new Error(`no objects under ${build}: run npm run build:addon first`)
 if (found.length > 0)
   throw new Error(`compiled for one instruction set, and may be merged by the linker:\n${found.join('\n')}`)

@@ -79,6 +79,8 @@ async function cpu(name, folder, options = {}) {
     'portable',
     ...(/\bavx2\b/.test(flags) ? ['avx2'] : []),
     ...(/\bavx512bw\b/.test(flags) ? ['avx512'] : []),
+    // With tiles in memory: test/native/amx.
+    ...(/\bavx512_bf16\b/.test(flags) ? ['amx'] : []),
   ]
   for (const set of sets) {
     const file = join(folder, 'libpacked_rnn_cpu.so')

@@ -87,7 +87,7 @@ export class Device {
   /** Worker threads of the CPU; null for a CUDA device. */
   readonly threads: number | null
   /**
-   * The CPU's instruction set in use: avx512, avx2 or portable; the environment variable PACKED_RNN_CPU
+   * The CPU's instruction set in use: amx, avx512, avx2 or portable; the environment variable PACKED_RNN_CPU
    * forces one. For a CUDA device its architecture, such as `sm_90`.
    */
   readonly instructions: string

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "addon/cuda_library.h"
 #include "addon/environment.h"
@@ -148,9 +150,10 @@ Napi::Value cudaDevices(const Napi::CallbackInfo& info) {
 // instructionSets(): the ones that this CPU supports, the best first
 Napi::Value instructionSets(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
+  std::set<std::string_view> known;
   for (int i = 0; i < kCpuCandidateCount; ++i) {
     const CpuCandidate& candidate = kCpuCandidates[i];
-    if (candidate.precision == Precision::float32 && candidate.supported())
+    if (candidate.supported() && known.insert(candidate.name).second)
       names.Set(names.Length(), candidate.name);
   }
   return names;

@@ -16,7 +16,8 @@ constexpr int kRepeats = 3;  // the best one counts: other processes only slow i
 // Independent sums: two units times five cycles need ten.
 constexpr int kSums = 12;
 constexpr int kSteps = 50000;
-constexpr double kFlopsOfTask = 2.0 * kTermDepth * kSums * kLanes * kSteps;
+constexpr double kProducts = kHasTiles ? 4.0 * kTileRows / 2 * kTermsAtOnce : kSums;  // of vectors, in a step
+constexpr double kFlopsOfTask = 2.0 * kTermDepth * kProducts * kLanes * kSteps;
 constexpr int kTasksOfWorker = 32;
 
 // Numbers in each of three arrays, which together exceed the last-level cache of any CPU that this runs on.
@@ -42,6 +43,25 @@ double shortest(F f) {
   return best;
 }
 
+#if defined(PACKED_RNN_TILES)
+
+// As long as two tiles of a and two of b stay in their registers. `numbers` [kLanes] are rows of all of them.
+void keepBusy(float* numbers) {
+  beginTiles(kTileRows);
+  amx::read<4>(numbers, 0);
+  amx::read<5>(numbers, 0);
+  amx::read<6>(numbers, 0);
+  amx::read<7>(numbers, 0);
+  for (int i = 0; i < kSteps; i++) {
+    amx::multiply<0, 4, 6>();
+    amx::multiply<1, 4, 7>();
+    amx::multiply<2, 5, 6>();
+    amx::multiply<3, 5, 7>();
+  }
+}
+
+#else
+
 // `numbers` [kLanes] only keeps the compiler from computing this at compile time, or from removing it.
 void keepBusy(float* numbers) {
   V sums[kSums];
@@ -60,6 +80,8 @@ void keepBusy(float* numbers) {
   for (int j = 1; j < kSums; j++) total += sums[j];
   store(numbers, total);
 }
+
+#endif
 
 }  // namespace
 

@@ -6,15 +6,17 @@
 set(CPU_SHARED allocator cpu_backend open team)
 set(CPU_ISAS portable)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  list(APPEND CPU_ISAS avx2 avx512 avx512bf16)
+  list(APPEND CPU_ISAS avx2 avx512 avx512bf16 amx)
 endif()
 set(FLAGS_portable "")
 set(FLAGS_avx2 -mavx2 -mfma)
 set(FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprfchw -mprefer-vector-width=512)
 set(FLAGS_avx512bf16 ${FLAGS_avx512} -mavx512bf16)
+set(FLAGS_amx ${FLAGS_avx512bf16} -DPACKED_RNN_TILES)
 # Sets that differ from another one in products alone have only the kernels of those.
 set(CPU_PRODUCTS ceilings gemm kernels live pack recurrent recurrent_backward recurrent_forward recurrent_weights slices)
 set(PLAIN_avx512bf16 avx512)
+set(PLAIN_amx avx512)
 
 set(CPU_FOLDER ${CMAKE_CURRENT_LIST_DIR})
 function(add_cpu_backend target)

@@ -25,7 +25,7 @@ class ProductOfRows {
     // So few rows are one block if there are enough columns for all workers. Each worker then reads only its
     // part of b.
     if (g.m <= kBlockRows && panels >= 2 * workers) rows = g.m;
-    while (rows > 4 * kTileRows && rows != g.m && g.m < 4 * workers * rows) rows /= 2;
+    while (rows > kFewRows && rows != g.m && g.m < 4 * workers * rows) rows /= 2;
     down = (g.m + rows - 1) / rows;
     const std::int64_t across = alone ? 1 : larger(1, smaller(panels, 2 * workers / down));
     columns = (panels + across - 1) / across * kPanel;
@@ -37,7 +37,7 @@ class ProductOfRows {
     if (packs) packPanels(backend, g.b, g.n, g.k, memory, alone);
     if (edge) packPanel(g.b, g.n, g.k, panels - 1, memory);
     packed = g.panels != nullptr ? g.panels : memory;
-    const std::int64_t copied = kTermDepth == 1 ? 0 : rows * termsIn(smaller(kDepth, g.k));
+    const std::int64_t copied = kTermDepth == 1 ? 0 : rows * termsApart(smaller(kDepth, g.k));
     Scratch<Term> copies(backend, copied * workers);
     // Live rows that are not adjacent are gathered, and their results are scattered.
     const bool gathers = g.live.rows != nullptr;
@@ -54,15 +54,21 @@ class ProductOfRows {
 
  private:
   static constexpr std::int64_t kDepth = 512;  // of a panel that stays in L2; longer sums continue from c
-  static constexpr std::int64_t kBlockRows = 16 * kTileRows;
+  static constexpr std::int64_t kBlockRows = kHasTiles ? 4 * kTileRows : 16 * kTileRows;
+  static constexpr std::int64_t kFewRows = kHasTiles ? kTileRows : 4 * kTileRows;
 
   // Rows [row, row + count) and columns [column, column + width) of the result.
   void block(std::int64_t row, std::int64_t count, std::int64_t column, std::int64_t width, Term* copies,
              float* gathered, float* results) const {
     const Entries live = entriesOf(g.live, row, row + count);
     const std::int64_t lives = live.end - live.begin;
-    if (lives < count && !g.accumulate) {
-      for (std::int64_t r = row; r < row + count; r++) clearNumbers(g.c + r * g.stride + column, width);
+    std::int64_t next = live.begin;
+    for (std::int64_t r = row; lives < count && r < row + count; r++) {
+      if (next < live.end && g.live.rows[next] == r) {
+        next++;
+      } else {
+        addNothing(g.c + r * g.stride + column, width);
+      }
     }
     if (lives == 0) return;
     float* const c = g.c + column;
@@ -79,6 +85,15 @@ class ProductOfRows {
     sweep(gathered, g.k, lives, column, width, results, width, copies, g.m);
     for (std::int64_t i = 0; i < lives; i++) {
       copyNumbers(results + i * width, c + g.live.rows[live.begin + i] * g.stride, width);
+    }
+  }
+
+  // What a row of zeros gives: zeros, or with `accumulate` the same numbers, where -0 + 0 is 0.
+  void addNothing(float* c, std::int64_t width) const {
+    if (!g.accumulate) return clearNumbers(c, width);
+    for (; width > 0; c += kLanes, width -= kLanes) {
+      const int live = static_cast<int>(smaller(kLanes, width));
+      live == kLanes ? store(c, load(c) + V{}) : storeFirst(c, loadFirst(c, live) + V{}, live);
     }
   }
 

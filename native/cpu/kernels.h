@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/cpu_backend.h"
-#include "cpu/terms.h"
+#include "cpu/tiles.h"
 
 // The set whose kernels this one uses for all ops without products: itself, or one that differs in products
 // alone.
@@ -81,7 +81,10 @@ template <class Body>
 void parallel(CpuBackend& backend, std::int64_t count, Body& body) {
   backend.team().run(
       count,
-      [](void* context, std::int64_t task, int worker) { (*static_cast<Body*>(context))(task, worker); },
+      [](void* context, std::int64_t task, int worker) {
+        (*static_cast<Body*>(context))(task, worker);
+        endTiles();
+      },
       &body);
 }
 
@@ -90,7 +93,10 @@ template <class Body>
 void parallelTogether(CpuBackend& backend, int count, Body& body) {
   backend.team().runTogether(
       count,
-      [](void* context, std::int64_t task, int worker) { (*static_cast<Body*>(context))(task, worker); },
+      [](void* context, std::int64_t task, int worker) {
+        (*static_cast<Body*>(context))(task, worker);
+        endTiles();
+      },
       &body);
 }
 

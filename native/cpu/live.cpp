@@ -107,14 +107,14 @@ LiveRows::LiveRows(CpuBackend& backend, const LiveRows& tokens, const RowIndex& 
 }
 
 void LiveRows::list(CpuBackend& backend, std::int64_t rows) {
-  // f(row) for the listed rows of a chunk: all rows of a term with a live row.
+  // f(row) for the listed rows of a chunk: all rows of a group of terms with a live row.
   const auto each = [&](std::int64_t chunk, auto f) {
     const std::int64_t end = smaller(rows, (chunk + 1) * kChunk);
-    for (std::int64_t term = chunk * kChunk; term < end; term += kTermDepth) {
-      const std::int64_t after = smaller(rows, term + kTermDepth);
+    for (std::int64_t group = chunk * kChunk; group < end; group += kStepsAtOnce) {
+      const std::int64_t after = smaller(rows, group + kStepsAtOnce);
       bool any = false;
-      for (std::int64_t row = term; row < after; row++) any = any || flags_[row] != 0;
-      for (std::int64_t row = term; any && row < after; row++) f(row);
+      for (std::int64_t row = group; row < after; row++) any = any || flags_[row] != 0;
+      for (std::int64_t row = group; any && row < after; row++) f(row);
     }
   };
   const std::int64_t chunks = (rows + kChunk - 1) / kChunk;

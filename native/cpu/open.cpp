@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cpu/amx.h"
 #include "cpu/cpu_backend.h"
 
 namespace packed_rnn {
@@ -24,12 +25,17 @@ namespace avx512bf16 {
 Backend* open(const CpuOptions&);
 CpuCeilings measure(Backend&);
 }  // namespace avx512bf16
+namespace amx {
+Backend* open(const CpuOptions&);
+CpuCeilings measure(Backend&);
+}  // namespace amx
 namespace {
 bool hasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 bool hasBfloat16() { return hasAvx512() && __builtin_cpu_supports("avx512bf16"); }
+bool hasAmx() { return hasBfloat16() && amx::permitted(); }
 bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 }  // namespace
 #endif
@@ -40,11 +46,16 @@ bool always() { return true; }
 
 const CpuCandidate kCpuCandidates[] = {
 #if defined(__x86_64__)
+    {"amx", Precision::bfloat16, hasAmx, amx::open, amx::measure},
     {"avx512", Precision::float32, hasAvx512, avx512::open, avx512::measure},
     {"avx512", Precision::bfloat16, hasBfloat16, avx512bf16::open, avx512bf16::measure},
     {"avx2", Precision::float32, hasAvx2, avx2::open, avx2::measure},
 #endif
     {"portable", Precision::float32, always, portable::open, portable::measure},
+#if defined(__x86_64__)
+    // Whoever forces it has AVX-512 for float32.
+    {"amx", Precision::float32, hasAmx, avx512::open, avx512::measure},
+#endif
 };
 const int kCpuCandidateCount = sizeof kCpuCandidates / sizeof kCpuCandidates[0];
 
@@ -63,7 +74,7 @@ const CpuCandidate& chooseCpu(const char* forced, Precision precision) {
     std::snprintf(failure.message, sizeof failure.message, format, forced == nullptr ? "" : forced);
   };
   if (!known) {
-    say("PACKED_RNN_CPU: wanted avx512, avx2 or portable, got %s");
+    say("PACKED_RNN_CPU: wanted amx, avx512, avx2 or portable, got %s");
   } else if (!supported) {
     say("PACKED_RNN_CPU: this CPU has no %s");
   } else if (forced == nullptr) {

@@ -61,7 +61,7 @@ void packAlong(const float* from, std::int64_t stride, int rows, std::int64_t de
 
 void copyTerms(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
                std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride) {
-  for (std::int64_t k = 0; k < depth; k += kTermDepth, to += stride) {
+  for (std::int64_t k = 0; k < termsIn(depth) * kTermDepth; k += kTermDepth, to += stride) {
     const float* from[kTermDepth];
     for (int d = 0; d < kTermDepth; d++) {
       std::int64_t row = k + d >= depth ? -1 : ks == nullptr ? k0 + k + d : ks[k + d];
@@ -75,6 +75,24 @@ void copyTerms(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::i
         if (from[d] != nullptr) across[d] = live == kLanes ? load(from[d] + c) : loadFirst(from[d] + c, live);
       }
       store(to + c, termsOf(across));
+    }
+  }
+}
+
+void copyTermsAcross(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
+                     std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride) {
+  constexpr std::int64_t kStep = kLanes * kTermDepth;
+  for (std::int64_t c = 0; c < columns; c += kLanes) {
+    for (std::int64_t k = 0; k < depth; k += kStep) {
+      Term square[kLanes * kLanes] = {};
+      copyTerms(x, ks == nullptr ? nullptr : ks + k, k0 + k, smaller(kStep, depth - k), first + c,
+                smaller(kLanes, columns - c), square, kLanes);
+      TermV v[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) v[i] = load(square + i * kLanes);
+      transpose(v);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) store(to + (c + i) * stride + k / kTermDepth, v[i]);
     }
   }
 }

@@ -12,8 +12,10 @@
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
-constexpr int kSlots = 24;  // the most sequences in lock step: each load of a weight serves all of them
-constexpr int kSlotRows = kTileVectors == 4 ? 6 : 3;  // slots in one register tile of four vectors
+// The most sequences in lock step: each load of a weight serves all of them.
+constexpr int kSlots = kHasTiles ? 32 : 24;
+// Slots in one register tile of four vectors.
+constexpr int kSlotRows = kHasTiles ? 16 : kTileVectors == 4 ? 6 : 3;
 
 struct Layout {
   Columns columns;
@@ -176,7 +178,7 @@ void walkAll(CpuBackend& backend, const RecurrentShape& shape, const Layout& lay
   const bool together = agenda.path() == Agenda::Path::sharedUnits;
   const bool dealsSequences = agenda.path() == Agenda::Path::sequences;
   Scratch<float> memory(backend, perWorker * (together ? 1 : workers));
-  const std::int64_t ownTerms = kTermDepth == 1 ? 0 : kSlots * termsIn(layout.width);
+  const std::int64_t ownTerms = kTermDepth == 1 ? 0 : kSlots * termsApart(layout.width);
   Scratch<Term> terms(backend, ownTerms * workers);
   Barrier barrier(workers);
   std::int64_t cursors[2] = {0, 0};

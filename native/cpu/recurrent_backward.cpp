@@ -45,7 +45,7 @@ PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, co
   const auto gate = [&](int column) { return load(columns + column * kLanes); };
   if constexpr (cell == Cell::lstm) {
     float* dc = gradients.dc + s * layout.padded + j * kLanes;
-    LstmCellBackward<Simd> unit{gate(0), gate(1), gate(2), gate(3), load(dc)};
+    LstmCellBackward<Gates> unit{gate(0), gate(1), gate(2), gate(3), load(dc)};
     unit.backward(load(token.extra + j * kLanes), loadUnits(token.previousC, j, live), dh);
     store(dc, unit.dc);
     put(0, unit.i);
@@ -54,7 +54,7 @@ PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, co
     put(3, unit.o);
     return V{};
   } else if constexpr (cell == Cell::gru) {
-    GruCellBackward<Simd> unit{gate(0), gate(1), gate(2), gate(3), dh};
+    GruCellBackward<Gates> unit{gate(0), gate(1), gate(2), gate(3), dh};
     unit.backward(loadUnits(token.previousH, j, live));
     put(0, unit.r);
     put(1, unit.z);
@@ -63,14 +63,14 @@ PACKED_RNN_INLINE V backwardCell(const Layout& layout, std::int64_t j, int s, co
     return unit.dh;
   } else if constexpr (cell == Cell::resetFirstGru) {
     V dZ, dN;
-    ResetFirstGruCell<Simd>::backward(gate(1), gate(2), loadUnits(token.previousH, j, live), dh, dZ, dN);
+    ResetFirstGruCell<Gates>::backward(gate(1), gate(2), loadUnits(token.previousH, j, live), dh, dZ, dN);
     put(1, dZ);
     put(2, dN);
     // r waits for the gradient of r h₋₁; until then the product must not read this slot's previous value.
     store(delta, V{});
     return dh;
   } else {
-    put(0, ElmanCell<Simd, cell == Cell::elmanRelu>::backward(gate(0), dh));
+    put(0, ElmanCell<Gates, cell == Cell::elmanRelu>::backward(gate(0), dh));
     return V{};
   }
 }
@@ -191,9 +191,9 @@ struct BackwardPass {
       float* columns = token.columns + j * 3 * kLanes;
       float* dhAt = gradients.dh + s * layout.statePadded + j * kLanes;
       V dh = load(dhAt);
-      V dR =
-          ResetFirstGruCell<Simd>::backwardReset(load(columns), loadUnits(token.previousH, j, layout.live(j)),
-                                                 load(gradients.aside + s * layout.padded + j * kLanes), dh);
+      V dR = ResetFirstGruCell<Gates>::backwardReset(
+          load(columns), loadUnits(token.previousH, j, layout.live(j)),
+          load(gradients.aside + s * layout.padded + j * kLanes), dh);
       dR = keepFirst(dR, layout.live(j));
       store(dhAt, dh);
       store(columns, dR);

@@ -49,7 +49,7 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
     storeUnits(token.output, j, live, h);
   };
   if constexpr (cell == Cell::lstm) {
-    LstmCell<Simd> unit{acc[0], acc[1], acc[2], acc[3], load(states.c + at), V{}};
+    LstmCell<Gates> unit{acc[0], acc[1], acc[2], acc[3], load(states.c + at), V{}};
     unit.forward();
     store(states.c + at, unit.c);
     save(0, unit.i);
@@ -61,7 +61,7 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
     store(states.aside + at, unit.h);
     if (columns != nullptr) store(token.unprojected + j * kLanes, unit.h);
   } else if constexpr (cell == Cell::gru) {
-    GruCell<Simd> unit{acc[0], acc[1], acc[2], acc[3], load(states.h + stateAt)};
+    GruCell<Gates> unit{acc[0], acc[1], acc[2], acc[3], load(states.h + stateAt)};
     unit.forward();
     save(0, unit.r);
     save(1, unit.z);
@@ -69,8 +69,8 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
     save(3, unit.q);
     emit(unit.h);
   } else if constexpr (cell == Cell::resetFirstGru && first == 0) {
-    const V r = Simd::sigmoid(acc[0]);
-    const V z = Simd::sigmoid(acc[1]);
+    const V r = Gates::sigmoid(acc[0]);
+    const V z = Gates::sigmoid(acc[1]);
     const V reset = r * load(states.h + stateAt);
     save(0, r);
     save(1, z);
@@ -78,15 +78,56 @@ PACKED_RNN_INLINE void finish(const V* acc, const Layout& layout, std::int64_t j
     store(states.c + at, z);
     store(states.aside + at, reset);
   } else if constexpr (cell == Cell::resetFirstGru) {
-    const V n = Simd::tanh(acc[0]);
+    const V n = Gates::tanh(acc[0]);
     save(2, n);
-    emit(ResetFirstGruCell<Simd>::newState(n, load(states.c + at), load(states.h + stateAt)));
+    emit(ResetFirstGruCell<Gates>::newState(n, load(states.c + at), load(states.h + stateAt)));
   } else {
-    const V h = ElmanCell<Simd, cell == Cell::elmanRelu>::forward(acc[0]);
+    const V h = ElmanCell<Gates, cell == Cell::elmanRelu>::forward(acc[0]);
     save(0, h);
     emit(h);
   }
 }
+
+// The GRU's column 2 is only the input's part of n, and column 3 has no input part. There a weight of 0 times
+// an infinite input would be NaN.
+template <Cell cell>
+constexpr int kOnlyInput = cell == Cell::gru ? 2 : -1;
+template <Cell cell>
+constexpr int kOnlyRecurrent = cell == Cell::gru ? 3 : -1;
+
+#if defined(PACKED_RNN_TILES)
+
+// One step of at most kSlotRows sequences for the kLanes units of block j. `count` columns from `first` are
+// x + w · operand; then comes the cell. w is [terms][count kLanes], operand [rows, stride].
+template <Cell cell, int first, int count>
+void columnTile(int rows, const Term* w, const Layout& layout, std::int64_t j, const float* bias,
+                const Term* operand, std::int64_t stride, int s, const States& states, const Token* tokens) {
+  constexpr int columns = cell == Cell::resetFirstGru ? 3 : count;
+  const std::int64_t at = (j * columns + first) * kLanes;
+  Ahead ahead;
+  for (int r = s; r < s + rows; r++) {
+    ahead.add(tokens[r].next + at, count * kLanes);
+    prefetchToWrite(tokens[r].output + j * kLanes);
+  }
+  const std::int64_t terms = termsIn(layout.state);
+  ahead.spread(terms / kAheadDepth);
+  alignas(64) float sums[kSlotRows * count * kLanes];
+  beginTiles(rows);
+  multiplyTiles<count, false, kOnlyInput<cell>>(
+      {operand, stride, 1, w, count * kLanes, terms, nullptr, 0, sums, count * kLanes}, ahead);
+  for (int r = 0; r < rows; r++) {
+    const Token& token = tokens[s + r];
+    V acc[count];
+#pragma GCC unroll 4
+    for (int q = 0; q < count; q++) {
+      acc[q] = load(q == kOnlyRecurrent<cell> ? bias + at + q * kLanes : token.x + at + q * kLanes);
+      if (q != kOnlyInput<cell>) acc[q] += load(sums + (r * count + q) * kLanes);
+    }
+    finish<cell, first>(acc, layout, j, s + r, states, token);
+  }
+}
+
+#else
 
 // One step of R sequences for the kLanes units of block j. `count` columns from `first` are x + w · operand;
 // then comes the cell. w is [terms][count kLanes], operand [R, stride].
@@ -94,10 +135,8 @@ template <Cell cell, int first, int count, int R>
 __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, std::int64_t j,
                                           const float* bias, const Term* operand, std::int64_t stride, int s,
                                           const States& states, const Token* tokens) {
-  // The GRU's column 2 is only the input's part of n, and column 3 has no input part. There a weight of 0
-  // times an infinite input would be NaN.
-  constexpr auto recurs = [](int q) { return cell != Cell::gru || q != 2; };
-  constexpr auto projects = [](int q) { return cell != Cell::gru || q != 3; };
+  constexpr auto recurs = [](int q) { return q != kOnlyInput<cell>; };
+  constexpr auto projects = [](int q) { return q != kOnlyRecurrent<cell>; };
   constexpr int columns = cell == Cell::resetFirstGru ? 3 : count;
   V acc[R][count];
 #pragma GCC unroll 6
@@ -134,6 +173,8 @@ __attribute__((noinline)) void columnTile(const Term* w, const Layout& layout, s
   for (int r = 0; r < R; r++) finish<cell, first>(acc[r], layout, j, s + r, states, tokens[s + r]);
 }
 
+#endif
+
 // All slots of one (half) step, for some blocks. w is [blocks][terms][count kLanes], operand [kSlots,
 // stride].
 template <Cell cell, int first, int count>
@@ -143,6 +184,10 @@ void columnTiles(const Term* weights, const Layout& layout, Blocks units, const 
     const Term* const w = weights + j * termsIn(layout.state) * count * kLanes;
     for (int s = 0, rows; s < live; s += rows) {
       rows = tileRows(live - s, kSlotRows);
+#if defined(PACKED_RNN_TILES)
+      columnTile<cell, first, count>(rows, w, layout, j, bias, operand.data + s * operand.stride,
+                                     operand.stride, s, states, tokens);
+#else
       const auto run = [&](auto tile) {
         tile(w, layout, j, bias, operand.data + s * operand.stride, operand.stride, s, states, tokens);
       };
@@ -166,6 +211,7 @@ void columnTiles(const Term* weights, const Layout& layout, Blocks units, const 
           run(columnTile<cell, first, count, 6>);
           break;
       }
+#endif
     }
   }
 }

@@ -105,7 +105,7 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
     Term* const copyOfA = copies + worker * copied;
     Term* const copyOfB = copyOfA + copiedA;
     Sweep sweep{};
-    sweep.aRow = 1;
+    sweep.aRow = kHasTiles ? kPairs : 1;
     sweep.cRow = sweep.startRow = stride;
     sweep.rows = rows;
     if (addsColumns) {
@@ -120,9 +120,13 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
       const std::int32_t* const list = inRow ? nullptr : g.live.rows + i;
       sweep.depth = termsIn(depth);
       const bool copyA = copiesA || !inRow, copyB = copiesB || !inRow;
-      sweep.aDepth = copyA ? copiedStride : g.a.stride;
+      sweep.aDepth = kHasTiles ? 1 : copyA ? copiedStride : g.a.stride;
       sweep.a = copyA ? copyOfA : inPlace(g.a.data + k * g.a.stride + row);
-      if (copyA) copyTerms(g.a, list, k, depth, row, rows, copyOfA, sweep.aDepth);
+      if (kHasTiles) {
+        copyTermsAcross(g.a, list, k, depth, row, rows, copyOfA, sweep.aRow);
+      } else if (copyA) {
+        copyTerms(g.a, list, k, depth, row, rows, copyOfA, sweep.aDepth);
+      }
       sweep.bDepth = g.b.transposed || copyB ? kPanel : g.b.stride;
       Ahead ahead;
       if (inRow) {

@@ -67,10 +67,28 @@ PACKED_RNN_INLINE const Term* inPlace(const float* x) { return x; }
 
 #endif
 
-// The number of terms of a sum over `depth`; past its end the second of a pair is 0.
-constexpr std::int64_t termsIn(std::int64_t depth) { return (depth + kTermDepth - 1) / kTermDepth; }
+// Terms that are added at once. Their sum is rounded before the next ones are added, so only whole groups may
+// be left out.
+#if defined(PACKED_RNN_TILES)
+constexpr std::int64_t kTermsAtOnce = 16;
+#else
+constexpr std::int64_t kTermsAtOnce = 1;
+#endif
+constexpr std::int64_t kStepsAtOnce = kTermsAtOnce * kTermDepth;
 
-// Rows along k, [rows, depth], as terms [rows, termsIn(depth)]: in float32 in place, otherwise in `memory`.
+// The number of terms of a sum over `depth`; what is past its end is 0.
+constexpr std::int64_t termsIn(std::int64_t depth) {
+  return (depth + kStepsAtOnce - 1) / kStepsAtOnce * kTermsAtOnce;
+}
+
+// From one row of terms to the next in memory. A tile reads sixteen rows at once. A line between them keeps
+// rows of some power of two from sharing a set of the cache.
+constexpr std::int64_t termsApart(std::int64_t depth) {
+  return termsIn(depth) + (kTermsAtOnce > 1 ? kLanes : 0);
+}
+
+// Rows along k, [rows, depth], as terms [rows, termsApart(depth)]: in float32 in place, otherwise in
+// `memory`.
 struct TermRows {
   const Term* data;
   std::int64_t stride;
@@ -79,16 +97,20 @@ PACKED_RNN_INLINE TermRows termRows(const float* x, std::int64_t stride, std::in
                                     std::int64_t depth, Term* memory) {
   if (kTermDepth == 1) return {inPlace(x), stride};
   constexpr std::int64_t kStep = kLanes * kTermDepth;
-  const std::int64_t count = termsIn(depth);
+  const std::int64_t count = termsIn(depth), apart = termsApart(depth);
   Term* to = memory;
-  for (std::int64_t r = 0; r < rows; r++, x += stride, to += count) {
+  for (std::int64_t r = 0; r < rows; r++, x += stride, to += apart) {
     std::int64_t k = 0;
     for (; k + kStep <= depth; k += kStep) store(to + k / kTermDepth, termsAlong(x + k));
     if (k == depth) continue;
     const TermV last = termsAlong(x + k, static_cast<int>(depth - k));
-    for (std::int64_t t = k / kTermDepth; t < count; t++) to[t] = last[t - k / kTermDepth];
+    if constexpr (kTermsAtOnce == kLanes) {
+      store(to + k / kTermDepth, last);
+    } else {
+      for (std::int64_t t = k / kTermDepth; t < count; t++) to[t] = last[t - k / kTermDepth];
+    }
   }
-  return {memory, count};
+  return {memory, apart};
 }
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

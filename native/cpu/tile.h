@@ -1,7 +1,9 @@
 // The register tile of every matrix product, and its prefetching.
 #pragma once
 
-#include "cpu/terms.h"
+#include <utility>
+
+#include "cpu/tiles.h"
 
 namespace packed_rnn::PACKED_RNN_ISA {
 
@@ -10,10 +12,10 @@ constexpr int kPanel = kTileVectors * kLanes;  // columns of a full tile
 // Rows of the next tile if `left` are left. The last two tiles share what is too much for one, because a tile
 // of one or two rows would wait for its own sums.
 PACKED_RNN_INLINE int tileRows(std::int64_t left, int most) {
-  if (left >= 2 * most) return most;
+  if (kHasTiles || left >= 2 * most) return static_cast<int>(left < most ? left : most);
   return static_cast<int>(left <= most ? left : (left + 1) / 2);
 }
-constexpr int kMostAhead = 96;  // ranges: four for each sequence in lock step
+constexpr int kMostAhead = 128;  // ranges: four for each sequence in lock step
 
 // Memory that will be needed soon. A few lines at a time are prefetched between multiplications: a burst
 // would fill the buffers of the first-level cache, and the operands would then wait behind it. A range may be
@@ -48,7 +50,8 @@ class Ahead {
   int count_ = 0, current_ = 0, perCall_ = 0;
   std::int64_t lines_ = 0;
 };
-constexpr std::int64_t kAheadDepth = 8;  // multiplications between two calls of step()
+constexpr std::int64_t kAheadDepth =
+    kHasTiles ? kTermsAtOnce : 8;  // multiplications between two calls of step()
 
 // c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns. a and b are
 // terms.
@@ -63,6 +66,64 @@ struct TileOperands {
   float* c;  // c(r) = c + r cRow
   std::int64_t cRow;
 };
+
+#if defined(PACKED_RNN_TILES)
+
+// `skipped`: a vector of columns that is neither computed nor written, or -1.
+template <int NV, bool two, int skipped = -1>
+__attribute__((noinline)) void multiplyTiles(const TileOperands& t, Ahead& ahead) {
+  const auto each = [](auto f) {
+    [&]<int... v>(std::integer_sequence<int, v...>) {
+      ((v == skipped ? void() : f.template operator()<v>()), ...);
+    }
+    (std::make_integer_sequence<int, NV>());
+  };
+  constexpr std::int64_t kBytes = sizeof(float);
+  each([&]<int v>() {
+    if (t.start == nullptr) {
+      amx::clear<v>();
+      if constexpr (two) amx::clear<2 + v>();
+    } else {
+      const float* const start = t.start + v * kLanes;
+      amx::read<v>(start, t.startRow * kBytes);
+      if constexpr (two) amx::read<2 + v>(start + kTileSide * t.startRow, t.startRow * kBytes);
+    }
+  });
+  const Term* const lower = t.a + kTileSide * t.aRow;
+  for (std::int64_t k = 0; k < t.depth; k += kTermsAtOnce) {
+    ahead.step();
+    amx::read<4>(t.a + k, t.aRow * kBytes);
+    if constexpr (two) amx::read<5>(lower + k, t.aRow * kBytes);
+    each([&]<int v>() {
+      amx::read<6 + v % 2>(t.b + k * t.bDepth + v * kLanes, t.bDepth * kBytes);
+      amx::multiply<v, 4, 6 + v % 2>();
+      if constexpr (two) amx::multiply<2 + v, 5, 6 + v % 2>();
+    });
+  }
+  each([&]<int v>() {
+    float* const c = t.c + v * kLanes;
+    amx::write<v>(c, t.cRow * kBytes);
+    if constexpr (two) amx::write<2 + v>(c + kTileSide * t.cRow, t.cRow * kBytes);
+  });
+}
+
+// Here aDepth is 1: the terms of a row are neighbours. 1 <= rows <= kTileRows, 1 <= vectors <= kTileVectors
+PACKED_RNN_INLINE void tileOf(int rows, int vectors, TileOperands t, Ahead& ahead) {
+  beginTiles(rows);
+  if (rows <= kTileSide) {
+    constexpr decltype(&multiplyTiles<1, false>) kOf[] = {multiplyTiles<1, false>, multiplyTiles<2, false>,
+                                                          multiplyTiles<3, false>, multiplyTiles<4, false>};
+    return kOf[vectors - 1](t, ahead);
+  }
+  for (; vectors > 0; vectors -= 2) {
+    vectors == 1 ? multiplyTiles<1, true>(t, ahead) : multiplyTiles<2, true>(t, ahead);
+    t.b += 2 * kLanes;
+    t.c += 2 * kLanes;
+    if (t.start != nullptr) t.start += 2 * kLanes;
+  }
+}
+
+#else
 
 // Not inlined: inside a larger function GCC spills the sums.
 template <int R, int NV>
@@ -130,5 +191,7 @@ PACKED_RNN_INLINE void tileOf(int rows, int vectors, const TileOperands& t, Ahea
   if (vectors == 1) return tileOf<1>(rows, t, ahead);
   if constexpr (kTileVectors > 2) vectors == 2 ? tileOf<2>(rows, t, ahead) : tileOf<3>(rows, t, ahead);
 }
+
+#endif
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

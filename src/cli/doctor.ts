@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import { addonFile, addonPlaces, glibcVersion } from '../addon.js'
 import type { CpuListing, CudaListing } from '../device.js'
 import { describe, noPositionals, parse, switchOption, usageOf } from './options.js'
+import type { PrecisionTimes } from './precisionSpeed.js'
 
 const table = { json: switchOption('as JSON') } as const
 
 export const usage = `packed-rnn doctor [--json]
 
 Shows what packed-rnn runs on here: versions, the native addon, instruction sets and devices, and where
-something does not work, why. Where the CPU has bfloat16, measures for about a second whether it is faster
-than float32. Exits with 1 where the addon does not load.
+something does not work, why. Where the CPU has bfloat16, measures for about a second how fast it is beside
+float32. Exits with 1 where the addon does not load.
 
 ${usageOf(table)}`
 
@@ -30,8 +31,16 @@ interface Findings {
   /** PACKED_RNN_DEVICE, which says what is used where no device is named */
   chosen: string | null
   devices: (CpuListing | CudaListing)[]
-  /** How fast the precisions of the CPU are, in milliseconds; null where it has no bfloat16 */
-  precisions: { float32: number | null; bfloat16: number | null; summary: string } | null
+  /** How fast the precisions of the CPU are; null where it has no bfloat16 */
+  precisions: PrecisionFindings | null
+}
+
+interface PrecisionFindings {
+  /** Milliseconds; null where they cannot be measured */
+  float32: number | null
+  bfloat16: number | null
+  summary: string
+  products: (PrecisionTimes['products'] & { summary: string }) | null
 }
 
 interface Attempt {
@@ -81,12 +90,18 @@ async function examine(): Promise<Findings> {
 }
 
 async function precisionSpeed(): Promise<Findings['precisions']> {
-  const { comparePrecisions, describeTimes } = await import('./precisionSpeed.js')
+  const { comparePrecisions, describeProducts, describeTimes } = await import('./precisionSpeed.js')
   try {
     const times = await comparePrecisions()
-    return { ...times, summary: describeTimes(times) }
+    const products = { ...times.products, summary: describeProducts(times) }
+    return { ...times, summary: describeTimes(times), products }
   } catch (error) {
-    return { float32: null, bfloat16: null, summary: `cannot be measured: ${describe(error)}` }
+    return {
+      float32: null,
+      bfloat16: null,
+      summary: `cannot be measured: ${describe(error)}`,
+      products: null,
+    }
   }
 }
 
@@ -120,6 +135,7 @@ function render(findings: Findings): string {
     ['PACKED_RNN_DEVICE', chosen === null ? 'not set: the first of these is used' : `asks for ${chosen}`],
     ...devices.map(deviceRow),
     ['CPU precisions', precisions?.summary ?? null],
+    ['', precisions?.products?.summary ?? null],
   ]
   const width = Math.max(...rows.map(([heading]) => heading.length))
   return rows

@@ -41,7 +41,15 @@ describe('doctor', () => {
         float32: expect.any(Number),
         bfloat16: expect.any(Number),
         summary: expect.any(String),
+        products: {
+          float32: { instructions: expect.any(String), gflops: expect.any(Number) },
+          bfloat16: { instructions: expect.stringMatching(/^(amx|avx512)$/), gflops: expect.any(Number) },
+          summary: expect.any(String),
+        },
       })
+    const products =
+      /\n +float32 products [1-9]\d* GFLOP\/s on \w+, bfloat16 products [1-9]\d* GFLOP\/s on (amx|avx512)\n/
+    expect(products.test(text.stdout)).toBe(has)
   })
 
   test.each([
@@ -75,7 +83,7 @@ describe('doctor', () => {
     const { stdout } = await cli(['doctor'], { env: { PACKED_RNN_CPU: 'mmx' } })
     expect(stdout).toMatch(/\nPACKED_RNN_CPU +forces mmx\n/)
     expect(stdout).toMatch(
-      /\ndevice cpu +does not open: PACKED_RNN_CPU: wanted avx512, avx2 or portable, got mmx\n/,
+      /\ndevice cpu +does not open: PACKED_RNN_CPU: wanted amx, avx512, avx2 or portable, got mmx\n/,
     )
   })
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { usableCores } from '../../src/cpuQuota.js'
-import { type DeviceOptions, device, devices } from '../../src/device.js'
+import { cpuPrecisions, type DeviceOptions, device, devices, instructionSets } from '../../src/device.js'
 import { linear } from '../../src/ops/linear.js'
 import { Generator } from '../../src/random.js'
 import { tensor } from '../../src/tensor.js'
@@ -112,7 +112,7 @@ describe('PACKED_RNN_CPU', () => {
     })
   })
 
-  test.each(['avx2', 'avx512'])('%s is used, or rejected if this CPU lacks it', async name => {
+  test.each(['avx2', 'avx512', 'amx'])('%s is used, or rejected if this CPU lacks it', async name => {
     vi.stubEnv('PACKED_RNN_CPU', name)
     let forced = null
     try {
@@ -132,6 +132,19 @@ describe('PACKED_RNN_CPU', () => {
     })
   })
 
+  test.skipIf(!cpuPrecisions().includes('bfloat16'))(
+    'bfloat16 takes AMX if the CPU has it, and no other set does',
+    () => {
+      const sets = instructionSets()
+      expect(device('cpu', { precision: 'bfloat16', memoryLimit: 2345 }).instructions).toBe(
+        sets.includes('amx') ? 'amx' : 'avx512',
+      )
+      expect(sets.at(-1)).toBe('portable')
+      vi.stubEnv('PACKED_RNN_CPU', 'avx512')
+      expect(device('cpu', { precision: 'bfloat16', memoryLimit: 3456 }).instructions).toBe('avx512')
+    },
+  )
+
   test.each(['portable', 'avx2'])('%s has no bfloat16, and the error says so', name => {
     vi.stubEnv('PACKED_RNN_CPU', name)
     expect(thrownBy(() => device('cpu', { precision: 'bfloat16', memoryLimit: 1234 }))).toMatchObject({
@@ -149,7 +162,7 @@ describe('PACKED_RNN_CPU', () => {
     vi.stubEnv('PACKED_RNN_CPU', 'mmx')
     expect(thrownBy(() => ownDevice())).toMatchObject({
       code: 'ERR_DEVICE_UNAVAILABLE',
-      message: 'PACKED_RNN_CPU: wanted avx512, avx2 or portable, got mmx',
+      message: 'PACKED_RNN_CPU: wanted amx, avx512, avx2 or portable, got mmx',
     })
     expect(open.instructions).not.toBe('mmx')
   })

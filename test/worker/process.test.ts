@@ -162,5 +162,5 @@ test('PACKED_RNN_DEVICE and PACKED_RNN_CPU are read from the environment', async
   expect([portable.code, portable.output.trim()]).toEqual([0, 'cpu portable'])
   const unknown = await run(script, { PACKED_RNN_CPU: 'mmx' })
   expect(unknown.code).toBe(1)
-  expect(unknown.errors).toContain('PACKED_RNN_CPU: wanted avx512, avx2 or portable, got mmx')
+  expect(unknown.errors).toContain('PACKED_RNN_CPU: wanted amx, avx512, avx2 or portable, got mmx')
 })

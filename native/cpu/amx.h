@@ -1,0 +1,65 @@
+// AMX, the matrix unit of Intel's servers since 2023: eight tile registers of up to 16 rows of 64 bytes. A
+// test build has another file of this name, which computes the same without that unit.
+#pragma once
+
+#include <cstdint>
+
+#include "philox.h"
+
+#if defined(__linux__) && defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace packed_rnn::amx {
+
+// What `ldtilecfg` reads.
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1, startRow = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t rowBytes[16] = {};
+  std::uint8_t rows[16] = {};
+};
+
+// Sets the shapes of all tiles, and clears them.
+PACKED_RNN_INLINE void configure(const TileConfig& config) {
+  asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
+}
+// Afterwards a thread has no tiles, which the system would otherwise save at each switch.
+PACKED_RNN_INLINE void release() { asm volatile("tilerelease" : : : "memory"); }
+template <int tile>
+PACKED_RNN_INLINE void clear() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(tile));
+}
+// Row r is at data + r · stride; the stride is in bytes.
+template <int tile>
+PACKED_RNN_INLINE void read(const void* data, std::int64_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(data), "r"(stride), "i"(tile) : "memory");
+}
+template <int tile>
+PACKED_RNN_INLINE void write(void* data, std::int64_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(data), "r"(stride), "i"(tile) : "memory");
+}
+// sums += a · b: a has rows of pairs of bfloat16 along k, and b has a row of such pairs for each pair of a.
+template <int sums, int a, int b>
+PACKED_RNN_INLINE void multiply() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
+}
+
+// Whether this CPU has AMX with bfloat16 and the system permits this process to use it.
+inline bool permitted() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr unsigned kBfloat16 = 1u << 22, kTiles = 1u << 24;  // of EDX, leaf 7
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kBfloat16) == 0 || (d & kTiles) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // of asm/prctl.h and of XCR0
+  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
+
+}  // namespace packed_rnn::amx
