@@ -2,7 +2,10 @@
 //
 //   g++ -O2 -std=c++17 onednn_lstm.cpp -ldnnl -o onednn_lstm
 //   onednn_lstm version
-//   onednn_lstm WEIGHTS T N H D I...    D is 1, or 2 directions; I is the inputs of each layer
+//   onednn_lstm PRECISION WEIGHTS T N H D I...    D is 1, or 2 directions; I is the inputs of each layer
+//
+// PRECISION is float32 or bfloat16. In bfloat16 inputs, outputs, h and weights are bfloat16; c, the bias and
+// all gradients are float32, as oneDNN has it for training.
 //
 // WEIGHTS holds float32 numbers: for each layer and direction w_ih [4H, I], w_hh [4H, H] and the sum of both
 // biases [4H], as PyTorch has them. Inputs and gradients are hashes of their index, see src/bench/hashed.ts,
@@ -49,6 +52,9 @@ stream queue(cpu);
 // Where the gradients' numbers begin, as in src/bench/equalLengths.ts.
 constexpr std::uint32_t kFirstOfGradients = 1u << 30;
 
+// Of all operands of products.
+memory::data_type operands = memory::data_type::f32;
+
 float* numbersOf(const memory& of) { return static_cast<float*>(of.get_data_handle()); }
 
 memory zeros(const memory::desc& desc) {
@@ -89,6 +95,11 @@ memory inLayout(const memory& from, const memory::desc& desc) {
   return result;
 }
 
+// The same numbers in float32.
+memory::desc inFloat32(const memory::desc& desc, memory::format_tag tag) {
+  return {desc.dims(), memory::data_type::f32, tag};
+}
+
 struct Shape {
   Dim T, N, H, D;
 };
@@ -97,24 +108,29 @@ class Layer {
  public:
   // x and dX are the output of the layer below and its gradient.
   Layer(const Shape& s, Dim I, const memory& x, const memory& dX, std::istream& parameters)
-      : source_({s.T, s.N, I}, memory::data_type::f32, memory::format_tag::tnc),
-        output_({s.T, s.N, s.D * s.H}, memory::data_type::f32, memory::format_tag::tnc),
-        states_({1, s.D, s.N, s.H}, memory::data_type::f32, memory::format_tag::ldnc),
-        wIh_({1, s.D, I, 4, s.H}, memory::data_type::f32, memory::format_tag::any),
-        wHh_({1, s.D, s.H, 4, s.H}, memory::data_type::f32, memory::format_tag::any),
+      : source_({s.T, s.N, I}, operands, memory::format_tag::tnc),
+        output_({s.T, s.N, s.D * s.H}, operands, memory::format_tag::tnc),
+        hidden_({1, s.D, s.N, s.H}, operands, memory::format_tag::ldnc),
+        dSource_(inFloat32(source_, memory::format_tag::tnc)),
+        dOutput_(inFloat32(output_, memory::format_tag::tnc)),
+        states_(inFloat32(hidden_, memory::format_tag::ldnc)),
+        wIh_({1, s.D, I, 4, s.H}, operands, memory::format_tag::any),
+        wHh_({1, s.D, s.H, 4, s.H}, operands, memory::format_tag::any),
+        dIh_(inFloat32(wIh_, memory::format_tag::any)),
+        dHh_(inFloat32(wHh_, memory::format_tag::any)),
         bias_({1, s.D, 4, s.H}, memory::data_type::f32, memory::format_tag::ldgo),
         direction_(s.D == 2 ? rnn_direction::bidirectional_concat : rnn_direction::unidirectional_left2right),
         plainIh_({1, s.D, I, 4, s.H}, memory::data_type::f32, memory::format_tag::ldgoi),
         plainHh_({1, s.D, s.H, 4, s.H}, memory::data_type::f32, memory::format_tag::ldgoi),
         output(zeros(output_)),
-        dOutput(zeros(output_)) {
+        dOutput(zeros(dOutput_)) {
     const auto inference = describe(prop_kind::forward_inference);
     const auto training = describe(prop_kind::forward_training);
     const memory::desc none;
     // clang-format off
     const lstm_backward::primitive_desc back(
-        {prop_kind::backward, direction_, source_, states_, states_, wIh_, wHh_, bias_, output_, none, none,
-         source_, states_, states_, wIh_, wHh_, bias_, output_, none, none},
+        {prop_kind::backward, direction_, source_, hidden_, states_, wIh_, wHh_, bias_, output_, none, none,
+         dSource_, states_, states_, dIh_, dHh_, bias_, dOutput_, none, none},
         cpu, training);
     // clang-format on
     inference_ = lstm_forward(inference);
@@ -130,11 +146,12 @@ class Layer {
       }
     }
     if (!parameters) throw std::runtime_error("WEIGHTS: too few numbers");
-    // Without initial states oneDNN 2.6 assumes zeros, but computes a wrong gradient of w_hh in one direction.
-    const memory initial = zeros(states_);
+    // Without initial states oneDNN 2.6 assumes zeros, but computes a wrong gradient of w_hh in one
+    // direction.
+    const memory hidden = zeros(hidden_), initial = zeros(states_);
     const auto common = [&](const memory::desc& wIh, const memory::desc& wHh) {
       return Arguments{{DNNL_ARG_SRC_LAYER, x},
-                       {DNNL_ARG_SRC_ITER, initial},
+                       {DNNL_ARG_SRC_ITER, hidden},
                        {DNNL_ARG_SRC_ITER_C, initial},
                        {DNNL_ARG_WEIGHTS_LAYER, inLayout(ih, wIh)},
                        {DNNL_ARG_WEIGHTS_ITER, inLayout(hh, wHh)},
@@ -181,7 +198,7 @@ class Layer {
     }
   }
 
-  const memory::desc& outputDesc() const { return output_; }
+  const memory::desc& gradientDesc() const { return dOutput_; }
 
  private:
   static constexpr int kGradients[] = {DNNL_ARG_DIFF_WEIGHTS_LAYER, DNNL_ARG_DIFF_WEIGHTS_ITER,
@@ -189,10 +206,10 @@ class Layer {
 
   lstm_forward::primitive_desc describe(prop_kind kind) const {
     const memory::desc none;
-    return {{kind, direction_, source_, states_, states_, wIh_, wHh_, bias_, output_, none, none}, cpu};
+    return {{kind, direction_, source_, hidden_, states_, wIh_, wHh_, bias_, output_, none, none}, cpu};
   }
 
-  memory::desc source_, output_, states_, wIh_, wHh_, bias_;
+  memory::desc source_, output_, hidden_, dSource_, dOutput_, states_, wIh_, wHh_, dIh_, dHh_, bias_;
   rnn_direction direction_;
   memory::desc plainIh_, plainHh_;
   lstm_forward inference_, training_;
@@ -209,15 +226,17 @@ class Network {
       : shape_(shape), inputs_(inputs[0]) {
     const auto& [T, N, H, D] = shape;
     const memory::desc source({T, N, inputs_}, memory::data_type::f32, memory::format_tag::tnc);
-    memory x = hashedRows(source, T, N, inputs_, 0), dX = zeros(source);
+    memory x =
+        inLayout(hashedRows(source, T, N, inputs_, 0), {{T, N, inputs_}, operands, memory::format_tag::tnc});
+    memory dX = zeros(source);
     dInput_ = dX;
     for (Dim I : inputs) {
       layers_.emplace_back(shape, I, x, dX, parameters);
       x = layers_.back().output;
       dX = layers_.back().dOutput;
     }
-    everyState_ = hashedRows(layers_.back().outputDesc(), T, N, D * H, kFirstOfGradients);
-    lastStates_ = zeros(layers_.back().outputDesc());
+    everyState_ = hashedRows(layers_.back().gradientDesc(), T, N, D * H, kFirstOfGradients);
+    lastStates_ = zeros(layers_.back().gradientDesc());
     eachLastState([&](Dim at) { numbersOf(lastStates_)[at] = numbersOf(everyState_)[at]; });
   }
 
@@ -244,7 +263,8 @@ class Network {
     const auto put = [&](const float* numbers, Dim count) {
       file.write(reinterpret_cast<const char*>(numbers), count * static_cast<std::streamsize>(sizeof(float)));
     };
-    eachLastState([&](Dim at) { put(numbersOf(layers_.back().output) + at, 1); });
+    const memory output = inLayout(layers_.back().output, layers_.back().gradientDesc());
+    eachLastState([&](Dim at) { put(numbersOf(output) + at, 1); });
     if (pass != "forward") {
       for (Layer& layer : layers_) layer.writeGradients(file, shape_.D);
       for (Dim n : {Dim(0), shape_.N - 1}) {
@@ -296,19 +316,21 @@ int main(int count, char** arguments) {
     std::cout << found->major << '.' << found->minor << '.' << found->patch << std::endl;
     return 0;
   }
-  if (count < 7) {
-    std::cerr << "wanted WEIGHTS T N H D I..., or version\n";
+  const std::string precision = count < 8 ? "" : arguments[1];
+  if (precision != "float32" && precision != "bfloat16") {
+    std::cerr << "wanted float32 or bfloat16, then WEIGHTS T N H D I...; or version\n";
     return 2;
   }
+  if (precision == "bfloat16") operands = memory::data_type::bf16;
 #ifdef __SSE2__
   // Before the threads begin: they take it over.
   _mm_setcsr(_mm_getcsr() | 0x8040);
 #endif
   const auto number = [&](int i) { return static_cast<Dim>(std::atol(arguments[i])); };
   std::vector<Dim> inputs;
-  for (int i = 6; i < count; i++) inputs.push_back(number(i));
-  std::ifstream parameters(arguments[1], std::ios::binary);
-  Network network({number(2), number(3), number(4), number(5)}, inputs, parameters);
+  for (int i = 7; i < count; i++) inputs.push_back(number(i));
+  std::ifstream parameters(arguments[2], std::ios::binary);
+  Network network({number(3), number(4), number(5), number(6)}, inputs, parameters);
   std::cout << "{\"ready\": true}" << std::endl;
   for (std::string line; std::getline(std::cin, line);) answer(network, line);
 }

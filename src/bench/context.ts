@@ -46,6 +46,8 @@ export interface Participant {
   alone?: boolean
   /** Whether it is this package and not a peer. */
   ours?: boolean
+  /** Of its products; default float32. */
+  precision?: Precision
 }
 
 /** Our results, which a peer's are compared with. */

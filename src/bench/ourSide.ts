@@ -26,7 +26,7 @@ export function ourPart(who: string, process: BenchProcess, setting: Setting): P
     ...{ who, pass, tokens, question: pass },
     multiplications: work[pass],
   }))
-  return { process, turns, notes: {}, ours: true }
+  return { process, turns, notes: {}, ours: true, precision: setting.precision }
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Precision } from '../device.js'
 import { median } from '../median.js'
 import type { Ceilings } from '../native.js'
 import type { CaseName } from './cases.js'
@@ -18,7 +19,7 @@ export interface Measured {
   gflops: number
   /** Share of the multiply-adds that all threads can do per second. */
   shareOfPeak: number
-  /** Our tokens per second in float32 divided by this row's; null for that row itself. */
+  /** Our tokens per second, in a peer's precision or else in float32, divided by this row's; null for our row in float32. */
   oursIsFasterBy: number | null
   /** Share of the time spent in JavaScript; null for other programs. */
   javascript: number | null
@@ -28,6 +29,8 @@ export interface Row {
   who: string
   /** Whether it is this package and not a peer. */
   ours: boolean
+  /** Of its products. */
+  precision: Precision
   forward: Measured | null
   /** With a gradient in every state, and only in the last states. */
   step: Measured | null
@@ -55,7 +58,7 @@ export interface CaseResult {
   failed: Record<string, string>
 }
 
-/** Our tokens per second divided by the best peer's; null without a peer. */
+/** Our tokens per second divided by the best peer's, in float32; null without a peer. */
 export type Ratios = Record<Pass, number | null>
 
 /** The multiplications per token on both sides, for reading a ratio. */
@@ -92,7 +95,7 @@ function byPass<T>(of: (pass: Pass) => T): Record<Pass, T> {
 
 /** The rows of one participant, in the order of its turns. */
 export function rowsOf(
-  { process, turns, notes, ours = false }: Participant,
+  { process, turns, notes, ours = false, precision = 'float32' }: Participant,
   samples: ReadonlyMap<Turn, Sample[]>,
   flops: Record<Pass, number>,
   ceilings: Ceilings,
@@ -104,17 +107,17 @@ export function rowsOf(
       return turn && found ? measured(found, turn, flops[pass], ceilings) : null
     }
     return {
-      ...{ who, ours, ...byPass(of) },
+      ...{ who, ours, precision, ...byPass(of) },
       ...{ peakBytes: null, forwardPeakBytes: null, idleSeconds: process.idleSeconds },
       note: notes[who] ?? null,
     }
   })
 }
 
-/** Sets each row's ratio to the first row, which is ours in float32. */
+/** Sets the ratio of a peer's row to ours of the same precision, and of our other rows to the first one, which is in float32. */
 export function compareRows(rows: Row[]): Row[] {
-  const [ours] = rows
   return rows.map((row, i) => {
+    const ours = row.ours ? rows[0] : rows.find(one => one.ours && one.precision === row.precision)
     const compared = (pass: Pass) => {
       const [theirs, own] = [row[pass], ours?.[pass]]
       if (i === 0 || !theirs || !own) return theirs
@@ -133,10 +136,10 @@ export function byCase<T>(cases: Cases, of: (rows: readonly Row[], pass: Pass) =
   )
 }
 
-/** The fastest peer. */
+/** The fastest peer in float32. */
 function bestPeer(rows: readonly Row[], pass: Pass): { who: string; found: Measured; ratio: number } | null {
-  const all = rows.flatMap(({ who, ours, [pass]: found }) =>
-    ours || found === null || found.oursIsFasterBy === null
+  const all = rows.flatMap(({ who, ours, precision, [pass]: found }) =>
+    ours || precision !== 'float32' || found === null || found.oursIsFasterBy === null
       ? []
       : [{ who, found, ratio: found.oursIsFasterBy }],
   )

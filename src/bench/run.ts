@@ -17,7 +17,7 @@ import { OWN_LIBRARY } from './library.js'
 import { type LoadResults, measureLoad } from './load.js'
 import { machineFacts } from './machine.js'
 import { answersOf, countWalked, memoryOf, OURS, ourPart, startOurs } from './ourSide.js'
-import { findOneDnn } from './peers/onednn.js'
+import { findOneDnn, inBfloat16 } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
 import { findTorch } from './peers/torch.js'
 import { type BenchProcess, ProcessFailure } from './process.js'
@@ -210,6 +210,10 @@ async function findPeers(names: readonly PeerName[], folder: string): Promise<Pe
   const find = { torch: findTorch, onednn: () => findOneDnn(folder), onnxruntime: findOnnxRuntime }
   const found: Peers = {}
   for (const name of names) found[name] = await find[name]()
+  const { onednn } = found
+  if (onednn !== undefined && !('missing' in onednn) && cpuPrecisions().includes('bfloat16')) {
+    found['onednn, bfloat16'] = inBfloat16(onednn, folder)
+  }
   return found
 }
 
@@ -254,8 +258,9 @@ async function measureCase(
     const largestError = (await own.ask('check')).number('largestError')
     log(`  error against the float64 reference: ${largestError.toExponential(1)}`)
     if (cpuPrecisions().includes('bfloat16')) {
-      const rounded = startOurs({ ...setting, precision: 'bfloat16' })
-      all.push(ourPart(`${OURS} in bfloat16`, rounded, setting))
+      const inBfloat16 = { ...setting, precision: 'bfloat16' } as const
+      const rounded = startOurs(inBfloat16)
+      all.push(ourPart(`${OURS} in bfloat16`, rounded, inBfloat16))
       await rounded.answer()
       const error = (await rounded.ask('check')).number('largestError')
       log(`  error in bfloat16: ${error.toExponential(1)}`)

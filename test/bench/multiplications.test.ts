@@ -92,11 +92,18 @@ test('each ratio shows the multiplications per token of both sides', async () =>
       [turn('ours', 'forward', 100, 1000), 1],
       [turn('ours', 'stepLast', 100, 2000), 2],
     ]),
-    participant(true, [[turn('ours in bfloat16', 'forward', 100, 1000), 0.5]]),
+    {
+      ...participant(true, [[turn('ours in bfloat16', 'forward', 100, 1000), 0.5]]),
+      precision: 'bfloat16' as const,
+    },
     participant(false, [
       [turn('slow', 'forward', 100, 9000), 4],
       [turn('fast', 'forward', 50, 4000), 1],
     ]),
+    {
+      ...participant(false, [[turn('fastest in bfloat16', 'forward', 100, 1000), 0.25]]),
+      precision: 'bfloat16' as const,
+    },
   ]
   const flops = { forward: 1, step: 1, stepLast: 1 }
   const ceilings = { flopsOfOne: 1, flopsOfAll: 1, bandwidth: 1 }
@@ -107,5 +114,14 @@ test('each ratio shows the multiplications per token of both sides', async () =>
   expect(multiplicationsBeside({ A: found })).toEqual({
     A: { forward: { ours: 10, best: 80, peer: 'fast' }, step: null, stepLast: null },
   })
+  expect(rows.map(({ who, forward }) => [who, forward?.oursIsFasterBy])).toEqual([
+    ...[
+      ['ours', null],
+      ['ours in bfloat16', 0.5],
+      ['slow', 4],
+      ['fast', 2],
+      ['fastest in bfloat16', 0.5],
+    ],
+  ])
   await process.close()
 })

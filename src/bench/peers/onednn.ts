@@ -16,20 +16,28 @@ import { BenchProcess } from '../process.js'
 const SOURCE = fileURLToPath(new URL('../../../bench/peers/onednn_lstm.cpp', import.meta.url))
 const WHO = 'oneDNN LSTM, equal lengths'
 
+const programIn = (folder: string) => joinPath(folder, 'onednn_lstm')
+
 /** Compiles the peer into a folder. */
 export async function findOneDnn(folder: string): Promise<Peer | Missing> {
-  const program = joinPath(folder, 'onednn_lstm')
+  const program = programIn(folder)
   const run = promisify(execFile)
   try {
     await run('g++', ['-O2', '-std=c++17', SOURCE, '-ldnnl', '-o', program])
     const { stdout } = await run(program, ['version'])
-    return { version: `oneDNN ${stdout.trim()}`, join: (setting, ours) => join(program, setting, ours) }
+    const version = `oneDNN ${stdout.trim()}`
+    return { version, join: (setting, ours) => join(program, 'float32', setting, ours) }
   } catch {
     return { missing: 'g++ cannot build bench/peers/onednn_lstm.cpp: apt-get install g++ libdnnl-dev' }
   }
 }
 
-async function join(program: string, setting: Setting, ours: Ours) {
+/** The same in bfloat16, for which it takes AMX by itself; `peer` has been found in the same folder. */
+export function inBfloat16({ version }: Peer, folder: string): Peer {
+  return { version, join: (setting, ours) => join(programIn(folder), 'bfloat16', setting, ours) }
+}
+
+async function join(program: string, precision: 'float32' | 'bfloat16', setting: Setting, ours: Ours) {
   const spec = cases[setting.name]
   if (spec.cell !== 'lstm') return null
   const { name, threads, documents, tokens, parameters, folder } = setting
@@ -37,37 +45,39 @@ async function join(program: string, setting: Setting, ours: Ours) {
   const layers = Array.from({ length: spec.numLayers }, (_, l) => String(inputsOf(spec, l)))
   const shape = [steps, documents, spec.hiddenSize, spec.bidirectional ? 2 : 1].map(String)
   const env = { ...process.env, OMP_NUM_THREADS: String(threads), OMP_PROC_BIND: 'true' }
-  const weights = joinPath(folder, `${name}.weights`)
+  const weights = joinPath(folder, `${name}.${precision}.weights`)
   const { tensors } = readSafetensors(await readFile(parameters), parameters)
   await writeFile(weights, weightsOf(spec, tensors))
-  const child = new BenchProcess('oneDNN', program, [weights, ...shape, ...layers], env)
+  const child = new BenchProcess('oneDNN', program, [precision, weights, ...shape, ...layers], env)
   try {
     await child.answer()
     for (const pass of passes) {
       const given = { pass, steps, sequences: documents }
-      const file = joinPath(folder, `${name}-onednn.f32`)
+      const file = joinPath(folder, `${name}-onednn.${precision}.f32`)
       await child.ask(`check ${pass} ${file}`)
       const found = splitEqualLengths(spec, given, await readNumbers(file))
       const wanted = splitEqualLengths(spec, given, await ours.equalLengths(given))
-      checkClose(found, wanted, toleranceOf('float32'), pass)
+      checkClose(found, wanted, toleranceOf(precision), pass)
     }
   } catch (error) {
     await child.close()
     throw error
   }
+  const who = precision === 'float32' ? WHO : `${WHO}, in bfloat16`
   const rows = steps * documents
   const work = multiplicationsByPass(spec, { rows, inputRows: rows, inputGradient: true })
   const turn = (pass: Pass): Turn => ({
-    ...{ who: WHO, pass, question: pass },
+    ...{ who, pass, question: pass },
     tokens: rows,
     multiplications: work[pass],
   })
   return {
     process: child,
     alone: true,
+    precision,
     turns: passes.map(turn),
     notes: {
-      [WHO]: `${documents} sequences of ${steps} rows each; no embedding, loss, clipping or optimiser`,
+      [who]: `${documents} sequences of ${steps} rows each; no embedding, loss, clipping or optimiser`,
     },
   }
 }
