@@ -8,6 +8,7 @@ The configuration is JSON in the first argument, a `Setting` of src/bench/contex
     parameters  safetensors with the state dict's names, but the word vectors, which both sides compute: `hashed`
     spec        cell ("lstm", "gru", "rnn"), hiddenSize, numLayers, bidirectional, tuneEmbedding, optimizer.lr
     words, classes, threads
+    precision   "float32" or "bfloat16": the latter is of the recurrent layers' parameters, inputs and outputs
     few         {"documents": n}: the packed step is of the first n alone, for it is quadratic
 
 Protocol: first {"ready"}, then each line on stdin is answered by one JSON object. PATH is a function of classifier.py.
@@ -44,6 +45,7 @@ import time
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 import classifier
 from classifier import Classifier, adam, collate, train_step
@@ -100,6 +102,8 @@ class Session:
             frozen = not spec["tuneEmbedding"]
             model = Classifier(vectors, recurrent, self.config["classes"], PATHS[path][pooling], frozen)
             load_parameters(model, self.config["parameters"])
+            if self.config["precision"] == "bfloat16":
+                model.recurrent = InBfloat16(model.recurrent)
             self.models[path, pooling] = model, adam(model, spec["optimizer"]["lr"])
         return self.models[path, pooling]
 
@@ -129,6 +133,24 @@ class Session:
         # What is timed later begins anew.
         del self.models[path, pooling]
         return {"losses": losses}
+
+
+class InBfloat16(nn.Module):
+    """Recurrent layers in bfloat16, between others in float32."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers.bfloat16()
+        self.hidden_size, self.bidirectional = layers.hidden_size, layers.bidirectional
+
+    def forward(self, x, state=None):
+        if isinstance(x, PackedSequence):
+            output, state = self.layers(PackedSequence(x.data.bfloat16(), *x[1:]), state)
+            # The last states are what the classifier reads.
+            state = tuple(part.float() for part in state) if isinstance(state, tuple) else state.float()
+            return PackedSequence(output.data.float(), *output[1:]), state
+        output, state = self.layers(x.bfloat16(), state)
+        return output.float(), state
 
 
 def count_rows(path, batch):

@@ -17,9 +17,9 @@ import { OWN_LIBRARY } from './library.js'
 import { type LoadResults, measureLoad } from './load.js'
 import { machineFacts } from './machine.js'
 import { answersOf, countWalked, memoryOf, OURS, ourPart, startOurs } from './ourSide.js'
-import { findOneDnn, inBfloat16 } from './peers/onednn.js'
+import { findOneDnn, oneDnnInBfloat16 } from './peers/onednn.js'
 import { findOnnxRuntime } from './peers/onnxruntime.js'
-import { findTorch } from './peers/torch.js'
+import { findTorch, torchInBfloat16 } from './peers/torch.js'
 import { type BenchProcess, ProcessFailure } from './process.js'
 import type { Results } from './results.js'
 import { type CaseResult, compareRows, multiplicationsBeside, ratiosOf, rowsOf } from './rows.js'
@@ -210,9 +210,11 @@ async function findPeers(names: readonly PeerName[], folder: string): Promise<Pe
   const find = { torch: findTorch, onednn: () => findOneDnn(folder), onnxruntime: findOnnxRuntime }
   const found: Peers = {}
   for (const name of names) found[name] = await find[name]()
-  const { onednn } = found
-  if (onednn !== undefined && !('missing' in onednn) && cpuPrecisions().includes('bfloat16')) {
-    found['onednn, bfloat16'] = inBfloat16(onednn, folder)
+  if (!cpuPrecisions().includes('bfloat16')) return found
+  const { torch, onednn } = found
+  if (torch !== undefined && !('missing' in torch)) found['torch, bfloat16'] = torchInBfloat16(torch)
+  if (onednn !== undefined && !('missing' in onednn)) {
+    found['onednn, bfloat16'] = oneDnnInBfloat16(onednn, folder)
   }
   return found
 }

@@ -33,7 +33,7 @@ export async function findOneDnn(folder: string): Promise<Peer | Missing> {
 }
 
 /** The same in bfloat16, for which it takes AMX by itself; `peer` has been found in the same folder. */
-export function inBfloat16({ version }: Peer, folder: string): Peer {
+export function oneDnnInBfloat16({ version }: Peer, folder: string): Peer {
   return { version, join: (setting, ours) => join(programIn(folder), 'bfloat16', setting, ours) }
 }
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { instructionSets } from '../../device.js'
 import { cases } from '../cases.js'
 import { checkLosses, toleranceOf } from '../close.js'
-import type { Missing, Peer, Setting, Turn } from '../context.js'
+import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
 import { multiplicationsByPass } from '../multiplications.js'
 import { type Pass, passes, poolingOf } from '../passes.js'
 import { BenchProcess } from '../process.js'
@@ -17,7 +17,12 @@ export function findTorch(): Peer | Missing {
   })
   if (status !== 0)
     return { missing: `no PyTorch for ${PYTHON}: apt-get install python3-torch libopenblas0-openmp` }
-  return { version: `PyTorch ${stdout.trim()}`, join }
+  return { version: `PyTorch ${stdout.trim()}`, join: (setting, ours) => join('float32', setting, ours) }
+}
+
+/** The same with recurrent layers in bfloat16. */
+export function torchInBfloat16({ version }: Peer): Peer {
+  return { version, join: (setting, ours) => join('bfloat16', setting, ours) }
 }
 
 /** The fastest set-up found; bench/peers/torch_step.py has the reasons. */
@@ -35,11 +40,11 @@ export function environment(threads: number): NodeJS.ProcessEnv {
   }
 }
 
-async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
+async function join(precision: 'float32' | 'bfloat16', setting: Setting, ours: Ours) {
   const { name, threads, tokens, few, checkedSteps } = setting
   const { bidirectional } = cases[name]
   const paths = bidirectional ? ['packed', 'padded'] : ['packed', 'padded', 'segmented']
-  const config = JSON.stringify({ ...setting, spec: cases[name] })
+  const config = JSON.stringify({ ...setting, precision, spec: cases[name] })
   const child = new BenchProcess('PyTorch', PYTHON, [SCRIPT, config], environment(threads))
   const rows = new Map<string, { forward: number; step: number }>()
   try {
@@ -48,7 +53,7 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
       const wanted = await ours.losses(pass, few.documents, checkedSteps)
       for (const path of bidirectional ? ['packed'] : paths) {
         const found = (await child.ask(`losses ${path} ${poolingOf[pass]} ${checkedSteps}`)).numbers('losses')
-        checkLosses(found, wanted, toleranceOf('float32'), 'packed-rnn')
+        checkLosses(found, wanted, toleranceOf(precision), 'packed-rnn')
       }
     }
     for (const path of paths) {
@@ -59,6 +64,7 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
     await child.close()
     throw error
   }
+  const named = (who: string) => (precision === 'float32' ? who : `${who}, in bfloat16`)
   const turn = (who: string, path: string, pass: Pass): Turn => {
     const question =
       pass === 'forward' ? `forward ${path} ${poolingOf.stepLast}` : `step ${path} ${poolingOf[pass]}`
@@ -68,14 +74,15 @@ async function join(setting: Setting, ours: Parameters<Peer['join']>[1]) {
     return { who, pass, tokens, multiplications, question }
   }
   const all = (who: string, path: string): Turn[] => passes.map(pass => turn(who, path, pass))
-  const padded = 'PyTorch padded, sorted, four pieces'
-  const packed = 'PyTorch packed'
+  const padded = named('PyTorch padded, sorted, four pieces')
+  const packed = named('PyTorch packed')
   return {
     process: child,
+    precision,
     turns: [
       ...all(packed, 'packed').map(one => (one.pass === 'forward' ? one : { ...one, tokens: few.tokens })),
       ...all(padded, 'padded'),
-      ...(paths.includes('segmented') ? all('PyTorch segmented', 'segmented') : []),
+      ...(paths.includes('segmented') ? all(named('PyTorch segmented'), 'segmented') : []),
     ],
     notes: {
       [packed]: `its steps use the first ${few.documents} articles, because the time of its backward pass is quadratic`,
