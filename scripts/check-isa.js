@@ -27,22 +27,24 @@ for (const set of sets) {
     }
   }
 }
-// AMX's instructions belong to the set of that name alone.
-const tiles = object =>
-  /\b(ldtilecfg|tileloadd|tdpbf16ps)\b/.test(
-    execFileSync('objdump', ['-d', object], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    }),
-  )
-const withTiles = [...new Set(readdirSync(build, { recursive: true }).filter(name => name.endsWith('.o')))]
-  .filter(name => tiles(join(build, name)))
-  .map(name => name.split('/')[0])
-if (withTiles.some(folder => folder !== 'cpu_amx.dir')) found.push(`AMX outside of its set: ${withTiles}`)
-if (existsSync(join(build, 'cpu_amx.dir')) && withTiles.length === 0) found.push('cpu_amx.dir: no AMX')
+// AMX's instructions belong to the set of that name alone. Products have the registers that tiles.h describes.
+const withTiles = new Set()
+for (const name of readdirSync(build, { recursive: true })) {
+  if (!name.endsWith('.o')) continue
+  const code = execFileSync('objdump', ['-d', join(build, name)], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (/\b(ldtilecfg|tile(loaddt?1?|stored|zero|release)|tdpbf16ps)\b/.test(code))
+    withTiles.add(name.split('/')[0])
+  for (const [product, operands] of code.matchAll(/\btdpbf16ps (.*)/g)) {
+    if (!/^%tmm[67],%tmm[45],%tmm[0-3]\s*$/.test(operands)) found.push(`${name}: ${product}`)
+  }
+}
+for (const folder of withTiles) if (folder !== 'cpu_amx.dir') found.push(`${folder}: AMX`)
+if (existsSync(join(build, 'cpu_amx.dir')) && withTiles.size === 0) found.push('cpu_amx.dir: no AMX')
 if (objects === 0) throw new Error(`no objects under ${build}: run npm run build:addon first`)
 if (found.length > 0)
-  throw new Error(`compiled for one instruction set, and may be merged by the linker:\n${found.join('\n')}`)
+  throw new Error(
+    `compiled for one instruction set, and may be merged by the linker, or belongs to another:\n${found.join('\n')}`,
+  )
 process.stdout.write(
   `${objects} objects of ${sets.join(', ')}: no symbol of one set can be merged into another\n`,
 )

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #endif
 
-namespace packed_rnn::amx {
+namespace packed_rnn::tiles {
 
 // What `ldtilecfg` reads.
 struct alignas(64) TileConfig {
@@ -47,19 +47,33 @@ PACKED_RNN_INLINE void multiply() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
 }
 
-// Whether this CPU has AMX with bfloat16 and the system permits this process to use it.
-inline bool permitted() {
 #if defined(__linux__) && defined(__x86_64__)
+
+constexpr int kTileData = 18;  // the bit of XCR0
+
+// Whether this CPU has AMX with bfloat16, and the system knows it.
+inline bool supported() {
   constexpr unsigned kBfloat16 = 1u << 22, kTiles = 1u << 24;  // of EDX, leaf 7
+  constexpr long kGetSupported = 0x1021;                       // asm/prctl.h
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  if ((d & kBfloat16) == 0 || (d & kTiles) == 0) return false;
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // of asm/prctl.h and of XCR0
-  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-  return granted;
-#else
-  return false;
-#endif
+  std::uint64_t components = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBfloat16) != 0 && (d & kTiles) != 0 &&
+         syscall(SYS_arch_prctl, kGetSupported, &components) == 0 && (components >> kTileData & 1) != 0;
 }
 
-}  // namespace packed_rnn::amx
+// Asks for the permission to use tiles, once, for all threads. A process that has it needs larger stacks for
+// signals, so only one that uses tiles asks.
+inline bool request() {
+  constexpr long kRequestPermission = 0x1023;
+  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+}
+
+#else
+
+inline bool supported() { return false; }
+inline bool request() { return false; }
+
+#endif
+
+}  // namespace packed_rnn::tiles

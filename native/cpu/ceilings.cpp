@@ -15,7 +15,7 @@ constexpr int kRepeats = 3;  // the best one counts: other processes only slow i
 
 // Independent sums: two units times five cycles need ten.
 constexpr int kSums = 12;
-constexpr int kSteps = 50000;
+constexpr int kSteps = kHasTiles ? 5000 : 50000;
 constexpr double kProducts = kHasTiles ? 4.0 * kTileRows / 2 * kTermsAtOnce : kSums;  // of vectors, in a step
 constexpr double kFlopsOfTask = 2.0 * kTermDepth * kProducts * kLanes * kSteps;
 constexpr int kTasksOfWorker = 32;
@@ -48,16 +48,17 @@ double shortest(F f) {
 // As long as two tiles of a and two of b stay in their registers. `numbers` [kLanes] are rows of all of them.
 void keepBusy(float* numbers) {
   beginTiles(kTileRows);
-  amx::read<4>(numbers, 0);
-  amx::read<5>(numbers, 0);
-  amx::read<6>(numbers, 0);
-  amx::read<7>(numbers, 0);
+  tiles::read<4>(numbers, 0);
+  tiles::read<5>(numbers, 0);
+  tiles::read<6>(numbers, 0);
+  tiles::read<7>(numbers, 0);
   for (int i = 0; i < kSteps; i++) {
-    amx::multiply<0, 4, 6>();
-    amx::multiply<1, 4, 7>();
-    amx::multiply<2, 5, 6>();
-    amx::multiply<3, 5, 7>();
+    tiles::multiply<0, 4, 6>();
+    tiles::multiply<1, 4, 7>();
+    tiles::multiply<2, 5, 6>();
+    tiles::multiply<3, 5, 7>();
   }
+  endTiles();
 }
 
 #else

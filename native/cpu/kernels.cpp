@@ -26,10 +26,7 @@ constexpr auto kTable = tableOf(Ops{});
 
 Kernels::Kernels(const CpuOptions& options) : CpuBackend(options) {}
 
-void Kernels::run(int op, const void* arguments) {
-  kTable.at[op](*this, arguments);
-  endTiles();
-}
+void Kernels::run(int op, const void* arguments) { kTable.at[op](*this, arguments); }
 
 #if defined(PACKED_RNN_TILES)
 constinit thread_local int tiledRows = 0;
@@ -37,12 +34,12 @@ constinit thread_local int tiledRows = 0;
 void shapeTiles(int rows) {
   const int upper = rows < kTileSide ? rows : kTileSide, lower = rows > kTileSide ? rows - kTileSide : upper;
   const int of[8] = {upper, upper, lower, lower, upper, lower, kTileSide, kTileSide};
-  amx::TileConfig config;
+  tiles::TileConfig config;
   for (int tile = 0; tile < 8; tile++) {
     config.rowBytes[tile] = kTileSide * sizeof(Term);
     config.rows[tile] = static_cast<std::uint8_t>(of[tile]);
   }
-  amx::configure(config);
+  tiles::configure(config);
   tiledRows = rows;
 }
 #endif

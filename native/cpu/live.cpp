@@ -6,7 +6,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1024;     // rows of a task, a whole number of terms
+constexpr std::int64_t kChunk = 1024;     // rows of a task, whole groups of terms
 constexpr std::int64_t kNumbers = 16384;  // of a task
 
 // Products of two such numbers, 2²⁴ of them summed, are finite, and so is the sum's product with a third.

@@ -25,17 +25,26 @@ namespace avx512bf16 {
 Backend* open(const CpuOptions&);
 CpuCeilings measure(Backend&);
 }  // namespace avx512bf16
+#if defined(PACKED_RNN_AMX)
 namespace amx {
 Backend* open(const CpuOptions&);
 CpuCeilings measure(Backend&);
 }  // namespace amx
+#endif
 namespace {
 bool hasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 bool hasBfloat16() { return hasAvx512() && __builtin_cpu_supports("avx512bf16"); }
-bool hasAmx() { return hasBfloat16() && amx::permitted(); }
+#if defined(PACKED_RNN_AMX)
+bool hasAmx() { return hasBfloat16() && tiles::supported(); }
+Backend* openAmx(const CpuOptions& options) {
+  if (tiles::request()) return amx::open(options);
+  throw Error{"ERR_DEVICE_UNAVAILABLE",
+              "the system does not permit AMX; PACKED_RNN_CPU=avx512 has bfloat16 without it"};
+}
+#endif
 bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 }  // namespace
 #endif
@@ -46,13 +55,15 @@ bool always() { return true; }
 
 const CpuCandidate kCpuCandidates[] = {
 #if defined(__x86_64__)
-    {"amx", Precision::bfloat16, hasAmx, amx::open, amx::measure},
+#if defined(PACKED_RNN_AMX)
+    {"amx", Precision::bfloat16, hasAmx, openAmx, amx::measure},
+#endif
     {"avx512", Precision::float32, hasAvx512, avx512::open, avx512::measure},
     {"avx512", Precision::bfloat16, hasBfloat16, avx512bf16::open, avx512bf16::measure},
     {"avx2", Precision::float32, hasAvx2, avx2::open, avx2::measure},
 #endif
     {"portable", Precision::float32, always, portable::open, portable::measure},
-#if defined(__x86_64__)
+#if defined(PACKED_RNN_AMX)
     // Whoever forces it has AVX-512 for float32.
     {"amx", Precision::float32, hasAmx, avx512::open, avx512::measure},
 #endif
@@ -60,14 +71,16 @@ const CpuCandidate kCpuCandidates[] = {
 const int kCpuCandidateCount = sizeof kCpuCandidates / sizeof kCpuCandidates[0];
 
 const CpuCandidate& chooseCpu(const char* forced, Precision precision) {
-  bool known = false;
-  bool supported = false;  // in float32
+  const auto isNamed = [&](const CpuCandidate& candidate) {
+    return forced == nullptr || std::strcmp(forced, candidate.name) == 0;
+  };
   for (const CpuCandidate& candidate : kCpuCandidates) {
-    if (forced != nullptr && std::strcmp(forced, candidate.name) != 0) continue;
-    known = true;
-    if (!candidate.supported()) continue;
-    supported = true;
-    if (candidate.precision == precision) return candidate;
+    if (isNamed(candidate) && candidate.precision == precision && candidate.supported()) return candidate;
+  }
+  bool known = false, supported = false;
+  for (const CpuCandidate& candidate : kCpuCandidates) {
+    known = known || isNamed(candidate);
+    supported = supported || (isNamed(candidate) && candidate.supported());
   }
   Error failure{"ERR_DEVICE_UNAVAILABLE", {}};
   const auto say = [&](const char* format) {

@@ -79,12 +79,14 @@ void copyTerms(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::i
   }
 }
 
+#if defined(PACKED_RNN_TILES)
+
 void copyTermsAcross(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
                      std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride) {
   constexpr std::int64_t kStep = kLanes * kTermDepth;
   for (std::int64_t c = 0; c < columns; c += kLanes) {
     for (std::int64_t k = 0; k < depth; k += kStep) {
-      Term square[kLanes * kLanes] = {};
+      Term square[kLanes * kLanes];
       copyTerms(x, ks == nullptr ? nullptr : ks + k, k0 + k, smaller(kStep, depth - k), first + c,
                 smaller(kLanes, columns - c), square, kLanes);
       TermV v[kLanes];
@@ -96,6 +98,8 @@ void copyTermsAcross(const Operand& x, const std::int32_t* ks, std::int64_t k0, 
     }
   }
 }
+
+#endif
 
 void packPanel(const Operand& b, std::int64_t columns, std::int64_t depth, std::int64_t p, Term* to) {
   const std::int64_t first = p * kPanel;

@@ -24,10 +24,12 @@ void packAlong(const float* from, std::int64_t stride, int rows, std::int64_t de
 void copyTerms(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
                std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride);
 
+#if defined(PACKED_RNN_TILES)
 // The same, transposed: the terms of a column are neighbours, and columns are `stride` terms apart. Terms and
 // columns are padded with zeros to whole vectors.
 void copyTermsAcross(const Operand& x, const std::int32_t* ks, std::int64_t k0, std::int64_t depth,
                      std::int64_t first, std::int64_t columns, Term* to, std::int64_t stride);
+#endif
 
 // Packs panel p of an operand [depth, columns], or all panels, with the team or alone.
 void packPanel(const Operand& b, std::int64_t columns, std::int64_t depth, std::int64_t p, Term* to);

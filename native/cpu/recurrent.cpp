@@ -9,8 +9,7 @@ void slotProduct(const Term* w, std::int64_t depth, Blocks blocks, const float* 
   const std::int64_t end = blocks.end * kLanes;
   const std::int64_t terms = termsIn(depth);
   const TermRows operand = termRows(x, xStride, rows, depth, memory);
-  ahead.spread((end - first + kPanel - 1) / kPanel * ((rows + kTileRows - 1) / kTileRows) *
-               ((terms + kAheadDepth - 1) / kAheadDepth));
+  ahead.spread(stepsOf(rows, end - first, terms));
   for (std::int64_t j = first; j < end; j += kPanel) {
     const std::int64_t width = smaller(kPanel, end - j);
     for (int s = 0, count; s < rows; s += count) {

@@ -15,7 +15,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 // The most sequences in lock step: each load of a weight serves all of them.
 constexpr int kSlots = kHasTiles ? 32 : 24;
 // Slots in one register tile of four vectors.
-constexpr int kSlotRows = kHasTiles ? 16 : kTileVectors == 4 ? 6 : 3;
+constexpr int kSlotRows = kHasTiles ? kTileRows : kTileVectors == 4 ? 6 : 3;
 
 struct Layout {
   Columns columns;

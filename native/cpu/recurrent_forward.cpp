@@ -110,11 +110,10 @@ void columnTile(int rows, const Term* w, const Layout& layout, std::int64_t j, c
     prefetchToWrite(tokens[r].output + j * kLanes);
   }
   const std::int64_t terms = termsIn(layout.state);
-  ahead.spread(terms / kAheadDepth);
+  ahead.spread(stepsOf(rows, count * kLanes, terms));
   alignas(64) float sums[kSlotRows * count * kLanes];
-  beginTiles(rows);
-  multiplyTiles<count, false, kOnlyInput<cell>>(
-      {operand, stride, 1, w, count * kLanes, terms, nullptr, 0, sums, count * kLanes}, ahead);
+  tilesOf<count, kOnlyInput<cell>>(
+      rows, {operand, stride, 1, w, count * kLanes, terms, nullptr, 0, sums, count * kLanes}, ahead);
   for (int r = 0; r < rows; r++) {
     const Token& token = tokens[s + r];
     V acc[count];

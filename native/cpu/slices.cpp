@@ -6,7 +6,8 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-constexpr std::int64_t kPairs = 192 / kTermDepth;     // terms of a block of k, whose operands stay in L2
+constexpr std::int64_t kPairs =
+    kHasTiles ? 256 : 192 / kTermDepth;               // terms of a block of k, whose operands stay in L2
 constexpr std::int64_t kBlock = kPairs * kTermDepth;  // steps of k
 
 // Sums of columns over k. Each block of k has its own sum, wherever a list of live rows cuts it. These are
@@ -55,7 +56,8 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   // its own. A block has so many tiles of rows and panels of columns that its operands and its sum stay in
   // L2.
   constexpr std::int64_t kMostRows = 1024, kTilesOfBlock = 252 / kTileRows, kPanelsOfBlock = 256 / kPanel;
-  const std::int64_t width = roundUp(g.n, kLanes);
+  // On tiles, sixteen rows some power of two apart would share a set of the cache.
+  const std::int64_t width = roundUp(g.n, kLanes) + (kHasTiles ? kLanes : 0);
   const std::int64_t most = larger(1, smaller(kMostSlices, kMostSums / (g.m * width)));
   const std::int64_t length = roundUp(larger(kShortest, (g.k + most - 1) / most), kBlock);
   const std::int64_t slices = larger(1, (g.k + length - 1) / length);
@@ -64,11 +66,12 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
   const std::int64_t fitting = larger(1, kMostOfSum / (g.m * kPanel));
   const std::int64_t tasks = alone ? 1 : 3 * backend.team().size();
   const bool blocked = !alone && g.live.rows == nullptr && g.m > kMostRows;
-  const std::int64_t across = blocked
-                                  ? (panels + kPanelsOfBlock - 1) / kPanelsOfBlock
-                                  : smaller(panels, larger((panels + fitting - 1) / fitting, tasks / slices));
+  const std::int64_t across =
+      blocked ? (panels + kPanelsOfBlock - 1) / kPanelsOfBlock
+              : smaller(panels, larger((panels + fitting - 1) / fitting, kHasTiles ? 1 : tasks / slices));
   const std::int64_t columns = (panels + across - 1) / across * kPanel;
-  // If slices and columns leave workers idle, m is cut too.
+  // If slices and columns leave workers idle, m is cut too; on tiles m alone, because a copy of `a` is
+  // transposed.
   const std::int64_t tiles = (g.m + kTileRows - 1) / kTileRows;
   const std::int64_t pieces = larger(blocked ? (tiles + kTilesOfBlock - 1) / kTilesOfBlock : 1,
                                      smaller(tiles, tasks / (slices * across)));
@@ -122,11 +125,11 @@ void productOfSlices(CpuBackend& backend, const Gemm& g) {
       const bool copyA = copiesA || !inRow, copyB = copiesB || !inRow;
       sweep.aDepth = kHasTiles ? 1 : copyA ? copiedStride : g.a.stride;
       sweep.a = copyA ? copyOfA : inPlace(g.a.data + k * g.a.stride + row);
-      if (kHasTiles) {
-        copyTermsAcross(g.a, list, k, depth, row, rows, copyOfA, sweep.aRow);
-      } else if (copyA) {
-        copyTerms(g.a, list, k, depth, row, rows, copyOfA, sweep.aDepth);
-      }
+#if defined(PACKED_RNN_TILES)
+      copyTermsAcross(g.a, list, k, depth, row, rows, copyOfA, sweep.aRow);
+#else
+      if (copyA) copyTerms(g.a, list, k, depth, row, rows, copyOfA, sweep.aDepth);
+#endif
       sweep.bDepth = g.b.transposed || copyB ? kPanel : g.b.stride;
       Ahead ahead;
       if (inRow) {

@@ -22,10 +22,7 @@ struct Sweep {
   std::int64_t rows, columns;
 
   // The number of calls of Ahead::step.
-  std::int64_t calls() const {
-    return ((rows + kTileRows - 1) / kTileRows) * ((columns + kPanel - 1) / kPanel) *
-           ((depth + kAheadDepth - 1) / kAheadDepth);
-  }
+  std::int64_t calls() const { return stepsOf(rows, columns, depth); }
 
   void run(Ahead& ahead) const {
     for (std::int64_t j = 0; j < columns; j += kPanel) {

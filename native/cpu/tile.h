@@ -53,6 +53,18 @@ class Ahead {
 constexpr std::int64_t kAheadDepth =
     kHasTiles ? kTermsAtOnce : 8;  // multiplications between two calls of step()
 
+// How often a product calls step().
+PACKED_RNN_INLINE std::int64_t stepsOf(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  const std::int64_t panels = (columns + kPanel - 1) / kPanel, deep = (depth + kAheadDepth - 1) / kAheadDepth;
+  if constexpr (kHasTiles) {
+    // Two tiles of rows take the columns of a panel in pairs of vectors.
+    const bool single = rows % kTileRows > 0 && rows % kTileRows <= kTileRows / 2;
+    const std::int64_t pairs = (columns + 2 * kLanes - 1) / (2 * kLanes);
+    return ((rows + kTileRows / 2 - 1) / kTileRows * pairs + (single ? panels : 0)) * deep;
+  }
+  return (rows + kTileRows - 1) / kTileRows * panels * deep;
+}
+
 // c(r) = start(r) + Σₖ a(k, r) b(k), r < rows, k < depth, for `vectors` vectors of columns. a and b are
 // terms.
 struct TileOperands {
@@ -81,45 +93,59 @@ __attribute__((noinline)) void multiplyTiles(const TileOperands& t, Ahead& ahead
   constexpr std::int64_t kBytes = sizeof(float);
   each([&]<int v>() {
     if (t.start == nullptr) {
-      amx::clear<v>();
-      if constexpr (two) amx::clear<2 + v>();
+      tiles::clear<v>();
+      if constexpr (two) tiles::clear<2 + v>();
     } else {
       const float* const start = t.start + v * kLanes;
-      amx::read<v>(start, t.startRow * kBytes);
-      if constexpr (two) amx::read<2 + v>(start + kTileSide * t.startRow, t.startRow * kBytes);
+      tiles::read<v>(start, t.startRow * kBytes);
+      if constexpr (two) tiles::read<2 + v>(start + kTileSide * t.startRow, t.startRow * kBytes);
     }
   });
   const Term* const lower = t.a + kTileSide * t.aRow;
   for (std::int64_t k = 0; k < t.depth; k += kTermsAtOnce) {
     ahead.step();
-    amx::read<4>(t.a + k, t.aRow * kBytes);
-    if constexpr (two) amx::read<5>(lower + k, t.aRow * kBytes);
+    tiles::read<4>(t.a + k, t.aRow * kBytes);
+    if constexpr (two) tiles::read<5>(lower + k, t.aRow * kBytes);
     each([&]<int v>() {
-      amx::read<6 + v % 2>(t.b + k * t.bDepth + v * kLanes, t.bDepth * kBytes);
-      amx::multiply<v, 4, 6 + v % 2>();
-      if constexpr (two) amx::multiply<2 + v, 5, 6 + v % 2>();
+      tiles::read<6 + v % 2>(t.b + k * t.bDepth + v * kLanes, t.bDepth * kBytes);
+      tiles::multiply<v, 4, 6 + v % 2>();
+      if constexpr (two) tiles::multiply<2 + v, 5, 6 + v % 2>();
     });
   }
   each([&]<int v>() {
     float* const c = t.c + v * kLanes;
-    amx::write<v>(c, t.cRow * kBytes);
-    if constexpr (two) amx::write<2 + v>(c + kTileSide * t.cRow, t.cRow * kBytes);
+    tiles::write<v>(c, t.cRow * kBytes);
+    if constexpr (two) tiles::write<2 + v>(c + kTileSide * t.cRow, t.cRow * kBytes);
   });
 }
 
-// Here aDepth is 1: the terms of a row are neighbours. 1 <= rows <= kTileRows, 1 <= vectors <= kTileVectors
-PACKED_RNN_INLINE void tileOf(int rows, int vectors, TileOperands t, Ahead& ahead) {
+// Here aDepth is 1: the terms of a row are neighbours. 1 <= rows <= kTileRows
+template <int NV, int skipped = -1>
+void tilesOf(int rows, const TileOperands& t, Ahead& ahead) {
   beginTiles(rows);
-  if (rows <= kTileSide) {
-    constexpr decltype(&multiplyTiles<1, false>) kOf[] = {multiplyTiles<1, false>, multiplyTiles<2, false>,
-                                                          multiplyTiles<3, false>, multiplyTiles<4, false>};
-    return kOf[vectors - 1](t, ahead);
-  }
-  for (; vectors > 0; vectors -= 2) {
-    vectors == 1 ? multiplyTiles<1, true>(t, ahead) : multiplyTiles<2, true>(t, ahead);
-    t.b += 2 * kLanes;
-    t.c += 2 * kLanes;
-    if (t.start != nullptr) t.start += 2 * kLanes;
+  if (rows <= kTileSide) return multiplyTiles<NV, false, skipped>(t, ahead);
+  const auto two = [&]<int first>() {
+    constexpr int at = first * kLanes, count = NV - first < 2 ? NV - first : 2;
+    multiplyTiles<count, true, skipped - first>(
+        {t.a, t.aRow, 1, t.b + at, t.bDepth, t.depth, t.start == nullptr ? nullptr : t.start + at, t.startRow,
+         t.c + at, t.cRow},
+        ahead);
+  };
+  two.template operator()<0>();
+  if constexpr (NV > 2) two.template operator()<2>();
+}
+
+// 1 <= vectors <= kTileVectors
+PACKED_RNN_INLINE void tileOf(int rows, int vectors, const TileOperands& t, Ahead& ahead) {
+  switch (vectors) {
+    case 1:
+      return tilesOf<1>(rows, t, ahead);
+    case 2:
+      return tilesOf<2>(rows, t, ahead);
+    case 3:
+      return tilesOf<3>(rows, t, ahead);
+    default:
+      return tilesOf<4>(rows, t, ahead);
   }
 }
 

@@ -9,7 +9,7 @@
 
 #include "philox.h"
 
-namespace packed_rnn::amx {
+namespace packed_rnn::tiles {
 
 struct alignas(64) TileConfig {
   std::uint8_t palette = 1, startRow = 0;
@@ -18,21 +18,24 @@ struct alignas(64) TileConfig {
   std::uint8_t rows[16] = {};
 };
 
-struct Tiles {
-  TileConfig config{0};
-  std::uint32_t data[8][16][16];
-};
-inline thread_local Tiles tiles;
-
 [[noreturn]] inline void refuse(const char* message) {
   std::fprintf(stderr, "tiles: %s\n", message);
   std::abort();
 }
+
+struct Tiles {
+  TileConfig config{0};
+  std::uint32_t data[8][16][16];
+  ~Tiles() {
+    if (config.palette != 0) refuse("a thread ended without releasing them");
+  }
+};
+inline thread_local Tiles registers;
 inline int rowsOf(int tile) {
-  if (tiles.config.palette != 1) refuse("they have no shape");
-  return tiles.config.rows[tile];
+  if (registers.config.palette != 1) refuse("they have no shape");
+  return registers.config.rows[tile];
 }
-inline int wordsOf(int tile) { return tiles.config.rowBytes[tile] / 4; }
+inline int wordsOf(int tile) { return registers.config.rowBytes[tile] / 4; }
 
 inline void configure(const TileConfig& config) {
   if (config.palette != 1 || config.startRow != 0) refuse("palette 1 is the only one");
@@ -41,28 +44,29 @@ inline void configure(const TileConfig& config) {
     if (config.rowBytes[tile] < 4 || config.rowBytes[tile] > 64 || config.rowBytes[tile] % 4 != 0)
       refuse("1 to 16 words");
   }
-  std::memset(&tiles.data, 0, sizeof tiles.data);
-  tiles.config = config;
+  std::memset(&registers.data, 0, sizeof registers.data);
+  registers.config = config;
 }
-inline void release() { tiles.config.palette = 0; }
+inline void release() { registers.config.palette = 0; }
 template <int tile>
 void clear() {
   static_cast<void>(rowsOf(tile));
-  std::memset(tiles.data[tile], 0, sizeof tiles.data[tile]);
+  std::memset(registers.data[tile], 0, sizeof registers.data[tile]);
 }
 template <int tile>
 void read(const void* data, std::int64_t stride) {
   const int rows = rowsOf(tile);
-  std::memset(tiles.data[tile], 0, sizeof tiles.data[tile]);
+  std::memset(registers.data[tile], 0, sizeof registers.data[tile]);
   for (int r = 0; r < rows; r++)
-    std::memcpy(tiles.data[tile][r], static_cast<const char*>(data) + r * stride,
-                tiles.config.rowBytes[tile]);
+    std::memcpy(registers.data[tile][r], static_cast<const char*>(data) + r * stride,
+                registers.config.rowBytes[tile]);
 }
 template <int tile>
 void write(void* data, std::int64_t stride) {
   const int rows = rowsOf(tile);
   for (int r = 0; r < rows; r++)
-    std::memcpy(static_cast<char*>(data) + r * stride, tiles.data[tile][r], tiles.config.rowBytes[tile]);
+    std::memcpy(static_cast<char*>(data) + r * stride, registers.data[tile][r],
+                registers.config.rowBytes[tile]);
 }
 
 inline float asFloat(std::uint32_t bits) {
@@ -86,20 +90,21 @@ void multiply() {
   for (int m = 0; m < rowsOf(sums); m++) {
     float earlier[16] = {}, later[16] = {};
     for (int k = 0; k < pairs; k++) {
-      const std::uint32_t x = tiles.data[a][m][k];
+      const std::uint32_t x = registers.data[a][m][k];
       for (int n = 0; n < columns; n++) {
-        const std::uint32_t y = tiles.data[b][k][n];
+        const std::uint32_t y = registers.data[b][k][n];
         earlier[n] = sumOf(asFloat(x << 16), asFloat(y << 16), earlier[n]);
         later[n] = sumOf(asFloat(x & 0xFFFF0000), asFloat(y & 0xFFFF0000), later[n]);
       }
     }
     for (int n = 0; n < columns; n++) {
-      const float sum = asFloat(tiles.data[sums][m][n]) + (earlier[n] + later[n]);
-      std::memcpy(&tiles.data[sums][m][n], &sum, sizeof sum);
+      const float sum = asFloat(registers.data[sums][m][n]) + (earlier[n] + later[n]);
+      std::memcpy(&registers.data[sums][m][n], &sum, sizeof sum);
     }
   }
 }
 
-inline bool permitted() { return true; }
+inline bool supported() { return true; }
+inline bool request() { return true; }
 
-}  // namespace packed_rnn::amx
+}  // namespace packed_rnn::tiles
