@@ -68,9 +68,11 @@ describe('a trained run', () => {
     const figures = JSON.parse(await readFile(at('figures.json'), 'utf8'))
     expect(figures.perplexity).toBeCloseTo(perplexityOf(whole.stdout), 3)
     expect(figures.tokens).toBe(60 * 7 - 1)
-    const cached = await evaluate('--cache', '--cache-window', '50', '--cache-lambda', '0.01')
+    const cache = ['--cache', '--cache-window', '50', '--cache-lambda', '0.01']
+    const cached = await evaluate(...cache)
     expect(Math.abs(perplexityOf(cached.stdout) - figures.perplexity)).toBeLessThan(0.1)
     expect(cached.stdout).not.toBe(whole.stdout)
+    expect((await evaluate(...cache, '--cache-theta', '0')).stdout).not.toBe(cached.stdout)
   })
 
   test('predict prints the scores of lines', async () => {
@@ -98,7 +100,48 @@ describe('a trained run', () => {
       .split('\n')
       .map(line => line.split('\t')[1])
     expect(texts.sort()).toEqual([lines[0], lines[1]])
+    expect(await generate('the cat', '--top-k', '1', '--one-line')).toBe('the cat sat on the mat\n')
+    const scoresOf = async (alpha: string) =>
+      (await generate('the', ...['--beam', '8', '--n-best', '2', '--one-line', '--length-penalty', alpha]))
+        .trimEnd()
+        .split('\n')
+        .map(line => Number(line.split('\t')[0]))
+    const [plain, divided] = [await scoresOf('0'), await scoresOf('1')]
+    // Six tokens: five words and the end of the line.
+    for (const [i, score] of plain.entries()) expect(divided[i]).toBeCloseTo(score / 6, 2)
   })
+})
+
+test('lower case, few words, and the model of the last epoch', async () => {
+  await writeFile(at('capitals.txt'), text(100, 3).replaceAll('the', 'THE'))
+  // A line never ends after this word, so the text is predicted worse with each epoch.
+  await writeFile(at('worse.txt'), 'THE\n'.repeat(80))
+  const options = ['--preset', 'characters', '--dropout-factor', '0', '--layers', '1', '--epochs', '4']
+  const found = await cli([
+    ...[
+      'train',
+      ...small,
+      ...options,
+      '--lr',
+      '0.03',
+      '--train',
+      at('capitals.txt'),
+      '--valid',
+      at('worse.txt'),
+    ],
+    ...['--lowercase', '--max-words', '5', '--keep', 'last', '--out', at('last')],
+  ])
+  expect(found.code, found.stderr).toBe(0)
+  expect(JSON.parse(await readFile(at('last/results.json'), 'utf8')).words).toBe(3 + 5)
+  const epochs = (await readFile(at('last/metrics.jsonl'), 'utf8')).trim().split('\n')
+  const losses = epochs.map(line => JSON.parse(line).test.loss)
+  expect(losses.at(-1)).toBeGreaterThan(Math.min(...losses))
+  const evaluated = await cli(['evaluate', at('last'), '--test', at('worse.txt'), '--batch-size', '10'])
+  expect(Number(/^loss +(.*)$/m.exec(evaluated.stdout)?.[1])).toBeCloseTo(losses.at(-1), 3)
+  const generate = async (...more: string[]) =>
+    (await cli(['generate', at('last'), 'THE', '--length', '40', ...more])).stdout
+  expect(await generate('--unknown')).toContain('<unk>')
+  expect(await generate()).not.toContain('<unk>')
 })
 
 test('AWD-LSTM trains with its penalties, and its fine-tuning starts from a run', async () => {

@@ -66,6 +66,33 @@ describe('LanguageLearner', () => {
     expect(drawn).not.toContain('xxunk')
   })
 
+  test('options of the cycle, weight decay, unknown words and separators', async () => {
+    const rateOf = async (options: object) => {
+      using learner = newLearner()
+      return (await learner.fitOneCycle(2, 0.1, options))[0]!.learningRate
+    }
+    // Half of the cycle is over: its peak, or half of the way to it.
+    expect(await rateOf({ pctStart: 0.5 })).toBeCloseTo(0.1, 2)
+    expect(await rateOf({ pctStart: 1, divFactor: 10 })).toBeCloseTo((0.1 + 0.01) / 2, 2)
+    expect(await rateOf({ pctStart: 1, divFactor: 2 })).toBeCloseTo((0.1 + 0.05) / 2, 2)
+
+    const sizeOf = async (weightDecay: number) => {
+      using learner = newLearner()
+      await learner.fit(1, 0.01, { weightDecay })
+      return Math.hypot(...(await learner.model.embedding.weight.toArray()))
+    }
+    expect(await sizeOf(20)).toBeLessThan(0.5 * (await sizeOf(0)))
+
+    using learner = newLearner()
+    const many = { temperature: 50, sep: '_' }
+    expect(await learner.predict('the', 60, many)).not.toContain('xxunk')
+    const all = await learner.predict('the', 60, { ...many, noUnk: false })
+    expect(all).toContain('_xxunk_')
+    expect(all).not.toContain(' ')
+    const search = { beamSz: 40, topK: 20, sep: '_', temperature: 50, seed: 5 }
+    expect(await learner.beamSearch('the', 2, search)).toMatch(/^the_the(_[^_ ]+)*$/)
+  })
+
   test('groups: frozen ones do not change, and rates are spaced', async () => {
     using learner = newLearner()
     const valuesOf = () => Promise.all(learner.groups.map(group => group[0]!.toArray()))
