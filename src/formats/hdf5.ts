@@ -28,7 +28,8 @@ export async function isHdf5File(file: string): Promise<boolean> {
 
 /**
  * Reads an HDF5 file, such as Keras's weights and those of AllenNLP's ELMo. It needs the package `h5wasm`:
- * `npm install h5wasm`. Floats of any size become float32, and integers int32.
+ * `npm install h5wasm`. Floats of any size become float32, and integers int32. Read only files that you trust: on some damaged
+ * files the HDF5 library does not return.
  *
  * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file, for another file, a damaged one, an integer that needs more
  * than 32 bits, or one that would grow to more than 256 bytes for each of its bytes; ERR_INVALID_ARGUMENT if the file cannot be

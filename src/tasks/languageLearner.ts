@@ -128,7 +128,12 @@ export class LanguageLearner {
       parameters.set(name, transferRows(parameters.get(name)!, from, this.data.vocabulary.itos))
     }
     const model = this.#newModel({ embeddingDim, hiddenSize, numLayers, tied: true, bias: true })
-    model.loadStateDict(parameters)
+    try {
+      model.loadStateDict(parameters)
+    } catch (error) {
+      model.dispose()
+      throw error
+    }
     this.#model.dispose()
     this.#model = model
     this.groups = groupsOf(model)
