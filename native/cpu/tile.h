@@ -50,8 +50,8 @@ class Ahead {
   int count_ = 0, current_ = 0, perCall_ = 0;
   std::int64_t lines_ = 0;
 };
-constexpr std::int64_t kAheadDepth =
-    kHasTiles ? kTermsAtOnce : 8;  // multiplications between two calls of step()
+// Multiplications between two calls of step().
+constexpr std::int64_t kAheadDepth = kHasTiles ? kTermsAtOnce : 8;
 
 // How often a product calls step().
 PACKED_RNN_INLINE std::int64_t stepsOf(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
