@@ -1,5 +1,5 @@
 import { Seq2Seq, type Seq2SeqLayers } from '../../src/models/seq2seq.js'
-import { Adam } from '../../src/optim/index.js'
+import { Adam, OneCycle } from '../../src/optim/index.js'
 import { Generator } from '../../src/random.js'
 import { pairBatch, pairLoader, type SentencePair } from '../../src/tasks/pairs.js'
 import { Translation, translate } from '../../src/tasks/translation.js'
@@ -47,8 +47,10 @@ export async function exactMatch(options: {
   const pairs = digitPairs(steps * batchSize, longest, kind, generator)
   const task = new Translation(model, { begin: BEGIN, end: END })
   using optimizer = new Adam(model.parameters(), { lr })
+  // With a constant rate, the last percent comes and goes.
+  const scheduler = new OneCycle(optimizer, { steps })
   const clip = { parameters: model.parameters(), maxNorm: 1 }
-  const trainer = new Trainer({ model, task, optimizer, clip })
+  const trainer = new Trainer({ model, task, optimizer, scheduler, clip })
   for await (const _ of trainer.fit(pairLoader(pairs, { batchSize }), { epochs: 1 }));
   model.eval()
   const test = pairBatch(digitPairs(200, longest, kind, new Generator(12)))
