@@ -14,7 +14,7 @@ import { LanguageModel, languagePresets } from '../dist/models/index.js'
 import { Generator } from '../dist/random.js'
 import { LanguageModeling, StreamLoader } from '../dist/tasks/index.js'
 import { evaluate, Trainer } from '../dist/training/index.js'
-import { encodeWords, readVocabulary } from './language/workload.js'
+import { idsOf, readLines, vocabularyOf } from './language/workload.js'
 
 const data = process.env.PACKED_RNN_DATA ?? new URL('../../shared/data', import.meta.url).pathname
 const { values: options } = parseArgs({
@@ -46,10 +46,9 @@ for (const name of chosen) {
 }
 const steps = Number(options.steps)
 const device = openDevice('cpu', { threads: Number(options.threads) })
-const vocabulary = await readVocabulary(options.text)
-const [text, valid] = await Promise.all(
-  [options.text, options.valid].map(file => encodeWords(file, vocabulary)),
-)
+const texts = await Promise.all([options.text, options.valid].map(readLines))
+const vocabulary = vocabularyOf(texts[0])
+const [text, valid] = texts.map(each => idsOf(each, vocabulary))
 
 const results = {}
 for (const name of chosen) {

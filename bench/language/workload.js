@@ -10,26 +10,24 @@ const WORDS = 10_002
 const LENGTH = 200_000
 const small = { embeddingDim: 12, hiddenSize: 16, batchSize: 4, window: 10 }
 
-/** The words of a text, the rarest ones as one. */
-export async function readVocabulary(file) {
-  return MarkedVocabulary.fromDocuments(await readLines(file), { maxWords: WORDS - 3 })
-}
-
-/** The ids of a text, with a mark behind each line. */
-export async function encodeWords(file, vocabulary) {
-  return (await readLines(file)).flatMap(line => [...vocabulary.encode(line, { end: true })])
-}
-
-async function readLines(file) {
+/** The words of each line of a text. */
+export async function readLines(file) {
   const text = []
   for await (const line of lines(readText(file))) text.push(tokenizers.whitespace(line))
   return text
 }
 
+/** A vocabulary of the most frequent words; the others are one. */
+export const vocabularyOf = text => MarkedVocabulary.fromDocuments(text, { maxWords: WORDS - 3 })
+
+/** The ids of a text, with a mark behind each line. */
+export const idsOf = (text, vocabulary) => text.flatMap(line => [...vocabulary.encode(line, { end: true })])
+
 /** A text, and how many words it has. */
 export async function readWords(file) {
-  const vocabulary = await readVocabulary(file)
-  return { about: basename(file), ids: await encodeWords(file, vocabulary), vocabularySize: vocabulary.size }
+  const text = await readLines(file)
+  const vocabulary = vocabularyOf(text)
+  return { about: basename(file), ids: idsOf(text, vocabulary), vocabularySize: vocabulary.size }
 }
 
 /** Words in random order: word k occurs with a probability proportional to 1 / (k + 1). */

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cpu/tile_config.h"
 #include "philox.h"
 
 #if defined(__linux__) && defined(__x86_64__)
@@ -13,14 +14,6 @@
 #endif
 
 namespace packed_rnn::tiles {
-
-// What `ldtilecfg` reads.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, startRow = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t rowBytes[16] = {};
-  std::uint8_t rows[16] = {};
-};
 
 // Sets the shapes of all tiles, and clears them.
 PACKED_RNN_INLINE void configure(const TileConfig& config) {

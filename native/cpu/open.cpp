@@ -64,7 +64,7 @@ const CpuCandidate kCpuCandidates[] = {
 #endif
     {"portable", Precision::float32, always, portable::open, portable::measure},
 #if defined(PACKED_RNN_AMX)
-    // Whoever forces it has AVX-512 for float32.
+    // If amx is forced, float32 uses AVX-512.
     {"amx", Precision::float32, hasAmx, avx512::open, avx512::measure},
 #endif
 };

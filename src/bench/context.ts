@@ -36,6 +36,11 @@ export interface Turn {
   question: string
 }
 
+/** The name of a participant in a precision. */
+export function nameIn(precision: Precision, who: string): string {
+  return precision === 'float32' ? who : `${who} in ${precision}`
+}
+
 /** A participant of a case. */
 export interface Participant {
   process: BenchProcess

@@ -19,7 +19,10 @@ export interface Measured {
   gflops: number
   /** Share of the multiply-adds that all threads can do per second. */
   shareOfPeak: number
-  /** Our tokens per second, in a peer's precision or else in float32, divided by this row's; null for our row in float32. */
+  /**
+   * Our tokens per second divided by this row's: for a peer, ours of its precision; for our other rows, ours in float32. Null for our
+   * row in float32.
+   */
   oursIsFasterBy: number | null
   /** Share of the time spent in JavaScript; null for other programs. */
   javascript: number | null

@@ -6,7 +6,7 @@ import type { Ceilings } from '../native.js'
 import { packageVersion } from '../version.js'
 import { type Against, againstResults } from './against.js'
 import { about, type CaseName, cases, flopsOf } from './cases.js'
-import type { Missing, Participant, Peer, Setting } from './context.js'
+import { type Missing, nameIn, type Participant, type Peer, type Setting } from './context.js'
 import { type Documents, writeDocuments } from './documents.js'
 import { interleave } from './interleave.js'
 import { measureOps } from './latency/ops/run.js'
@@ -262,7 +262,7 @@ async function measureCase(
     if (cpuPrecisions().includes('bfloat16')) {
       const inBfloat16 = { ...setting, precision: 'bfloat16' } as const
       const rounded = startOurs(inBfloat16)
-      all.push(ourPart(`${OURS} in bfloat16`, rounded, inBfloat16))
+      all.push(ourPart(nameIn('bfloat16', OURS), rounded, inBfloat16))
       await rounded.answer()
       const error = (await rounded.ask('check')).number('largestError')
       log(`  error in bfloat16: ${error.toExponential(1)}`)

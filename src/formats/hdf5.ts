@@ -16,7 +16,7 @@ const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')
 /** Bytes of values for each byte of the file, at most: compression and fill values make a file grow. */
 const MOST_GROWTH = 256
 const LEAST_BYTES = 2 ** 22
-/** What a group, a data set or an attribute counts at least, for each group on its path: finding it takes that long. */
+/** What a group, a data set or an attribute counts at least, for each group on its path, because each of these is opened. */
 const ENTRY_BYTES = 256
 /** Groups within groups, which may contain themselves. */
 const DEEPEST = 64

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { type HostTensor, readSafetensors } from '../../formats/safetensors.js'
 import { type BenchCase, cases, inputsOf } from '../cases.js'
 import { checkClose, toleranceOf } from '../close.js'
-import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
+import { type Missing, nameIn, type Ours, type Peer, type Setting, type Turn } from '../context.js'
 import { splitEqualLengths } from '../equalLengths.js'
 import { multiplicationsByPass } from '../multiplications.js'
 import { readNumbers } from '../numbers.js'
@@ -63,7 +63,7 @@ async function join(program: string, precision: 'float32' | 'bfloat16', setting:
     await child.close()
     throw error
   }
-  const who = precision === 'float32' ? WHO : `${WHO}, in bfloat16`
+  const who = nameIn(precision, WHO)
   const rows = steps * documents
   const work = multiplicationsByPass(spec, { rows, inputRows: rows, inputGradient: true })
   const turn = (pass: Pass): Turn => ({

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { instructionSets } from '../../device.js'
 import { cases } from '../cases.js'
 import { checkLosses, toleranceOf } from '../close.js'
-import type { Missing, Ours, Peer, Setting, Turn } from '../context.js'
+import { type Missing, nameIn, type Ours, type Peer, type Setting, type Turn } from '../context.js'
 import { multiplicationsByPass } from '../multiplications.js'
 import { type Pass, passes, poolingOf } from '../passes.js'
 import { BenchProcess } from '../process.js'
@@ -64,7 +64,7 @@ async function join(precision: 'float32' | 'bfloat16', setting: Setting, ours: O
     await child.close()
     throw error
   }
-  const named = (who: string) => (precision === 'float32' ? who : `${who}, in bfloat16`)
+  const named = (who: string) => nameIn(precision, who)
   const turn = (who: string, path: string, pass: Pass): Turn => {
     const question =
       pass === 'forward' ? `forward ${path} ${poolingOf.stepLast}` : `step ${path} ${poolingOf[pass]}`

@@ -7,16 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "philox.h"
+#include "cpu/tile_config.h"
 
 namespace packed_rnn::tiles {
-
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, startRow = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t rowBytes[16] = {};
-  std::uint8_t rows[16] = {};
-};
 
 [[noreturn]] inline void refuse(const char* message) {
   std::fprintf(stderr, "tiles: %s\n", message);
