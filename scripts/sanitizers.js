@@ -1,5 +1,5 @@
 // Runs the native code under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer:
-// npm run test:sanitizers [-- address] [thread] [cpu] [addon] [--short].
+// npm run test:sanitizers [-- address] [thread] [cpu] [addon] [--under address|thread] [--short].
 //
 //   address   the CUDA kernels compiled for the host: every op, with leaks, by a driver in plain C++, the random cases, and the
 //             suites whose products have a precision, in tf32 and bfloat16. Float32 runs in the driver and the random cases only,
@@ -7,15 +7,21 @@
 //   thread    the same driver under ThreadSanitizer
 //   cpu       the CPU backend and its threads, by the same driver, under both, on each instruction set
 //   addon     the addon in Node, with its queue, under both: the device suite, workers, hostile calls, sudden ends
+//   --under   runs cpu and addon under this sanitizer only. Runs under different ones share no folder and can go side by side.
 //   --short   for CI: without the device suite in bfloat16 (its random cases stay), and without the device suite, hostile calls and
 //             sudden ends of the addon under ThreadSanitizer
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { under: { type: 'string' }, short: { type: 'boolean', default: false } },
+})
+const { short } = options
 const root = join(import.meta.dirname, '..')
-const short = process.argv.includes('--short')
 const library = folder => join(folder, 'libpacked_rnn_cuda_host.so')
 
 /** Resolves with the exit code and the output. The code may be 0 although a sanitizer reported something. */
@@ -72,8 +78,13 @@ async function driver(name, folder, { prefix = [], words = [], file = library(fo
   tell(name, await run([...prefix, join(folder, 'driver'), ...words, file], env), start)
 }
 
-/** Runs the driver on each instruction set that this machine has. */
-async function cpu(name, folder, options = {}) {
+/** Runs the driver of the CPU backend under a sanitizer on each instruction set that this machine has. */
+async function cpu(sanitizer) {
+  const folder = await build(sanitizer, 'packed_rnn_cpu', 'driver')
+  const [name, prefix] =
+    sanitizer === 'address'
+      ? ['AddressSanitizer, with leaks', []]
+      : ['ThreadSanitizer', withoutRandomPlaces()]
   const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
   const sets = [
     'portable',
@@ -84,7 +95,7 @@ async function cpu(name, folder, options = {}) {
   ]
   for (const set of sets) {
     const file = join(folder, 'libpacked_rnn_cpu.so')
-    const on = { ...options, file, env: { PACKED_RNN_CPU: set } }
+    const on = { prefix, file, env: { PACKED_RNN_CPU: set } }
     await driver(`every op of the CPU backend on ${set} under ${name}`, folder, on)
     await driver(`the same on ${set} without the host's memory`, folder, { ...on, words: ['--starve'] })
   }
@@ -180,7 +191,10 @@ function withoutRandomPlaces() {
   return many ? ['setarch', '--addr-no-randomize'] : []
 }
 
-const sanitizers = {
+const under = options.under === undefined ? ['address', 'thread'] : [options.under]
+if (!under.every(name => ['address', 'thread'].includes(name)))
+  throw new Error(`sanitizers: --under: wanted address or thread, got ${options.under}`)
+const parts = {
   address: async () => {
     const folder = await build('address', 'packed_rnn_cuda_host', 'driver')
     await driver('every op under AddressSanitizer, with leaks', folder)
@@ -194,20 +208,16 @@ const sanitizers = {
     })
   },
   cpu: async () => {
-    await cpu('AddressSanitizer, with leaks', await build('address', 'packed_rnn_cpu', 'driver'))
-    await cpu('ThreadSanitizer', await build('thread', 'packed_rnn_cpu', 'driver'), {
-      prefix: withoutRandomPlaces(),
-    })
+    for (const sanitizer of under) await cpu(sanitizer)
   },
   addon: async () => {
-    for (const sanitizer of ['address', 'thread']) await addon(sanitizer)
+    for (const sanitizer of under) await addon(sanitizer)
   },
 }
-const words = process.argv.slice(2).filter(word => word !== '--short')
-const chosen = words.length > 0 ? words : Object.keys(sanitizers)
+const chosen = positionals.length > 0 ? positionals : Object.keys(parts)
 for (const name of chosen) {
-  if (!Object.hasOwn(sanitizers, name))
-    throw new Error(`sanitizers: wanted some of ${Object.keys(sanitizers).join(', ')}, got ${name}`)
+  if (!Object.hasOwn(parts, name))
+    throw new Error(`sanitizers: wanted some of ${Object.keys(parts).join(', ')}, got ${name}`)
 }
-for (const name of chosen) await sanitizers[name]()
+for (const name of chosen) await parts[name]()
 process.exit(failed ? 1 : 0)

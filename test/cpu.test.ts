@@ -7,6 +7,7 @@ import type { Target } from './suite/target.js'
 const cpu: Target = {
   name: 'cpu',
   precision: 'float32',
+  threads: [1, 2, 3, 16],
   open: threads => device('cpu', threads === undefined ? {} : { threads }),
 }
 

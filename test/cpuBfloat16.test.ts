@@ -10,6 +10,7 @@ import type { Target } from './suite/target.js'
 const cpu: Target = {
   name: 'cpu in bfloat16',
   precision: 'bfloat16',
+  threads: [1, 2, 3, 16],
   open: threads => device('cpu', { precision: 'bfloat16', ...(threads !== undefined && { threads }) }),
 }
 

@@ -7,11 +7,12 @@ export function whyNoCuda(): string | null {
   return found.some(({ code }) => code === null) ? null : (found[0]?.reason ?? 'no reason is told')
 }
 
-/** cuda:0 at a precision; `stepwise` is the second path of the recurrent ops. A number of threads says nothing to it. */
+/** cuda:0 at a precision; `stepwise` is the second path of the recurrent ops. */
 export function cudaTarget(precision: Precision, path: DeviceOptions['path'] & string = 'auto'): Target {
   return {
     name: path === 'auto' ? `cuda in ${precision}` : `cuda in ${precision}, ${path}`,
     precision,
+    threads: [1],
     open: () => device('cuda', { precision, path }),
   }
 }

@@ -58,6 +58,15 @@ export function findTable(page) {
   return { before: page.slice(0, start), table, after: page.slice(end), compiler }
 }
 
+/** Reduces a table to its kernels, their budgets and their registers on some architectures, such as sm_90. */
+export function tableOf(table, archs) {
+  const rows = table.split('\n').filter(line => line.startsWith('|'))
+  const cells = rows.map(line => line.split('|').map(cell => cell.trim()))
+  const head = cells[0] ?? []
+  const kept = ['kernel', ...archs, 'budget'].map(name => head.indexOf(name))
+  return cells.map(row => kept.map(column => row[column]).join(' | ')).join('\n')
+}
+
 function numberOf(arch) {
   return Number(/\d+/.exec(arch)?.[0])
 }

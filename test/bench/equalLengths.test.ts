@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BenchCase, cases, INPUT_SIZE } from '../../src/bench/cases.js'
 import { stateOf } from '../../src/bench/check.js'
-import type { Ours, Setting } from '../../src/bench/context.js'
+import type { Ours, Peer, Setting } from '../../src/bench/context.js'
 import {
   computeEqualLengths,
   type EqualLengths,
@@ -62,8 +62,12 @@ const hasOneDnn =
 
 describe.skipIf(!hasOneDnn)('oneDNN', () => {
   let folder: string
+  let peer: Peer
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'packed-rnn-onednn-test-'))
+    const found = await findOneDnn(folder)
+    if ('missing' in found) throw new Error(found.missing)
+    peer = found
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -72,8 +76,6 @@ describe.skipIf(!hasOneDnn)('oneDNN', () => {
     name: 'A' | 'B',
     change: (given: EqualLengths, numbers: Float32Array) => Float32Array,
   ) {
-    const peer = await findOneDnn(folder)
-    if ('missing' in peer) throw new Error(peer.missing)
     const model = makeModel(library, cases[name], on, size)
     const parameters = join(folder, `${name}.safetensors`)
     await writeFile(parameters, writeSafetensors(stateEntries(await parametersOf(model))))

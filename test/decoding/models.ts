@@ -14,7 +14,12 @@ import type { Target } from '../suite/target.js'
 
 /** Tiny models whose next token depends on more than the last one, each with its own log-probabilities in float64. */
 
-const cpu: Target = { name: 'cpu', precision: 'float32', open: () => device('cpu', { threads: 1 }) }
+const cpu: Target = {
+  name: 'cpu',
+  precision: 'float32',
+  threads: [1],
+  open: () => device('cpu', { threads: 1 }),
+}
 
 /** The CPU, and the CUDA library that is there. */
 export const targets: readonly Target[] = whyNoCuda() === null ? [cpu, cudaTarget('float32')] : [cpu]

@@ -202,6 +202,21 @@ test('for variants of a template the first matching line counts, and each varian
   expect(check(WIDE, grown, [], TWO).stderr).toContain('the table is out of date')
 })
 
+test('--some compares the columns of the architectures that were built', () => {
+  write(WIDE, VARIANTS, TWO)
+  const built = (variants: Compiled[], ...args: string[]) =>
+    check(
+      WIDE,
+      variants.filter(({ arch }) => arch === 'sm_80'),
+      args,
+      ['sm_80'],
+    )
+  expect(built(VARIANTS, '--some')).toMatchObject({ status: 0, stderr: '' })
+  expect(built(VARIANTS).stderr).toContain('the table is out of date')
+  const grown = VARIANTS.map(found => ({ ...found, used: found.used!.replace('90', '91') }))
+  expect(built(grown, '--some').stderr).toContain('the table is out of date')
+})
+
 test('a variant over its own budget is reported, even if within the others', () => {
   const grown = VARIANTS.map(found => ({ ...found, used: found.used!.replace('60 reg', '65 reg') }))
   const result = write(WIDE, grown, TWO)

@@ -7,6 +7,8 @@ import type { Device, Precision } from '../../src/device.js'
 export interface Target {
   readonly name: string
   readonly precision: Precision
+  /** The numbers of worker threads that must give the same bits: one number if the device has no threads. */
+  readonly threads: readonly number[]
   /** Opens a device of this kind, with the given number of worker threads if it has any. */
   open(threads?: number): Device
 }
