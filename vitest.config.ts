@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** A short file that runs a long suite. */
+/** Short files that run a long suite. */
 const LONG = /\/test\/cpu\w*\.test\.ts$/
 
 /**
@@ -17,9 +17,19 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Files that count no tensors: they read texts, or start processes. They share processes, because loading the
+ * package takes longer than most of them. The others need their own: garbage of one file would change the
+ * counts of the next.
+ */
+const TOGETHER = [
+  'test/{bench,cli,files,reference,reports,scores,scripts,text,types}/**/*.test.ts',
+  'test/formats/{fastai,safetensors,stateDict,torch}.test.ts',
+  'test/{cpuQuota,documented,examples,pages,random}.test.ts',
+]
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     sequence: { sequencer: LongFirst },
     // Vitest's own choice is one less than there are cores: on two, half of them would wait for the loading of modules.
@@ -30,5 +40,12 @@ export default defineConfig({
     testTimeout: 180_000,
     // Some compile the package, which a busy machine takes its time for.
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: TOGETHER },
+      },
+      { extends: true, test: { name: 'together', include: TOGETHER, isolate: false } },
+    ],
   },
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cpuPrecisions } from '../../src/device.js'
+import { cpuPrecisions, instructionSets } from '../../src/device.js'
 import { writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { cli } from './command.js'
@@ -22,7 +22,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 /** Where there is no article but those that are named, and no peer. */
 const nothing = { PACKED_RNN_DATA: '/nowhere', PYTHON: '/nowhere/python3', PATH: '' }
 const small = ['--batch', '4', '--threads', '1', '--rounds', '1']
-const bench = (args: string[], env = {}) => cli(['bench', ...small, ...args], { env: { ...nothing, ...env } })
+/** Runs `bench` in float32 alone, on an instruction set that has no bfloat16. */
+const bench = (args: string[], env = {}) => benchAll(args, { PACKED_RNN_CPU: WITHOUT_BFLOAT16, ...env })
+const benchAll = (args: string[], env = {}) =>
+  cli(['bench', ...small, ...args], { env: { ...nothing, ...env } })
+
+const WITHOUT_BFLOAT16 = instructionSets().includes('avx2') ? 'avx2' : 'portable'
 
 const hasBfloat16 = cpuPrecisions().includes('bfloat16')
 
@@ -38,7 +43,14 @@ const measured = (tokens: number) => ({
 })
 
 test('measures ours alone, and writes it down', async () => {
-  const { code, stdout } = await bench(['--cases', 'Elman,A', '--peers', 'none', '--json', at('alone.json')])
+  const { code, stdout } = await benchAll([
+    '--cases',
+    'Elman,A',
+    '--peers',
+    'none',
+    '--json',
+    at('alone.json'),
+  ])
   expect(code).toBe(0)
   expect(stdout).toMatch(/\nceilings: one thread \d+ GFLOP\/s, all \d+; \d+ GB\/s\n/)
   expect(stdout).toMatch(/\nA: LSTM 300→64.*\n.*\n {2}packed-rnn +forward .* %/)

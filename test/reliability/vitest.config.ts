@@ -3,7 +3,7 @@ import suite from '../../vitest.config.js'
 
 /** `npm run test:reliability`: what stands in this folder in its long form, one file after the other for the memory's sake. */
 export default mergeConfig(
-  { ...suite, test: { ...suite.test, include: [] } },
+  { ...suite, test: { ...suite.test, projects: undefined } },
   defineConfig({
     test: {
       include: ['test/reliability/**/*.test.ts', 'test/cli/runs.test.ts', 'test/plain/plain.test.ts'],
