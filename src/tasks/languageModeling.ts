@@ -2,14 +2,14 @@ import { checkInstance, checkNumber, checkOptions, checkWord, type OptionNames }
 import { LanguageModel, type LanguageModelState } from '../models/languageModel.js'
 import { LstmState } from '../nn/index.js'
 import { add, mul, sub } from '../ops/elementwise.js'
-import { narrow } from '../ops/join.js'
+import { cat, narrow } from '../ops/join.js'
 import { linearCrossEntropy } from '../ops/linearLoss.js'
 import { crossEntropy } from '../ops/loss.js'
 import { mean } from '../ops/reduce.js'
 import { reshape } from '../ops/shape.js'
 import type { PackedSequence } from '../packed.js'
 import { scope } from '../scope.js'
-import type { Scalar } from '../tensor.js'
+import type { Float, Matrix, Scalar } from '../tensor.js'
 import type { StepResult, Sums, Task } from '../training/task.js'
 import type { Window } from './streams.js'
 
@@ -116,7 +116,7 @@ export class LanguageModeling implements Task<Window, LanguageCarry, Float32Arra
   async predict({ ids, next }: Window): Promise<Float32Array[]> {
     const losses = scope(() => {
       const { features } = this.model.forward(ids)
-      return crossEntropy(this.model.logits(features.data), next, { reduction: 'none' })
+      return lossesOf(this.model, features.data, next)
     })
     const all = await losses.toArray()
     losses.dispose()
@@ -127,4 +127,22 @@ export class LanguageModeling implements Task<Window, LanguageCarry, Float32Arra
 
 function stateOf(carry: LanguageCarry | null): LanguageModelState | null {
   return carry === null ? null : carry.map(({ h, c }) => new LstmState(h, c))
+}
+
+/** Logits that are in memory at the same time. */
+const MOST_LOGITS = 2 ** 23
+
+/** Returns −log p of the next tokens [N], some rows at a time, so that not all logits are in memory. @internal */
+export function lossesOf(model: LanguageModel, features: Matrix, next: Int32Array): Float {
+  const rows = Math.max(1, Math.floor(MOST_LOGITS / model.embedding.weight.shape[0]))
+  const parts: Float[] = []
+  for (let at = 0; at < next.length; at += rows) {
+    const count = Math.min(rows, next.length - at)
+    const part = scope(() => {
+      const logits = model.logits(narrow(features, 0, at, count))
+      return crossEntropy(logits, next.subarray(at, at + count), { reduction: 'none' })
+    })
+    parts.push(part)
+  }
+  return cat(parts)
 }

@@ -1,18 +1,15 @@
 import { noGrad } from '../autograd.js'
 import { checkOptions, type OptionNames } from '../check.js'
 import { badArgument } from '../errors.js'
-import type { LanguageModel, LanguageModelState } from '../models/languageModel.js'
+import type { LanguageModelState } from '../models/languageModel.js'
 import { LstmState } from '../nn/index.js'
-import { cat, narrow } from '../ops/join.js'
-import { crossEntropy } from '../ops/loss.js'
 import { sum } from '../ops/reduce.js'
 import { PackedIds } from '../packed.js'
 import { scope } from '../scope.js'
 import { disposeState, outliveState } from '../state.js'
-import type { Float, Matrix } from '../tensor.js'
 import { evaluateTask } from '../training/evaluation.js'
 import { type CacheOptions, checkCache, TokenCache } from './cachePointer.js'
-import { LanguageModeling } from './languageModeling.js'
+import { LanguageModeling, lossesOf } from './languageModeling.js'
 import { type LanguageRun, lineIds } from './languageRun.js'
 import { joinedIds, StreamLoader } from './streams.js'
 
@@ -130,7 +127,7 @@ async function cachedLoss(
       const { loss, reached } = noGrad(() =>
         scope(() => {
           const { features, state: after } = model.forward(batch.ids, before)
-          const losses = crossEntropy(model.logits(features.data), batch.next, { reduction: 'none' })
+          const losses = lossesOf(model, features.data, batch.next)
           const mixed = cache.mixed(features.data, losses, batch.next)
           const leaves = outliveState(after.map(({ h, c }) => ({ h, c })))
           return { loss: sum(mixed).item(), reached: leaves.map(({ h, c }) => new LstmState(h, c)) }
@@ -149,21 +146,6 @@ async function cachedLoss(
   return { loss: total / tokens, tokens }
 }
 
-/** −log p of the next tokens [N], some rows at a time, so that not all logits are in memory. */
-function lossesOf(model: LanguageModel, features: Matrix, next: Int32Array): Float {
-  const rows = Math.max(1, Math.floor(MOST_LOGITS / model.embedding.weight.shape[0]))
-  const parts: Float[] = []
-  for (let at = 0; at < next.length; at += rows) {
-    const count = Math.min(rows, next.length - at)
-    const part = scope(() => {
-      const logits = model.logits(narrow(features, 0, at, count))
-      return crossEntropy(logits, next.subarray(at, at + count), { reduction: 'none' })
-    })
-    parts.push(part)
-  }
-  return cat(parts)
-}
-
 /** The score of a line under a language model. */
 export interface LineScore {
   /** Σ log p of its tokens and its end mark, as the first line of a text, in nats. */
@@ -172,8 +154,8 @@ export interface LineScore {
   tokens: number
 }
 
-/** Lines that are scored together, and logits that are computed together. */
-const [BATCH, MOST_LOGITS] = [64, 2 ** 23]
+/** Lines that are scored together. */
+const BATCH = 64
 
 /**
  * Scores each line by itself.

@@ -97,6 +97,21 @@ describe('LanguageModeling', () => {
     expect(losses.reduce((sum, x) => sum + x, 0) / losses.length).toBeCloseTo(found[2]!.loss!, 5)
   })
 
+  test('predictions of a large vocabulary, whose logits are computed in blocks, have the loss of an evaluation', async () => {
+    using model = new LanguageModel({ vocabularySize: 2 ** 20, embeddingDim: 1, hiddenSize: 1 })
+    const task = new LanguageModeling(model)
+    // A block has eight rows.
+    const loader = new StreamLoader(tokens.subarray(0, 22), { batchSize: 1, window: 30 })
+    const batches = [...loader.epoch(0).from(0)].map(({ batch }) => batch)
+    const losses: number[] = []
+    for await (const answers of predict(task, batches)) {
+      losses.push(...[answers].flat().flatMap(each => [...each]))
+    }
+    expect(losses).toHaveLength(21)
+    const { metrics } = await evaluate(task, loader)
+    expect(losses.reduce((sum, x) => sum + x, 0) / 21).toBeCloseTo(metrics.loss!, 4)
+  })
+
   test('a step of streams has the gradient of tokens, times the tokens of a stream', async () => {
     const changes = []
     for (const reduction of ['tokens', 'streams'] as const) {
