@@ -3,7 +3,7 @@
 //
 //   node examples/autocomplete.js [page.html]
 import { writeFile } from 'node:fs/promises'
-import { crossEntropy, manualSeed, nn, optim, packSequence, scope } from 'packed-rnn'
+import { crossEntropy, manualSeed, nn, optim, packIds, scope } from 'packed-rnn'
 import * as explain from 'packed-rnn/explain'
 import * as text from 'packed-rnn/text'
 
@@ -40,7 +40,7 @@ for (const [name, Layers] of Object.entries({ LSTM: nn.LSTM, GRU: nn.GRU })) {
     const batch = data.slice(from, from + 100)
     const labels = batch.flatMap(line => [...line.labels])
     scope(() => {
-      const logits = model.forward(packSequence(batch.map(line => line.ids)))
+      const logits = model.forward(packIds(batch.map(line => line.ids)))
       crossEntropy(logits, labels, { ignoreIndex: text.UNK }).backward()
       optim.clipGradNorm(model.parameters(), 1)
       adam.step()

@@ -18,7 +18,7 @@ class CharacterModel extends nn.Module {
 
   /** The next character's logits [N, C] after each of N characters, and the state to go on from. */
   forward(sequences: Int32Array[], before: rnn.nn.LstmState | null = null) {
-    const rows = this.embedding.forward(rnn.packSequence(sequences))
+    const rows = this.embedding.forward(rnn.packIds(sequences))
     const { output, state } = this.lstm.forward(rows, before)
     return { logits: this.linear.forward(output.data), state }
   }

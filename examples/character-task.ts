@@ -2,7 +2,7 @@
 // window to window.
 //
 //   npx tsc -p examples && node build/examples/character-task.js
-import { argmax, crossEntropy, manualSeed, nn, optim, packSequence, type Tensor } from 'packed-rnn'
+import { argmax, crossEntropy, manualSeed, nn, optim, packIds, type Tensor } from 'packed-rnn'
 import { DataLoader, predict, type Task, Trainer } from 'packed-rnn/training'
 
 const line = 'the cat sat on the mat and looked at the rat. the rat sat on the hat and looked at the cat. '
@@ -24,7 +24,7 @@ class CharacterModel extends nn.Module {
   linear = new nn.Linear({ inFeatures: 48, outFeatures: characters.length })
 
   forward(read: Int32Array[], states: States | null) {
-    const { output, state } = this.lstm.forward(this.embedding.forward(packSequence(read)), states)
+    const { output, state } = this.lstm.forward(this.embedding.forward(packIds(read)), states)
     return { logits: this.linear.forward(output.data), states: { ...state } }
   }
 }

@@ -2,7 +2,7 @@
 // of six words. The notebook feeds it [1, 6, 300], which reads as six sentences of one word; [6, 1, 300] was meant.
 //
 //   npm run build:ts && node examples/elman.js
-import { manualSeed, nn, noGrad, packedRows, packSequence, reshape, sigmoid } from 'packed-rnn'
+import { manualSeed, nn, noGrad, packedRows, packIds, reshape, sigmoid } from 'packed-rnn'
 import * as text from 'packed-rnn/text'
 
 manualSeed(1)
@@ -17,7 +17,7 @@ const rnn = new nn.RNN({ inputSize: 300, hiddenSize: 10 })
 const label = new nn.Linear({ inFeatures: 10, outFeatures: 1 })
 
 await noGrad(async () => {
-  const packed = embedding.forward(packSequence([ids]))
+  const packed = embedding.forward(packIds([ids]))
   const words = packedRows(packed) // [6, 300]
 
   // T = 1 step of a batch of N = 6: every word starts from a state of zeros and knows of no other.

@@ -4,13 +4,13 @@
 //   npx tsc -p examples && node build/examples/resuming.js
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { argmax, crossEntropy, manualSeed, nn, optim, type PackedIds, packSequence } from 'packed-rnn'
+import { argmax, crossEntropy, manualSeed, nn, optim, type PackedIds, packIds } from 'packed-rnn'
 import { DataLoader, loadCheckpoint, saveCheckpoint, type Task, Trainer } from 'packed-rnn/training'
 
 // The label of a number in binary digits is its last digit.
 const numbers = Array.from({ length: 90 }, (_, i) => Int32Array.from((i + 4).toString(2), Number))
 const collate = (some: Int32Array[]) => {
-  return { ids: packSequence(some), labels: some.map(digits => digits.at(-1)!) }
+  return { ids: packIds(some), labels: some.map(digits => digits.at(-1)!) }
 }
 const loader = new DataLoader(numbers, { collate, batchSize: 5, shuffle: true, seed: 3 })
 

@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { nn, noGrad, packSequence, scope } from 'packed-rnn'
+import { nn, noGrad, packIds, scope } from 'packed-rnn'
 import { loadStateDict, readSafetensors, saveStateDict } from 'packed-rnn/formats'
 
 // The class as it is in Python: parts have the names that they have there, and so their parameters too.
@@ -37,7 +37,7 @@ for (const [name, { shape }] of tensors) console.log(name.padEnd(34), `[${shape.
 
 const model = new Classifier().eval()
 await loadStateDict(model, file) // strict: a name too few or too many is an error, and so is another shape
-const logits = await scope(() => noGrad(() => model.forward(packSequence(known.documents)).toArray()))
+const logits = await scope(() => noGrad(() => model.forward(packIds(known.documents)).toArray()))
 const difference = Math.max(...known.logits.flat().map((logit, i) => Math.abs(logit - logits[i])))
 console.log(`largest difference to PyTorch's logits: ${difference.toExponential(1)}`)
 if (difference > 1e-6) process.exitCode = 1

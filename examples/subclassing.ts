@@ -4,7 +4,7 @@
 //   npx tsc -p examples && node build/examples/subclassing.js
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { crossEntropy, manualSeed, nn, optim, type PackedIds, packSequence, relu, scope } from 'packed-rnn'
+import { crossEntropy, manualSeed, nn, optim, type PackedIds, packIds, relu, scope } from 'packed-rnn'
 import { loadStateDict, saveStateDict } from 'packed-rnn/formats'
 
 class Tagger extends nn.Module {
@@ -24,7 +24,7 @@ class Tagger extends nn.Module {
 const lengths = Array.from({ length: 64 }, (_, i) => 3 + (i % 9))
 const sequences = lengths.map((length, i) => Array.from({ length }, (_, t) => (i * 5 + t * t * 7) % 12))
 const labels = sequences.flatMap(tokens => tokens.map((token, t) => Number(token > (tokens[t - 1] ?? token))))
-const ids = packSequence(sequences)
+const ids = packIds(sequences)
 
 manualSeed(1)
 const model = new Tagger()

@@ -2,7 +2,7 @@
 // entropy, clipping and Adam, by hand. `training.Trainer` is this loop with batches, progress and checkpoints.
 //
 //   node examples/training.js
-import { crossEntropy, manualSeed, nn, noGrad, optim, packSequence, scope } from 'packed-rnn'
+import { crossEntropy, manualSeed, nn, noGrad, optim, packIds, scope } from 'packed-rnn'
 import * as text from 'packed-rnn/text'
 import * as training from 'packed-rnn/training'
 
@@ -48,7 +48,7 @@ for (let epoch = 0; epoch < 6; epoch++) {
 }
 
 const scores = await scope(() =>
-  noGrad(() => net.forward(packSequence(test.map(a => vocabulary.encode(tokens(a))))).toArray()),
+  noGrad(() => net.forward(packIds(test.map(a => vocabulary.encode(tokens(a))))).toArray()),
 )
 const classes = labels.classes.length
 const predicted = test.map((_, i) => {

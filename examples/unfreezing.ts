@@ -2,7 +2,7 @@
 // has a smaller rate than the one above it. The rates follow a slanted triangular schedule.
 //
 //   npx tsc -p examples && node build/examples/unfreezing.js
-import { crossEntropy, manualSeed, nn, optim, type PackedIds, packSequence, scope } from 'packed-rnn'
+import { crossEntropy, manualSeed, nn, optim, type PackedIds, packIds, scope } from 'packed-rnn'
 
 class Model extends nn.Module {
   embedding = new nn.Embedding({ numEmbeddings: 8, embeddingDim: 12 })
@@ -17,7 +17,7 @@ class Model extends nn.Module {
 // The label of a sequence is its first token plus 1.
 const sequences = Array.from({ length: 96 }, (_, i) => [0, 1, 2, 3, 4].map(t => (i * (t + 3) + t * t) % 8))
 const labels = sequences.map(([first]) => (first! + 1) % 8)
-const ids = packSequence(sequences)
+const ids = packIds(sequences)
 
 manualSeed(3)
 const model = new Model()

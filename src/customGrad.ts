@@ -157,8 +157,8 @@ export interface GradOptions {
    */
   gradOutputs?: readonly Float[]
   /**
-   * Whether the gradient of an input that no output was computed from is null, rather than an error; default
-   * false.
+   * Whether the gradient is null, rather than an error, of an input that requires none or that no output was
+   * computed from; default false.
    */
   allowUnused?: boolean
 }
@@ -169,8 +169,8 @@ const gradNames: OptionNames<GradOptions> = { gradOutputs: true, allowUnused: tr
  * doesn't change; the tape is freed. Second derivatives are not supported: there is no option `createGraph`.
  *
  * @returns a gradient for each input, of its shape.
- * @throws PackedRnnError ERR_NO_GRADIENT if no output was computed from an input, unless `allowUnused` is
- * true.
+ * @throws PackedRnnError ERR_NO_GRADIENT if no output was computed from an input, or an input requires no gradient,
+ * unless `allowUnused` is true.
  * @example
  * ```ts
  * import { grad, mul, tensor } from 'packed-rnn'
@@ -193,7 +193,11 @@ export function grad(
   checkList(op, 'outputs', all, 'tensors')
   checkList(op, 'inputs', inputs, 'tensors')
   if (gradOutputs !== undefined) checkList(op, 'gradOutputs', gradOutputs, 'tensors')
-  for (const [i, input] of inputs.entries()) checkFloat(op, `inputs[${i}]`, input)
+  for (const [i, input] of inputs.entries()) {
+    checkFloat(op, `inputs[${i}]`, input)
+    if (allowUnused || input.requiresGrad || input.node !== null) continue
+    throw new PackedRnnError('ERR_NO_GRADIENT', `grad: inputs[${i}]: requires no gradient`)
+  }
   all.forEach((output, i) => {
     checkFloat(op, `outputs[${i}]`, output)
     if (output.node === null) {

@@ -6,7 +6,8 @@ import { type Ceilings, fromNative, type NativeDevice, native, precisions } from
 
 /**
  * The precision of matrix products: float32, or operands rounded to tf32's 11 or bfloat16's 8 bits. Sums, and
- * everything that is not a product, are float32.
+ * everything that is not a product, are float32. With rounded operands, the gates of recurrent layers may be
+ * approximations that are as precise as the products.
  */
 export type Precision = 'float32' | 'tf32' | 'bfloat16'
 

@@ -193,6 +193,7 @@ export {
 } from './ops/sequences.js'
 export {
   cat,
+  clone,
   expand,
   narrow,
   permute,
@@ -206,7 +207,7 @@ export {
 } from './ops/shape.js'
 export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export * as optim from './optim/index.js'
-export { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from './packed.js'
+export { PackedIds, PackedSequence, packIds, packSequence, type RowIndex, Sequences } from './packed.js'
 export { Generator, manualSeed } from './random.js'
 export { scope } from './scope.js'
 export {

@@ -101,8 +101,7 @@ export interface RowIndex {
 }
 
 /**
- * A packed batch of token ids, on the host. Made by `packSequence` and by batches of documents; `embedding`
- * takes it.
+ * A packed batch of token ids, on the host. Made by `packIds` and by batches of documents; `embedding` takes it.
  *
  * @example
  * ```ts
@@ -118,10 +117,10 @@ export class PackedIds {
   readonly ids: Int32Array
 
   /** Packs the token ids of documents: integers from 0 to 2³¹ − 1. */
-  constructor(documents: readonly ArrayLike<number>[]) {
+  constructor(documents: readonly ArrayLike<number>[], op = 'PackedIds') {
     this.sequences = new Sequences(
       documents.map(document => document.length),
-      'packSequence',
+      op,
     )
     this.ids = new Int32Array(this.sequences.rows)
     documents.forEach((document, b) => {
@@ -131,7 +130,7 @@ export class PackedIds {
         return
       }
       for (let t = 0; t < document.length; t++) {
-        checkInteger('packSequence', `documents[${b}][${t}]`, document[t]!, 0)
+        checkInteger(op, `documents[${b}][${t}]`, document[t]!, 0)
         this.ids[first + t] = document[t]!
       }
     })
@@ -247,13 +246,29 @@ function checkIndex(given: RowIndex): void {
 }
 
 /**
- * Packs a batch of sequences, in the given order. The input is copied.
+ * Packs the token ids of documents, in the given order. The ids are copied, and stay on the host.
  *
- * @param sequences rows of numbers: for each sequence a Float32Array of length · inputSize, row-major; or
- * token ids for an embedding: arrays or Int32Arrays of integers.
- * @param options `inputSize` I, the numbers in a row, is required for rows of numbers; `device` is where they
- * go, default `device()`. Ids stay on the host.
- * @returns rows [N, I] on the device; for ids, `PackedIds` [N].
+ * @param documents for each document its ids: integers from 0 to 2³¹ − 1.
+ * @returns ids [N], which `embedding` takes.
+ * @throws PackedRnnError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE for an id that is not such an integer.
+ * @example
+ * ```ts
+ * import { packIds } from 'packed-rnn'
+ *
+ * const ids = packIds([[5, 3], [3]])
+ * console.log(ids.ids, ids.sequences.offsets) // Int32Array(3) [5, 3, 3] [0, 2, 3]
+ * ```
+ */
+export function packIds(documents: readonly ArrayLike<number>[]): PackedIds {
+  return new PackedIds(documents, 'packIds')
+}
+
+/**
+ * Packs rows of numbers, in the given order. The input is copied.
+ *
+ * @param sequences for each sequence a Float32Array of length · inputSize, row-major.
+ * @param options `inputSize` I is the size of a row; `device` is where the rows go, default `device()`.
+ * @returns rows [N, I] on the device.
  * @throws PackedRnnError ERR_SHAPE if a Float32Array is not a whole number of rows.
  * @example
  * ```ts
@@ -261,20 +276,19 @@ function checkIndex(given: RowIndex): void {
  *
  * const x = packSequence([Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6)], { inputSize: 2 })
  * console.log(x.data.shape, x.sequences.offsets) // [3, 2] [0, 2, 3]
- * const ids = packSequence([[5, 3], [3]])
- * console.log(ids.ids, ids.sequences.offsets) // Int32Array(3) [5, 3, 3] [0, 2, 3]
  * ```
  */
 export function packSequence(
   sequences: readonly Float32Array[],
   options: { inputSize: number; device?: Device },
 ): PackedSequence
+/** @deprecated Use `packIds`. */
 export function packSequence(sequences: readonly (Int32Array | readonly number[])[]): PackedIds
 export function packSequence(
   sequences: readonly (Float32Array | Int32Array | readonly number[])[],
   options?: { inputSize: number; device?: Device },
 ): PackedSequence | PackedIds {
-  if (options === undefined) return new PackedIds(sequences)
+  if (options === undefined) return new PackedIds(sequences, 'packSequence')
   checkOptions('packSequence', options, { inputSize: true, device: true })
   const { inputSize } = options
   checkInteger('packSequence', 'inputSize', inputSize, 1)

@@ -1,5 +1,5 @@
-import { checkTensor } from './check.js'
-import type { Device } from './device.js'
+import { checkInstance, checkTensor } from './check.js'
+import { Device } from './device.js'
 import { badArgument, PackedRnnError } from './errors.js'
 import { fromNative, type NativeBuffer, native } from './native.js'
 import { outlive, Scoped } from './scope.js'
@@ -48,6 +48,8 @@ export type Matrix = Tensor<'float32', 2>
  * console.log(x instanceof Tensor, x.dtype, x.shape, x.size) // true float32 [2, 2] 4
  * console.log(await x.toArray()) // Float32Array(4) [1, 2, 3, 4]
  * console.log(x.requiresGrad, x.grad, x.disposed) // true null false
+ * using copy = await x.to(x.device)
+ * console.log(copy.requiresGrad, copy.shape) // false [2, 2]
  * ```
  */
 export class Tensor<D extends DType = DType, R extends number = number> extends Scoped {
@@ -131,6 +133,18 @@ export class Tensor<D extends DType = DType, R extends number = number> extends 
    */
   detach(): Tensor<D, R> {
     return this.alias()
+  }
+
+  /**
+   * Resolves with a copy of these values on a device, without their history.
+   * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT if it is not a device; the error of the op that failed to compute
+   * the values.
+   */
+  async to(device: Device): Promise<Tensor<D, R>> {
+    checkInstance('Tensor.to', 'device', device, Device)
+    const values = await this.toArray()
+    const storage = new Storage(native.upload(device.queue, values))
+    return new Tensor(device, this.dtype, this.shape, storage, this.host)
   }
 
   /** Returns another handle on the same memory, without history, in a shape with as many elements. @internal */

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
@@ -6,6 +7,8 @@ import { badFile } from '../errors.js'
 import { fileFailure } from './failure.js'
 
 const CHUNK_BYTES = 1 << 18
+/** The most bytes that one call may read: Node ends the process if asked for 2 GiB. */
+const MOST_BYTES = 2 ** 30
 
 /**
  * Reads a file chunk by chunk. Files whose names end in `.gz` are decompressed.
@@ -54,16 +57,19 @@ export async function* decodeText(chunks: AsyncIterable<Buffer>, file: string): 
 
 /**
  * Reads a whole file into memory of its own, with some unused bytes behind it: `copyWithin` on its `buffer` may move the bytes.
- * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT naming the file.
+ * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT, or ERR_FILE_FORMAT for more bytes than Node can hold, both naming the file.
  */
 export async function readWithSpare(file: string, spare: number): Promise<Buffer> {
   try {
     await using handle = await open(file)
     const { size } = await handle.stat()
+    if (size + spare > constants.MAX_LENGTH) {
+      throw badFile(file, null, `at most ${constants.MAX_LENGTH - spare} bytes`, `${size} bytes`)
+    }
     const all = Buffer.allocUnsafeSlow(size + spare)
     let at = 0
     while (at < size) {
-      const { bytesRead } = await handle.read(all, at, size - at, at)
+      const { bytesRead } = await handle.read(all, at, Math.min(size - at, MOST_BYTES), at)
       if (bytesRead === 0) break
       at += bytesRead
     }

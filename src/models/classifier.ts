@@ -44,12 +44,12 @@ const optionNames: OptionNames<ClassifierOptions> = {
  *
  * @example
  * ```ts
- * import { packSequence } from 'packed-rnn'
+ * import { packIds } from 'packed-rnn'
  * import { Classifier, presets } from 'packed-rnn/models'
  *
  * const preset = { ...presets['lstm64-adam'], hiddenSize: 4 }
  * const model = new Classifier({ preset, vocabularySize: 9, classes: 2, embeddingDim: 3 })
- * console.log(model.forward(packSequence([[2, 3], [4]])).shape) // [2, 2]
+ * console.log(model.forward(packIds([[2, 3], [4]])).shape) // [2, 2]
  * ```
  */
 export class Classifier extends Module {

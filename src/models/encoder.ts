@@ -32,12 +32,12 @@ export interface EncoderOptions extends ModuleOptions {
  *
  * @example
  * ```ts
- * import { packSequence } from 'packed-rnn'
+ * import { packIds } from 'packed-rnn'
  * import { Seq2Seq } from 'packed-rnn/models'
  *
  * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 9, embeddingDim: 4, hiddenSize: 8 }
  * const { encoder } = new Seq2Seq(sizes)
- * console.log(encoder.forward(packSequence([[2, 3], [4]])).output.data.shape) // [3, 8]
+ * console.log(encoder.forward(packIds([[2, 3], [4]])).output.data.shape) // [3, 8]
  * ```
  */
 export class Encoder extends Module {

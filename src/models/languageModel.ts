@@ -107,11 +107,11 @@ export type LanguageDecoderState = readonly { h: Tensor<'float32', 3>; c: Tensor
  *
  * @example
  * ```ts
- * import { packSequence } from 'packed-rnn'
+ * import { packIds } from 'packed-rnn'
  * import { LanguageModel } from 'packed-rnn/models'
  *
  * const model = new LanguageModel({ vocabularySize: 9, embeddingDim: 4, hiddenSize: 8, numLayers: 2, tied: true })
- * const { features, state } = model.forward(packSequence([[3, 1, 4], [1, 5, 8]]))
+ * const { features, state } = model.forward(packIds([[3, 1, 4], [1, 5, 8]]))
  * console.log(model.logits(features.data).shape, state.length) // [6, 9] 2
  * ```
  */

@@ -116,12 +116,12 @@ export interface Decoding {
  *
  * @example
  * ```ts
- * import { packSequence } from 'packed-rnn'
+ * import { packIds } from 'packed-rnn'
  * import { Seq2Seq } from 'packed-rnn/models'
  *
  * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 7, embeddingDim: 4, hiddenSize: 8 }
  * const model = new Seq2Seq({ ...sizes, bidirectional: true })
- * const logits = model.forward(packSequence([[2, 3, 4], [5]]), packSequence([[0, 3], [0, 2, 2]]))
+ * const logits = model.forward(packIds([[2, 3, 4], [5]]), packIds([[0, 3], [0, 2, 2]]))
  * console.log(logits.data.shape) // [5, 7]
  * ```
  */

@@ -2,7 +2,7 @@ import { checkOptions } from '../check.js'
 import { onRows } from '../ops/dims.js'
 import { gelu, relu, sigmoid, tanh } from '../ops/elementwise.js'
 import type { PackedSequence } from '../packed.js'
-import type { Float, Tensor } from '../tensor.js'
+import type { Float } from '../tensor.js'
 import { Module, type ModuleOptions, moduleNames } from './module.js'
 
 /** An elementwise function as a module, for `Sequential`. */
@@ -19,8 +19,7 @@ abstract class Activation extends Module {
   }
 
   /** Applies the function to each element. @param x any shape, or packed rows. @returns the same form and shape. */
-  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
-  forward(x: PackedSequence): PackedSequence
+  forward<X extends Float | PackedSequence>(x: X): X
   forward(x: Float | PackedSequence): Float | PackedSequence {
     return onRows(this.#op, x, this.#function)
   }

@@ -87,8 +87,7 @@ export class Conv1d extends Module {
    * @returns packed rows [N, out], or [N, out, L'] with L' = L + total padding − dilation · (k − 1).
    * @throws PackedRnnError if x has the wrong number of channels or is on another device.
    */
-  forward(x: PackedSequence): PackedSequence
-  forward(x: Tensor<'float32', 3>): Tensor<'float32', 3>
+  forward<X extends PackedSequence | Tensor<'float32', 3>>(x: X): X
   forward(x: PackedSequence | Tensor<'float32', 3>): PackedSequence | Tensor<'float32', 3> {
     const op = 'nn.Conv1d'
     const [outChannels, inChannels] = this.weight.shape

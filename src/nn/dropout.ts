@@ -69,8 +69,7 @@ export class Dropout extends Dropping {
    * @param x any shape, or packed rows.
    * @returns the same form and shape; x itself if nothing is dropped.
    */
-  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
-  forward(x: PackedSequence): PackedSequence
+  forward<X extends Float | PackedSequence>(x: X): X
   forward(x: Float | PackedSequence): Float | PackedSequence {
     if (x instanceof PackedSequence) {
       if (!this.active) return x
@@ -117,8 +116,7 @@ export class LockedDropout extends Dropping {
    * @param x packed rows, a padded batch, or a single sequence [T, C].
    * @returns the same form and shape; x itself if nothing is dropped.
    */
-  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
-  forward(x: PackedSequence): PackedSequence
+  forward<X extends Float | PackedSequence>(x: X): X
   forward(x: Float | PackedSequence): Float | PackedSequence {
     const op = 'nn.LockedDropout'
     if (x instanceof PackedSequence) {
@@ -150,11 +148,11 @@ function timesRows(rows: Tensor<'float32', 2>, masks: Float): Tensor<'float32', 
  *
  * @example
  * ```ts
- * import { nn, packSequence } from 'packed-rnn'
+ * import { nn, packIds } from 'packed-rnn'
  *
  * const table = new nn.Embedding({ numEmbeddings: 10, embeddingDim: 4 })
  * const words = new nn.EmbeddingDropout(table, { p: 0.1 })
- * console.log(words.forward(packSequence([[1, 2, 1]])).sequences.rows) // 3
+ * console.log(words.forward(packIds([[1, 2, 1]])).sequences.rows) // 3
  * ```
  */
 export class EmbeddingDropout extends Dropping {

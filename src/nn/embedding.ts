@@ -21,10 +21,10 @@ export interface EmbeddingOptions extends ModuleOptions {
  *
  * @example
  * ```ts
- * import { nn, packSequence } from 'packed-rnn'
+ * import { nn, packIds } from 'packed-rnn'
  *
  * const layer = new nn.Embedding({ numEmbeddings: 10, embeddingDim: 4 })
- * const words = layer.forward(packSequence([[3, 1], [3]]))
+ * const words = layer.forward(packIds([[3, 1], [3]]))
  * console.log(layer.weight.shape, words.data.shape, words.sequences.rows) // [10, 4] [2, 4] 3
  * ```
  */

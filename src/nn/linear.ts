@@ -54,8 +54,7 @@ export class Linear extends Module {
    * @returns y [.., out], or packed rows [N, out].
    * @throws PackedRnnError if the last dimension of x is not `in`, or x is on another device.
    */
-  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
-  forward(x: PackedSequence): PackedSequence
+  forward<X extends Float | PackedSequence>(x: X): X
   forward(x: Float | PackedSequence): Float | PackedSequence {
     const { weight, bias } = this
     if (x instanceof PackedSequence) {

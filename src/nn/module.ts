@@ -56,7 +56,7 @@ interface Parts {
  *
  * @example
  * ```ts
- * import { nn, packSequence, type PackedIds } from 'packed-rnn'
+ * import { nn, packIds, type PackedIds } from 'packed-rnn'
  *
  * class Net extends nn.Module {
  *   embedding = new nn.Embedding({ numEmbeddings: 10, embeddingDim: 4 })
@@ -66,7 +66,7 @@ interface Parts {
  *     return this.head.forward(this.lstm.forward(this.embedding.forward(ids)).lastHidden())
  *   }
  * }
- * console.log(new Net().forward(packSequence([[1, 2, 3], [4]])).shape) // [2, 2]
+ * console.log(new Net().forward(packIds([[1, 2, 3], [4]])).shape) // [2, 2]
  * ```
  */
 export abstract class Module {
@@ -360,11 +360,10 @@ function partsOf(module: Module): Parts {
 function checkPlain(module: Module, name: string, value: object, seen: Set<object>): void {
   if (!isPlain(value) || seen.has(value)) return
   seen.add(value)
+  // Ids or words, which may be many.
+  if (Array.isArray(value) && ['number', 'string'].includes(typeof value[0])) return
   for (const part of Array.isArray(value) ? value : Object.values(value)) {
-    if (typeof part !== 'object' || part === null) {
-      if (Array.isArray(value)) return // ids or words, which may be many
-      continue
-    }
+    if (typeof part !== 'object' || part === null) continue
     if (part instanceof Module || isMarked(part, 'parameter') || isMarked(part, 'buffer')) {
       const wanted = part instanceof Module ? 'nn.ModuleList' : 'a property for each parameter'
       const got = `${part instanceof Module ? 'a module' : 'a parameter'} in ${Array.isArray(value) ? 'an array' : 'an object'}`

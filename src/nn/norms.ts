@@ -60,8 +60,7 @@ export class LayerNorm extends Module {
   }
 
   /** Normalizes each row. @param x [.., C], or packed rows [N, C]. @returns the same form and shape. */
-  forward<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R>
-  forward(x: PackedSequence): PackedSequence
+  forward<X extends Float | PackedSequence>(x: X): X
   forward(x: Float | PackedSequence): Float | PackedSequence {
     const { weight, bias, eps } = this
     return x instanceof PackedSequence
@@ -145,8 +144,7 @@ export class BatchNorm1d extends Module {
    * @returns the same form and shape.
    * @throws PackedRnnError if x has fewer than two rows in training mode.
    */
-  forward<R extends 2 | 3>(x: Tensor<'float32', R>): Tensor<'float32', R>
-  forward(x: PackedSequence): PackedSequence
+  forward<X extends Tensor<'float32', 2> | Tensor<'float32', 3> | PackedSequence>(x: X): X
   forward(x: Float | PackedSequence): Float | PackedSequence {
     const { weight, bias, eps, momentum, running_mean: runningMean, running_var: runningVar } = this
     const training = this.training || runningMean === null

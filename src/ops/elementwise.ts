@@ -2,9 +2,10 @@ import { record } from '../autograd.js'
 import { checkFloat, checkNumber, checkOptions, type OptionNames } from '../check.js'
 import { applyFunction, like, type Operand } from '../elements.js'
 import { badArgument } from '../errors.js'
+import type { PackedSequence } from '../packed.js'
 import type { Float, Tensor } from '../tensor.js'
 import { isTensor, joined, mul } from './binary.js'
-import { sumTo } from './dims.js'
+import { onRows, sumTo } from './dims.js'
 
 export {
   add,
@@ -102,13 +103,11 @@ const clampNames: OptionNames<ClampOptions> = { min: true, max: true }
  * console.log(await clamp(tensor([-2, 0.5, 3]), { min: -1, max: 1 }).toArray()) // Float32Array(3) [-1, 0.5, 1]
  * ```
  */
-export function clamp<R extends number>(
-  x: Tensor<'float32', R>,
-  options: ClampOptions,
-): Tensor<'float32', R> {
+export function clamp<R extends number>(x: Tensor<'float32', R>, options: ClampOptions): Tensor<'float32', R>
+export function clamp(x: PackedSequence, options: ClampOptions): PackedSequence
+export function clamp(x: Float | PackedSequence, options: ClampOptions): Float | PackedSequence {
   const op = 'clamp'
   checkOptions(op, options, clampNames)
-  checkFloat(op, 'x', x)
   const { min = -Infinity, max = Infinity } = options
   for (const [name, value] of Object.entries({ min, max })) {
     if (typeof value !== 'number' || Number.isNaN(value)) {
@@ -116,8 +115,12 @@ export function clamp<R extends number>(
     }
   }
   if (min > max) throw badArgument(op, 'min', `at most max ${max}`, min, 'ERR_OUT_OF_RANGE')
-  const y = applyFunction<R>('clamp', x.device, x.shape, x, min, max)
-  record(op, [x], [y], keeper => {
+  return onRows(op, x, rows => clamped(rows, min, max))
+}
+
+function clamped(x: Float, min: number, max: number): Float {
+  const y = applyFunction<number>('clamp', x.device, x.shape, x, min, max)
+  record('clamp', [x], [y], keeper => {
     const held = keeper.hold(x)
     return ([dY]) => {
       if (!dY) return [null]

@@ -30,10 +30,10 @@ export interface EmbeddingSaved {
  * @throws PackedRnnError ERR_OUT_OF_RANGE if an id or `paddingIdx` is outside [0, V).
  * @example
  * ```ts
- * import { embeddingForward, packSequence, tensor } from 'packed-rnn'
+ * import { embeddingForward, packIds, tensor } from 'packed-rnn'
  *
  * const table = tensor([0, 0, 1, 1, 2, 2], [3, 2])
- * const { output, saved } = embeddingForward(table, packSequence([[2, 0], [2]]))
+ * const { output, saved } = embeddingForward(table, packIds([[2, 0], [2]]))
  * console.log(output.data.shape, await output.data.toArray()) // [2, 2] Float32Array(4) [0, 0, 2, 2]
  * console.log(await saved.rows.toArray(), saved.vocabularySize) // Int32Array(2) [0, 2] 3
  * ```
@@ -79,9 +79,9 @@ export function embeddingForward(
  * @returns dWeight [V, I]
  * @example
  * ```ts
- * import { embeddingBackward, embeddingForward, full, packSequence, zeros } from 'packed-rnn'
+ * import { embeddingBackward, embeddingForward, full, packIds, zeros } from 'packed-rnn'
  *
- * const { saved } = embeddingForward(zeros([3, 2]), packSequence([[2, 0], [2]]))
+ * const { saved } = embeddingForward(zeros([3, 2]), packIds([[2, 0], [2]]))
  * const dWeight = embeddingBackward(saved, full([2, 2], 1))
  * console.log(await dWeight.toArray()) // Float32Array(6) [1, 1, 0, 0, 1, 1]
  * ```
@@ -130,10 +130,10 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
  * @throws PackedRnnError ERR_OUT_OF_RANGE if an id or `paddingIdx` is outside [0, V).
  * @example
  * ```ts
- * import { embedding, packedRows, packSequence, tensor } from 'packed-rnn'
+ * import { embedding, packedRows, packIds, tensor } from 'packed-rnn'
  *
  * const table = tensor([0, 0, 1, 1, 2, 2], [3, 2], { requiresGrad: true })
- * const words = embedding(table, packSequence([[2, 0], [2]]))
+ * const words = embedding(table, packIds([[2, 0], [2]]))
  * console.log(words.data.shape, words.sequences.offsets) // [2, 2] [0, 2, 3]
  * console.log(await packedRows(words).toArray()) // Float32Array(6) [2, 2, 0, 0, 2, 2]
  * ```

@@ -2,7 +2,9 @@ import { record } from '../autograd.js'
 import { anySize, checkOptions, checkTensor } from '../check.js'
 import type { Matmul } from '../contract/products.js'
 import { native } from '../native.js'
-import { empty, type Matrix, ranked, type Vector } from '../tensor.js'
+import type { PackedSequence } from '../packed.js'
+import { empty, type Float, type Matrix, ranked, type Vector } from '../tensor.js'
+import { onRows } from './dims.js'
 
 function product(
   a: Matrix,
@@ -105,10 +107,10 @@ export function linearBackward(
 /**
  * Returns y = x Wᵀ + b, as on PyTorch's page torch.nn.functional.linear.
  *
- * @param x [N, in]
+ * @param x [N, in], a matrix or packed rows
  * @param weight [out, in]
  * @param bias [out]
- * @returns y [N, out]
+ * @returns y [N, out], a matrix or packed rows as x
  * @example
  * ```ts
  * import { linear, sum, tensor } from 'packed-rnn'
@@ -119,7 +121,17 @@ export function linearBackward(
  * console.log(await y.toArray(), await weight.grad?.toArray()) // Float32Array(2) [1, 3] Float32Array(4) [1, 2, 1, 2]
  * ```
  */
-export function linear(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
+export function linear(x: Matrix, weight: Matrix, bias?: Vector | null): Matrix
+export function linear(x: PackedSequence, weight: Matrix, bias?: Vector | null): PackedSequence
+export function linear(
+  x: Matrix | PackedSequence,
+  weight: Matrix,
+  bias: Vector | null = null,
+): Float | PackedSequence {
+  return onRows('linear', x, rows => linearOf(ranked(rows, 2), weight, bias))
+}
+
+function linearOf(x: Matrix, weight: Matrix, bias: Vector | null): Matrix {
   const y = linearForward(x, weight, bias)
   record('linear', [x, weight, bias], [y], keeper => {
     const heldX = keeper.hold(x)

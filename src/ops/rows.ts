@@ -135,9 +135,9 @@ export function checkPacked(op: string, name: string, x: PackedSequence): void {
  *
  * @example
  * ```ts
- * import { embedding, packedRows, packSequence, tensor } from 'packed-rnn'
+ * import { embedding, packedRows, packIds, tensor } from 'packed-rnn'
  *
- * const words = embedding(tensor([10, 20, 30], [3, 1]), packSequence([[2, 0], [2]]))
+ * const words = embedding(tensor([10, 20, 30], [3, 1]), packIds([[2, 0], [2]]))
  * console.log(await words.data.toArray()) // Float32Array(2) [10, 30]
  * console.log(await packedRows(words).toArray()) // Float32Array(3) [30, 10, 30]
  * ```

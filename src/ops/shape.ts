@@ -1,6 +1,6 @@
 import { record } from '../autograd.js'
 import { checkFloat, checkInteger, checkList } from '../check.js'
-import { broadcastStrides } from '../elements.js'
+import { broadcastStrides, copyOf } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { checkShape, empty, type Float, type Shape, sizeOf, type Tensor } from '../tensor.js'
 import { contiguous, copyBlock, reordered, viewed } from './blocks.js'
@@ -42,6 +42,24 @@ export function reshape(x: Tensor<'float32'>, shape: Shape): Tensor<'float32'> {
   }
   checkShape(op, wanted)
   return viewed(op, x, wanted)
+}
+
+/**
+ * Returns a copy of x in other memory, as torch.clone.
+ * @example
+ * ```ts
+ * import { clone, tensor } from 'packed-rnn'
+ *
+ * using x = tensor([1, 2, 3])
+ * console.log(await clone(x).toArray()) // Float32Array(3) [1, 2, 3]
+ * ```
+ */
+export function clone<R extends number>(x: Tensor<'float32', R>): Tensor<'float32', R> {
+  const op = 'clone'
+  checkFloat(op, 'x', x)
+  const y = copyOf(x)
+  record(op, [x], [y], () => ([dY]) => [dY ? dY.alias() : null])
+  return y
 }
 
 function permuted(op: string, x: Float, order: readonly number[]): Float {

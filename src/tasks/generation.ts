@@ -4,7 +4,7 @@ import { greedyStream } from '../decoding/greedy.js'
 import { sampleStream } from '../decoding/sample.js'
 import type { DecodedTokens } from '../decoding/tokens.js'
 import { badArgument } from '../errors.js'
-import type { LanguageRun } from './languageRun.js'
+import { type LanguageRun, unknownIds } from './languageRun.js'
 import { readPrompt } from './prompt.js'
 
 /** Options of `generate` and `generateBest`. */
@@ -197,7 +197,7 @@ function begun(op: string, run: LanguageRun, prompt: string, given: Continuation
   })
   // A text begins after the end of a line.
   const ids = lines.flatMap(line => [vocabulary.end, ...line])
-  const exclude = unknown ? [vocabulary.begin] : [vocabulary.begin, vocabulary.unk]
+  const exclude = [vocabulary.begin, ...(unknown ? [] : unknownIds(vocabulary))]
   const read = readPrompt(model, ids)
   const options = {
     ...{ ...read.options, exclude, end: oneLine ? vocabulary.end : null, maxLength: length },

@@ -267,6 +267,9 @@ export class LanguageLearner {
     checkInteger(op, 'words', words, 0)
     checkInteger(op, 'beamSz', beamSz, 1)
     checkNumber(op, 'temperature', temperature, Number.MIN_VALUE)
+    if (fixed && options.seed !== undefined) {
+      throw badArgument(op, 'seed', 'no seed with `fixed`, which draws nothing', seed)
+    }
     const { vocabulary } = this.data
     const ids = this.#ids(text)
     const exclude = noUnk ? [vocabulary.id('xxunk')] : []

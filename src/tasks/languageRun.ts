@@ -111,3 +111,13 @@ export function lineIds(
   )
   return joinedIds(parts)
 }
+
+/**
+ * Returns the ids that mean an unknown word: the mark's, and that of the word `<unk>` in a text that marks unknown
+ * words itself. @internal
+ */
+export function unknownIds(vocabulary: LanguageRun['vocabulary']): number[] {
+  const { unk } = vocabulary
+  const word = vocabulary.word(unk)
+  return vocabulary.has(word) ? [unk, ...vocabulary.encode([word])] : [unk]
+}

@@ -10,7 +10,7 @@ import { disposeState, outliveState } from '../state.js'
 import { evaluateTask } from '../training/evaluation.js'
 import { type CacheOptions, checkCache, TokenCache } from './cachePointer.js'
 import { LanguageModeling, lossesOf } from './languageModeling.js'
-import { type LanguageRun, lineIds } from './languageRun.js'
+import { type LanguageRun, lineIds, unknownIds } from './languageRun.js'
 import { joinedIds, StreamLoader } from './streams.js'
 
 /** Options of `scoreText`. */
@@ -42,7 +42,7 @@ export interface TextScores {
   bitsPerCharacter: number
   /** Scored tokens. */
   tokens: number
-  /** The share of tokens that the vocabulary lacks: the model predicts them as one word. */
+  /** The share of tokens that the vocabulary lacks, or that the text itself marks as `<unk>`. */
   unknown: number
 }
 
@@ -86,13 +86,14 @@ export async function scoreText(
       : await cachedLoss(run, loader, { cache, ...stops })
   const characters = lines.reduce((all, line) => all + [...line].length + 1, 0)
   const bits = loss / Math.LN2
+  const unknown = new Set(unknownIds(run.vocabulary))
   return {
     loss,
     perplexity: Math.exp(loss),
     bits,
     bitsPerCharacter: bits * (ids.length / characters),
     tokens,
-    unknown: ids.reduce((count, id) => count + (id === run.vocabulary.unk ? 1 : 0), 0) / ids.length,
+    unknown: ids.reduce((count, id) => count + (unknown.has(id) ? 1 : 0), 0) / ids.length,
   }
 }
 

@@ -194,13 +194,13 @@ export class Translation implements Task<PairBatch, null, FoundTranslation[]> {
  *
  * @example
  * ```ts
- * import { packSequence } from 'packed-rnn'
+ * import { packIds } from 'packed-rnn'
  * import { Seq2Seq } from 'packed-rnn/models'
  * import { translate } from 'packed-rnn/tasks'
  *
  * const sizes = { sourceVocabularySize: 9, targetVocabularySize: 9, embeddingDim: 4, hiddenSize: 8 }
  * const model = new Seq2Seq(sizes).eval()
- * const found = await translate(model, packSequence([[3, 4], [5]]), { begin: 1, end: 2, maxLength: () => 3 })
+ * const found = await translate(model, packIds([[3, 4], [5]]), { begin: 1, end: 2, maxLength: () => 3 })
  * console.log(found.length, found[0]?.length) // 2 1
  * ```
  */

@@ -69,7 +69,8 @@ export class FastaiVocabulary {
       return count >= minFrequency && !specials.includes(word) ? [word] : []
     })
     const itos = [...specials, ...words].slice(0, maxVocabulary)
-    while (itos.length < maxVocabulary && itos.length % MULTIPLE !== 0) itos.push('xxfake')
+    // As in fast.ai, a padded vocabulary may be larger than the maximum.
+    if (itos.length < maxVocabulary) while (itos.length % MULTIPLE !== 0) itos.push('xxfake')
     return new FastaiVocabulary(itos)
   }
 

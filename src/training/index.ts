@@ -4,19 +4,34 @@
  */
 
 // Moved to models and tasks; kept here for one version.
-export { Classifier, type ClassifierLayers, type ClassifierOptions } from '../models/classifier.js'
+export {
+  /** @deprecated Import it from `packed-rnn/models`. */
+  Classifier,
+  type ClassifierLayers,
+  type ClassifierOptions,
+} from '../models/classifier.js'
 export type { Pooling } from '../models/pooling.js'
-export { type Preset, type PresetName, presets } from '../models/presets.js'
+export {
+  type Preset,
+  type PresetName,
+  /** @deprecated Import it from `packed-rnn/models`. */
+  presets,
+} from '../models/presets.js'
 export {
   type AverageScores,
   type ClassificationMetrics,
   type ClassifyOptions,
   type ClassScores,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   classificationMetrics,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   classificationReport,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   confusionMatrix,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   encode,
   type Loop,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   loadRun,
   type MetricsOptions,
   type Mistake,
@@ -25,8 +40,11 @@ export {
   type Rules,
   type Run,
   type RunResults,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   readRunRecords,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   rulesOf,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
   saveRun,
 } from '../tasks/moved.js'
 export { type BestOptions, type Callback, earlyStopping, keepBest, type Running } from './callbacks.js'

@@ -82,6 +82,7 @@ describe('assigning a part to a property registers it', () => {
 
   test.each([
     ['an array', () => [new nn.Linear(one)]],
+    ['an array that begins with null', () => [null, new nn.Linear(one)]],
     ['an object', () => ({ inner: [new nn.Linear(one)] })],
   ])('a module in %s is an error that names ModuleList', (_, make) => {
     class Wrong extends nn.Module {

@@ -107,6 +107,17 @@ export function cummax(x: NdArray, dim: number): NdArray {
   })
 }
 
+/** The last of equal numbers, and the first NaN. */
+export function cummaxIndices(x: NdArray, dim: number): NdArray {
+  return along(x, dim, line => {
+    let at = 0
+    return line.map((value, i) => {
+      if (!(value < line[at]!) && !Number.isNaN(line[at]!)) at = i
+      return at
+    })
+  })
+}
+
 export function softmax(x: NdArray, dim = -1): NdArray {
   return along(x, dim, line => {
     const logSum = logOfSum(line)

@@ -173,10 +173,16 @@ const binaryCalls = Object.entries(BINARIES).map(([name, f]): [string, ExactCall
   (x, o) => f(x.a ?? o.a!, x.b ?? o.b!),
 ])
 
+function layer(x: NdArray, weight: NdArray, bias: NdArray | undefined): NdArray {
+  const y = exact.matmul(x, exact.transpose(weight, 0, 1))
+  return bias === undefined ? y : exact.add(y, bias)
+}
+
 export const exactCalls: Named<ExactCall> = {
   ...Object.fromEntries([...unaryCalls, ...binaryCalls]),
   where: (x, o) => exact.where(x.condition!, x.a ?? o.a!, x.b ?? o.b!),
   clamp: ({ x }, o) => exact.clamp(x!, o),
+  clampPacked: ({ rows }, o) => sequences(exact.clamp(rows!, o), o.lengths),
   sum: ({ x }, o) => exact.sum(x!, reducedOptions(o)),
   mean: ({ x }, o) => exact.mean(x!, reducedOptions(o)),
   amax: ({ x }, o) => exact.amax(x!, reducedOptions(o)),
@@ -185,12 +191,17 @@ export const exactCalls: Named<ExactCall> = {
   logsumexp: ({ x }, o) => exact.logsumexp(x!, { dim: -1, ...reducedOptions(o) }),
   norm: ({ x }, o) => exact.norm(x!, { ...reducedOptions(o), ...(o.p && { p: o.p }) }),
   cumsum: ({ x }, o) => exact.cumsum(x!, o.dim!),
+  cummax: ({ x }, o) => exact.cummax(x!, o.dim!),
+  cummaxIndices: ({ x }, o) => exact.cummaxIndices(x!, o.dim!),
   topk: ({ x }, o) => exact.topk(x!, o.k!, o).values,
   topkIndices: ({ x }, o) => exact.topk(x!, o.k!, o).indices,
   matmul: ({ a, b }) => exact.matmul(a!, b!),
   bmm: ({ a, b }) => exact.matmul(a!, b!),
+  linear: ({ x, weight, bias }) => layer(x!, weight!, bias),
+  linearPacked: ({ rows, weight, bias }, o) => sequences(layer(rows!, weight!, bias), o.lengths),
   cosineSimilarity: ({ a, b }, o) => exact.cosineSimilarity(a!, b!, similarityOptions(o)),
   reshape: ({ x }, o) => exact.reshape(x!, o.shape!),
+  clone: ({ x }) => x!,
   transpose: ({ x }, o) => exact.transpose(x!, o.dims![0]!, o.dims![1]!),
   permute: ({ x }, o) => exact.permute(x!, o.dims!),
   squeeze: ({ x }, o) => exact.squeeze(x!, o.dim),

@@ -97,6 +97,10 @@ describe('invalid arguments are rejected by name, and no tensor remains', () => 
     const [y, z] = [rnn.neg(shared), rnn.exp(rnn.mul(shared, 0))]
     expectRefused('grad: inputs[1]: no output was computed from it', () => rnn.grad(y, [a, other]))
     expectRefused('grad: outputs[1]: wanted a tensor, got null', () => rnn.grad([y, p(null)], [a]))
+    const constant = tensor([1], [1], { device: cpu })
+    const product = rnn.mul(a, constant)
+    expectRefused('grad: inputs[0]: requires no gradient', () => rnn.grad(product, [constant]))
+    expect(await rnn.grad(product, [a])[0]!.item()).toBe(1)
     const [dA, dB] = rnn.grad([y, z], [a, b])
     expect([await dA!.item(), await dB!.item(), a.grad]).toEqual([-3, -2, null])
   })

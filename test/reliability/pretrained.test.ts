@@ -1,10 +1,12 @@
-import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { constants } from 'node:buffer'
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readTorchFile } from '../../src/formats/torch.js'
 import { fastaiParts } from '../reference/fastaiFiles.js'
 import { compiledPackage } from '../worker/compiled.js'
-import { many } from './length.js'
+import { long, many } from './length.js'
 import { watch } from './watched.js'
 
 /** The sizes of fwd_wt103.h5, with fewer words in `npm test`. */
@@ -47,4 +49,19 @@ test('a pretrained model is read in seconds, with little more memory than the fi
   } finally {
     rmSync(compiled, { recursive: true })
   }
+})
+
+// A sparse file of zeros. Node ends the process if a single read asks for 2 GiB.
+test.runIf(long)('a file of more than 2 GiB that is no model is rejected', async () => {
+  const large = join(folder, 'large.pt')
+  closeSync(openSync(large, 'w'))
+  truncateSync(large, 2 ** 31 + 5)
+  await expect(readTorchFile(large)).rejects.toThrow(`${large}: wanted`)
+})
+
+test.runIf(constants.MAX_LENGTH < 2 ** 40)('a file larger than a buffer can be is rejected', async () => {
+  const large = join(folder, 'larger.pt')
+  closeSync(openSync(large, 'w'))
+  truncateSync(large, constants.MAX_LENGTH + 1)
+  await expect(readTorchFile(large)).rejects.toThrow(`${large}: wanted at most`)
 })

@@ -21,10 +21,12 @@ import { attentionTapeSuite } from './tapeAttention.js'
 import { cumulativeTapeSuite } from './tapeCumulative.js'
 import { elementwiseTapeSuite } from './tapeElementwise.js'
 import { tapeFixturesSuite } from './tapeFixtures.js'
+import { gradientsTapeSuite } from './tapeGradients.js'
 import { indexingTapeSuite } from './tapeIndexing.js'
 import { lossTapeSuite } from './tapeLoss.js'
 import { normsTapeSuite } from './tapeNorms.js'
 import { productsTapeSuite } from './tapeProducts.js'
+import { randomTapeSuite } from './tapeRandom.js'
 import { reduceTapeSuite } from './tapeReduce.js'
 import { sequencesTapeSuite } from './tapeSequences.js'
 import { shapeTapeSuite } from './tapeShape.js'
@@ -67,10 +69,12 @@ export const suites: readonly ((target: Target) => void)[] = [
   attentionTapeSuite,
   normsTapeSuite,
   lossTapeSuite,
+  randomTapeSuite,
+  gradientsTapeSuite,
   tapeFixturesSuite,
 ]
 
-/** The ops with matrix products, whose precision can be chosen. All other ops compute in float32. */
+/** The ops with matrix products, whose precision can be chosen. All others, except the gates of recurrent layers, compute in float32. */
 export const productSuites: readonly ((target: Target) => void)[] = [
   linearSuite,
   linearLossSuite,

@@ -6,12 +6,14 @@ import {
   both,
   type Draw,
   line,
+  linear,
   ofRows,
   ofShares,
   product,
   reduction,
   segment,
   similarity,
+  unary,
 } from './randomOpsFamilies.js'
 import { batchNorm, layerNorm, ofLabels, ofTargets, weightNorm } from './randomOpsNorms.js'
 import {
@@ -57,7 +59,8 @@ export const draws: Named<Draw> = {
   gt: binary(coarse),
   lt: binary(coarse),
   where,
-  clamp,
+  clamp: clamp(false),
+  clampPacked: clamp(true),
 
   sum: reduction(),
   mean: reduction({ mean: true }),
@@ -75,6 +78,8 @@ export const draws: Named<Draw> = {
     scale: () => ({ value: 1, gradient: 0 }),
   }),
   cumsum: line(),
+  cummax: line(undefined, { fill: distinct }),
+  cummaxIndices: line(undefined, { fill: coarse }),
   topk: line((dice, length) => ({ k: 1 + dice.below(length), ...dice.maybe({ largest: false }) }), {
     fill: distinct,
     least: 1,
@@ -92,8 +97,11 @@ export const draws: Named<Draw> = {
   matmul: product(false),
   bmm: product(true),
   cosineSimilarity: similarity,
+  linear: linear(false),
+  linearPacked: linear(true),
 
   reshape,
+  clone: unary(),
   transpose: dice => {
     const x = dice.shape({ rank: 1 + dice.below(4) })
     return { inputs: { x }, options: { dims: [dice.dim(x.length), dice.dim(x.length)] } }

@@ -148,6 +148,22 @@ export const similarity: Draw = dice => {
   }
 }
 
+/** With a bias in half of the cases. */
+export const linear =
+  (rows: boolean): Draw =>
+  dice => {
+    const lengths = dice.lengths(8)
+    const [N, I, O] = [rows ? total(lengths) : dice.size(), dice.size(), dice.size()]
+    const inputs = { [rows ? 'rows' : 'x']: [N, I], weight: [O, I], ...(dice.chance() && { bias: [O] }) }
+    const gradient = Math.max(N, O)
+    return {
+      inputs,
+      ...(rows && { options: { lengths } }),
+      terms: { value: I + 1, gradient },
+      scale: { value: Math.sqrt(I + 1) / 4, gradient: Math.sqrt(gradient) / 4 },
+    }
+  }
+
 export const product =
   (batched: boolean): Draw =>
   dice => {

@@ -1,7 +1,7 @@
 import { broadcastShape, sizeOf } from '../reference/exact.js'
 import type { TapeOptions, Values } from '../reference/exactCalls.js'
 import { coarse, type Dice, offBounds } from './randomDice.js'
-import { binary, type Draw, type Drawn, lengthAt, total } from './randomOpsFamilies.js'
+import { binary, type Draw, type Drawn, lengthAt, ofRows, total } from './randomOpsFamilies.js'
 
 /** Draws for ops of shapes, indices and sequences. */
 
@@ -108,14 +108,18 @@ export const maskedFill: Draw = dice => {
   }
 }
 
-export const clamp: Draw = dice => {
-  const bounds = dice.pick<{ min?: number; max?: number }>([
-    { min: -1, max: 1 },
-    { min: 0.25 },
-    { max: -0.5 },
-  ])
-  return { inputs: { x: dice.shape() }, options: bounds, fill: offBounds }
-}
+export const clamp =
+  (rows: boolean): Draw =>
+  dice => {
+    const bounds = dice.pick<{ min?: number; max?: number }>([
+      { min: -1, max: 1 },
+      { min: 0.25 },
+      { max: -0.5 },
+    ])
+    if (!rows) return { inputs: { x: dice.shape() }, options: bounds, fill: offBounds }
+    const { inputs, options } = ofRows()(dice)
+    return { inputs, options: { ...options, ...bounds }, fill: offBounds }
+  }
 
 // Sequences ---------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,15 @@ export type Call = (
 export type Calls = Named<Call>
 
 /** Calls whose results are integers, or numbers without a gradient; they must be equal to the last bit. */
-export const PLAIN: ReadonlySet<string> = new Set(['eq', 'gt', 'lt', 'argmax', 'topkIndices', 'oneHot'])
+export const PLAIN: ReadonlySet<string> = new Set([
+  'eq',
+  'gt',
+  'lt',
+  'argmax',
+  'cummaxIndices',
+  'topkIndices',
+  'oneHot',
+])
 
 export type Draw = (generator: Generator) => number
 

@@ -87,6 +87,9 @@ export function elementwiseTapeSuite(target: Target): void {
     for (const options of [{ min: -1, max: 1 }, { min: -1 }, { max: 1 }, { min: 1, max: 1 }]) {
       const given = { inputs: { x: [5, 4] }, options, draw: betweenBounds }
       testTape(target, elementwiseCalls, 'clamp', { ...given, value: ROUNDED, gradient: ROUNDED })
+      const rows = { inputs: { rows: [5, 3] }, options: { ...options, lengths: [2, 0, 3] } }
+      const packed = { ...given, ...rows, value: ROUNDED, gradient: ROUNDED }
+      testTape(target, elementwiseCalls, 'clampPacked', packed)
     }
     const mixed = (shape: readonly number[]) => ({ condition: constant(shape, n => [0, 1, -2.5, 0][n % 4]!) })
     for (const given of [

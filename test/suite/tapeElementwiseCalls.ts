@@ -84,11 +84,16 @@ export const binaryCalls: Calls = Object.fromEntries(
   ]),
 )
 
+function bounds({ min, max }: { min?: number; max?: number }) {
+  return { ...(min !== undefined && { min }), ...(max !== undefined && { max }) }
+}
+
 export const elementwiseCalls: Calls = {
   ...unaryCalls,
   ...binaryCalls,
   where: (x, options) => where(x.condition!, x.a ?? options.a!, x.b ?? options.b!),
-  clamp: ({ x }, options) => clamp(x!, options),
+  clamp: ({ x }, o) => clamp(x!, bounds(o)),
+  clampPacked: ({ rows }, o) => clamp(packed(rows, o.lengths), bounds(o)),
 }
 
 /** How an input of the op may be drawn so that no corner and no pole is near. */

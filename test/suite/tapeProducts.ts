@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { linear } from '../../src/ops/linear.js'
 import { bmm, cosineSimilarity, matmul } from '../../src/ops/products.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
@@ -13,6 +14,7 @@ import {
   expectRefusals,
   expectValues,
   type Float,
+  packed,
   testNothing,
   testTape,
   untyped,
@@ -22,6 +24,9 @@ import { everywhere, products, type Target, type Tolerance, UNIT } from './targe
 export const productCalls: Calls = {
   matmul: ({ a, b }) => matmul(a!, b!),
   bmm: ({ a, b }) => bmm(ranked(a!, 3), ranked(b!, 3)),
+  linear: ({ x, weight, bias }) => linear(ranked(x!, 2), ranked(weight!, 2), bias ? ranked(bias, 1) : null),
+  linearPacked: ({ rows, weight, bias }, o) =>
+    linear(packed(rows, o.lengths), ranked(weight!, 2), bias ? ranked(bias, 1) : null),
   cosineSimilarity: ({ a, b }, options) => cosineSimilarity(a!, b!, similarityOptions(options)),
 }
 
@@ -45,6 +50,14 @@ export function productsTapeSuite(target: Target): void {
     ]) {
       testTape(target, productCalls, 'matmul', { inputs, value: SMALL, gradient: SMALL })
     }
+    const layer = { weight: [5, 4], bias: [5] }
+    const tolerances = { value: SMALL, gradient: SMALL }
+    testTape(target, productCalls, 'linear', { inputs: { x: [3, 4], ...layer }, ...tolerances })
+    const lengths = [2, 0, 1]
+    testTape(target, productCalls, 'linearPacked', {
+      ...{ inputs: { rows: [3, 4], ...layer }, options: { lengths } },
+      ...tolerances,
+    })
     const batch = { a: [3, 2, 5], b: [3, 5, 4] }
     testTape(target, productCalls, 'bmm', { inputs: batch, value: SMALL, gradient: SMALL })
     const cases: TapeCase[] = [

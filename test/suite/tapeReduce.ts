@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { cummax } from '../../src/ops/cumulative.js'
 import {
   amax,
   amin,
@@ -46,6 +47,8 @@ export const reduceCalls: Calls = {
   logsumexp: ({ x }, o) => logsumexp(x!, { dim: -1, ...o }),
   norm: ({ x }, o) => norm(x!, { ...reducedOptions(o), ...(o.p && { p: o.p }) }),
   cumsum: ({ x }, o) => cumsum(x!, o.dim!),
+  cummax: ({ x }, o) => cummax(x!, o.dim!).values,
+  cummaxIndices: ({ x }, o) => cummax(x!, o.dim!).indices,
   topk: ({ x }, o) => topk(x!, o.k!, topkOptions(o)).values,
   topkIndices: ({ x }, o) => topk(x!, o.k!, topkOptions(o)).indices,
   softmax: ({ x }, o) => softmax(x!, o),
@@ -115,6 +118,8 @@ export function reduceTapeSuite(target: Target): void {
         const tolerances = { value: FUNCTION, gradient: FUNCTION, differences: DIFFERENCES }
         testTape(target, reduceCalls, op, { ...given, ...tolerances })
       }
+      testTape(target, reduceCalls, 'cummax', { ...given, value: EXACT, gradient: COPIED, draw: apart })
+      testPlain(target, reduceCalls, 'cummaxIndices', given)
       for (const largest of [true, false]) {
         const some = { inputs: { x: shape }, options: { dim, k: Math.min(2, shape.at(dim) ?? 1), largest } }
         testTape(target, reduceCalls, 'topk', { ...some, value: EXACT, gradient: COPIED, draw: apart })
@@ -149,10 +154,11 @@ export function reduceTapeSuite(target: Target): void {
       ...['amax', 'amin', 'argmax'].map(op => nothing(op, [0, 3], { dim: 1 })),
       nothing('logsumexp', [2, 0], { dim: 1 }),
       nothing('logsumexp', [0, 2], { dim: 1 }),
-      ...['cumsum', 'softmax', 'logSoftmax'].flatMap(op => [
+      ...['cumsum', 'cummax', 'softmax', 'logSoftmax'].flatMap(op => [
         nothing(op, [2, 0], { dim: 1 }),
         nothing(op, [0, 3], { dim: -1 }),
       ]),
+      nothing('cummaxIndices', [0, 3], { dim: 0 }),
       nothing('topk', [0, 3], { k: 2 }),
       nothing('topkIndices', [0, 3], { k: 2 }),
     ])
@@ -320,6 +326,8 @@ function refused(target: Target): void {
     ['ERR_DISPOSED', 'logsumexp: x', () => logsumexp(gone, { dim: 0 })],
     ['ERR_OUT_OF_RANGE', 'cumsum: dim', () => cumsum(x, 2)],
     ['ERR_DTYPE', 'cumsum: x', () => cumsum(integers, 0)],
+    ['ERR_OUT_OF_RANGE', 'cummax: dim', () => cummax(x, 2)],
+    ['ERR_DTYPE', 'cummax: x', () => cummax(integers, 0)],
     ['ERR_OUT_OF_RANGE', 'topk: k', () => topk(x, 4)],
     ['ERR_OUT_OF_RANGE', 'topk: k', () => topk(x, -1)],
     ['ERR_OUT_OF_RANGE', 'topk: dim', () => topk(x, 1, { dim: 2 })],

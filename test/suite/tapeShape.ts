@@ -2,6 +2,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import { mul } from '../../src/ops/elementwise.js'
 import {
   cat,
+  clone,
   expand,
   flip,
   narrow,
@@ -23,6 +24,7 @@ import { everywhere, type Target, type Tolerance, UNIT } from './target.js'
 
 export const shapeCalls: Calls = {
   reshape: ({ x }, o) => reshape(x!, o.shape!),
+  clone: ({ x }) => clone(x!),
   transpose: ({ x }, o) => transpose(x!, o.dims![0]!, o.dims![1]!),
   permute: ({ x }, o) => permute(x!, o.dims!),
   squeeze: ({ x }, o) => (o.dim === undefined ? squeeze(x!) : squeeze(x!, o.dim)),
@@ -45,6 +47,7 @@ const FEW: Tolerance = everywhere(8 * UNIT)
 const x = (shape: readonly number[], options: TapeOptions): TapeCase => ({ inputs: { x: shape }, options })
 
 const CASES: readonly (readonly [string, TapeCase])[] = [
+  ['clone', x([2, 3], {})],
   ['reshape', x([2, 6], { shape: [3, 4] })],
   ['reshape', x([2, 6], { shape: [-1, 2, 2] })],
   ['reshape', x([1], { shape: [] })],
@@ -87,6 +90,7 @@ const CASES: readonly (readonly [string, TapeCase])[] = [
 ]
 
 const EMPTY: readonly (readonly [string, TapeCase])[] = [
+  ['clone', x([0, 3], {})],
   ['reshape', x([0, 3], { shape: [3, 0, 2] })],
   ['transpose', x([0, 3], { dims: [0, 1] })],
   ['permute', x([2, 0, 3], { dims: [2, 1, 0] })],

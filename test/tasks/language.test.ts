@@ -168,6 +168,18 @@ describe('generate', () => {
     expect(await textOf('', { ...options, unknown: true })).toContain('<unk>')
   })
 
+  test('the word `<unk>` of a text counts as unknown, and is never written', async () => {
+    const marked = MarkedVocabulary.fromWords(['<unk>', 'b'])
+    using small = new LanguageModel({ vocabularySize: marked.size, embeddingDim: 3, hiddenSize: 4 })
+    const ofMarked = { ...run, model: small, vocabulary: marked }
+    const { unknown } = await scoreText(ofMarked, ['<unk> b <unk> c'])
+    expect(unknown).toBeCloseTo(3 / 5, 9)
+    let text = ''
+    for await (const piece of generate(ofMarked, 'b', { length: 100, sampling: { seed: 1 } })) text += piece
+    expect(text).toContain('b')
+    expect(text).not.toContain('<unk>')
+  })
+
   test('one line ends at its end, and an aborted text ends with the reason', async () => {
     const text = await textOf('a', { length: 500, oneLine: true, sampling: { seed: 1 } })
     expect(text).not.toContain('\n')

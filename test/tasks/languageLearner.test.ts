@@ -171,6 +171,9 @@ describe('LanguageLearner', () => {
     expect(cold).toBe(shown[0])
     const best = await learner.beamSearch('the cat', 3, { topK: 4, beamSz: 6, fixed: true })
     expect(best.startsWith('the cat')).toBe(true)
+    await expect(learner.beamSearch('the cat', 3, { fixed: true, seed: 1 })).rejects.toThrow(
+      'LanguageLearner.beamSearch: seed: wanted no seed with `fixed`',
+    )
     expect(best).not.toContain('the cat the cat')
   })
 

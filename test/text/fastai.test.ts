@@ -47,6 +47,8 @@ describe('FastaiVocabulary', () => {
     expect(itos.slice(9)).toEqual(['b', 'a', 'xxfake', 'xxfake', 'xxfake', 'xxfake', 'xxfake'])
     const few = FastaiVocabulary.fromDocuments(documents, { maxVocabulary: 10, minFrequency: 1 })
     expect(few.itos.slice(9)).toEqual(['b'])
+    // Padding may exceed the maximum, as in fast.ai.
+    expect(FastaiVocabulary.fromDocuments(documents, { maxVocabulary: 12 }).itos).toHaveLength(16)
   })
 
   test('unknown words are xxunk, and ids become text', () => {

@@ -100,6 +100,7 @@ const shown = [
   'x.detach()',
   'x.device.name',
   'lstm.forward(x)',
+  'const same: Matrix | PackedSequence = linear.forward(either)',
   'trainer.fit(loader, { epochs: 1 })',
   'sgd.step()',
 ]
@@ -114,11 +115,13 @@ describe("a user's program", () => {
     )
     const entries = Object.keys(manifest.exports).filter(entry => !entry.endsWith('.json'))
     const lines = [
-      "import { nn, type optim, Tensor } from 'packed-rnn'",
+      "import { type Matrix, nn, type optim, type PackedSequence, Tensor } from 'packed-rnn'",
       "import type { DataLoader, Trainer } from 'packed-rnn/training'",
       ...entries.map((entry, i) => `export * as entry${i} from 'packed-rnn${entry.slice(1)}'`),
       "declare const x: Tensor<'float32', 3>",
       'declare const lstm: nn.LSTM',
+      'declare const linear: nn.Linear',
+      'declare const either: Matrix | PackedSequence',
       'declare const trainer: Trainer<number[], null, unknown, nn.LSTM>',
       'declare const loader: DataLoader<number, number[]>',
       'declare const sgd: optim.SGD',

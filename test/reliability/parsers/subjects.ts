@@ -5,6 +5,7 @@ import { device } from '../../../src/device.js'
 import { fastaiLanguageModel, readPickle, readTorch } from '../../../src/formats/index.js'
 import { readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js'
 import { writeSealed } from '../../../src/formats/sealed.js'
+import { contentOf } from '../../../src/formats/torch.js'
 import { Classifier } from '../../../src/models/classifier.js'
 import { presets } from '../../../src/models/presets.js'
 import { Generator } from '../../../src/random.js'
@@ -22,8 +23,11 @@ import {
   list,
   little,
   NONE,
+  named,
+  persistent,
   pickle,
   storage,
+  tar,
   tensor,
   text,
   tuple,
@@ -90,8 +94,33 @@ const LEGACY = Buffer.concat([
   ...[MAGIC, int(1001), dict({}), state, list(text('key'))].map(pickle),
   ...[little(6, 8), numbers],
 ])
+const KEY = text('7')
+const VIEW = [2n + (12345n << 40n), 2, 3, 3, 1, 0].map(n => little(n, 8))
+const TAR = tar({
+  sys_info: pickle(dict({})),
+  storages: Buffer.concat([
+    ...[int(1), tuple(text('a'), text('cpu'), named('torch', 'FloatStorage'))].map(pickle),
+    ...[little(6, 8), numbers, pickle(list())],
+  ]),
+  tensors: Buffer.concat([
+    ...[int(1), tuple(KEY, text('a'), named('torch', 'FloatTensor'))].map(pickle),
+    ...VIEW,
+  ]),
+  pickle: pickle(dict({ weight: persistent(KEY) })),
+})
+function withSpare(bytes: Buffer): Buffer {
+  const all = Buffer.alloc(bytes.length + 4)
+  bytes.copy(all)
+  return all.subarray(0, bytes.length)
+}
 const torchFiles: Record<string, Subject> = {
   legacy: torchSubject('legacy.pt', LEGACY),
+  own: {
+    ...torchSubject('own.pt', LEGACY),
+    // As readTorchFile does with its own copy, which has room to move the numbers.
+    read: (_, mutated) => contentOf(withSpare(mutated), 'own.pt', true),
+  },
+  tar: torchSubject('tar.pt', TAR),
   zip: torchSubject('zip.pt', zip({ 'a/data.pkl': pickle(state), 'a/data/key': numbers })),
   fastai: {
     ...torchSubject(
