@@ -18,12 +18,12 @@ class LongFirst extends BaseSequencer {
 }
 
 /**
- * Files that count no tensors: they read texts, or start processes. They share processes, because loading the
+ * Files that count no tensors and leave nothing behind. They share processes, because loading the
  * package takes longer than most of them. The others need their own: garbage of one file would change the
  * counts of the next.
  */
 const TOGETHER = [
-  'test/{bench,cli,files,reference,reports,scores,scripts,text,types}/**/*.test.ts',
+  'test/{files,reference,reports,scores,scripts,text,types}/**/*.test.ts',
   'test/formats/{fastai,safetensors,stateDict,torch}.test.ts',
   'test/{cpuQuota,documented,examples,pages,random}.test.ts',
 ]

@@ -52,7 +52,7 @@ for (const [name, Layers] of Object.entries({ LSTM: nn.LSTM, GRU: nn.GRU })) {
   const reader = { name, model, classes, encode, tokenize: line => [...line] }
   const reading = await explain.readingOf(reader, shown)
   const right = wordsOf(shown).filter((word, t) => classes[reading.predictions[t].predicted] === word)
-  console.log(`${name}: ${right.length} of 100 characters foretell the word that they stand in`)
+  console.log(`${name}: ${right.length} of 100 characters predict their word correctly`)
   readings.push(reading)
 }
 if (process.argv[2]) await writeFile(process.argv[2], await explain.memorisationPage(readings, { words: 0 }))

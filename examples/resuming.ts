@@ -52,7 +52,7 @@ await saveCheckpoint(directory, await stopped.state(), 'any notes')
 const { state } = await loadCheckpoint(directory)
 rmSync(directory, { recursive: true })
 resumed.restore(state)
-console.log(`goes on in epoch ${state.position.epoch + 1}, after step ${state.position.step}`)
+console.log(`resumes in epoch ${state.position.epoch + 1}, after step ${state.position.step}`)
 for await (const _ of resumed.fit(loader, { epochs: 4 }));
 for (const { epoch, loss } of whole.history) console.log(`epoch ${epoch}  loss ${loss.toFixed(4)}`)
 const bits = async ({ model }: typeof whole) => JSON.stringify([...(await model.stateDict()).values()])

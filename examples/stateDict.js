@@ -13,15 +13,9 @@ import { loadStateDict, readSafetensors, saveStateDict } from 'packed-rnn/format
 
 // The class as it is in Python: parts have the names that they have there, and so their parameters too.
 class Classifier extends nn.Module {
-  constructor() {
-    super({})
-    this.embedding = this.child('embedding', new nn.Embedding({ numEmbeddings: 12, embeddingDim: 5 }))
-    this.lstm = this.child(
-      'lstm',
-      new nn.LSTM({ inputSize: 5, hiddenSize: 4, numLayers: 2, bidirectional: true }),
-    )
-    this.classifier = this.child('classifier', new nn.Linear({ inFeatures: 8, outFeatures: 3 }))
-  }
+  embedding = new nn.Embedding({ numEmbeddings: 12, embeddingDim: 5 })
+  lstm = new nn.LSTM({ inputSize: 5, hiddenSize: 4, numLayers: 2, bidirectional: true })
+  classifier = new nn.Linear({ inFeatures: 8, outFeatures: 3 })
 
   forward(ids) {
     return this.classifier.forward(this.lstm.forward(this.embedding.forward(ids)).lastHidden())

@@ -19,7 +19,7 @@ const arrivals = [
 ]
 
 let seen = [0, 0, 0]
-let state = {} // zeros to begin with
+let state = null // zeros to begin with
 const streamed = Array.from({ length: B }, () => [])
 for (const arrived of arrivals) {
   const step = await scope(() =>
@@ -28,12 +28,11 @@ for (const arrived of arrivals) {
         arrived.map((to, b) => piece(b, seen[b], to)),
         { inputSize: I },
       )
-      const { output, hN, cN } = lstm.forward(x, state)
-      return { rows: await output.data.toArray(), sequences: output.sequences, state: { h0: hN, c0: cN } }
+      const { output, state: reached } = lstm.forward(x, state)
+      return { rows: await output.data.toArray(), sequences: output.sequences, state: reached }
     }),
   )
-  state.h0?.dispose()
-  state.c0?.dispose()
+  state?.dispose()
   state = step.state // what a scope returns outlives it
   seen = arrived
   const { offsets } = step.sequences

@@ -28,9 +28,11 @@ constexpr PACKED_RNN_INLINE Columns columnsOf(Cell cell) {
       return {4, {0, 1, 2, -1}, {0, 1, -1, 2}};
     case Cell::resetFirstGru:
       return {3, {0, 1, 2}, {0, 1, 2}};
-    default:
+    case Cell::elmanTanh:
+    case Cell::elmanRelu:
       return {1, {0}, {0}};
   }
+  return {};
 }
 
 // Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, in PyTorch's form

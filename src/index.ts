@@ -1,6 +1,6 @@
 /**
  * LSTM, GRU and Elman layers over packed sequences: tensors, ops with explicit backward passes, a tape, modules and optimisers.
- * Texts, training, files, pages and explanations are entry points of their own: `packed-rnn/text`, `/training`, `/formats`,
+ * Everything else has an entry point: `packed-rnn/text`, `/training`, `/tasks`, `/models`, `/decoding`, `/scores`, `/formats`,
  * `/reports`, `/explain`.
  * @module packed-rnn
  */

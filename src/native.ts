@@ -1,6 +1,7 @@
 import * as attention from './contract/attention.js'
 import * as clip from './contract/clip.js'
 import * as elementwise from './contract/elementwise.js'
+import { missedStepsWords as missedSteps } from './contract/identity.js'
 import * as loss from './contract/loss.js'
 import * as optimizers from './contract/optimizers.js'
 import * as pooling from './contract/pooling.js'
@@ -13,6 +14,7 @@ import * as softmax from './contract/softmax.js'
 import { addon } from './nativeAddon.js'
 
 export { functions } from './contract/elementwise.js'
+export { mostMissedSteps, precisions } from './contract/identity.js'
 export { poolings } from './contract/pooling.js'
 export { distributions } from './contract/random.js'
 export { cells } from './contract/recurrent.js'
@@ -36,13 +38,10 @@ export const native = {
   ...softmax,
 }
 
-/** `kMostMissedSteps` in native/backend.h. */
-export const mostMissedSteps = 256
-
 /**
  * Returns the size of `MissedSteps` for a table, in 32-bit words: the scalars of the steps, their count, and
  * a position for each row.
  */
 export function missedStepsWords(tableRows: number): number {
-  return 13 * mostMissedSteps + 1 + tableRows
+  return missedSteps + tableRows
 }

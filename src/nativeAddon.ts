@@ -40,9 +40,6 @@ export interface Ceilings {
   bandwidth: number
 }
 
-/** `enum class Precision` in native/backend.h. */
-export const precisions = { float32: 0, tf32: 1, bfloat16: 2 } as const
-
 /** The options of a queue. For a kind without an option, `threads` is 0 and `stepwise` false. */
 export interface NativeDeviceOptions {
   kind: 'cpu' | 'cuda'

@@ -10,7 +10,6 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // Inside the package, so that the examples' imports of its name resolve to what is built.
 const folder = join(root, 'build', 'docstrings')
 
-/** Public functions and classes that have no example yet. The list may only shrink. */
 interface Manifest {
   exports: Record<string, string | { types: string }>
 }

@@ -16,7 +16,7 @@ const pages = names
   .filter(name => name.endsWith('.md'))
   .map(name => ({ name, text: readFileSync(join(root, name), 'utf8') }))
 
-/** A page's programs in a language: a block that imports begins one, and any other goes on with the one before. */
+/** A page's programs in a language: a block with imports begins one, and any other block continues the previous one. */
 function programsOf(page: (typeof pages)[number], language: string, extension: string): Program[] {
   const programs: Program[] = []
   for (const [, fence, block] of page.text.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)) {

@@ -92,6 +92,7 @@ void sumRows(CpuBackend& backend, const SumRows& a, const std::uint8_t* live) {
 
 template <>
 void run(CpuBackend& kernels, const AddRows& a) {
+  CpuBackend::checkRange("index", a.index, a.rows, INT32_MIN, a.destinationRows);
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r++) {
       if (a.index[r] < 0) continue;

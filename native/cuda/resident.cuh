@@ -94,8 +94,10 @@ void chooseCell(Cell cell, Run run) {
       return run(std::integral_constant<Cell, Cell::elmanTanh>{});
     case Cell::elmanRelu:
       return run(std::integral_constant<Cell, Cell::elmanRelu>{});
-    default:
+    case Cell::lstm:
       return run(std::integral_constant<Cell, Cell::lstm>{});
+    case Cell::resetFirstGru:
+      return;  // It has no resident kernel.
   }
 }
 

@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(kThreads) sumRowsKernel(const SumRows p) {
 // budget: 40 registers, 0 KB shared
 __global__ void __launch_bounds__(kThreads) addRowsKernel(const AddRows p) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
-  if (row >= p.rows || p.index[row] < 0) return;
+  if (row >= p.rows || p.index[row] < 0 || p.index[row] >= p.destinationRows) return;
   const std::int64_t to = p.index[row];
   for (std::int64_t c = threadIdx.x % 32; c < p.columns; c += 32) {
     p.destination[to * p.columns + c] += p.source[row * p.columns + c];
@@ -152,6 +152,7 @@ void run(CudaBackend& backend, const SumRows& a) {
 
 template <>
 void run(CudaBackend& backend, const AddRows& a) {
+  backend.checkRange(2, a.index, a.rows, INT32_MIN, a.destinationRows, INT32_MIN);
   launch(backend.stream(), addRowsKernel, dim3(blocksFor(a.rows, kWarps)), kThreads, 0, a);
 }
 

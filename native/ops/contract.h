@@ -1,7 +1,10 @@
 // A hash of all descriptions: different descriptions have different hashes. It covers names and kinds of
-// fields in their order, and the shapes of buffers, but not comments.
+// fields in their order, the shapes of buffers, and what else src/contract/identity.ts has, but not comments.
 #pragma once
 
+#include <string>
+
+#include "backend.h"
 #include "ops/all.h"
 
 namespace packed_rnn {
@@ -41,6 +44,9 @@ inline double contractNumber() {
       if constexpr (requires { addMembers(F{}); }) addMembers(F{});
     });
   });
+  detail::eachValue<Precision>(add, std::make_integer_sequence<int, valuesOf<Precision>()>{});
+  for (const std::int64_t size : {std::int64_t{kMostMissedSteps}, missedStepsWords(0)})
+    add(std::to_string(size));
   return static_cast<double>(state >> 11);
 }
 

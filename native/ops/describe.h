@@ -174,8 +174,9 @@ struct Required {};
 // The pointer points this many elements past the beginning of the buffer.
 template <class B, auto offset>
 struct Behind {};
-// Integers from `first` to below a member of the op; random cases draw from this range. The backend checks
-// the indices by which a kernel could read out of bounds.
+// Integers from `first` to below a member of the op; random cases draw from this range. Backends check them
+// in gatherRows, addRows, takeAlong, addAlong and crossEntropy. The index of a packed sequence, in sumRows
+// and the recurrent ops, is checked where it is made: in PackedSequence.
 template <class B, auto below, int first = -1>
 struct Indices {};
 // The starts of groups of places. Group u is order[starts[u]] to order[starts[u + 1]].

@@ -213,7 +213,13 @@ int main() {
   printFamily<OptimizerOps>("optimizers");
   std::printf("=== identity.ts\n// Made by `npm run generate` from native/ops. Do not edit.\n\n");
   std::printf("/** What the addon must say of itself: see native/ops/contract.h. */\n");
-  std::printf("export const contractNumber = %.0f\n\nexport type OpName =", contractNumber());
+  std::printf("export const contractNumber = %.0f\n\n", contractNumber());
+  printValues<Precision>(std::make_integer_sequence<int, valuesOf<Precision>()>{});
+  std::printf("/** `kMostMissedSteps` in native/ops/optimizers.h. */\n");
+  std::printf("export const mostMissedSteps = %d\n\n", kMostMissedSteps);
+  std::printf("/** 32-bit words of `MissedSteps` without those of the rows. */\n");
+  std::printf("export const missedStepsWords = %lld\n\n", static_cast<long long>(missedStepsWords(0)));
+  std::printf("export type OpName =");
   Ops::each([&]<class O> { std::printf(" | '%s'", O::name); });
   std::printf("\n");
 }

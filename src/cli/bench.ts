@@ -30,6 +30,7 @@ import {
   UsageError,
   usageOf,
 } from './options.js'
+import { jsonOption } from './taskOptions.js'
 
 const BATCH = 256
 const ROUNDS = 5
@@ -67,7 +68,7 @@ const table = {
   quick: switchOption(
     `a batch of ${QUICK.batch}, ${QUICK.rounds} rounds, one for slow peers: a minute on an idle machine`,
   ),
-  json: fileOption('where to write the figures'),
+  json: jsonOption,
 } as const
 
 /** Some of the names, in the order of `all`; no name for the word `none`, where that is given. */
@@ -88,9 +89,9 @@ function listOption<T extends string>(all: readonly T[], help: string, none?: st
 
 export const usage = `packed-rnn bench [OPTION …]
 
-Times forward passes and training steps of a batch of articles on the CPU, beside the peers that are installed, one after the
-other in each round. A step's loss reads the mean of all states, or the last states alone (stepLast). Everybody's results are
-checked before they are timed. The table shows how many multiplications each side does, because a ratio is not speed alone.
+Times forward passes and training steps of a batch of articles on the CPU, next to the installed peers, one after the other in
+each round. A step's loss reads the mean of all states, or the last states only (stepLast). All results are checked before they
+are timed. The table shows how many multiplications each side does, because a ratio is not speed alone.
 
 ${usageOf(table)}
 

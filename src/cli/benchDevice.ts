@@ -15,9 +15,12 @@ const table = {
   device: textOption('NAME', 'cpu, cuda or cuda:N'),
   precision: {
     ...deviceOptions.precision,
-    help: "of products of matrices: tf32, float32 or bfloat16; default the device's",
+    help: "of matrix products: tf32, float32 or bfloat16; default the device's",
   },
-  seconds: numberOption(`for all of it, default ${SECONDS}; what there is no time for is left out`, 1),
+  seconds: numberOption(
+    `time limit of the whole run, default ${SECONDS}; parts that do not fit are skipped`,
+    1,
+  ),
   documents: integerOption(
     `of an epoch, default ${DOCUMENTS}, as 10kGNAD's train.csv has; random words of the same lengths`,
     1,
@@ -26,9 +29,9 @@ const table = {
 } as const
 
 export const deviceBenchUsage = `\
-With --device it measures that device instead: microseconds of a layer-step and epochs of the presets, beside PyTorch where python3 (or
-PYTHON) has it. Results are compared with a float64 reference, with the CPU and with PyTorch before they are timed. What was found is written as
-it goes, so a run that is cut off loses nothing.
+With --device it measures that device instead: microseconds of a layer-step and epochs of the presets, next to PyTorch if python3 (or
+PYTHON) has it. Results are compared with a float64 reference, with the CPU and with PyTorch before they are timed. Each figure is written when
+it is measured, so an interrupted run keeps them.
 
 ${usageOf(table)}`
 

@@ -20,10 +20,11 @@ const NAMES = { forward: 'forward', step: 'step', stepLast: 'step, last states' 
 
 const READ_THIS = `\
 Medians of interleaved rounds. The loss of a step reads the mean of all states, so that each has a gradient; in the other step
-it reads the last states alone, as a classifier does, and gradients may vanish on the way back. Tokens are real ones: padding never counts. Multiplications are those of the layers' products for a
-token: ours multiplies the input's weights with each distinct word once, leaves out gradients that nobody needs, and goes back no
-further than there is a gradient; peers multiply with every token, and with padding where they have it. GFLOP/s are of the
-multiplications that the shapes ask for, the same for everybody. A peak in MiB is of a whole process.`
+it reads the last states only, as a classifier does, and gradients may vanish on the way back. Padding does not count as tokens.
+Multiplications are those of the layers' products for a token: packed-rnn multiplies the input's weights with each distinct word
+once, skips gradients that are not needed, and ends the backward pass where the gradient is zero; peers multiply with every token,
+and with their padding. GFLOP/s count the multiplications that the shapes require, so all sides compare. A peak in MiB is of a
+whole process.`
 
 /** For a person: a table a case, and what must be known to read it. */
 export function report(results: Results): string {

@@ -7,9 +7,9 @@ import { Failure, noPositionals, parse } from './options.js'
 
 export const usage = `packed-rnn build
 
-Compiles the native addon from the sources in the installed package, for a platform without a prebuilt one, and puts it
-where it is looked for first. Needs a C++20 compiler and cmake, and no network; the CPU alone, CUDA is prebuilt or made
-in a checkout.`
+Compiles the native addon from the sources in the installed package, for a platform without a prebuilt one, and installs it
+in the folder that is searched first. Needs a C++20 compiler and cmake, and no network. Builds the CPU backend only; the
+CUDA library is prebuilt, or built in a checkout.`
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const require = createRequire(import.meta.url)

@@ -17,8 +17,8 @@ const BATCH = 32
 export const predictTable = {
   explain: {
     ...integerOption(
-      `prints a second line for each, which a tab begins: the N words (default ${WORDS}) that\n` +
-        'decided the category, with their shares; as the page of memorisation has them',
+      `adds a line for each article, starting with a tab: the N words (default ${WORDS}) that\n` +
+        'contributed most, with their shares, as on the page of memorisation',
       1,
     ),
     alone: String(WORDS),

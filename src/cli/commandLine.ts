@@ -25,7 +25,7 @@ export interface About {
 
 const aboutSchema = v.object({ args: v.array(v.string()), kind: v.string(), precision: v.string() })
 
-/** Where a stopped run goes on. */
+/** Where an interrupted run resumes. */
 export interface From extends Omit<Checkpoint, 'about'> {
   about: About
 }
@@ -69,7 +69,7 @@ export async function resumedBy(args: readonly string[]): Promise<Resumed | null
 /** The options of `train` that the command reads itself, whatever the task. */
 export type TrainTable = OptionTable & { readonly [Name in 'out' | 'resume' | 'task']: OptionTable[string] }
 
-/** What is to be trained, and where it goes on. */
+/** What is to be trained, and where it resumes. */
 export interface Command<Options> {
   options: Options
   /** What a later `--resume` needs. */
@@ -135,8 +135,7 @@ export function argsOf({ out: _, ...given }: Given, table: OptionTable): string[
 export function checkKept(args: readonly string[], resumed: Resumed | null, names: readonly string[]): void {
   if (resumed === null || resumed.from === null) return
   const given = names.find(name => valueIn(args, name) !== null)
-  if (given !== undefined)
-    throw new UsageError(`--${given}: wanted none beside --resume, whose run has its own`)
+  if (given !== undefined) throw new UsageError(`--${given}: cannot be changed when a run is resumed`)
 }
 
 /** @throws UsageError where a command line beside `--resume` is for another task than the run. */

@@ -13,8 +13,8 @@ const table = { out: fileOption(`the page; default ${COMPARISON}`) } as const
 
 export const usage = `packed-rnn compare RUN RUN … [--out FILE]
 
-Prints the scores of runs of a task beside each other, and beside the course notebook's where the articles are
-the notebook's; writes a page with their plots side by side.
+Prints the scores of runs of a task side by side, with the course notebook's if the articles are the same, and
+writes a page with their plots.
 
 ${entry('RUN', 'a directory that train --out wrote')}
 ${usageOf(table)}`

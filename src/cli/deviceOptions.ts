@@ -3,9 +3,9 @@ import { choiceOption, integerOption, textOption, type ValuesOf } from './option
 
 /** The options that say what a command runs on. */
 export const deviceOptions = {
-  device: textOption('NAME', 'cpu, cuda or cuda:N; default the best there is'),
+  device: textOption('NAME', 'cpu, cuda or cuda:N; default: the best that opens'),
   precision: choiceOption(
-    "of products of matrices: float32 (the CPU's default), tf32 (cuda's, and only\n" +
+    'of matrix products: float32 (default on the CPU), tf32 (default on CUDA, and only\n' +
       'there), or bfloat16 (not on every CPU)',
     ['tf32', 'float32', 'bfloat16'],
   ),

@@ -39,7 +39,7 @@ export function checkFree(directory: string): void {
   )
   if (found === undefined) return
   throw new UsageError(
-    `--out: wanted a directory without a run, got ${directory}, which has a ${found}; to go on: --resume ${directory}`,
+    `--out: wanted a directory without a run, got ${directory}, which has a ${found}; to resume: --resume ${directory}`,
   )
 }
 
@@ -68,12 +68,12 @@ export async function openSeries(directory: string, series: Series): Promise<voi
     const text = JSON.stringify({ format: 'packed-rnn series 1', ...series })
     await writeWhole(join(directory, SERIES), Buffer.from(`${text}\n`))
   } else if (commandOf(before) !== commandOf(series)) {
-    const wanted = 'a directory without runs, or with those of this command line'
-    throw new UsageError(`--out: wanted ${wanted}, got ${directory}, with those of ${commandOf(before)}`)
+    const wanted = 'a directory without runs, or with those of the same command'
+    throw new UsageError(`--out: wanted ${wanted}, got ${directory}, which has runs of ${commandOf(before)}`)
   }
 }
 
-/** What `--resume` of several runs goes on with. @throws UsageError for another command's, or other options beside it. */
+/** The arguments of several runs, for `--resume`. @throws UsageError for another command's, or other options beside it. */
 export function argsOfSeries(
   directory: string,
   series: Series | null,
@@ -81,16 +81,16 @@ export function argsOfSeries(
   others: object,
 ): string[] {
   if (series === null)
-    throw new UsageError(`--resume: wanted runs of ${command}, got ${directory}, with none`)
+    throw new UsageError(`--resume: wanted runs of ${command}, got ${directory}, which has none`)
   if (series.command !== command) {
     throw new UsageError(
-      `--resume: wanted runs of ${command}, got ${directory}, with those of ${commandOf(series)}`,
+      `--resume: wanted runs of ${command}, got ${directory}, which has runs of ${commandOf(series)}`,
     )
   }
   const [other] = Object.keys(others)
   if (other !== undefined) {
     throw new UsageError(
-      `--resume: wanted no other option, for ${directory} holds several runs, got --${other}`,
+      `--resume: wanted no other option, because ${directory} has several runs, got --${other}`,
     )
   }
   return series.args

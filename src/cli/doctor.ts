@@ -9,9 +9,9 @@ const table = { json: switchOption('as JSON') } as const
 
 export const usage = `packed-rnn doctor [--json]
 
-Shows what packed-rnn runs on here: versions, the native addon, instruction sets and devices, and where
-something does not work, why. Where the CPU has bfloat16, measures for about a second how fast it is beside
-float32. Exits with 1 where the addon does not load.
+Shows versions, the native addon, instruction sets and devices, with the reason if something does not work. If the
+CPU has bfloat16, measures for about a second how fast it is compared with float32. The exit code is 1 if the addon
+does not load.
 
 ${usageOf(table)}`
 

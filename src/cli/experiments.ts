@@ -12,9 +12,8 @@ import { contextOf } from './trainRun.js'
 
 export const usage = `packed-rnn experiments [--train FILE --test FILE] [--vectors FILE] [OPTION …]
 
-Trains the four presets of the course notebook, one after the other, with its settings, and ends in what
-compare prints of them. Given again with the same options it goes on where it was stopped: a preset that
-is over is not trained again.
+Trains the four presets of the course notebook, one after the other, with its settings, and prints the output
+of compare. Repeat the command with the same options to resume it; finished presets are skipped.
 
 ${usageOf(experimentsTable)}`
 

@@ -3,28 +3,19 @@ import { type ArticleStatistics, inspectArticles, type TokenStatistics } from '.
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
 import { writeJson } from './jsonFile.js'
-import {
-  choiceOption,
-  fileOption,
-  integerOption,
-  noPositionals,
-  parse,
-  UsageError,
-  usageOf,
-} from './options.js'
+import { fileOption, integerOption, noPositionals, parse, UsageError, usageOf } from './options.js'
+import { dialectOption } from './runOptions.js'
 import { aligned } from './table.js'
+import { jsonOption } from './taskOptions.js'
 import { type VectorFile, vectorFile, vectorOptions } from './vectors.js'
 
 const table = {
   train: fileOption("articles in 10kGNAD's format, plain or .gz"),
-  dialect: choiceOption('csv (default), or notebook: lines cut at their first ;, quotes left as they are', [
-    'csv',
-    'notebook',
-  ]),
+  dialect: dialectOption,
   ...vectorOptions,
   long: integerOption('an article is long above N tokens between white space; default 100', 0),
   nth: integerOption('which long article to show, from 0; default 13', 0),
-  json: fileOption('where to write the figures'),
+  json: jsonOption,
 } as const
 
 export const usage = `packed-rnn inspect --train FILE [--vectors FILE] [OPTION …]

@@ -107,7 +107,7 @@ function checkTraining(values: Values): void {
     if (keep === 'best') throw new UsageError('--keep best: wanted a validation text')
     if (finetune !== undefined) throw new UsageError('--finetune: wanted a validation text')
     if (languagePresets[preset].averages !== null) {
-      throw new UsageError(`--valid: wanted a text, whose loss tells ${preset} when to average`)
+      throw new UsageError(`--valid: wanted a text: ${preset} starts to average by the validation loss`)
     }
   }
   if (finetune === undefined) return

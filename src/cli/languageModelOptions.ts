@@ -12,7 +12,14 @@ import {
   UsageError,
   type ValuesOf,
 } from './options.js'
-import { directoryOptions, evaluateOptions, loopOptions } from './taskOptions.js'
+import {
+  directoryOptions,
+  evaluateOptions,
+  jsonOption,
+  loopOptions,
+  modelOptions,
+  wordOptions,
+} from './taskOptions.js'
 
 /** The options of language models, each described once. */
 
@@ -29,40 +36,32 @@ export const trainTable = {
     languagePresetName,
   ),
   level: choiceOption(
-    'word (default): what stands between white space; character; or bpe, which learns parts of words',
+    'word (default): tokens separated by white space; character; or bpe, which learns parts of words',
     ['word', 'character', 'bpe'],
   ),
-  merges: integerOption('of bpe; default 8000', 1),
-  lowercase: switchOption('makes the text lower case first'),
+  ...wordOptions,
   'min-frequency': integerOption('rarer words are unknown; default 1', 1),
   'max-words': integerOption('of the vocabulary; default all', 1),
   finetune: {
     ...textOption(
       'RUN',
-      'goes on from the model of a run, with its vocabulary, and averages the parameters from the\n' +
-        'first step on; ends when the validation loss stops improving',
+      'continues with the model of a run and its vocabulary, averages the parameters from the first\n' +
+        'step, and ends when the validation loss stops improving',
     ),
     // A resumed run finds it from any folder.
     isFile: true,
   },
-  'embedding-dim': integerOption("default the preset's", 1),
-  'hidden-size': integerOption("default the preset's", 1),
-  layers: integerOption("default the preset's", 1),
+  ...modelOptions,
   'dropout-factor': numberOption("multiplies all probabilities of the preset's dropout; default 1", 0),
-  lr: numberOption("the learning rate; default the preset's", 0),
   epochs: integerOption(`default the preset's, ${epochs} of ${DEFAULT_PRESET}`, 1),
   'batch-size': integerOption(`parallel streams; default the preset's, ${batchSize} of ${DEFAULT_PRESET}`, 1),
   window: integerOption(
     `tokens of a step in each stream; default the preset's, ${window} of ${DEFAULT_PRESET}`,
     1,
   ),
-  keep: choiceOption('the model of the epoch with the best validation loss (best, the default), or last', [
-    'best',
-    'last',
-  ]),
   ...loopOptions,
   ...directoryOptions,
-  json: fileOption('where to write the figures'),
+  json: jsonOption,
 } as const
 
 export const evaluateTable = {
@@ -85,13 +84,13 @@ export const predictTable = { device, precision, threads } as const satisfies Op
 
 export const generateTable = {
   length: integerOption('tokens; default 100', 0),
-  'one-line': switchOption('ends with the line'),
+  'one-line': switchOption('stops at the end of the line'),
   temperature: numberOption('above 0: draws with probabilities p^(1/T); default 1', 0),
   'top-k': integerOption('draws from the N most probable tokens; default all', 1),
   'top-p': numberOption('draws from the most probable tokens that make up this probability; default 1', 0),
   'min-probability': numberOption('draws no token of a lower probability; default 0', 0),
   greedy: switchOption('takes the most probable token instead'),
-  beam: integerOption('searches instead, with N continuations that live at the same time', 1),
+  beam: integerOption('uses beam search with N beams instead', 1),
   'n-best': integerOption('continuations to print, with their scores; default 1, without', 1, {
     needs: 'beam',
   }),

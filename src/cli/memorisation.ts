@@ -11,8 +11,8 @@ const table = {
   out: { ...fileOption('the file to write, in HTML'), value: 'PAGE' },
   article: integerOption("FILE holds articles in 10kGNAD's format, and the text is the Nth, from 0", 0),
   tokens: integerOption(
-    `the first N tokens can be pointed at, default ${POSITIONS}; after them there is the prediction at\n` +
-      'the end alone. Time and size grow with the square of N',
+    `makes the first N tokens selectable, default ${POSITIONS}; for later ones, only the final prediction\n` +
+      'is shown. Time and size grow with the square of N',
     1,
   ),
   ...deviceOptions,

@@ -189,7 +189,7 @@ export function entry(name: string, help: string): string {
 
 /** For a command that takes options alone. */
 export function noPositionals(positionals: string[]): void {
-  if (positionals[0] !== undefined) throw new UsageError(`wanted options alone, got ${positionals[0]}`)
+  if (positionals[0] !== undefined) throw new UsageError(`wanted only options, got ${positionals[0]}`)
 }
 
 /** The one positional argument, or a usage error. */

@@ -11,21 +11,24 @@ import {
   switchOption,
   textOption,
 } from './options.js'
-import { directoryOptions, loopOptions } from './taskOptions.js'
+import { directoryOptions, jsonOption, loopOptions } from './taskOptions.js'
 import { vectorOptions } from './vectors.js'
 
 /** The options of `train` and `experiments`, each described once. */
 
 const { epochs, batchSize } = presets['lstm64-adam']
 
+/** How CSV files of articles are read. */
+export const dialectOption = choiceOption(
+  'csv (default), or notebook: lines cut at their first ;, quotes left as they are',
+  ['csv', 'notebook'],
+)
+
 /** Of any run of the classification task. */
 export const runOptions = {
   train: fileOption("articles in 10kGNAD's format, plain or .gz; without them, invented ones"),
   test: fileOption('articles to test on, in the same format'),
-  dialect: choiceOption('csv (default), or notebook: lines cut at their first ;, quotes left as they are', [
-    'csv',
-    'notebook',
-  ]),
+  dialect: dialectOption,
   tokenizer: parsedOption(
     'NAME',
     'whitespace (default), or words: letters and digits apart from punctuation',
@@ -53,7 +56,7 @@ export const runOptions = {
     `default the preset's ${batchSize}; on invented articles, and by document, 64`,
     1,
   ),
-  'max-tokens': integerOption('ends a batch also where its next article would bring it above N tokens', 1),
+  'max-tokens': integerOption('the most tokens of a batch', 1),
   'drop-last': switchOption('leaves out the articles that do not fill a last batch'),
   'evaluate-every': integerOption('tests the model after every N epochs; default 1; 0: only at the end', 0),
   ...loopOptions,
@@ -73,14 +76,11 @@ export const trainTable = {
     ['gnad', 'omp'],
   ),
   category: textOption('NAME', 'of the posts: PersonalStories, PossiblyFeedback, …'),
-  fold: integerOption(
-    'the fold to test on; without, one after the other, each into a directory of its own',
-    1,
-  ),
+  fold: integerOption('the fold to test on; default: every fold in turn, each in a separate directory', 1),
   loop: choiceOption('batched (default), or document: a step every 64 articles', loops),
   ...runOptions,
   ...directoryOptions,
-  json: fileOption('where to write the figures'),
+  json: jsonOption,
 } as const
 
 /** Of `experiments`. */
@@ -91,5 +91,5 @@ export const experimentsTable = {
     'DIR',
     'where to write, a folder for each preset and compare.html; default\nruns/experiments, date and time',
   ),
-  resume: textOption('DIR', 'goes on in DIR, with its options'),
+  resume: textOption('DIR', 'resumes the runs in DIR, with their options'),
 } as const satisfies OptionTable

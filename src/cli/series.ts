@@ -20,7 +20,7 @@ export interface Member {
 }
 
 /**
- * Trains several runs, one after the other, each in a folder of a directory. One that was stopped goes on, and one that is
+ * Trains several runs, one after the other, each in a folder of a directory. One that was interrupted resumes, and one that is
  * over is not trained again.
  * @returns the directories of all.
  */
@@ -35,7 +35,7 @@ export async function trainSeries(
   for (const [i, { args, corpus }] of members.entries()) {
     const out = directories[i]!
     if (existsSync(join(out, RESULTS))) {
-      context.say(`${out}: is over`)
+      context.say(`${out}: is finished`)
       if (!existsSync(join(out, REPORT_PAGE))) await writeReport(out)
       continue
     }

@@ -5,6 +5,7 @@ import {
   choiceOption,
   fileOption,
   integerOption,
+  numberOption,
   type OptionTable,
   switchOption,
   textOption,
@@ -13,9 +14,12 @@ import {
 } from './options.js'
 import type { RunOptions } from './trainRun.js'
 
+/** The option of commands that also write their figures to a file. */
+export const jsonOption = fileOption('where to write the figures')
+
 /** The options that `evaluate` has for every task. */
 export const evaluateOptions = {
-  json: fileOption('where to write the figures'),
+  json: jsonOption,
   ...deviceOptions,
 } as const
 
@@ -24,12 +28,30 @@ export const loopOptions = {
   ...deviceOptions,
   seed: integerOption('of initial values, order and dropout; default 1', 0),
   'on-non-finite': choiceOption(
-    'where a loss or a gradient is NaN or infinite: throw (default) ends the run, skip leaves\n' +
-      'out the step, ignore goes on',
+    'if a loss or a gradient is NaN or infinite: throw (default) ends the run, skip skips the\n' +
+      'step, ignore continues',
     nonFiniteRules,
   ),
   checkpoint: integerOption('writes a checkpoint after every N steps, too', 1),
   quiet: switchOption('no progress'),
+} as const
+
+/** Options of `train` about words, for tasks that learn to write texts. */
+export const wordOptions = {
+  merges: integerOption('of bpe; default 8000', 1),
+  lowercase: switchOption('makes the text lower case first'),
+} as const
+
+/** Options of `train` about the model and its rate, for tasks that learn to write texts. */
+export const modelOptions = {
+  'embedding-dim': integerOption("default the preset's", 1),
+  'hidden-size': integerOption("default the preset's", 1),
+  layers: integerOption("default the preset's", 1),
+  lr: numberOption("the learning rate; default the preset's", 0),
+  keep: choiceOption('the model of the epoch with the best validation loss (best, the default), or last', [
+    'best',
+    'last',
+  ]),
 } as const
 
 /** Options of `train` about a run's directory, for every task. */
@@ -41,8 +63,8 @@ export const directoryOptions = {
   ),
   resume: textOption(
     'DIR',
-    "goes on from DIR's checkpoint, with its task and options; those given beside it replace\n" +
-      'them, and --device its precision and threads too',
+    "resumes from DIR's checkpoint, with its task and options; options given here replace\n" +
+      'them, and --device also its precision and threads',
   ),
 } as const
 

@@ -36,7 +36,7 @@ export interface Context {
   signal: AbortSignal
   /** Tells a person, unless that wants to be told nothing. */
   say(text: string): void
-  /** The command that goes on with an interrupted run; default that of the run alone. */
+  /** The command that resumes an interrupted run; default: that of the run alone. */
   goOn?: string
 }
 
@@ -141,13 +141,13 @@ export async function trainRun<Batch, Carry extends State, Answer, Own extends o
   } catch (error) {
     if (signal.aborted) {
       if (training) await log.save()
-      process.stderr.write(`packed-rnn: to go on: ${goOn ?? `packed-rnn train --resume ${directory}`}\n`)
+      process.stderr.write(`packed-rnn: to resume: ${goOn ?? `packed-rnn train --resume ${directory}`}\n`)
     }
     throw error
   }
 }
 
-/** Says where a run goes on, and what differs from a run that was not stopped. */
+/** Prints where a run resumes, and what differs from an uninterrupted one. */
 function tellOfStop(
   { state, about, passedOver }: From,
   directory: string,
@@ -155,12 +155,12 @@ function tellOfStop(
   say: Context['say'],
 ): void {
   if (passedOver !== null) {
-    process.stderr.write(`packed-rnn: ${passedOver.message}; the checkpoint before it is used\n`)
+    process.stderr.write(`packed-rnn: ${passedOver.message}; using the previous checkpoint\n`)
   }
-  say(`${directory}: goes on after ${state.position.epoch} epochs and ${state.position.step} steps`)
+  say(`${directory}: resumes after ${state.position.epoch} epochs and ${state.position.step} steps`)
   if (about.kind === device.kind && about.precision === device.precision) return
   const before = `${about.kind} in ${about.precision}`
-  say(`${directory}: was on ${before} before, so these are not the bits of a run that was not stopped`)
+  say(`${directory}: was on ${before} before, so the bits differ from those of an uninterrupted run`)
 }
 
 /** Shows the events of a run, and keeps its log. */

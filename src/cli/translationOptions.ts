@@ -14,7 +14,14 @@ import {
   UsageError,
   type ValuesOf,
 } from './options.js'
-import { directoryOptions, evaluateOptions, loopOptions } from './taskOptions.js'
+import {
+  directoryOptions,
+  evaluateOptions,
+  jsonOption,
+  loopOptions,
+  modelOptions,
+  wordOptions,
+} from './taskOptions.js'
 
 /** The options of the translation task, each described once. */
 
@@ -63,32 +70,24 @@ export const trainTable = {
     'characters',
     'bpe',
   ]),
-  merges: integerOption('of bpe; default 8000', 1),
-  lowercase: switchOption('makes the text lower case first'),
+  ...wordOptions,
   'min-frequency': integerOption(`rarer words are unknown; default the preset's ${minFrequency}`, 1),
   'max-words': integerOption('of each language; default all', 1),
-  'embedding-dim': integerOption("default the preset's", 1),
-  'hidden-size': integerOption("default the preset's", 1),
-  layers: integerOption("default the preset's", 1),
+  ...modelOptions,
   dropout: probabilityOption("default the preset's"),
   'teacher-forcing': probabilityOption(
     `the probability that a step reads the target's word; default the preset's ${teacherForcing}`,
   ),
   'label-smoothing': probabilityOption('default 0'),
-  lr: numberOption("the learning rate; default the preset's", 0),
   epochs: integerOption(`default the preset's ${epochs}`, 1),
   'batch-size': integerOption(`pairs; default the preset's ${batchSize}`, 1),
-  'max-length': integerOption('leaves out pairs, also of the test, whose source or target has more words', 1),
-  'max-tokens': integerOption('ends a batch also where its next pair would bring it above N words', 1),
-  keep: choiceOption('the model of the epoch with the best validation loss (best, the default), or last', [
-    'best',
-    'last',
-  ]),
+  'max-length': integerOption('skips pairs, in tests too, whose source or target has more words', 1),
+  'max-tokens': integerOption('the most words of a batch', 1),
   ...searchOptions,
   ...bleuOptions,
   ...loopOptions,
   ...directoryOptions,
-  json: fileOption('where to write the figures'),
+  json: jsonOption,
 } as const
 
 export const evaluateTable = {
@@ -105,8 +104,8 @@ export const predictTable = {
     needs: 'beam',
   }),
   alignment: switchOption(
-    'prints a second line for each: for each token of the translation, from 0, the token of the source\n' +
-      'that it looked at most, as source-target',
+    'adds a line for each sentence: for each token of the translation, from 0, the source token with the\n' +
+      'largest weight, as source-target',
   ),
   device: evaluateOptions.device,
   precision: evaluateOptions.precision,

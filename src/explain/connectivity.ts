@@ -57,7 +57,7 @@ const BATCH_SIZE = 1024
  * @example
  * ```ts
  * import { connectivity } from 'packed-rnn/explain'
- * import { Classifier, presets } from 'packed-rnn/training'
+ * import { Classifier, presets } from 'packed-rnn/models'
  *
  * const layers = presets['lstm64-adam']
  * const model = new Classifier({ preset: layers, vocabularySize: 20, classes: 2, embeddingDim: 8 })
@@ -102,7 +102,7 @@ export function prefixes(ids: Int32Array): Int32Array[] {
  * @example
  * ```ts
  * import { connectivities, prefixes } from 'packed-rnn/explain'
- * import { Classifier, presets } from 'packed-rnn/training'
+ * import { Classifier, presets } from 'packed-rnn/models'
  *
  * const layers = presets['lstm64-adam']
  * const model = new Classifier({ preset: layers, vocabularySize: 20, classes: 2, embeddingDim: 8 })

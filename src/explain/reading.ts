@@ -34,7 +34,7 @@ export interface Reader {
  * ```ts
  * import { readerOf } from 'packed-rnn/explain'
  * import { LabelEncoder, Vocabulary } from 'packed-rnn/text'
- * import { Classifier, presets } from 'packed-rnn/training'
+ * import { Classifier, presets } from 'packed-rnn/models'
  *
  * const vocabulary = Vocabulary.fromWords(['Ball', 'Tor'])
  * const size = { vocabularySize: vocabulary.size, classes: 2, embeddingDim: 8 }
@@ -92,7 +92,7 @@ export const WORDS = 10
  * @example
  * ```ts
  * import { readingOf } from 'packed-rnn/explain'
- * import { Classifier, presets } from 'packed-rnn/training'
+ * import { Classifier, presets } from 'packed-rnn/models'
  *
  * const size = { vocabularySize: 20, classes: 2, embeddingDim: 8 }
  * const model = new Classifier({ preset: presets['lstm64-adam'], ...size })

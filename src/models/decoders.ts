@@ -15,9 +15,9 @@ import type { Matrix, Tensor } from '../tensor.js'
 import { type DecoderState, stepOf, swapped } from './decoderCell.js'
 import { type CellKind, layersOf } from './encoder.js'
 
-/** What a decoder reads beside its own words: of every sentence, prepared once. */
+/** The encoder's data that a decoder reads, prepared once for each sentence. */
 export interface Memory {
-  /** What its attention reads; null without attention. */
+  /** The memory of the attention; null without attention. */
   readonly attention: AttentionMemory | null
   /** The encoder's last state [B, D·H]. */
   readonly summary: Matrix

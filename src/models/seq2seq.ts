@@ -111,8 +111,8 @@ export interface Decoding {
 
 /**
  * An encoder that reads a sentence, and a decoder that writes another one (Sutskever et al. 2014; Cho et al. 2014), with the
- * attention of Bahdanau et al. (2015), of Luong et al. (2015), or without. Sentences are packed: nothing is padded, and a
- * sentence that has ended takes part in no further step.
+ * attention of Bahdanau et al. (2015), of Luong et al. (2015), or without. Sentences are packed: nothing is padded, and
+ * finished sentences are dropped from later steps.
  *
  * @example
  * ```ts
@@ -127,7 +127,7 @@ export interface Decoding {
  */
 export class Seq2Seq extends Module {
   readonly encoder: Encoder
-  /** From the encoder's last state to the decoder's first; null where that is handed over. */
+  /** Maps the encoder's last state to the decoder's first; null if the state is passed unchanged. */
   readonly bridge: Bridge | null
   readonly decoder: Decoder
   /** From the decoder's features to the word vectors' width; null unless `tied` needs it. */

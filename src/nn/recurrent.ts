@@ -348,9 +348,9 @@ export class GRU extends RecurrentModule {
  *
  * const rnn = new nn.RNN({ inputSize: 2, hiddenSize: 3, nonlinearity: 'relu' })
  * const x = packSequence([Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6)], { inputSize: 2 })
- * const { hN } = rnn.forward(x)
- * const next = rnn.forward(x, { h0: hN })
- * console.log(hN.shape, next.output.data.shape) // [1, 2, 3] [3, 3]
+ * const { state } = rnn.forward(x)
+ * const next = rnn.forward(x, state)
+ * console.log(state.h.shape, next.output.data.shape) // [1, 2, 3] [3, 3]
  * ```
  */
 export class RNN extends RecurrentModule {

@@ -7,7 +7,7 @@ import { empty, type Float, type Matrix, ranked, type Vector } from '../tensor.j
 import { onRows } from './dims.js'
 
 function product(
-  a: Matrix,
+  a: Float,
   b: Matrix,
   bias: Vector | null,
   sizes: Pick<Matmul, 'm' | 'n' | 'k' | 'transposeA' | 'transposeB'>,
@@ -40,6 +40,10 @@ function product(
  * ```
  */
 export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = null): Matrix {
+  return forward(x, weight, bias)
+}
+
+function forward(x: Float, weight: Matrix, bias: Vector | null): Matrix {
   const op = 'linear'
   checkTensor(op, 'weight', weight, { dtype: 'float32', shape: [anySize, anySize] })
   const [outputs, inputs] = weight.shape
@@ -47,7 +51,7 @@ export function linearForward(x: Matrix, weight: Matrix, bias: Vector | null = n
   checkTensor(op, 'x', x, { dtype: 'float32', shape: [anySize, inputs], device })
   if (bias !== null) checkTensor(op, 'bias', bias, { dtype: 'float32', shape: [outputs], device })
   return product(x, weight, bias, {
-    m: x.shape[0],
+    m: x.shape[0] ?? 0,
     n: outputs,
     k: inputs,
     transposeA: false,
@@ -128,18 +132,18 @@ export function linear(
   weight: Matrix,
   bias: Vector | null = null,
 ): Float | PackedSequence {
-  return onRows('linear', x, rows => linearOf(ranked(rows, 2), weight, bias))
+  return onRows('linear', x, rows => linearOf(rows, weight, bias))
 }
 
-function linearOf(x: Matrix, weight: Matrix, bias: Vector | null): Matrix {
-  const y = linearForward(x, weight, bias)
+function linearOf(x: Float, weight: Matrix, bias: Vector | null): Matrix {
+  const y = forward(x, weight, bias)
   record('linear', [x, weight, bias], [y], keeper => {
     const heldX = keeper.hold(x)
     const heldWeight = keeper.hold(weight)
     return ([dY], [wantsX = false, wantsWeight = false, wantsBias = false]) => {
       if (!dY) return []
       const wanted = { x: wantsX, weight: wantsWeight, bias: wantsBias }
-      const { dX, dWeight, dBias } = linearBackward(heldX, heldWeight, ranked(dY, 2), wanted)
+      const { dX, dWeight, dBias } = linearBackward(ranked(heldX, 2), heldWeight, ranked(dY, 2), wanted)
       return [dX, dWeight, dBias]
     }
   })

@@ -6,32 +6,32 @@ import { type ResultsKind, readRecords, runEntries } from '../training/records.j
 import { CLASSIFICATION } from './classifierRun.js'
 import { countRight } from './rows.js'
 
-/** What the end of a classifier's run found, beside what every run has. */
+/** The classifier's part of results.json. */
 export interface ClassifierResults {
   preset: PresetName
   /** Names of the categories, by number. */
   classes: string[]
-  /** Words that have a row of the embedding. */
+  /** The rows of the embedding. */
   vocabularySize: number
   /** Tokens of each document. */
   lengths: { training: number[]; test: number[] }
-  /** Of the trained model on the test documents; the numbers of their categories and of the predicted ones. */
+  /** The trained model's loss on the test documents, and the numbers of the true and the predicted categories. */
   test: { loss: number; truth: number[]; predicted: number[] }
-  /** The mistakes of the largest probability, the largest first, at most ten. */
+  /** At most ten mistakes, those with the largest probability first. */
   mistakes: Mistake[]
 }
 
 /** results.json of a classifier. */
 export type RunResults = TaskResults<ClassifierResults>
 
-/** A test document of which the model was sure, and wrong. */
+/** A test document that was misclassified with a high probability. */
 export interface Mistake {
-  /** Its place among the test documents, from 0. */
+  /** The index of the test document, from 0. */
   document: number
   text: string
   truth: string
   predicted: string
-  /** That the model gave to what it predicted. */
+  /** The probability of the predicted category. */
   probability: number
 }
 
@@ -57,7 +57,7 @@ const own = {
   ),
 }
 
-/** A file of version 0.2: of a classifier, and without a task's name. */
+/** A file of version 0.1: of a classifier, and without a task's name. */
 const resultsBefore = v.pipe(
   v.object({ ...runEntries, ...own }),
   v.transform(

@@ -1,4 +1,4 @@
-/** What `packed-rnn/training` still has of this room: names that were in it before, until the next version. */
+/** Names that moved here from `packed-rnn/training`, which re-exports them until 0.3. */
 export {
   type AverageScores,
   type ClassificationMetrics,

@@ -67,7 +67,7 @@ function jsonOf(about: unknown): string {
     // The value contains a bigint or a cycle.
     cause = error
   }
-  const { message } = badArgument('saveCheckpoint', 'about', 'something that JSON holds', about)
+  const { message } = badArgument('saveCheckpoint', 'about', 'a JSON-serializable value', about)
   throw new PackedRnnError('ERR_INVALID_ARGUMENT', message, { cause })
 }
 

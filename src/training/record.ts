@@ -1,32 +1,32 @@
 /**
- * What a run leaves for readers: metrics.jsonl, a line an epoch, and results.json, what the end of the run found. report.html
- * and `compare` are made from these two alone.
+ * The files of a run: metrics.jsonl has a line for each epoch, results.json the final results. report.html and `compare` are
+ * made from these two only.
  * @module
  */
 
 /** What a task reports, by name; `loss` is always among them. */
 export type Metrics = Record<string, number>
 
-/** A line of metrics.jsonl: an epoch that is over. Two runs of the same seed differ in the two times alone. */
+/** A line of metrics.jsonl: a completed epoch. Two runs with the same seed differ only in the two times. */
 export interface EpochRecord {
   /** From 1. */
   epoch: number
   /** Steps of all epochs so far, this one included. */
   steps: number
-  /** As the task reports them of its training batches, each before the step that it was part of. */
+  /** Training metrics; each batch is measured before its step. */
   metrics: Metrics
   /** The 2-norm of the gradients that are clipped, before clipping, over the epoch's steps. */
   gradNorm: { mean: number; largest: number }
-  /** Of its last step, of the optimiser's first group. */
+  /** The learning rate of the optimiser's first group in the last step. */
   learningRate: number
-  /** As the task reports them of the test items after the epoch; null where it was not tested. */
+  /** Metrics of the test items after the epoch; null if it was not tested. */
   test: Metrics | null
-  /** Spent on training; tests do not count. */
+  /** The time of training, without tests. */
   seconds: number
   tokensPerSecond: number
   /** @deprecated `metrics.loss`. Not part of the file. */
   loss: number
-  /** @deprecated `metrics.accuracy`. Not part of the file; NaN where the task reports none. */
+  /** @deprecated `metrics.accuracy`. Not part of the file; NaN if the task reports none. */
   accuracy: number
 }
 

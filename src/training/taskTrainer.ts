@@ -96,7 +96,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
    * @internal
    */
   protected checkIdle(where: string): void {
-    if (this.#fits) throw badArgument(where, 'trainer', 'one that has ended its fit', 'one that is training')
+    if (this.#fits) throw badArgument(where, 'trainer', 'no running fit', 'one that is running')
   }
 
   /** Runs `fit` with any loader. @internal */
@@ -156,7 +156,7 @@ export class TaskTrainer<Batch, Carry extends State, Answer, Model extends Modul
     const position = this.#position
     const way = this.#accumulate === 1 ? loaderWay : `${loaderWay}, ${this.#accumulate} batches a step`
     if (position.step + this.#pending.length > 0 && position.way !== way) {
-      throw badArgument('fit', 'options', `those of the epoch that was begun, ${position.way}`, way)
+      throw badArgument('fit', 'options', `the batch order of the begun epoch, ${position.way}`, way)
     }
     position.way = way
   }

@@ -135,7 +135,7 @@ describe('what cannot be understood or read', () => {
       2,
       /--task: wanted classification, language-model or translation, got /,
     ],
-    ['a stray file', () => ['train', 'some.csv'], 2, /wanted options alone, got some\.csv/],
+    ['a stray file', () => ['train', 'some.csv'], 2, /wanted only options, got some\.csv/],
     [
       'an unknown preset',
       () => ['train', '--preset', 'p9'],

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const reason = whyNoCuda()
-const title = 'a run trains on cuda, is evaluated there and on the CPU, and goes on on either'
+const title = 'a run trains on CUDA, is evaluated there and on the CPU, and resumes on either'
 test.skipIf(reason !== null)(reason === null ? title : `${title}: ${reason}`, async () => {
   const files = ['--train', at('articles.csv'), '--test', at('articles.csv')]
   const on = ['--device', 'cuda', '--precision', 'float32']

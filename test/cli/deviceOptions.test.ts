@@ -82,7 +82,7 @@ describe('--resume', () => {
   const resume = (name: string, ...options: string[]) =>
     cli(['train', '--resume', at(name), '--epochs', '2', ...options])
 
-  test('goes on where it was', async () => {
+  test('resumes on the device of the run', async () => {
     await fromCuda('same')
     const { code, stderr } = await resume('same')
     expect(code).toBe(1)
@@ -90,11 +90,13 @@ describe('--resume', () => {
     expect(stderr).toMatch(/^packed-rnn train: .*(CUDA|NVIDIA|cuda:7)/)
   })
 
-  test('goes on elsewhere where it is told so, and says that the bits are others', async () => {
+  test('--device resumes on another device and warns that results differ', async () => {
     await fromCuda('elsewhere')
     const { code, stderr } = await resume('elsewhere', '--device', 'cpu')
-    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('goes on after 1 epochs') })
-    expect(stderr).toContain('elsewhere: was on cuda in bfloat16 before, so these are not the bits of a run')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('resumes after 1 epochs') })
+    expect(stderr).toContain(
+      'elsewhere: was on cuda in bfloat16 before, so the bits differ from those of an uninterrupted run',
+    )
     // Its new checkpoints are the CPU's.
     expect((await resume('elsewhere', '--epochs', '3')).stderr).not.toContain('not the bits')
   })

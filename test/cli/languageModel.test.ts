@@ -163,7 +163,7 @@ test('AWD-LSTM trains with its penalties, and its fine-tuning starts from a run'
   expect(await config('tuned')).toEqual(await config('awd'))
 })
 
-test('a finished run that goes on without a better epoch keeps its model', async () => {
+test('a finished run that is resumed without a better epoch keeps its model', async () => {
   const options = ['--preset', 'zaremba-small', '--epochs', '2', '--dropout-factor', '0', '--out', at('best')]
   expect((await cli(['train', ...small, ...files(), ...options])).code).toBe(0)
   const model = () => readFile(at('best/model.safetensors'))
@@ -187,7 +187,7 @@ test('characters and parts of words', async () => {
   }
 })
 
-test('a run that was killed goes on to the same bits', async () => {
+test('a run that was killed resumes to the same bits', async () => {
   const options = ['--preset', 'characters', '--dropout-factor', '0.5', '--epochs', '3', '--lr', '0.02']
   const command = ['train', ...small, ...files(), ...options, '--window', '10', '--checkpoint', '5']
   expect((await cli([...command, '--out', at('whole')])).code).toBe(0)
@@ -199,9 +199,9 @@ test('a run that was killed goes on to the same bits', async () => {
   child.kill('SIGKILL')
   await new Promise(resolve => child.once('exit', resolve))
   const other = await cli(['train', '--resume', at('killed'), '--lr', '1'])
-  expect(other.stderr).toContain('--lr: wanted none beside --resume, whose run has its own')
+  expect(other.stderr).toContain('--lr: cannot be changed when a run is resumed')
   const longer = await cli(['train', '--resume', at('killed'), '--epochs', '9'])
-  expect(longer.stderr).toContain('--epochs: wanted none beside --resume, whose run has its own')
+  expect(longer.stderr).toContain('--epochs: cannot be changed when a run is resumed')
   expect((await cli(['train', '--resume', at('killed'), '--quiet'])).code).toBe(0)
   const modelOf = (name: string) => readFile(at(`${name}/model.safetensors`))
   expect((await modelOf('killed')).equals(await modelOf('whole'))).toBe(true)
@@ -226,7 +226,7 @@ describe('a bad command line is rejected', () => {
       ],
     ],
     [
-      '--valid: wanted a text, whose loss tells awd-lstm when to average',
+      '--valid: wanted a text: awd-lstm starts to average by the validation loss',
       ['train', ...['--task', 'language-model', '--train', 'x']],
     ],
     [

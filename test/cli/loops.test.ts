@@ -105,7 +105,7 @@ describe.each(Object.keys(presets))('%s, interrupted', preset => {
     '5',
   ]
 
-  test('goes on with --resume to the same bits', async () => {
+  test('resumes with --resume to the same bits', async () => {
     const out = at(`${preset}-stopped`)
     const args = [main, 'train', ...options(), '--out', out, '--checkpoint', '2']
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -123,7 +123,7 @@ describe.each(Object.keys(presets))('%s, interrupted', preset => {
     const epochs = ['--epochs', String(over + 2)]
     await cli(['train', ...options(), ...epochs, '--out', at(`${preset}-whole`)])
     const resumed = await cli(['train', '--resume', out, ...epochs])
-    expect(resumed).toMatchObject({ code: 0, stderr: expect.stringMatching(/goes on after \d+ epochs/) })
+    expect(resumed).toMatchObject({ code: 0, stderr: expect.stringMatching(/resumes after \d+ epochs/) })
     expect(await hashOf(out, 'model.safetensors')).toBe(
       await hashOf(at(`${preset}-whole`), 'model.safetensors'),
     )

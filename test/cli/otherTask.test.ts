@@ -44,15 +44,25 @@ const options = () => ['--task', 'characters', '--text', at('text.txt'), '--thre
 const run = (...args: string[]) => train(args, never, list)
 const model = (name: string) => hashOf(at(name), 'model.safetensors')
 
+/** What the run in `whole` printed: tests compare theirs with it. */
+let wholePrinted = ''
+beforeAll(async () => {
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation(text => {
+    wholePrinted += String(text)
+    return true
+  })
+  await run(...options(), '--out', at('whole'))
+  spy.mockRestore()
+})
+
 describe('a task in a list', () => {
   test('trains, and leaves the files of any run', async () => {
-    await run(...options(), '--out', at('whole'))
     expect((await readdir(at('whole'))).sort()).toEqual([
       ...['checkpoint.previous.safetensors', 'checkpoint.safetensors', 'config.json', 'metrics.jsonl'],
       ...['model.safetensors', 'report.html', 'report.txt', 'results.json'],
     ])
-    expect(printed).toMatch(/^perplexity \d+\.\d{4}\n$/)
-    expect(await readFile(at('whole', 'report.txt'), 'utf8')).toBe(printed)
+    expect(wholePrinted).toMatch(/^perplexity \d+\.\d{4}\n$/)
+    expect(await readFile(at('whole', 'report.txt'), 'utf8')).toBe(wholePrinted)
     expect(await json('whole', 'config.json')).toEqual({
       ...{ format: 'packed-rnn run 2', task: 'characters' },
       ...{ characters: ' .acdehklmnorst', layers: { embeddingDim: 4, hiddenSize: 8 } },
@@ -74,7 +84,7 @@ describe('a task in a list', () => {
     expect(Object.keys(epochs[3].test)).toEqual(['loss', 'perplexity'])
   })
 
-  test('goes on from a checkpoint without --task, to the same bits', async () => {
+  test('resumes from a checkpoint without --task, to the same bits', async () => {
     await run(...options(), '--epochs', '2', '--out', at('resumed'))
     await run('--resume', at('resumed'), '--epochs', '4')
     expect(await model('resumed')).toBe(await model('whole'))
@@ -83,7 +93,7 @@ describe('a task in a list', () => {
     )
   })
 
-  test('goes on in the middle of an epoch, with the states of its streams', async () => {
+  test('resumes in the middle of an epoch, with the states of its streams', async () => {
     const stop = new AbortController()
     const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     let steps = 0

@@ -90,9 +90,14 @@ function interrupted(
 }
 
 describe('a run directory', () => {
-  test('holds what the run was, what it did and what came of it', async () => {
+  let whole: Result
+  beforeAll(async () => {
     const options = ['--preset', 'lstm64-sgd', '--epochs', '3', '--evaluate-every', '2', '--seed', '4']
-    const { code, stdout } = await cli(['train', ...files(), ...options, '--out', at('whole')])
+    whole = await cli(['train', ...files(), ...options, '--out', at('whole')])
+  })
+
+  test('contains settings, metrics and results', async () => {
+    const { code, stdout } = whole
     expect(code).toBe(0)
     expect((await readdir(at('whole'))).sort()).toEqual(FILES)
     expect(await text('whole/report.txt')).toBe(stdout)
@@ -225,11 +230,11 @@ describe('a run that is killed', () => {
 describe('Ctrl-C', () => {
   const options = () => [...small(), '--preset', 'lstm64-sgd', '--seed', '6']
 
-  test('ends the step and writes what the run goes on with, to the same bits', async () => {
+  test('finishes the step and writes a checkpoint, from which the run has the same bits', async () => {
     const args = ['train', ...options(), '--epochs', '400', '--out', at('stopped')]
     const { code, stdout, stderr } = await interrupted(args, 'SIGINT', /epoch 3\/400/)
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' })
-    expect(stderr).toContain(`to go on: packed-rnn train --resume ${at('stopped')}\n`)
+    expect(stderr).toContain(`to resume: packed-rnn train --resume ${at('stopped')}\n`)
     expect((await readdir(at('stopped'))).sort()).toEqual([
       'checkpoint.previous.safetensors',
       'checkpoint.safetensors',

@@ -10,7 +10,7 @@ import { readRunRecords } from '../../src/tasks/classificationResults.js'
 import { type Article, writeArticles } from '../../src/text/gnad.js'
 import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
-import { cli, elsewhere, hashOf, main } from './command.js'
+import { cli, elsewhere, hashOf, main, type Result } from './command.js'
 import { writeTinyVectors } from './tinyVectors.js'
 
 /** Several runs of one command: the four presets, and the folds of posts. */
@@ -77,9 +77,13 @@ describe('experiments', () => {
     ...['--epochs', '12', '--batch-size', '20', '--seed', '3', '--threads', '1'],
   ]
   const names = Object.keys(presets)
+  let whole: Result
+  beforeAll(async () => {
+    whole = await cli(['experiments', ...options(), '--out', at('whole')])
+  })
 
   test('train the four presets as train does, in the notebook’s mode', async () => {
-    const { code, stdout } = await cli(['experiments', ...options(), '--out', at('whole')])
+    const { code, stdout } = whole
     expect(code).toBe(0)
     expect((await readdir(at('whole'))).sort()).toEqual([...names, 'compare.html', 'series.json'].sort())
     for (const name of names) {
@@ -99,20 +103,20 @@ describe('experiments', () => {
     expect(await outcome(at('alone'))).toEqual(await outcome(at('whole', names[2]!)))
   })
 
-  test('killed and interrupted, the same command goes on, to the same bits', async () => {
+  test('killed and interrupted, the same command resumes to the same bits', async () => {
     const args = ['experiments', ...options(), '--out', at('stopped')]
     // In the second preset, and then in the third.
     await interrupted(args, 'SIGKILL', /lstm64-adam on.*epoch 4\/12/s)
     const done = await stat(at('stopped', names[0]!, 'model.safetensors'))
     const { code, stderr } = await interrupted(args, 'SIGINT', /bilstm128x2-adam on.*epoch 3\/12/s)
     expect(code).toBe(130)
-    expect(stderr).toContain(`to go on: packed-rnn experiments --resume ${at('stopped')}\n`)
-    expect(stderr).toContain(`${at('stopped', names[0]!)}: is over\n`)
-    expect(stderr).toMatch(/lstm64-adam: goes on after \d+ epochs/)
+    expect(stderr).toContain(`to resume: packed-rnn experiments --resume ${at('stopped')}\n`)
+    expect(stderr).toContain(`${at('stopped', names[0]!)}: is finished\n`)
+    expect(stderr).toMatch(/lstm64-adam: resumes after \d+ epochs/)
     const resumed = await cli(['experiments', '--resume', at('stopped')])
     expect(resumed).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/bilstm128x2-adam: goes on after/),
+      stderr: expect.stringMatching(/bilstm128x2-adam: resumes after/),
     })
     for (const name of names) {
       expect(await outcome(at('stopped', name))).toEqual(await outcome(at('whole', name)))
@@ -121,7 +125,7 @@ describe('experiments', () => {
     // All is over: it prints what it printed.
     const again = await cli(args)
     expect(again.stdout).toBe(resumed.stdout)
-    expect(again.stderr.match(/: is over$/gm)).toHaveLength(4)
+    expect(again.stderr.match(/: is finished$/gm)).toHaveLength(4)
   })
 
   test.each<[string, () => string[], RegExp]>([
@@ -134,7 +138,7 @@ describe('experiments', () => {
     [
       '--resume of nothing',
       () => ['--resume', folder],
-      /--resume: wanted runs of experiments, got .*, with none/,
+      /--resume: wanted runs of experiments, got .*, which has none/,
     ],
     [
       '--resume beside others',
@@ -169,8 +173,12 @@ describe('train --format omp', () => {
     '1 without a label, left out; 1 without a text'
   const folds = [1, 2, 3, 4, 5, 6, 7, 8, 10]
 
+  let trained: Result
+  beforeAll(async () => {
+    trained = await cli([...options(), '--fold', '4', '--out', at('fold')])
+  })
+
   test('--fold trains on the others, and evaluate reads the fold that was held out', async () => {
-    const trained = await cli([...options(), '--fold', '4', '--out', at('fold')])
     expect(trained).toMatchObject({ code: 0, stderr: expect.stringContaining(about) })
     expect(trained.stdout).toMatch(/\n +0 .* 3\n +1 .* 2\n/)
     const { results } = await readRunRecords(at('fold'))
@@ -184,14 +192,14 @@ describe('train --format omp', () => {
     expect((await cli(['predict', at('fold')], { input: `${words[1]}\n` })).stdout).toMatch(/^[01]\t/)
   })
 
-  test('without --fold, all folds in turn and their mean; stopped, it goes on', async () => {
+  test('without --fold, all folds in turn and their mean; an interrupted command resumes', async () => {
     const { code, stderr } = await interrupted([...options(), '--out', at('folds')], 'SIGINT', /fold-3: lstm/)
     expect(code).toBe(130)
-    expect(stderr).toContain(`to go on: packed-rnn train --resume ${at('folds')}\n`)
+    expect(stderr).toContain(`to resume: packed-rnn train --resume ${at('folds')}\n`)
     const whole = await cli([...options(), '--out', at('folds')])
     expect(whole).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining(`${at('folds/fold-2')}: is over\n`),
+      stderr: expect.stringContaining(`${at('folds/fold-2')}: is finished\n`),
     })
     expect(await outcome(at('folds/fold-4'))).toEqual(await outcome(at('fold')))
 

@@ -150,7 +150,7 @@ test('a table of pairs with chosen columns gives the run of two files', async ()
   expect(await readFile(at('table/model.safetensors'))).toEqual(await readFile(at('both/model.safetensors')))
 })
 
-test('killed in the middle of an epoch, it goes on to the same bits', async () => {
+test('killed in the middle of an epoch, it resumes to the same bits', async () => {
   const options = ['train', ...small, ...files(), '--epochs', '3', '--checkpoint', '4']
   const child = spawn(process.execPath, [main, ...options, '--out', at('killed')], { cwd: folder })
   const ended = new Promise(resolve => child.once('exit', resolve))
@@ -215,7 +215,7 @@ describe('what does not fit is a clear error', () => {
     expect([code, stderr, stdout.split('\n').length]).toEqual([0, '', 2])
   })
 
-  test('attention is asked of a model without', async () => {
+  test('--alignment for a model without attention', async () => {
     const run = [
       'train',
       ...small,

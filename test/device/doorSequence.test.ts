@@ -2,7 +2,7 @@ import { fromTimeMajor, packPaddedSequence, padPackedSequence, toTimeMajor } fro
 import { lastHidden } from '../../src/ops/pooling.js'
 import { lstmBackward, lstmForward } from '../../src/ops/recurrent.js'
 import type { LstmOptions, LstmWeights } from '../../src/ops/recurrentOptions.js'
-import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
+import { PackedIds, PackedSequence, packIds, packSequence, Sequences } from '../../src/packed.js'
 import { cpu, cube, ELSEWHERE, matrix, other, refuses, untyped, vector } from './refuses.js'
 
 const most = 2 ** 31 - 1
@@ -37,8 +37,13 @@ refuses('packSequence', [
   ],
   [
     'ERR_OUT_OF_RANGE',
-    `packSequence: documents[0][1]: wanted an integer from 0 to ${most}, got NaN`,
+    `PackedIds: documents[0][1]: wanted an integer from 0 to ${most}, got NaN`,
     () => new PackedIds([[1, Number.NaN]]),
+  ],
+  [
+    'ERR_OUT_OF_RANGE',
+    `packIds: documents[0][0]: wanted an integer from 0 to ${most}, got -1`,
+    () => packIds([[-1]]),
   ],
   [
     'ERR_SHAPE',

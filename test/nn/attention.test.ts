@@ -180,7 +180,7 @@ test('a step leaves only its context', () => {
   context.dispose()
 })
 
-test('what is refused', () => {
+test('invalid arguments throw', () => {
   type Call = [message: string, call: () => unknown]
   const untyped = <T>(value: unknown) => value as T
   const attention = new nn.Attention(SCORES.location)

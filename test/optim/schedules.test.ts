@@ -148,7 +148,7 @@ describe('OneCycle', () => {
     }
   })
 
-  test('a restored state goes on', () => {
+  test('a restored schedule continues', () => {
     const [one, other] = [make(false), make(false)]
     for (let step = 0; step < 7; step++) one.cycle.step()
     other.cycle.loadStateDict(JSON.parse(JSON.stringify(one.cycle.stateDict())))

@@ -166,7 +166,7 @@ describe('train', () => {
     const { code, stderr } = await cli(['train', '--resume', out, '--epochs', `${EPOCHS}`, '--quiet'])
     expect({ code, stderr }).toEqual({
       code: 0,
-      stderr: expect.stringMatching(`${file}: wanted .*; the checkpoint before it is used`),
+      stderr: expect.stringMatching(`${file}: wanted .*; using the previous checkpoint`),
     })
     expect(await outcome(out)).toEqual(await outcome(at('whole')))
   })

@@ -274,7 +274,7 @@ describe('the files of a run', () => {
     async got => {
       const trainer = new Trainer(shortClassifier('lstm64-adam', { on: cpu }), presets['lstm64-adam'])
       await expect(saveCheckpoint(path('none'), await trainer.state(), notJson[got])).rejects.toThrow(
-        `saveCheckpoint: about: wanted something that JSON holds, got ${got}`,
+        `saveCheckpoint: about: wanted a JSON-serializable value, got ${got}`,
       )
     },
   )

@@ -52,7 +52,7 @@ describe('a trainer', () => {
     const trainer = make()
     const [first, second] = [trainer.fit(data, { epochs: 1 }), trainer.fit(data, { epochs: 1 })]
     await first.next()
-    const message = expect.stringContaining('wanted one that has ended its fit, got one that is training')
+    const message = expect.stringContaining('wanted no running fit, got one that is running')
     await expect(second.next()).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', message })
     const state = await trainer.state()
     expect(() => trainer.restore(state)).toThrow('restore: trainer: wanted one that has ended')

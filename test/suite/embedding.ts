@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { native } from '../../src/native.js'
 import { embedding, embeddingBackward, embeddingForward } from '../../src/ops/embedding.js'
 import { packedRows } from '../../src/ops/rows.js'
 import { packSequence } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
-import { tensor } from '../../src/tensor.js'
+import { full, tensor } from '../../src/tensor.js'
 import { embeddingReference, embeddingReferenceBackward } from '../reference/ops.js'
 import { expectClose, expectSameBits } from './compare.js'
 import { fixtureTensor, readFixtures } from './fixtures.js'
@@ -108,6 +109,20 @@ export function embeddingSuite(target: Target): void {
       const table = tensor<2>([1, 2], [1, 2], { device: target.open() })
       expect(() => embedding(table, packSequence([[0, 1]]))).toThrow(
         'embedding: ids[1]: wanted an integer from 0 to 0, got 1',
+      )
+    })
+
+    test('addRows rejects an index outside of the table, and writes nothing there', async () => {
+      const device = target.open()
+      const table = full([2, 3], 1, { device })
+      native.addRows(device.queue, {
+        ...{ rows: 2, columns: 3, destinationRows: 2 },
+        source: full([2, 3], 5, { device }).buffer,
+        index: tensor(Int32Array.of(1, 2), [2], { device }).buffer,
+        destination: table.buffer,
+      })
+      await expect(table.toArray()).rejects.toThrow(
+        'index[1]: wanted an integer from -2147483648 to 1, got 2',
       )
     })
 

@@ -58,7 +58,7 @@ describe('a checkpoint of format 3', () => {
     const trainer = newTrainer()
     trainer.restore((await loadCheckpoint(fixture)).state)
     await expect(trainer.fit(data, { epochs: 3, shuffleSeed: 5 }).next()).rejects.toThrow(
-      /those of the epoch that was begun, \{"items":11,"batchSize":1,.*"seed":4/,
+      /the batch order of the begun epoch, \{"items":11,"batchSize":1,.*"seed":4/,
     )
   })
 })

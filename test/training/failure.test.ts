@@ -58,7 +58,7 @@ test.each([
   const resumed = new Trainer(shortClassifier('lstm64-adam'), { ...preset, batchSize })
   resumed.restore(await stopped.state())
   await expect(run(resumed, { shuffleSeed })).rejects.toThrow(
-    /fit: options: wanted those of the epoch that was begun/,
+    /fit: options: wanted the batch order of the begun epoch/,
   )
 })
 

@@ -57,7 +57,7 @@ describe('NonMonotonic', () => {
     expect(startOf(losses, 2)).toBe(epoch)
   })
 
-  test('a restored state goes on', () => {
+  test('a restored state continues', () => {
     const make = () => {
       const optimizer = new AveragedSGD(model.parameters(), { lr: 1 })
       return { optimizer, scheduler: new NonMonotonic(optimizer, { metric: 'loss', epochs: 2 }) }
@@ -74,7 +74,7 @@ describe('NonMonotonic', () => {
   })
 })
 
-test('a trainer tests the averages, and goes on with the parameters; resumed, it has the same bits', async () => {
+test('a trainer tests the averages and trains the parameters; a resumed one has the same bits', async () => {
   const items = [1, 2, 3, 4, 5, 6]
   const loader = new DataLoader(items, {
     collate: some => tensor(some, [some.length, 1]),

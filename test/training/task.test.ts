@@ -162,7 +162,7 @@ describe('resuming', () => {
     await run(stopped, 1, 1)
     const other = newTrainer({ accumulate: 1 }, 0.3)
     other.trainer.restore({ ...(await stopped.trainer.state()), scheduler: null })
-    await expect(run(other, 1)).rejects.toThrow(/fit: options: wanted those of the epoch that was begun/)
+    await expect(run(other, 1)).rejects.toThrow(/fit: options: wanted the batch order of the begun epoch/)
   })
 
   test('mask counters are restored to the modules that drew the masks', async () => {
