@@ -17,7 +17,7 @@ import { inventPairs, type Pairs, readPairs } from '../bench/translation/pairs.j
 import { usableCores } from '../cpuQuota.js'
 import { benchDevice, deviceBenchUsage } from './benchDevice.js'
 import { report } from './benchReport.js'
-import { writeJson } from './jsonFile.js'
+import { jsonOption, writeJson } from './jsonFile.js'
 import {
   Failure,
   fileOption,
@@ -30,7 +30,6 @@ import {
   UsageError,
   usageOf,
 } from './options.js'
-import { jsonOption } from './taskOptions.js'
 
 const BATCH = 256
 const ROUNDS = 5

@@ -2,11 +2,10 @@ import { type Article, readArticles } from '../text/gnad.js'
 import { type ArticleStatistics, inspectArticles, type TokenStatistics } from '../text/statistics.js'
 import { tokenizers } from '../text/tokenize.js'
 import { readWordVectors } from '../text/vectors.js'
-import { writeJson } from './jsonFile.js'
+import { dialectOption } from './articleOptions.js'
+import { jsonOption, writeJson } from './jsonFile.js'
 import { fileOption, integerOption, noPositionals, parse, UsageError, usageOf } from './options.js'
-import { dialectOption } from './runOptions.js'
 import { aligned } from './table.js'
-import { jsonOption } from './taskOptions.js'
 import { type VectorFile, vectorFile, vectorOptions } from './vectors.js'
 
 const table = {

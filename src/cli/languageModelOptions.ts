@@ -1,5 +1,6 @@
 import { languagePresetName, languagePresets } from '../models/languagePresets.js'
 import type { CacheOptions } from '../tasks/cachePointer.js'
+import { jsonOption } from './jsonFile.js'
 import {
   choiceOption,
   fileOption,
@@ -12,14 +13,7 @@ import {
   UsageError,
   type ValuesOf,
 } from './options.js'
-import {
-  directoryOptions,
-  evaluateOptions,
-  jsonOption,
-  loopOptions,
-  modelOptions,
-  wordOptions,
-} from './taskOptions.js'
+import { directoryOptions, evaluateOptions, loopOptions, modelOptions, wordOptions } from './taskOptions.js'
 
 /** The options of language models, each described once. */
 

@@ -2,6 +2,8 @@ import { poolingName } from '../models/pooling.js'
 import { presetName, presets } from '../models/presets.js'
 import { tokenizerName } from '../tasks/classifierRun.js'
 import { loops, modes } from '../tasks/rules.js'
+import { dialectOption } from './articleOptions.js'
+import { jsonOption } from './jsonFile.js'
 import {
   choiceOption,
   fileOption,
@@ -11,18 +13,12 @@ import {
   switchOption,
   textOption,
 } from './options.js'
-import { directoryOptions, jsonOption, loopOptions } from './taskOptions.js'
+import { directoryOptions, loopOptions } from './taskOptions.js'
 import { vectorOptions } from './vectors.js'
 
 /** The options of `train` and `experiments`, each described once. */
 
 const { epochs, batchSize } = presets['lstm64-adam']
-
-/** How CSV files of articles are read. */
-export const dialectOption = choiceOption(
-  'csv (default), or notebook: lines cut at their first ;, quotes left as they are',
-  ['csv', 'notebook'],
-)
 
 /** Of any run of the classification task. */
 export const runOptions = {

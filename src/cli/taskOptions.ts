@@ -1,9 +1,9 @@
 import { nonFiniteRules } from '../training/nonFinite.js'
 import type { Resumed } from './commandLine.js'
 import { deviceChoice, deviceOptions } from './deviceOptions.js'
+import { jsonOption } from './jsonFile.js'
 import {
   choiceOption,
-  fileOption,
   integerOption,
   numberOption,
   type OptionTable,
@@ -13,9 +13,6 @@ import {
   type ValuesOf,
 } from './options.js'
 import type { RunOptions } from './trainRun.js'
-
-/** The option of commands that also write their figures to a file. */
-export const jsonOption = fileOption('where to write the figures')
 
 /** The options that `evaluate` has for every task. */
 export const evaluateOptions = {

@@ -1,6 +1,7 @@
 import { translationPresetName, translationPresets } from '../models/seq2seqPresets.js'
 import type { SearchOptions } from '../tasks/translation.js'
 import { readPairs, readPairTable, type TextPair } from '../text/pairs.js'
+import { jsonOption } from './jsonFile.js'
 import {
   choiceOption,
   fileOption,
@@ -14,14 +15,7 @@ import {
   UsageError,
   type ValuesOf,
 } from './options.js'
-import {
-  directoryOptions,
-  evaluateOptions,
-  jsonOption,
-  loopOptions,
-  modelOptions,
-  wordOptions,
-} from './taskOptions.js'
+import { directoryOptions, evaluateOptions, loopOptions, modelOptions, wordOptions } from './taskOptions.js'
 
 /** The options of the translation task, each described once. */
 

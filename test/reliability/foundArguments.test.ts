@@ -55,7 +55,7 @@ describe('a trainer', () => {
     const message = expect.stringContaining('wanted no running fit, got one that is running')
     await expect(second.next()).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', message })
     const state = await trainer.state()
-    expect(() => trainer.restore(state)).toThrow('restore: trainer: wanted one that has ended')
+    expect(() => trainer.restore(state)).toThrow('restore: trainer: wanted no running fit')
     await first.return()
     trainer.restore(state)
     for await (const _ of trainer.fit(data, { epochs: 1 }));

@@ -73,7 +73,7 @@ export function randomTapeSuite(target: Target): void {
         const generator = new Generator(3)
         for (let i = 0; i < 20; i++) {
           const drawn = [...(await multinomial(weights, 2, { generator }).toArray())]
-          expect(new Set(drawn.slice(0, 2))).toEqual(new Set([1, 2]))
+          expect(drawn.slice(0, 2).sort()).toEqual([1, 2])
           for (const index of drawn.slice(2)) expect([0, 1, 3]).toContain(index)
           expect(drawn[2]).not.toBe(drawn[3])
         }

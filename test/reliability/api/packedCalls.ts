@@ -19,7 +19,7 @@ import {
 import type { LstmWeights } from '../../../src/ops/recurrentOptions.js'
 import type { RecurrentSaved } from '../../../src/ops/recurrentSaved.js'
 import { packedRows } from '../../../src/ops/rows.js'
-import { PackedIds, PackedSequence, packSequence, Sequences } from '../../../src/packed.js'
+import { PackedIds, PackedSequence, packIds, packSequence, Sequences } from '../../../src/packed.js'
 import { type Tensor, tensor } from '../../../src/tensor.js'
 import { embeddingReference, embeddingReferenceBackward } from '../../reference/ops.js'
 import { maxPoolReference, meanPoolReference } from '../../reference/pooling.js'
@@ -204,7 +204,9 @@ export const packedCalls: Record<string, Call> = {
     const most = hostile.width()
     const weight = world.float<2>([most, hostile.size()])
     const documents = hostile.ids(most < 1e4 ? Math.max(1, Math.floor(most)) : 5)
-    const ids = world.attempt('PackedIds', () => new PackedIds(documents))
+    const ids = hostile.once(2)
+      ? world.attempt('packIds', () => packIds(documents))
+      : world.attempt('PackedIds', () => new PackedIds(documents))
     if (ids === null) return
     const paddingIdx = hostile.once(3) ? hostile.number(0) : null
     const run = hostile.once(2)

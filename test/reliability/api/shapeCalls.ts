@@ -84,6 +84,13 @@ function reshaped(world: World): void {
   )
   copied(
     world,
+    'clone',
+    x,
+    () => shapes.clone(x),
+    a => a,
+  )
+  copied(
+    world,
     'reshape',
     x,
     () => shapes.reshape<number>(x, open),
