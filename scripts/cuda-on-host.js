@@ -13,6 +13,8 @@ const TESTS = [
   'test/native/gpuProgram.test.ts',
   'test/native/hostLibrary.test.ts',
   'test/native/waits.test.ts',
+  'test/nn/attention.test.ts',
+  'test/nn/attentionKinds.test.ts',
   'test/reliability/api.test.ts',
   'test/training/cuda.test.ts',
 ]

@@ -6,6 +6,7 @@ import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { type Matrix, memory, tensor } from '../../src/tensor.js'
+import { targets } from '../decoding/models.js'
 import { expectClose, expectSameBits } from '../suite/compare.js'
 import {
   dot,
@@ -34,7 +35,13 @@ import {
 
 /** Attention by each score, and over the rows of a sequence itself: the formula in float64, with gradients of all inputs. */
 
-describe.each(KINDS.map(given => [given.score, given] as const))('score %s', (score, given) => {
+const cases = targets.flatMap(target =>
+  KINDS.map(given => [given.score, target.name, given, target] as const),
+)
+
+describe.each(cases)('score %s on %s', (score, _, kind, target) => {
+  const given = { ...kind, device: target.open() }
+
   test('parameters are those of linear layers', () => {
     using attention = new nn.Attention(given)
     expect(attention.namedParameters().map(([name]) => name)).toEqual(NAMES[score])
@@ -43,7 +50,7 @@ describe.each(KINDS.map(given => [given.score, given] as const))('score %s', (sc
   test.each(FORMS)('contexts, weights and gradients of %s', async (_, queries) => {
     using attention = new nn.Attention({ ...given, generator: new Generator(1) })
     await scope(async () => {
-      const { query, encoded, tensors, values } = await drawn(attention, queries)
+      const { query, encoded, tensors, values } = await drawn(attention, queries, given.device)
       const prepared = attention.memory(encoded)
       expect(prepared.values).toBe(encoded)
       const own = formed(query, queries)
@@ -63,7 +70,7 @@ describe.each(KINDS.map(given => [given.score, given] as const))('score %s', (sc
   test.each(FORMS)('scores of all pairs of %s, with gradients', async (_, queries) => {
     using attention = new nn.Attention({ ...given, generator: new Generator(1) })
     await scope(async () => {
-      const { query, encoded, tensors, values } = await drawn(attention, queries)
+      const { query, encoded, tensors, values } = await drawn(attention, queries, given.device)
       const scores = attention.scores(formed(query, queries), attention.memory(encoded))
       const lengths = queries.flatMap((count, b) => new Array<number>(count).fill(LENGTHS[b]!))
       expect([...scores.sequences.lengths()]).toEqual(lengths)
@@ -77,12 +84,13 @@ describe.each(KINDS.map(given => [given.score, given] as const))('score %s', (sc
   test('a sentence keeps its bits when another one changes, and its weights add up to 1', async () => {
     using attention = new nn.Attention({ ...given, generator: new Generator(1) })
     await scope(async () => {
-      const { query, encoded } = await drawn(attention, QUERIES)
+      const { query, encoded } = await drawn(attention, QUERIES, given.device)
       const own = new PackedSequence(query, new Sequences(QUERIES))
       const before = attention.forward(own, attention.memory(encoded), { weights: true })
       const numbers = await encoded.data.toArray()
       numbers.fill(9, 3 * SIZE, 8 * SIZE) // the third sentence
-      const changed = new PackedSequence(tensor<2>(numbers, [9, SIZE]), encoded.sequences)
+      const { device } = given
+      const changed = new PackedSequence(tensor<2>(numbers, [9, SIZE], { device }), encoded.sequences)
       const after = attention.forward(own, attention.memory(changed), { weights: true })
       const [a, b] = [await before.context.data.toArray(), await after.context.data.toArray()]
       expectSameBits(b.slice(0, 3 * SIZE), a.slice(0, 3 * SIZE))
@@ -100,7 +108,7 @@ describe.each(KINDS.map(given => [given.score, given] as const))('score %s', (sc
   })
 })
 
-describe('self-attention', () => {
+describe.each(targets)('self-attention on $name', target => {
   test.each([
     { projections: true, causal: false },
     { projections: true, causal: true },
@@ -108,6 +116,7 @@ describe('self-attention', () => {
   ])('projections $projections, causal $causal', async ({ projections, causal }) => {
     const sizes = projections ? { hiddenSize: 4, outputSize: 3 } : {}
     using attention = new nn.SelfAttention({
+      device: target.open(),
       inputSize: SIZE,
       projections,
       causal,
@@ -118,7 +127,7 @@ describe('self-attention', () => {
       projections ? ['query', 'key', 'value'].flatMap(name => [`${name}.weight`, `${name}.bias`]) : [],
     )
     await scope(async () => {
-      const { encoded, tensors, values } = await drawn(attention, LENGTHS)
+      const { encoded, tensors, values } = await drawn(attention, LENGTHS, target.open())
       const reference = (moved: Values) => {
         const x = rowsOf(moved.encoded!, SIZE)
         const of = (name: string) => {

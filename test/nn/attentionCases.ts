@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { Device } from '../../src/device.js'
 import type * as nn from '../../src/nn/index.js'
 import { mul } from '../../src/ops/elementwise.js'
 import { sum } from '../../src/ops/reduce.js'
@@ -83,11 +84,12 @@ export function expected(score: nn.AttentionScore, values: Values, queries: read
 export const soft: Weigh = scores => softmax(scores)
 
 /** Random numbers for the inputs, and the module's own parameters. */
-export async function drawn(module: nn.Module, queries: readonly number[]) {
+export async function drawn(module: nn.Module, queries: readonly number[], device: Device) {
   const generator = new Generator(3)
   const random = (count: number) => Float32Array.from({ length: count }, () => generator.uniform(-1, 1))
-  const query = tensor<2>(random(total(queries) * SIZE), [total(queries), SIZE], { requiresGrad: true })
-  const encoded = tensor<2>(random(total(LENGTHS) * SIZE), [total(LENGTHS), SIZE], { requiresGrad: true })
+  const options = { device, requiresGrad: true }
+  const query = tensor<2>(random(total(queries) * SIZE), [total(queries), SIZE], options)
+  const encoded = tensor<2>(random(total(LENGTHS) * SIZE), [total(LENGTHS), SIZE], options)
   const tensors: Record<string, Tensor<'float32'>> = {
     query,
     encoded,
@@ -106,7 +108,8 @@ export async function expectGradients(
   reference: (values: Values) => readonly number[],
 ): Promise<void> {
   const weights = Float32Array.from({ length: context.size }, (_, i) => Math.cos(i))
-  sum(mul(context, tensor<2>(weights, context.shape))).backward()
+  const { device } = context
+  sum(mul(context, tensor<2>(weights, context.shape, { device }))).backward()
   const loss = (found: readonly number[]) => found.reduce((all, x, i) => all + x * weights[i]!, 0)
   for (const [name, x] of Object.entries(tensors)) {
     const differences = finiteDifference(

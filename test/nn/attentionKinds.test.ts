@@ -6,6 +6,7 @@ import { PackedSequence, packSequence, Sequences } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { tensor } from '../../src/tensor.js'
+import { targets } from '../decoding/models.js'
 import { finiteDifference } from '../reference/gradient.js'
 import { expectClose, expectSameBits } from '../suite/compare.js'
 import {
@@ -32,7 +33,8 @@ import {
 
 /** Local and hard attention: the formula in float64, with gradients of all inputs. */
 
-describe('local attention', () => {
+describe.each(targets)('local attention on $name', target => {
+  const device = target.open()
   const window = 2
   const weigh: Weigh = (scores, values, s, _) => {
     const hidden = times(rowsOf(values['position.weight']!, SIZE), s).map(Math.tanh)
@@ -45,12 +47,12 @@ describe('local attention', () => {
     test.each(FORMS)(`${score}: contexts, weights and gradients of %s`, async (_, queries) => {
       using local = new nn.LocalAttention({
         ...SCORES[score],
-        window,
+        ...{ device, window },
         positionSize: 5,
         generator: new Generator(2),
       })
       await scope(async () => {
-        const { query, encoded, tensors, values } = await drawn(local, queries)
+        const { query, encoded, tensors, values } = await drawn(local, queries, device)
         const prepared = local.memory(encoded)
         const found = local.forward(formed(query, queries), prepared, { weights: true })
         const wanted = expected(score, values, queries, weigh)
@@ -69,11 +71,11 @@ describe('local attention', () => {
   }
 
   test('rows outside the window have no weight', async () => {
-    using local = new nn.LocalAttention({ ...SCORES.dot, window: 1, generator: new Generator(2) })
+    using local = new nn.LocalAttention({ ...SCORES.dot, device, window: 1, generator: new Generator(2) })
     await scope(async () => {
-      const rows = tensor<2>(new Float32Array(20 * SIZE).fill(0.1), [20, SIZE])
+      const rows = tensor<2>(new Float32Array(20 * SIZE).fill(0.1), [20, SIZE], { device })
       const encoded = new PackedSequence(rows, new Sequences([20]))
-      const query = tensor<2>(new Float32Array(SIZE).fill(0), [1, SIZE])
+      const query = tensor<2>(new Float32Array(SIZE).fill(0), [1, SIZE], { device })
       // The position is sigmoid(0) · 20 = 10.
       const { weights } = local.forward(query, local.memory(encoded), { weights: true })
       const outer = Math.exp(-2) / 3
@@ -85,11 +87,13 @@ describe('local attention', () => {
   })
 })
 
-describe('hard attention', () => {
+describe.each(targets)('hard attention on $name', target => {
+  const device = target.open()
+
   test.each(FORMS)('one row, its log-probability and the gradient of it, for %s', async (_, queries) => {
-    using hard = new nn.HardAttention({ ...SCORES.additive, generator: new Generator(4) })
+    using hard = new nn.HardAttention({ ...SCORES.additive, device, generator: new Generator(4) })
     await scope(async () => {
-      const { query, encoded, tensors, values } = await drawn(hard, queries)
+      const { query, encoded, tensors, values } = await drawn(hard, queries, device)
       const prepared = hard.memory(encoded)
       const found = hard.forward(formed(query, queries), prepared)
       const chosen = [...(await found.weights.toArray())]
@@ -140,14 +144,15 @@ describe('hard attention', () => {
   test('rows are sampled with the probabilities of the scores; evaluation takes the most probable', async () => {
     using hard = new nn.HardAttention({
       ...SCORES.dot,
+      device,
       querySize: 1,
       memorySize: 1,
       generator: new Generator(5),
     })
     await scope(async () => {
       const draws = 20_000
-      const encoded = packSequence([Float32Array.of(0, Math.log(3), Math.log(2))], { inputSize: 1 })
-      const queries = packSequence([new Float32Array(draws).fill(1)], { inputSize: 1 })
+      const encoded = packSequence([Float32Array.of(0, Math.log(3), Math.log(2))], { inputSize: 1, device })
+      const queries = packSequence([new Float32Array(draws).fill(1)], { inputSize: 1, device })
       const counts = async () => {
         const { context } = hard.forward(queries, hard.memory(encoded))
         const seen = await context.data.toArray()
@@ -166,11 +171,12 @@ describe('hard attention', () => {
   })
 
   test('the same generator gives the same choice', async () => {
-    using hard = new nn.HardAttention(SCORES.dot)
+    using hard = new nn.HardAttention({ ...SCORES.dot, device })
     await scope(async () => {
       const { query, encoded } = await drawn(
         hard,
         LENGTHS.map(() => 1),
+        device,
       )
       const prepared = hard.memory(encoded)
       const choice = () => hard.forward(query, prepared, { generator: new Generator(9) }).weights.toArray()
@@ -179,25 +185,25 @@ describe('hard attention', () => {
   })
 
   test('with REINFORCE the query learns which row is rewarded', async () => {
-    using hard = new nn.HardAttention({ ...SCORES.general, generator: new Generator(6) })
+    using hard = new nn.HardAttention({ ...SCORES.general, device, generator: new Generator(6) })
     // Three rows that differ, and a query.
     const rows = Float32Array.from({ length: 3 * SIZE }, (_, i) =>
       i % SIZE === Math.floor(i / SIZE) ? 1 : 0,
     )
-    const memoryOf = () => hard.memory(packSequence([rows], { inputSize: SIZE }))
+    const memoryOf = () => hard.memory(packSequence([rows], { inputSize: SIZE, device }))
     const probability = () =>
       scope(async () => {
-        const query = tensor<2>(new Float32Array(SIZE).fill(0.5), [1, SIZE])
+        const query = tensor<2>(new Float32Array(SIZE).fill(0.5), [1, SIZE], { device })
         return softmax([...(await hard.scores(query, memoryOf()).data.toArray())])[1]!
       })
     const first = await probability()
     for (let step = 0; step < 60; step++) {
       await scope(async () => {
-        const queries = packSequence([new Float32Array(8 * SIZE).fill(0.5)], { inputSize: SIZE })
+        const queries = packSequence([new Float32Array(8 * SIZE).fill(0.5)], { inputSize: SIZE, device })
         const { weights, logProbability } = hard.forward(queries, memoryOf())
         const chosen = await weights.toArray()
         const rewards = Float32Array.from({ length: 8 }, (_, i) => chosen[3 * i + 1]! - 1 / 3)
-        const loss = mul(sum(mul(logProbability, tensor(rewards))), -1 / 8)
+        const loss = mul(sum(mul(logProbability, tensor(rewards, [8], { device }))), -1 / 8)
         loss.backward()
         const weight = hard.key!.weight
         const [now, gradient] = [await weight.toArray(), await weight.grad!.toArray()]
