@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Short files that run a long suite. */
-const LONG = /\/test\/cpu\w*\.test\.ts$/
+const LONG = /\/test\/cpu(Bfloat16)?\.test\.ts$/
 
 /**
  * Runs the long suites first. Without durations of an earlier run, vitest starts with the largest files, and

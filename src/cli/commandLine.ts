@@ -135,7 +135,8 @@ export function argsOf({ out: _, ...given }: Given, table: OptionTable): string[
 export function checkKept(args: readonly string[], resumed: Resumed | null, names: readonly string[]): void {
   if (resumed === null || resumed.from === null) return
   const given = names.find(name => valueIn(args, name) !== null)
-  if (given !== undefined) throw new UsageError(`--${given}: cannot be changed when a run is resumed`)
+  if (given !== undefined)
+    throw new UsageError(`--${given}: wanted none, because a resumed run keeps its own`)
 }
 
 /** @throws UsageError where a command line beside `--resume` is for another task than the run. */

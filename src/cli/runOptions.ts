@@ -52,7 +52,7 @@ export const runOptions = {
     `default the preset's ${batchSize}; on invented articles, and by document, 64`,
     1,
   ),
-  'max-tokens': integerOption('the most tokens of a batch', 1),
+  'max-tokens': integerOption('the most tokens of a batch of several articles', 1),
   'drop-last': switchOption('leaves out the articles that do not fill a last batch'),
   'evaluate-every': integerOption('tests the model after every N epochs; default 1; 0: only at the end', 0),
   ...loopOptions,

@@ -20,8 +20,8 @@ export interface Member {
 }
 
 /**
- * Trains several runs, one after the other, each in a folder of a directory. One that was interrupted resumes, and one that is
- * over is not trained again.
+ * Trains several runs, one after the other, each in a folder of a directory. An interrupted run resumes, and a
+ * finished one is not trained again.
  * @returns the directories of all.
  */
 export async function trainSeries(

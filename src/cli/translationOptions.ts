@@ -76,7 +76,7 @@ export const trainTable = {
   epochs: integerOption(`default the preset's ${epochs}`, 1),
   'batch-size': integerOption(`pairs; default the preset's ${batchSize}`, 1),
   'max-length': integerOption('skips pairs, in tests too, whose source or target has more words', 1),
-  'max-tokens': integerOption('the most words of a batch', 1),
+  'max-tokens': integerOption('the most words of a batch of several pairs', 1),
   ...searchOptions,
   ...bleuOptions,
   ...loopOptions,

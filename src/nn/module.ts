@@ -360,8 +360,8 @@ function partsOf(module: Module): Parts {
 function checkPlain(module: Module, name: string, value: object, seen: Set<object>): void {
   if (!isPlain(value) || seen.has(value)) return
   seen.add(value)
-  // Ids or words, which may be many.
-  if (Array.isArray(value) && ['number', 'string'].includes(typeof value[0])) return
+  // Ids, words or flags, which may be many.
+  if (Array.isArray(value) && ['number', 'string', 'boolean'].includes(typeof value[0])) return
   for (const part of Array.isArray(value) ? value : Object.values(value)) {
     if (typeof part !== 'object' || part === null) continue
     if (part instanceof Module || isMarked(part, 'parameter') || isMarked(part, 'buffer')) {
