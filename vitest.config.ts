@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Short files that run a long suite. */
-const LONG = /\/test\/cpu(Bfloat16)?\.test\.ts$/
+/** Short files that run a long suite, and the longest of those that share processes. */
+const LONG = /\/test\/(cpu(Bfloat16)?|pages)\.test\.ts$/
 
 /**
  * Runs the long suites first. Without durations of an earlier run, vitest starts with the largest files, and
@@ -24,7 +24,13 @@ class LongFirst extends BaseSequencer {
  */
 const TOGETHER = [
   'test/{files,reference,reports,scores,scripts,text,types}/**/*.test.ts',
+  'test/bench/{check,multiplications}.test.ts',
+  'test/device/{door,doorModules,doorOptim,doorSequence,gates,mark,sequences}.test.ts',
+  'test/explain/{page,reading}.test.ts',
   'test/formats/{fastai,safetensors,stateDict,torch}.test.ts',
+  'test/{native/assembly,optim/schedules}.test.ts',
+  'test/tasks/{classificationMetrics,classificationReport}.test.ts',
+  'test/training/{earlier,format,loader,nonMonotonic,notebookProgress,pairs,progress,records}.test.ts',
   'test/{cpuQuota,documented,examples,pages,random}.test.ts',
 ]
 
@@ -34,6 +40,7 @@ export default defineConfig({
     sequence: { sequencer: LongFirst },
     // Vitest's own choice is one less than there are cores: on two, half of them would wait for the loading of modules.
     maxWorkers: availableParallelism(),
+    setupFiles: ['test/setup.ts'],
     execArgv: ['--expose-gc'],
     // Whoever names no device runs on the CPU, also where there is a better one: that has tests of its own.
     env: { PACKED_RNN_DEVICE: process.env.PACKED_RNN_DEVICE ?? 'cpu' },

@@ -10,7 +10,7 @@ import { manualSeed } from '../../src/random.js'
 import { rejectionOf } from '../device/own.js'
 import { constant, gruModel, logSoftmaxOf, tableModel, targets } from './models.js'
 
-const DRAWS = 20_000
+const DRAWS = 5_000
 /** χ² that is exceeded once in 1,000 seeds, for 1 to 5 degrees of freedom. */
 const LIMITS = [10.83, 13.82, 16.27, 18.47, 20.52]
 

@@ -150,7 +150,7 @@ describe.each(targets)('hard attention on $name', target => {
       generator: new Generator(5),
     })
     await scope(async () => {
-      const draws = 20_000
+      const draws = 5_000
       const encoded = packSequence([Float32Array.of(0, Math.log(3), Math.log(2))], { inputSize: 1, device })
       const queries = packSequence([new Float32Array(draws).fill(1)], { inputSize: 1, device })
       const counts = async () => {

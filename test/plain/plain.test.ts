@@ -208,7 +208,7 @@ describe('bench/gpu.js', () => {
     const out = join(folder, 'whole')
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [...options, '--seconds', '45', '--out', out],
+      [...options, '--seconds', '36', '--out', out],
       { cwd: root, env, encoding: 'utf8' },
     )
     expect(status, stdout + stderr).toBe(0)
