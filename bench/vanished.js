@@ -1,5 +1,5 @@
-// Measures the gain from skipping vanished gradients: the time of a training step whose loss reads only the last states,
-// next to that of a step whose loss reads the mean of all states, with the initial parameters and after some epochs.
+// Measures the gain from skipping vanished gradients. It compares a training step whose loss reads only the last states with a
+// step whose loss reads the mean of all states, with the initial parameters and after some epochs.
 //
 //   node bench/vanished.js --data ARTICLES [--articles N] [--epochs N] [--cases A,B,C] [--rounds N] [--json FILE]
 //

@@ -24,7 +24,7 @@ const [wIh, bIh] = [parameter([3 * H, C + H]), parameter([3 * H])]
 const [wHh, bHh] = [parameter([3 * H, H]), parameter([3 * H])]
 const [wOut, bOut] = [parameter([C, H]), parameter([C])]
 
-/** Scores [T · B, C] of the letters that are said, the first of all words first; each is told the letter `before` it. */
+/** Scores [T · B, C] of the letters, the first of all words first. The decoder reads the letter `before` each. */
 function scoresOf(letters: number[], before: number[][]) {
   const read = add(reshape(linear(oneHotRows(letters), wLetter), [B, T, H]), wPlace)
   const keys = reshape(linear(reshape(read, [B * T, H]), wKey), [B, T, H])

@@ -16,7 +16,7 @@ class CharacterModel extends nn.Module {
   lstm = new nn.LSTM({ inputSize: 16, hiddenSize: 64 })
   linear = new nn.Linear({ inFeatures: 64, outFeatures: characters.length })
 
-  /** The next character's logits [N, C] after each of N characters, and the state to go on from. */
+  /** The next character's logits [N, C] after each of N characters, and the state after the last one. */
   forward(sequences: Int32Array[], before: rnn.nn.LstmState | null = null) {
     const rows = this.embedding.forward(rnn.packIds(sequences))
     const { output, state } = this.lstm.forward(rows, before)

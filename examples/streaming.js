@@ -1,5 +1,5 @@
-// Sequences that arrive in pieces: the states after one piece are the initial states of the next, so that each token is
-// computed once, memory stays what it is, and the outputs have the bits that the whole sequence would have given.
+// Sequences that arrive in pieces. The states after one piece are the initial states of the next, so each token is computed
+// once and memory does not grow. The outputs have the same bits as those of the whole sequence.
 //
 //   node examples/streaming.js
 import { memory, nn, noGrad, packSequence, scope } from 'packed-rnn'

@@ -165,9 +165,9 @@ struct ElmanCell {
 // of the parameter's step, from 1. Flags are the same for a whole tensor. A branch on one costs nothing next
 // to the memory that a step reads and writes.
 
-// a + s b, or a if s is 0, because 0 times an infinite b would be NaN. Weight decay is g + λ p. Decoupled
-// decay is p - λ p and not (1 - λ) p: 1 - λ rounds by more than a small λ is worth, in the same direction in
-// each step.
+// a + s b, or only a where s is 0, because 0 times an infinite b would be NaN. Weight decay is g + λ p.
+// Decoupled decay is p - λ p and not (1 - λ) p: 1 - λ rounds by more than a small λ is worth, in the same
+// direction in each step.
 template <class M>
 PACKED_RNN_INLINE typename M::V addScaled(typename M::V a, float s, typename M::V b) {
   return s == 0.0f ? a : M::fma(b, M::splat(s), a);

@@ -1,5 +1,5 @@
 // Checks the binaries that ship: the libraries and versions that they need, that they are stripped, their sizes, and that
-// the CUDA library has code for every architecture. npm run check:prebuilds [-- --complete] [-- --folder FOLDER]
+// the CUDA library has code for every architecture. npm run check:prebuilds [-- --complete] [-- --folder DIR]
 //
 //   --complete  fails if the CUDA library is missing
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -30,7 +30,7 @@ for (const name of options.complete ? [ADDON, CUDA] : [ADDON])
   if (!names.includes(name)) tell(name, 'is not there: npm run prebuild')
 for (const name of names) {
   if (!Object.hasOwn(BUDGETS, name)) {
-    tell(name, `wanted nothing but ${Object.keys(BUDGETS).join(' and ')}`)
+    tell(name, `wanted only ${Object.keys(BUDGETS).join(' and ')}`)
     continue
   }
   const binary = readBinary(join(folder, name))

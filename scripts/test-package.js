@@ -1,5 +1,5 @@
-// Tests the package as a user installs it: builds and checks the prebuilds and the tarball, installs it in an empty folder with
-// an empty npm cache, no compiler and no install scripts, and checks the README's promises there.
+// Tests the package as a user installs it. Builds and checks the prebuilds and the tarball. Installs it in an empty folder with an
+// empty npm cache, no compiler and no install scripts, and checks the README's promises there.
 // npm run test:package [-- --long] [-- --out FOLDER]
 //
 //   --long  also compiles the addon from the installed sources, with `packed-rnn build` and with node-gyp

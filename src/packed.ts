@@ -4,8 +4,8 @@ import { badArgument } from './errors.js'
 import { type Tensor, tensor } from './tensor.js'
 
 /**
- * Returns the offsets [B + 1] for the kernels, which read memory by them without a check. This array must not
- * be handed out.
+ * Returns the offsets [B + 1] for the kernels, which read memory by them without a check. Callers must
+ * not return this array to users.
  */
 let kernelOffsets: (sequences: Sequences) => Int32Array
 let isSequences: (value: unknown) => boolean

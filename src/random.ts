@@ -2,8 +2,8 @@ import { checkInstance } from './check.js'
 import { badArgument } from './errors.js'
 
 /**
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the same
- * counter-based generator as `native/philox.h`, so that a seed gives the same bits on the host and on every
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
+ * a counter-based generator. `native/philox.h` is the same, so a seed has the same bits on the host and on every
  * device.
  */
 export function philox(

@@ -10,7 +10,7 @@ export function unborn(): NativeBuffer {
   return released.pop() ?? native.handle()
 }
 
-/** An update of memory that is put off until the memory is read. @internal */
+/** An update of memory that is deferred until the memory is read. @internal */
 export interface Deferred {
   /** Issues the update: for all of the memory, or for the `count` rows with these ids, each once. */
   settle(ids?: NativeBuffer, count?: number): void

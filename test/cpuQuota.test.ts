@@ -18,7 +18,7 @@ function write(files: Record<string, string>): void {
   }
 }
 
-/** What the kernel tells a process in these groups; mounts are the group and where it is mounted. */
+/** What a process in these groups reads from the kernel; mounts are the group and where it is mounted. */
 function processIn(groups: string[], mounts: { v1?: [string, string]; v2?: [string, string] }): void {
   const { v1, v2 } = mounts
   const lines = ['22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw']

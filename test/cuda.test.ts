@@ -9,7 +9,7 @@ import { randomOpsSuite } from './suite/randomOps.js'
  */
 
 const reason = whyNoCuda()
-// Who names a library wants to see it tested.
+// If a library is named, it must be tested.
 const skips = reason !== null && !process.env.PACKED_RNN_CUDA_LIBRARY
 test.skipIf(skips)(`cuda opens${reason === null ? '' : `: ${reason}`}`, () => {
   expect(reason).toBe(null)

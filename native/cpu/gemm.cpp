@@ -7,7 +7,7 @@ namespace packed_rnn::PACKED_RNN_ISA {
 
 namespace {
 
-// a is [m, k]. Tasks are blocks of rows, and if there are few of those, also of columns.
+// The product where `a` is [m, k]. Tasks are blocks of rows, and if there are few of those, also of columns.
 class ProductOfRows {
  public:
   ProductOfRows(CpuBackend& backend, const Gemm& g)
@@ -88,7 +88,7 @@ class ProductOfRows {
     }
   }
 
-  // What a row of zeros gives: zeros, or with `accumulate` the same numbers, where -0 + 0 is 0.
+  // The result of a row of zeros: zeros, or with `accumulate` the same numbers, where -0 + 0 is 0.
   void addNothing(float* c, std::int64_t width) const {
     if (!g.accumulate) return clearNumbers(c, width);
     for (; width > 0; c += kLanes, width -= kLanes) {

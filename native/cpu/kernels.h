@@ -117,8 +117,9 @@ struct Operand {
   bool transposed;
 };
 
-// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b. The order of each element's sum depends only on the
-// shape, and if a is not transposed only on k: neither on the other rows nor on the number of threads.
+// c = a · b + bias, or += a · b, with `a` [m, k] and b [k, n]. The order of each element's sum depends only
+// on the shape, and if `a` is not transposed only on k: neither on the other rows nor on the number of
+// threads.
 struct Gemm {
   std::int64_t m, n, k;
   Operand a, b;
@@ -126,11 +127,11 @@ struct Gemm {
   std::int64_t stride;  // of a row of c
   const float* bias;    // [n] or null
   bool accumulate;
-  float* columnSums;  // [n] or null: the sums of b over k, if a is transposed and b is not
+  float* columnSums;  // [n] or null: the sums of b over k, if `a` is transposed and b is not
   const Term* panels =
-      nullptr;  // b as packPanels makes it (pack.h), if a is not transposed; null: gemm packs it
-  // The live rows of a, or if a is transposed, the live steps of k. With it there is no bias, and b is not
-  // transposed if a is.
+      nullptr;  // b as packPanels makes it (pack.h), if `a` is not transposed; null: gemm packs it
+  // The live rows of `a`, or if `a` is transposed, the live steps of k. With it there is no bias, and b is
+  // not transposed if `a` is.
   Live live = {nullptr, 0};
 };
 void gemm(CpuBackend& backend, const Gemm& problem);

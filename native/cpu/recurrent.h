@@ -84,10 +84,10 @@ PACKED_RNN_INLINE void storeUnits(float* row, std::int64_t j, int live, V v) {
   live == kLanes ? store(row + j * kLanes, v) : storeFirst(row + j * kLanes, v, live);
 }
 
-// The blocks of a layer that one worker computes. In the first path a worker computes all blocks of its own
-// sequences. In the second path the team shares the units of all sequences, and workers wait for results of
-// others. The third path shares units too, for sequences of one token, in cells that need no results of other
-// workers.
+// The blocks of a layer that one worker computes. In the first path a worker computes all blocks of the
+// sequences that it walks. In the second path the team shares the units of all sequences, and workers wait
+// for results of others. The third path shares units too, for sequences of one token, in cells that need no
+// results of other workers.
 struct Blocks {
   std::int64_t first, end;
 };
@@ -120,8 +120,8 @@ class Agenda {
   Agenda(CpuBackend& backend, const RecurrentShape& shape, const Layout& layout, std::int64_t together,
          bool independent);
   // Takes the sequence at `cursor`, at its first token (`fromEnd`: at its last), and advances the cursor.
-  // Returns false if there is none. If workers share a cursor, each sequence goes to one of them. Which one
-  // depends on timing, but the result does not.
+  // Returns false when no sequence is left. If workers share a cursor, each sequence goes to one of them.
+  // Which one depends on timing, but the result does not.
   bool take(std::int64_t& cursor, bool fromEnd, Slot& slot) const;
   int slots() const { return slots_; }
   int workers() const { return workers_; }

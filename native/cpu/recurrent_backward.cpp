@@ -204,7 +204,7 @@ struct BackwardPass {
   void close(const Slot& slot, int s) {
     if (walked != nullptr) walked->end(slot.place, direction, slot.left);
     const std::int64_t place = direction * a.sequences.count + slot.place;
-    // Adding 0 gives a 0 the same sign wherever the walk ended.
+    // With 0 added, a 0 has the same sign wherever the walk ended.
     for (std::int64_t j = share.state.first; a.dH0 != nullptr && j < share.state.end; j++) {
       storeUnits(a.dH0 + place * layout.state, j, layout.liveState(j),
                  load(gradients.dh + s * layout.statePadded + j * kLanes) + V{});

@@ -46,15 +46,15 @@ struct ColumnSums {
 
 }  // namespace
 
-// a is [k, m] in memory. Only the shape decides how k is cut, and so every bit.
+// Here `a` is [k, m] in memory. Only the shape decides how k is cut, and so every bit.
 void productOfSlices(CpuBackend& backend, const Gemm& g) {
   constexpr std::int64_t kMostOfSum = 1 << 17;  // floats of a sum that stays in L2 beside a block
   constexpr std::int64_t kShortest = 1024;      // of a slice
   constexpr std::int64_t kMostSlices = 16;      // each has a separate sum,
   constexpr std::int64_t kMostSums = 4 << 20;   // with at most this many floats together
-  // More rows are cut into blocks whose part of `a` is copied: in place, each step of k would be on a page of
-  // its own. A block has so many tiles of rows and panels of columns that its operands and its sum stay in
-  // L2.
+  // More rows are cut into blocks whose part of `a` is copied: in place, each step of k would be on a
+  // separate page. A block has so many tiles of rows and panels of columns that its operands and its sum stay
+  // in L2.
   constexpr std::int64_t kMostRows = 1024, kTilesOfBlock = 252 / kTileRows, kPanelsOfBlock = 256 / kPanel;
   // On tiles, sixteen rows some power of two apart would share a set of the cache.
   const std::int64_t width = roundUp(g.n, kLanes) + (kHasTiles ? kLanes : 0);

@@ -87,7 +87,7 @@ PACKED_RNN_INLINE bool adjacent(const Live& live, std::int64_t i, std::int64_t c
   return live.rows == nullptr || live.rows[i + count - 1] - live.rows[i] == count - 1;
 }
 
-// The product where a is transposed; see gemm.
+// The product where `a` is transposed; see gemm.
 void productOfSlices(CpuBackend& backend, const Gemm& g);
 
 }  // namespace packed_rnn::PACKED_RNN_ISA

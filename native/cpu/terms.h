@@ -1,7 +1,7 @@
-// The units of matrix products. A term is the part of an operand that a product consumes in one step along k:
-// a float or, if this translation unit is compiled with bfloat16 dot products, a pair of neighbours in k that
-// are rounded to bfloat16. So the loops over terms are the same, and with pairs there are half as many. Sums
-// are float32.
+// The units of matrix products. A term is the part of an operand that a product consumes in one step along k.
+// It is a float. If this translation unit is compiled with bfloat16 dot products, it is a pair of neighbours
+// in k, rounded to bfloat16. So the loops over terms are the same, and with pairs there are half as many.
+// Sums are float32.
 #pragma once
 
 #include "cpu/simd.h"

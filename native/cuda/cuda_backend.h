@@ -136,9 +136,10 @@ struct Operand {
   std::int64_t next = 0;
 };
 
-// c [m, n] = a [m, k] · b [k, n] + bias, or += a · b, for `batch` matrices, in the backend's precision. Each
-// element is one sum in the order of k, which depends neither on m nor on n. If a is transposed (weight
-// gradients, whose k is the rows of a batch), k is cut into slices. Their number depends only on the shape.
+// c = a · b + bias, or += a · b, where `a` is [m, k] and b [k, n], for `batch` matrices, in the backend's
+// precision. Each element is one sum in the order of k, which depends neither on m nor on n. If `a` is
+// transposed (weight gradients, whose k is the rows of a batch), k is cut into slices. Their number depends
+// only on the shape.
 struct Gemm {
   std::int64_t m, n, k;
   Operand a, b;

@@ -1,6 +1,6 @@
-// The recurrent products of the resident path, on tensor cores and without. This file defines how a block of
-// kUnits · 4 threads holds the weights of kUnits units with kColumns columns each, and which results of W h
-// for all slots, or of Wᵀ δ, a thread gets.
+// The recurrent products of the resident path, on tensor cores and without. A block of kUnits · 4 threads
+// holds the weights of kUnits units with kColumns columns each. This file defines how, and which results of W
+// h for all slots, or of Wᵀ δ, a thread gets.
 #pragma once
 
 #include "math.cuh"

@@ -21,9 +21,9 @@ __global__ void __launch_bounds__(kThreads) gatherRowsKernel(const GatherRows p)
   }
 }
 
-// Sums of rows. One warp adds the places of one row, four columns a lane. For rows with more than kMany
-// places (a comma that occurs a thousand times in a batch of words), each of the block's warps adds every
-// eighth place, and then their sums are added in order. The order depends only on the number of places.
+// Sums of rows. One warp adds the places of one row, four columns a lane. A row may have more
+// than kMany places: a comma occurs a thousand times in a batch of words. Then each of the block's warps adds
+// every eighth place, and their sums are added in order. The order depends only on the number of places.
 constexpr std::int32_t kMany = 64;
 constexpr int kAcross = 128;  // columns of a block
 

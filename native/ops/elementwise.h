@@ -28,9 +28,9 @@ enum class Function : std::int32_t {
   eq,
   gt,
   lt,
-  where,                // a is not 0 ? b : c
+  where,                // a != 0 ? b : c
   clamp,                // a between b and c
-  within,               // 1 where a is between b and c, inclusive
+  within,               // 1 where b <= a <= c
   sqrtBackward,         // of (result, d)
   absBackward,          // of (argument, d)
   softplusBackward,     // of (argument, d)

@@ -40,7 +40,7 @@ export function contentFaults(files, wanted) {
     ...wanted.filter(name => !files.includes(name)).map(name => `the package lacks ${name}`),
     ...files
       .filter(name => !wanted.includes(name))
-      .map(name => `the package has ${name}, which nobody needs`),
+      .map(name => `the package has ${name}, which is not needed`),
   ]
 }
 

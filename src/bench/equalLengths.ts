@@ -17,8 +17,8 @@ export interface EqualLengths {
 }
 
 /**
- * The arrays that a pass returns, in order, and their lengths: the last states [N, D·H]; for a step also the gradients of the
- * weights, and the gradient of the input of the first and the last sequence, [2, T, I].
+ * The arrays that a pass returns, in order, and their lengths. They are the last states [N, D·H]; for a step also the gradients
+ * of the weights, and the gradient of the input of the first and the last sequence, [2, T, I].
  */
 export function equalLengthsParts(
   spec: BenchCase,

@@ -28,8 +28,8 @@ interface Rules {
 
 /**
  * Runs a warm-up turn of each participant, then the rounds that count. In a round each participant runs twice and the second
- * turn counts: on some virtual machines, touching memory that was idle for seconds is slow, by half the time of a step that
- * uses a gigabyte. A participant that takes longer than `REWARMED_S` runs once.
+ * turn counts. On some virtual machines, touching memory that was idle for seconds is slow, by half the time of a step
+ * that uses a gigabyte. A participant that takes longer than `REWARMED_S` runs once.
  */
 export async function interleave<T extends { question: string }>(
   participants: readonly Taker<T>[],

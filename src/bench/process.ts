@@ -15,7 +15,7 @@ export class ProcessFailure extends Error {
 }
 
 /**
- * A process that takes part in a benchmark. It reports when it is ready and answers each request line with one JSON object.
+ * A process that is measured. It reports when it is ready and answers each request line with one JSON object.
  */
 export class BenchProcess {
   readonly name: string

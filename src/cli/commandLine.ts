@@ -87,7 +87,7 @@ export interface Reading<Table extends TrainTable, Options> {
 }
 
 /**
- * A command line and, where it says `--resume`, the state to go on from. A device beside `--resume` takes the place of
+ * A command line and, where it says `--resume`, the state to resume from. A device beside `--resume` takes the place of
  * the earlier one and of its precision and threads.
  * @throws UsageError; what the task's options throw.
  */

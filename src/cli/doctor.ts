@@ -21,7 +21,7 @@ interface Findings {
   node: string
   nodeApi: string | null
   platform: string
-  /** null where Node does not tell */
+  /** null where Node does not report it */
   libc: string | null
   /** What was tried, in this order, until there was one: files, and folders where none is. */
   addon: { file: string | null; reason: string | null; attempts: Attempt[] }

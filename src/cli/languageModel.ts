@@ -64,7 +64,7 @@ interface TrainOptions extends RunOptions {
 interface Texts {
   training: string[]
   valid: string[] | null
-  /** The model to go on from. */
+  /** The run whose model is trained further. */
   earlier: LanguageRun | null
 }
 

@@ -7,7 +7,7 @@ interface Command {
   execute(args: string[], signal: AbortSignal): Promise<void>
 }
 
-/** Each is loaded when it is asked for: most need the native addon, and those that do not work without it. */
+/** Only the command that runs is loaded. Most need the native addon; the others work without it. */
 const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
   train: {
     summary: 'trains a classifier, a translation or a language model',
@@ -100,7 +100,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
 }
 
-// Whoever reads may stop reading, as `head` does; then there is nobody to write for.
+// The reader of a pipe may stop reading, as `head` does. Then there is nothing left to do.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)

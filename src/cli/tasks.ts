@@ -4,7 +4,7 @@ import { valueIn } from './commandLine.js'
 import { Failure, type OptionTable, positionalsOf, UsageError } from './options.js'
 import { type CliTask, checkTaskOptions, type TaskCommand } from './taskOptions.js'
 
-/** Tasks by the name that `train --task` takes and a run's files have; each is loaded when it is asked for. */
+/** Tasks by the name that `train --task` takes and a run's files have. Each is loaded when its function is called. */
 export type TaskList = Readonly<Record<string, () => Promise<CliTask>>>
 
 export const tasks: TaskList = {

@@ -21,7 +21,7 @@ it trains once for each fold of the file, tests on that fold, and prints F1 of a
 
 ${usageOf(trainTable)}`
 
-/** What the invented articles are trained with unless told otherwise. */
+/** Defaults for the invented articles. */
 const INVENTED = { epochs: 10, batchSize: 64 }
 
 /** The files of articles to learn from and to test on, or of posts and how to divide these. */
@@ -30,7 +30,7 @@ export type Source = ArticleSource | PostSource
 /** Files of articles, or invented ones. */
 export type ArticleSource = { format: 'invented' } | { format: 'gnad'; train: string; test: string }
 
-/** Posts of a category; without a fold each is tested on in its turn. */
+/** Posts of a category; without a fold, each fold is the test set once. */
 export interface PostSource {
   format: 'omp'
   train: string
@@ -64,7 +64,7 @@ export interface TrainOptions extends RunOptions {
 type Values = Omit<ValuesOf<typeof trainTable>, 'resume' | 'task'>
 
 /**
- * A command line of the classification task and, where it says `--resume`, the state to go on from.
+ * A command line of the classification task and, where it says `--resume`, the state to resume from.
  * @throws UsageError; PackedRnnError ERR_INVALID_ARGUMENT for an unknown preset or tokenizer.
  */
 export function readTrain(args: string[], resumed: Resumed | null): Command<TrainOptions> {

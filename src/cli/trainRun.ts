@@ -34,7 +34,7 @@ export interface RunOptions {
 export interface Context {
   device: Device
   signal: AbortSignal
-  /** Tells a person, unless that wants to be told nothing. */
+  /** Prints a line, except with `--quiet`. */
   say(text: string): void
   /** The command that resumes an interrupted run; default: that of the run alone. */
   goOn?: string
@@ -51,7 +51,7 @@ export function contextOf(
   return { device: openDevice(device), signal, say }
 }
 
-/** What a task gives to be trained. The run owns model and optimiser. */
+/** What a task trains. The run owns model and optimiser. */
 export interface Job<Batch, Carry extends State, Answer, Own extends object> {
   task: string
   /** The run's name; the directory's begins with it where none is given. */
@@ -93,8 +93,8 @@ export interface Outcome<Own extends object> {
 }
 
 /**
- * Trains one run of any task, from its beginning or from its checkpoint, and writes its directory: the model, report.txt,
- * results.json and report.html at the end, a checkpoint and a line of metrics.jsonl after each epoch.
+ * Trains one run of any task, from its beginning or from its checkpoint, and writes its directory: a checkpoint and a line of
+ * metrics.jsonl after each epoch; the model, report.txt, results.json and report.html at the end.
  */
 export async function trainRun<Batch, Carry extends State, Answer, Own extends object>(
   job: Job<Batch, Carry, Answer, Own>,
@@ -134,7 +134,7 @@ export async function trainRun<Batch, Carry extends State, Answer, Own extends o
     const results = { ...common, ...own }
     await save(directory)
     await writeWhole(join(directory, REPORT), Buffer.from(report))
-    // A directory that has it holds a run that is over; the page is made of what lies there.
+    // A directory with this file has a finished run. The page is made of the directory's files.
     await writeResults(directory, results)
     await writeReportOf(directory, job.view ?? (await viewOfRun(directory)))
     return { directory, epochs: trainer.history, results, report }

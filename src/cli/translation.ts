@@ -228,7 +228,7 @@ function languagesOf(
   const text = (side: keyof TextPair) =>
     pairs.map(pair => (lowercase ? pair[side].toLowerCase() : pair[side]))
   const [sources, targets] = [text('source'), text('target')]
-  // One for both languages: names and numbers are then cut alike.
+  // One for both languages: names and numbers are then cut in the same way.
   const codec = tokenizer === 'bpe' ? Bpe.learn([...sources, ...targets], { merges }) : tokenCodec(tokenizer)
   const language = (texts: readonly string[]): Language => ({
     codec,

@@ -104,8 +104,7 @@ function coverageOf({ coverage, sentences }: BeamOptions<State>): Coverage | nul
  * At each step, the candidates of a sentence are its living hypotheses with one more token, ranked by log-probability:
  * of equals the earlier hypothesis, then the lower token. Those with the end mark among the first `beams` have ended,
  * and are kept apart. The first `beams` of the others live on. A sentence is done at `maxLength`, or when
- * log p / maxLength^α of the best living hypothesis, which is the most that it can score, is no more than the score of
- * the last of the n best ended ones.
+ * no living hypothesis can beat the last of the n best ended ones. The most that one can score is log p / maxLength^α.
  *
  * Log-probabilities stay on the device. The host reads `beams` + 1 tokens and numbers for each hypothesis, and the
  * device copies the states of those that live on. At most, it holds B · `beams` rows of the state (twice while

@@ -46,7 +46,7 @@ export class Coverage {
     return segmentSum(new PackedSequence(reshape(logs, [sequences.rows, 1]), sequences))
   }
 
-  /** Goes on with these hypotheses, in this order. */
+  /** Keeps these hypotheses, in this order. */
   select(rows: readonly number[]): void {
     const sum = this.#sum
     if (sum === null || isAll(rows, this.#lengths.length)) return

@@ -122,7 +122,7 @@ export class Living<S extends State> {
     checkRows(op, 'step: state', state, this.#count)
   }
 
-  /** Goes on with these rows, in this order. */
+  /** Keeps these rows, in this order. */
   select(rows: readonly number[]): void {
     if (isAll(rows, this.#count)) return
     const before = this.#state

@@ -83,7 +83,7 @@ function issue<S extends State>(
     return { tokens: [...found], logProbabilities: [...values] }
   }
   const pending = read()
-  // Nobody awaits it if the caller stops before the next step.
+  // If the caller stops before the next step, it is not awaited.
   pending.catch(() => {})
   return pending
 }

@@ -47,9 +47,9 @@ const BATCH_SIZE = 1024
 
 /**
  * Returns a model's prediction after a token, and how much it depends on each token up to there: the connectivity of Madsen,
- * "Visualizing memorization in RNNs", Distill 2019. The prediction is computed for the text that ends at the position, so
- * it has the same meaning for models that predict after each token and for models that read whole texts, in one direction
- * or both.
+ * "Visualizing memorization in RNNs", Distill 2019. The prediction is computed for the text that ends at the position.
+ * So it has the same meaning for models that predict after each token and for models that read whole texts, in one
+ * direction or both.
  *
  * @param ids the ids of the text, each from 0 to V - 1
  * @param position the index of the token after which the model predicts, from 0

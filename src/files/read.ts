@@ -56,7 +56,7 @@ export async function* decodeText(chunks: AsyncIterable<Buffer>, file: string): 
 }
 
 /**
- * Reads a whole file into memory of its own, with some unused bytes behind it: `copyWithin` on its `buffer` may move the bytes.
+ * Reads a whole file into a separate buffer, with some unused bytes behind it: `copyWithin` on its `buffer` may move the bytes.
  * @throws PackedRnnError (rejects) ERR_INVALID_ARGUMENT, or ERR_FILE_FORMAT for more bytes than Node can hold, both naming the file.
  */
 export async function readWithSpare(file: string, spare: number): Promise<Buffer> {

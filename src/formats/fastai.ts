@@ -5,7 +5,7 @@ import type { HostTensor } from './safetensors.js'
 
 /** A language model's parameters under the names of `models.LanguageModel`, and its sizes. */
 export interface FastaiLanguageModel {
-  /** For `loadStateDict`. Without the output layer, which shares the word vectors, but for its bias. */
+  /** For `loadStateDict`. Of the output layer only the bias, because its weights are the word vectors. */
   parameters: Map<string, StateEntry>
   vocabularySize: number
   embeddingDim: number

@@ -1,4 +1,4 @@
-/** Reads HDF5 files with h5wasm, which is loaded when it is asked for. */
+/** Reads HDF5 files with h5wasm, which is loaded on first use. */
 import { badFile, PackedRnnError } from '../errors.js'
 import { beginOf } from '../files/read.js'
 import type { HostTensor } from './safetensors.js'

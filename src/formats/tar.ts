@@ -2,7 +2,7 @@ import { badFile } from '../errors.js'
 
 const BLOCK = 512
 
-/** Whether the file may be a tar archive: `ustar` stands in its first header. */
+/** Whether the file may be a tar archive: its first header contains `ustar`. */
 export function isTar(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar'
 }

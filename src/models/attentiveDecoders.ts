@@ -50,7 +50,7 @@ abstract class AttentiveDecoder extends Decoder {
     return this.attention.memory(encoded)
   }
 
-  /** The contexts [M, C] of queries [M, Q] that `sequences` gives to each sentence. @internal */
+  /** The contexts [M, C] of queries [M, Q] that `sequences` assigns to each sentence. @internal */
   protected attend(
     query: Matrix,
     sequences: Sequences,

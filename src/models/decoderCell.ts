@@ -6,7 +6,7 @@ import { PackedSequence, Sequences } from '../packed.js'
 import type { Matrix, Tensor } from '../tensor.js'
 
 /**
- * Where a decoder goes on, a row for each hypothesis: h and, of an LSTM, c [M, L, H]; `fed`, the vector that Luong's decoder
+ * The state of a decoder, a row for each hypothesis: h and, of an LSTM, c [M, L, H]; `fed`, the vector that Luong's decoder
  * hands to its next step.
  */
 export type DecoderState = {

@@ -44,7 +44,7 @@ export interface DecoderStep {
   weights: Tensor<'float32', 1> | null
 }
 
-/** The rows of a step: words [M, E] of the hypotheses that `sequences` gives to each sentence. */
+/** The rows of a step: words [M, E] of the hypotheses that `sequences` assigns to each sentence. */
 export interface StepInput {
   words: Matrix
   sequences: Sequences
@@ -113,7 +113,7 @@ export abstract class Decoder extends Module {
   }
 }
 
-/** Reads nothing but its words: all that it knows of the sentence is its first state (Sutskever et al. 2014). */
+/** Reads only its words: all that it knows of the sentence is its first state (Sutskever et al. 2014). */
 export class PlainDecoder extends Decoder {
   readonly featureSize: number
 

@@ -20,9 +20,9 @@ interface Writer {
 
 /** The sentences of a step: those of the target that have a word there. */
 interface Step {
-  /** A row for each sentence that goes on, none for one that has ended. */
+  /** A row for each sentence that continues, none for one that has ended. */
   sequences: Sequences
-  /** Which rows of the step before they are; null if all go on. */
+  /** Which rows of the step before they are; null if all continue. */
   kept: Int32Array | null
   /** Where the step's words stand in the target. */
   places: Int32Array

@@ -56,7 +56,7 @@ export interface AttentionMemory {
 const LEAST_NORM = 1e-8
 
 /**
- * What the attention modules share: a score and its parameters. `Attention` gives the mean of all encoded rows,
+ * What the attention modules share: a score and its parameters. `Attention` returns the mean of all encoded rows,
  * `LocalAttention` of those near a predicted position, and `HardAttention` one row.
  *
  * @example

@@ -35,7 +35,7 @@ const names: OptionNames<SelfAttentionOptions> = {
 }
 
 /**
- * Attention of each token over the tokens of its own sequence, with one head (Vaswani et al. 2017, section 3.2.1):
+ * Attention of each token over the tokens of the same sequence, with one head (Vaswani et al. 2017, section 3.2.1):
  * softmax(Q Kᵀ / √A) V with Q, K and V projected from x by the linear layers `query`, `key` and `value`.
  *
  * @example

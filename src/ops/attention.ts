@@ -152,7 +152,7 @@ function result(
 }
 
 /**
- * Returns for each query the mean of its sequence's values, weighted by products with their keys: for query i and
+ * Returns for each query the mean of its sequence's values, weighted by products with their keys. For query i and
  * the keys j of its sequence, weights = softmax_j(scale · q_i · k_j) and context = Σ_j weights_j values_j. The score
  * is Luong et al. 2015's `dot`; with `scale` 1/√A it is Vaswani et al. 2017's. Sums are float32 in every precision.
  *

@@ -221,7 +221,7 @@ export const minimum = binary('minimum', {
   b: (dY, { a, b }) => like(dY, 'minimumBackward', b, a, dY),
 })
 /**
- * Returns 1 where a equals b, and 0 elsewhere; no gradient.
+ * Returns 1 where `a` equals `b`, and 0 elsewhere; no gradient.
  * @example
  * ```ts
  * import { eq, tensor } from 'packed-rnn'
@@ -231,7 +231,7 @@ export const minimum = binary('minimum', {
  */
 export const eq = binary('eq', null)
 /**
- * Returns 1 where a is larger than b, and 0 elsewhere; no gradient.
+ * Returns 1 where `a` is larger than `b`, and 0 elsewhere; no gradient.
  * @example
  * ```ts
  * import { gt, tensor } from 'packed-rnn'
@@ -241,7 +241,7 @@ export const eq = binary('eq', null)
  */
 export const gt = binary('gt', null)
 /**
- * Returns 1 where a is smaller than b, and 0 elsewhere; no gradient.
+ * Returns 1 where `a` is smaller than `b`, and 0 elsewhere; no gradient.
  * @example
  * ```ts
  * import { lt, tensor } from 'packed-rnn'

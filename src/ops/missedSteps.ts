@@ -15,7 +15,7 @@ export class MissedSteps implements Deferred {
   readonly #shape: { rows: number; columns: number }
   readonly #tables: readonly Storage[]
   /**
-   * The tables' memory at the time: a table may get other memory later, but the steps that were put off apply
+   * The tables' memory at the time: a table may get other memory later, but the deferred steps apply
    * to this.
    */
   readonly #buffers: readonly NativeBuffer[]

@@ -213,7 +213,7 @@ export interface WeightNormOptions {
 const weightNormNames: OptionNames<WeightNormOptions> = { dim: true }
 
 /**
- * Returns v · g / ‖v‖ (Salimans and Kingma 2016), where the norm is over all dimensions but one, as
+ * Returns v · g / ‖v‖ (Salimans and Kingma 2016), where the norm covers all dimensions but one, as
  * torch.nn.utils.weight_norm.
  *
  * @param g v's shape with 1 in all dimensions but `dim`.

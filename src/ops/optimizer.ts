@@ -80,7 +80,7 @@ export function adamStep(groups: readonly AdamGroup[]): void {
       const state = [parameters, means, variances, maxima].flatMap(list => list[i]?.storage ?? [])
       return MissedSteps.of(device, state, inRows).issue()
     })
-    // Rows that put off a step are brought up to date when they are read, not here.
+    // Rows with a deferred step are brought up to date when they are read, not here.
     const memory = (values: readonly (Float | null)[]) =>
       values.map((value, i) => (rows[i] ? value?.storage.unsettled : value?.buffer) ?? null)
     native.adamStep(device.queue, {

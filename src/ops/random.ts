@@ -22,7 +22,7 @@ import { argmax, topk } from './order.js'
 import { expand, unsqueeze } from './shape.js'
 
 /**
- * Random numbers on a device: Philox4x32-10 with a key drawn on the host, so that a seed gives the same
+ * Random numbers on a device: Philox4x32-10 with a key drawn on the host, so that a seed produces the same
  * uniform numbers on every device.
  */
 

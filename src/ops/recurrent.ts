@@ -78,8 +78,9 @@ function withC(cN: States | null): States {
 /**
  * Runs a stack of LSTM layers over packed sequences, without a tape. For each token, from the previous states h and c:
  *
- * i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c), where W,
- * b, U and b' are the gate's rows of wIh, bIh, wHh and bHh; with `projSize` h = wHr (o ⊙ tanh(c)).
+ * i, f, o = σ(W x + b + U h + b'), g = tanh(W x + b + U h + b'), c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
+ *
+ * W, b, U and b' are the gate's rows of wIh, bIh, wHh and bHh. With `projSize`, h = wHr (o ⊙ tanh(c)).
  *
  * Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and the projection of Sak et al.
  * 2014. Equations, weights and gate order are those of PyTorch's page torch.nn.LSTM.

@@ -25,7 +25,7 @@ export function takeRows<R extends number>(
 }
 
 /**
- * Returns the rows of a table with these ids, each once. Steps that an optimiser put off are applied to these
+ * Returns the rows of a table with these ids, each once. Steps that an optimiser deferred are applied to these
  * rows only. @internal
  */
 export function takeDistinctRows(table: Tensor<'float32', 2>, ids: Tensor<'int32', 1>): Tensor<'float32', 2> {

@@ -35,9 +35,9 @@ const HIDDEN = -1e30
 
 /**
  * Returns an estimate of `crossEntropy(linear(x, weight, bias), labels)` from the labels and S drawn classes (sampled softmax, Jean et al.
- * 2015). Classes are in order of frequency, the most frequent one first: class k is drawn with probability
- * log((k + 2) / (k + 1)) / log(V + 1), without replacement, and log of the expected number of its draws is subtracted from its logit, as
- * tf.nn.sampled_softmax_loss does. It is for training alone; evaluate with all classes.
+ * 2015). Classes are in order of frequency, the most frequent one first. Class k is drawn with probability
+ * log((k + 2) / (k + 1)) / log(V + 1), without replacement. The logarithm of the expected number of its draws is subtracted from its
+ * logit, as tf.nn.sampled_softmax_loss does. This loss is for training alone; evaluate with all classes.
  *
  * @param x [N, in], with at least one row
  * @param weight [V, in]

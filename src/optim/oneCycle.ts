@@ -28,7 +28,7 @@ const names: OptionNames<OneCycleOptions> = {
 export type CycledGroup = { lr: number } & ({ betas: readonly [number, number] } | { momentum: number })
 
 /**
- * One cycle of the learning rate, and of the momentum in the opposite direction, as fast.ai's `fit_one_cycle` (Smith 2018): the rate
+ * One cycle of the learning rate, and of the momentum in the opposite direction, as fast.ai's `fit_one_cycle` (Smith 2018). The rate
  * rises to its highest value and falls, both along half a cosine, while the momentum falls and rises. The rates of the groups when it is
  * made are the highest ones. It steps once for each step of the optimiser, as `Scheduler`.
  *

@@ -31,7 +31,7 @@ export interface ComparedPart<Run> {
 export interface TaskView<Run extends FinishedRun = FinishedRun> {
   /** Reads a run. @throws PackedRnnError (rejects) as `readRecords`. */
   read(directory: string): Promise<Run>
-  /** The heading of a run's page; in a comparison it stands beside the directory's name. */
+  /** The heading of a run's page; in a comparison it is next to the directory's name. */
   name(run: Run): string
   /** A sentence about the model and its data. */
   lead(run: Run): string

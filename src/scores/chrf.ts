@@ -48,9 +48,9 @@ const EPS = 1e-16
 const punctuation = /[!-/:-@[-`{-~]/
 
 /**
- * Counts what chrF is made of (Popović 2015, 2017), as sacreBLEU does: for each order n the n-grams of the hypotheses
- * (`chrfChar1Hypothesis`, …), of the references (`chrfChar1Reference`, …) and common to both (`chrfChar1Matches`, …), then
- * the same of words (`chrfWord1Hypothesis`, …). Of several references a sentence counts with the one that gives it the best
+ * Returns the counts of which chrF is made (Popović 2015, 2017), as sacreBLEU does. For each order n they are the n-grams of the
+ * hypotheses (`chrfChar1Hypothesis`, …), of the references (`chrfChar1Reference`, …) and common to both (`chrfChar1Matches`, …);
+ * then the same of words (`chrfWord1Hypothesis`, …). With several references, a sentence counts with the one with the best
  * score. The counts of several calls can be added up by name; `chrfOf` takes the sums.
  *
  * @param references as many as hypotheses, each a string or several.

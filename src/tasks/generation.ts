@@ -11,7 +11,7 @@ import { readPrompt } from './prompt.js'
 export interface ContinuationOptions {
   /** The most tokens of the continuation; default 100. */
   length?: number
-  /** Whether the continuation ends with its first line; default false: the text goes on. */
+  /** Whether the continuation ends with its first line; default false: the text continues. */
   oneLine?: boolean
   /** Whether unknown words may be chosen; default false. */
   unknown?: boolean

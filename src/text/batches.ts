@@ -111,7 +111,7 @@ export class Epoch implements Iterable<Batch> {
     this.#order = order
   }
 
-  /** The batches, each packed when it is asked for. */
+  /** The batches. Each is packed when the loop reaches it. */
   [Symbol.iterator](): IterableIterator<Batch> {
     return this.from(0)
   }

@@ -17,7 +17,7 @@ export interface BpeOptions {
 }
 
 const VERSION = '#version: 0.2'
-/** Ends a token whose word goes on. */
+/** Ends a token whose word continues. */
 const CONTINUED = '@@'
 /** Words whose tokens are remembered, at most. */
 const MOST_REMEMBERED = 2 ** 17
@@ -27,7 +27,7 @@ const MOST_REMEMBERED = 2 ** 17
  * word is cut into frequent parts, so that rare words need no unknown token. The merges, their order and the tokens are those
  * of subword-nmt 0.3. A text is split at white space first; separate punctuation before, with other tools or `words`.
  *
- * A token that ends in `@@` goes on in the next one. `decode` joins them; words are then separated by single spaces. A word of
+ * A token that ends in `@@` continues in the next one. `decode` joins them; words are then separated by single spaces. A word of
  * the text that ends in `@@` is joined to the next word.
  *
  * @example

@@ -33,7 +33,7 @@ const TOPICS = 7
 const SHORTEST = 7
 const LONGEST = 4800
 const MEDIAN = 298
-/** Standard deviation of the length's logarithm. With the median it gives a mean of 368. */
+/** Standard deviation of the length's logarithm. With the median, the mean is 368. */
 const SPREAD = 0.65
 
 /** Per call: more would not fit in a process's memory. */

@@ -35,15 +35,15 @@ const optionNames: OptionNames<ReadWordVectorsOptions> = {
 }
 
 /**
- * Reads word vectors in one of three formats: word2vec's and fastText's text format (a header `rows dim`, then lines with a
- * word and `dim` numbers, separated by single spaces), the same without a header, or word2vec's binary format. The file is
+ * Reads word vectors in one of three formats. The text format of word2vec and fastText has a header `rows dim`, then lines with a
+ * word and `dim` numbers, separated by single spaces. The others are the same without a header, and word2vec's binary format. The file is
  * decompressed if its name ends in `.gz`. It is streamed, so only the kept rows take memory.
  *
  * If a word occurs more than once, its first row counts.
  *
- * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file and if possible the line or row, for an invalid header,
- * a row without exactly `dim + 1` parts, a number that is not finite in float32, a word that is not UTF-8, fewer rows than
- * the header's number, or a damaged `.gz`; ERR_INVALID_ARGUMENT for an invalid or unknown option, or if the file cannot be
+ * @throws PackedRnnError (rejects) ERR_FILE_FORMAT, naming the file and if possible the line or row, for an invalid header;
+ * a row without exactly `dim + 1` parts; a number that is not finite in float32; a word that is not UTF-8; fewer rows than
+ * the header's number; or a damaged `.gz`. ERR_INVALID_ARGUMENT for an invalid or unknown option, or if the file cannot be
  * read. Rejects with the signal's reason when it aborts.
  * @example
  * ```ts

@@ -59,7 +59,7 @@ function epochLines(timeZone: string | undefined): (progress: TrainingProgress) 
     Math.abs(seconds) <= LAST_SECOND ? clock.format(seconds * 1000) : '--:--'
   let losses = 0
   return ({ epoch, epochs, step, steps, stepLoss, elapsedSeconds }) => {
-    // The notebook's mean is over batches: a small last batch counts as much as the others.
+    // The notebook averages over batches: a small last batch counts as much as the others.
     losses = step === 1 ? stepLoss : losses + stepLoss
     if (step < steps) return null
     const average = elapsedSeconds / epoch

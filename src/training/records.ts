@@ -63,7 +63,7 @@ const commonResults: v.GenericSchema<unknown, CommonResults> = v.object({
 export interface ResultsKind<Own extends object> {
   /** The task's name. */
   readonly task: string
-  /** Validates the task's own part of results.json, which stands beside `CommonResults`. */
+  /** Validates the task's own part of results.json, next to `CommonResults`. */
   readonly schema: v.GenericSchema<unknown, Own>
   /** Validates whole files of earlier formats, by format, and makes them ones of this format. */
   readonly earlier?: Readonly<Record<string, v.GenericSchema<unknown, TaskResults<Own>>>>

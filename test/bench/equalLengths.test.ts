@@ -121,7 +121,7 @@ describe.skipIf(!hasOneDnn)('oneDNN', () => {
     ['step', 'input'],
     ['stepLast', 'weight_ih_l1'],
     ['stepLast', 'bias_ih_l0'],
-  ])('is refused where another result is wanted: %s, %s', async (pass, name) => {
+  ])('throws where another result is wanted: %s, %s', async (pass, name) => {
     const wrong = joinWith('B', (given, numbers) => {
       if (given.pass === pass) splitEqualLengths(cases.B, given, numbers)[name]![3]! += 1
       return numbers

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 
-/** The browser: the file that `CHROMIUM` names, else the first of these on the path. Null where there is none. */
+/** The browser: the file that `CHROMIUM` names, else the first of these on the path. Null if there is no browser. */
 export const browserFile: string | null =
   process.env.CHROMIUM ??
   (process.env.PATH ?? '')
@@ -23,7 +23,7 @@ function isProgram(file: string): boolean {
   }
 }
 
-/** Chromium without a window. It has no sandbox where its user is root, for there Chromium refuses to have one. */
+/** Chromium without a window. It has no sandbox where its user is root, because Chromium starts none there. */
 export function launch(): Promise<Browser> {
   if (browserFile === null) throw new Error('launch: wanted chromium on the path, got none')
   return chromium.launch({ executablePath: browserFile, chromiumSandbox: process.getuid?.() !== 0 })

@@ -10,7 +10,7 @@ export function faintText(wanted: number): string[] {
   const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })!
   const known = new Map<string, number[]>()
   const paper = paperColour()
-  // Shapes answer as if they caught the mouse, so that elementsFromPoint tells them all.
+  // Shapes answer as if they caught the mouse, so elementsFromPoint returns all of them.
   const style = document.head.appendChild(document.createElement('style'))
   style.textContent = '* { pointer-events: all !important; transition: none !important }'
   try {
@@ -55,7 +55,7 @@ export function faintText(wanted: number): string[] {
     return ratio < wanted ? `${text}: ${ratio.toFixed(2)}, of ${colour} on ${beneath}` : null
   }
 
-  /** Of a page without a background of its own, which depends on the scheme. */
+  /** Of a page that sets no background. It depends on the scheme. */
   function paperColour(): number[] {
     const element = document.body.appendChild(document.createElement('div'))
     element.style.backgroundColor = 'Canvas'

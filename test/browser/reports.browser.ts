@@ -22,7 +22,7 @@ async function write(name: string, run: InventedRun): Promise<string> {
   return join(directory, 'report.html')
 }
 
-/** A dot of a plot: the number in its title, and where its middle stands in the window, in pixels. */
+/** A dot of a plot: the number in its title, and its middle in the window, in pixels. */
 interface Dot {
   epoch: number
   value: number

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { faintText } from './contrast.js'
 
-/** How somebody looks at a page. */
+/** How a reader looks at a page. */
 export interface View {
   /** Of the window, in pixels. */
   width: number
@@ -20,9 +20,9 @@ export const views: View[] = [400, 1400].flatMap(width => [
 const CONTRAST = 4.5
 
 /**
- * Opens a file in each view, lets `check` read it and act in it, and then expects what holds for every page of ours: no request
- * but the one for the page, no warning or error on the console, nothing wider than the window, text that is told
- * from its background, and a printed form.
+ * Opens a file in each view and lets `check` read it and act in it. Then expects what holds for every page: no request except
+ * the one for the page; no warning or error on the console; nothing wider than the window; text with enough contrast to its
+ * background; and a printed form.
  */
 export async function inEachView(
   browser: Browser,

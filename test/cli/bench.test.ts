@@ -174,7 +174,7 @@ test('names each peer that is missing, and how to install it', async () => {
   expect(stdout).toMatch(/\nonednn is missing: .*apt-get install g\+\+ libdnnl-dev\n/)
 })
 
-/** A PyTorch that says what it is told. */
+/** A fake PyTorch that prints these losses. */
 async function fakeTorch(losses: string) {
   await writeFile(
     at('python3'),

@@ -67,7 +67,7 @@ test('experiments end in the comparison, and write the page of a run that lacks 
 test.each([
   [[], 2, /wanted runs, got none/],
   [['nowhere'], 1, /nowhere.results\.json: ENOENT/],
-])('compare %j is refused', async (args, wanted, message) => {
+])('compare %j is an error', async (args, wanted, message) => {
   const { code, stderr } = await cli(['compare', ...args])
   expect(code).toBe(wanted)
   expect(stderr).toMatch(message)

@@ -15,7 +15,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-test('runs that begin at once have directories of their own, also if there is no runs/ yet', async () => {
+test('runs that begin at once have separate directories, also if there is no runs/ yet', async () => {
   for (let i = 0; i < 100; i++) {
     const made = await Promise.all(Array.from({ length: 4 }, () => newDirectory('model')))
     expect(new Set(made).size, made.join()).toBe(4)

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('doctor', () => {
-  test('tells versions, the addon, instruction sets and devices', async () => {
+  test('prints versions, the addon, instruction sets and devices', async () => {
     const { code, stdout, stderr } = await cli(['doctor'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))

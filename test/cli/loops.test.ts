@@ -10,7 +10,7 @@ import { tokenizers } from '../../src/text/tokenize.js'
 import { cli, hashOf, main } from './command.js'
 import { writeTinyVectors } from './tinyVectors.js'
 
-/** The loops, modes and poolings on the command line; checkpoints and going on from them. */
+/** The loops, modes and poolings on the command line; checkpoints and resuming from them. */
 
 let folder: string
 const at = (name: string) => join(folder, name)
@@ -85,7 +85,7 @@ describe('loops and modes', () => {
     ['--mode', 'x', /--mode: wanted fixed or notebook, got x/],
     ['--pooling', 'x', /pooling: name: wanted final, .*, got x/],
     ['--resume', 'nowhere', /nowhere.checkpoint\.safetensors: ENOENT/],
-  ])('%s %s is refused', async (option, value, message) => {
+  ])('%s %s is an error', async (option, value, message) => {
     const { code, stderr } = await cli(['train', ...files(), option, value])
     expect(code).not.toBe(0)
     expect(stderr).toMatch(message)

@@ -78,7 +78,7 @@ test('an article of a file, from standard input, a part of it to be pointed at',
 })
 
 describe('predict --explain', () => {
-  test('names as many words as it is told, wherever it stands, and leaves the predictions as they are', async () => {
+  test('--explain N names N words, in any place on the command line, and leaves the predictions as they are', async () => {
     const input = `${articles[0]!.text}\n\n${articles[1]!.text}\n`
     const plain = await cli(['predict', at('one'), '-'], { input })
     const explained = await cli(['predict', '--explain', '3', at('one'), '-'], { input })
@@ -109,7 +109,7 @@ test('an article a line: neither a lone CR nor U+2028 ends it', async () => {
   }
 })
 
-test('predict refuses bytes that are not UTF-8, and names where they are', async () => {
+test('predict rejects bytes that are not UTF-8, and names where they are', async () => {
   await writeFile(at('latin1.txt'), Buffer.from('sch\u00f6n\n', 'latin1'))
   const result = await cli(['predict', at('one'), at('latin1.txt')])
   expect(result).toMatchObject({ code: 1, stdout: '' })

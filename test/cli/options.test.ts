@@ -9,7 +9,7 @@ import { inventArticles } from '../../src/text/invented.js'
 import { tokenizers } from '../../src/text/tokenize.js'
 import { cli, type Result } from './command.js'
 
-/** Every option of every command does something; what goes wrong with them is told in cli.test.ts. */
+/** Every option of every command does something; cli.test.ts has their errors. */
 
 let folder: string
 const at = (name: string) => join(folder, name)

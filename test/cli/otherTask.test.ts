@@ -169,7 +169,7 @@ describe('what is of another task', () => {
     )
   })
 
-  test('does not go on as this one', async () => {
+  test('does not resume as this one', async () => {
     await expect(run('--resume', at('whole'), '--task', 'classification')).rejects.toThrow(
       `--task: wanted characters, the task of ${at('whole')}, or none, got classification`,
     )

@@ -187,7 +187,7 @@ describe('a run that is killed', () => {
     let args = ['train', ...small(), ...options, '--out', at('killed')]
     const lines: number[] = []
     for (let killed = 0; killed < kills; killed++) {
-      // At the start there is nothing to go on with yet; then somewhere in the next epochs, and where they are written.
+      // First at the start, where there is no checkpoint yet. Then somewhere in the next epochs, and where they are written.
       const when = killed === 0 ? /lstm64-adam on/ : /epoch \d/
       const { signal } = await interrupted(args, 'SIGKILL', when, generator.uniform(0, 60))
       expect(signal).toBe('SIGKILL')
@@ -261,7 +261,7 @@ describe('Ctrl-C', () => {
         if (/epoch 1\/400/.test(stderr)) resolve()
       }),
     )
-    // The first is heard when the event loop turns; then a second finds nobody who listens.
+    // The first is handled when the event loop turns. Then there is no listener for a second.
     child.kill('SIGINT')
     while (child.exitCode === null && child.signalCode === null) {
       await new Promise(resolve => setTimeout(resolve, 1))

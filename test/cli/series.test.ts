@@ -122,7 +122,7 @@ describe('experiments', () => {
       expect(await outcome(at('stopped', name))).toEqual(await outcome(at('whole', name)))
     }
     expect((await stat(at('stopped', names[0]!, 'model.safetensors'))).mtimeMs).toBe(done.mtimeMs)
-    // All is over: it prints what it printed.
+    // All runs have finished: it prints the same again.
     const again = await cli(args)
     expect(again.stdout).toBe(resumed.stdout)
     expect(again.stderr.match(/: is finished$/gm)).toHaveLength(4)
@@ -185,7 +185,7 @@ describe('train --format omp', () => {
     expect(results.settings).toMatchObject({ format: 'omp', category: 'Stories', fold: 4, dialect: null })
     expect(results).toMatchObject({ classes: ['0', '1'], test: { truth: [0, 1, 0, 1, 0] } })
     expect(results.lengths.training).toHaveLength(32)
-    // A headline, a word, another, a comma, two quotes and an x.
+    // A headline, a word, another, a comma, two quotes and the letter x.
     expect(results.lengths.test).toEqual([7, 7, 7, 7, 0])
     const evaluated = await cli(['evaluate', at('fold'), '--test', at('posts.csv.gz')])
     expect(evaluated).toMatchObject({ code: 0, stdout: trained.stdout })

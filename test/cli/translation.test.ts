@@ -142,7 +142,7 @@ test.each([
   expect([code, stdout.split('\n').length]).toEqual([0, 3])
 })
 
-test('a table of pairs with chosen columns gives the run of two files', async () => {
+test('a table of pairs with chosen columns has the same run as two files', async () => {
   const options = ['--pairs', at('pairs.tsv'), '--target-columns', '2', '--epochs', '1', '--out', at('table')]
   expect(await cli(['train', ...small, ...options])).toMatchObject({ code: 0 })
   const both = [...files().slice(0, 4), '--epochs', '1', '--out', at('both')]

@@ -31,7 +31,7 @@ describe.each(targets)('gatherRows on $name', target => {
   })
 })
 
-test('gatherRows refuses other states and rows', () => {
+test('gatherRows rejects other states and rows', () => {
   const on = targets[0]!.open()
   const state = { h: zeros([2, 3], { device: on }) }
   expect(thrownBy(() => gatherRows(state, [2])).message).toBe(

@@ -12,7 +12,7 @@ import { whyNoCuda } from '../cuda.js'
 import { leaf, setGradient } from '../suite/parameter.js'
 import { rejectionOf, thrownBy } from './own.js'
 
-/** What a CUDA device is; what its ops give is told in test/cuda.test.ts. */
+/** A CUDA device's properties. Its ops are tested in test/cuda.test.ts. */
 
 const reason = whyNoCuda()
 describe.skipIf(reason !== null)(reason === null ? 'a CUDA device' : `a CUDA device: ${reason}`, () => {

@@ -10,7 +10,7 @@ import { addonFile } from '../../src/addon.js'
 import { cli } from '../cli/command.js'
 
 /**
- * How the CUDA library is found, and what is told where it does not open. The libraries here are fakes; processes are
+ * How the CUDA library is found, and the errors if it does not open. The libraries here are fakes; processes are
  * children, since a library is opened once a process and named by the environment.
  */
 
@@ -47,7 +47,7 @@ function environment(given: Environment): Environment {
   return { PACKED_RNN_DEVICE: '', PACKED_RNN_CUDA_LIBRARY: '', PACKED_RNN_CPU: 'portable', ...given }
 }
 
-/** The JSON of what `body` returns, in a process of its own. */
+/** The JSON of what `body` returns, in a separate process. */
 async function child(body: string, given: Environment) {
   const source = `
     const { device, devices, PackedRnnError } = await import(${JSON.stringify(new URL('dist/index.js', root).href)})

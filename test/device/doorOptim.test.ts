@@ -49,7 +49,7 @@ refuses('the parameters of an optimiser', [
   ],
 ])
 
-/** A number that an option refuses, with the bounds that it names. */
+/** A number that an option rejects, with the bounds that the error names. */
 function outside(name: string, got: number, call: () => unknown, low = 0, high = Infinity): Refusal {
   return ['ERR_OUT_OF_RANGE', `${name}: wanted a number from ${low} to ${high}, got ${got}`, call]
 }

@@ -52,7 +52,7 @@ describe('options', () => {
     ['full: options: wanted an object, got []', () => rnn.full(shape, 1, untyped([]))],
     ['stepDecay: options: wanted an object, got undefined', () => optim.stepDecay(untyped(undefined))],
     ['dropout: options: wanted an object, got 3', () => rnn.dropout(p, 0.5, untyped(3))],
-    // A device where its options go, and the index that `map` gives.
+    // A device where its options go, and the index that `map` passes.
     [
       'tensor: options.queue: wanted a known option, one of device, requiresGrad, got queue',
       () => rnn.tensor([1], shape, untyped(cpu)),

@@ -219,7 +219,7 @@ describe('a tensor that was not disposed', () => {
     expect(cN.disposed).toBe(false)
   })
 
-  // In functions of their own, so that no register or stack slot of the test still refers to a tensor.
+  // In separate functions, so that no register or stack slot of the test still refers to a tensor.
   function dropTensors(megabytes: number): void {
     for (let i = 0; i < megabytes; i++) zeros([MEGABYTE / 4], { device: own })
   }
@@ -249,7 +249,7 @@ test('the memory of a peak stays in reserve, and is freed if no other peak follo
   expect(whole.memory().cached).toBeLessThan(peak)
 })
 
-/** Collects garbage until `done`; finalizers run in turns of the event loop. */
+/** Collects garbage until `done`; finalizers run when the event loop turns. */
 async function collected(done: () => boolean): Promise<void> {
   expect(global.gc, 'vitest.config.ts runs the tests with --expose-gc').toBeTypeOf('function')
   for (let attempt = 0; attempt < 50 && !done(); attempt++) {

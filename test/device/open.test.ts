@@ -91,7 +91,7 @@ test('PACKED_RNN_DEVICE selects the kind if the caller names none', () => {
   expect(device('cpu').kind).toBe('cpu')
 })
 
-// The variable is read when a device is opened for the first time, and each test opens one of its own.
+// The variable is read when a device is opened for the first time, and each test opens a new one.
 describe('PACKED_RNN_CPU', () => {
   const generator = new Generator(1)
   const draw = (size: number) => Float32Array.from({ length: size }, () => generator.uniform())

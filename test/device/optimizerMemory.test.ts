@@ -3,12 +3,12 @@ import { device } from '../../src/device.js'
 import { Adam, SGD } from '../../src/optim/index.js'
 import { tensor } from '../../src/tensor.js'
 
-// State that a first step had no memory for must not be lost for good: an op without memory costs a step, no more.
+// State that a first step had no memory for must be created later: an op without memory costs a step, no more.
 test.each([
   ['Adam', 100_000, (parameter: ReturnType<typeof large>) => new Adam([parameter])],
   ['SGD', 120_000, (parameter: ReturnType<typeof large>) => new SGD([parameter], { lr: 0.1, momentum: 0.9 })],
 ])('%s can step after a first step that had no memory for its state', async (_, others, create) => {
-  // A device of its own for each, with room for the parameter, its gradient and the others, but not for the state.
+  // A separate device for each, with room for the parameter, its gradient and the others, but not for the state.
   const small = device('cpu', { threads: 1, memoryLimit: (1 << 20) + others / 1000 })
   const parameter = large(small)
   const before = await parameter.toArray()

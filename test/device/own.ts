@@ -11,7 +11,7 @@ let opened = 0
 
 /** A device of the caller's own: nothing of another test is in its queue, its memory or its failures. */
 export function ownDevice(memoryLimit = 2 ** 30): Device {
-  // One device for each set of options, so the limits differ; by less than a block, which nobody can tell.
+  // One device for each set of options, so the limits differ, but by less than a block.
   return device('cpu', {
     threads: 1 + Math.floor(opened / BLOCK),
     memoryLimit: memoryLimit + (opened++ % BLOCK),

@@ -8,7 +8,7 @@ import { scope } from '../../src/scope.js'
 import { full, type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { BLOCK, OCCUPIED, occupy, ownDevice, rejectionOf } from './own.js'
 
-/** An op's result has memory from the moment that the op runs, so what is held tells which ops have run. */
+/** An op's result has memory from the moment that the op runs, so the memory in use shows which ops have run. */
 const held = (on: Device) => on.memory().held
 
 test('calls return before the work is done, and the event loop stays free meanwhile', async () => {
@@ -103,7 +103,7 @@ test('synchronize resolves when all issued ops have run', async () => {
   using occupied = occupy(own)
   using small = relu(x)
   await own.synchronize()
-  // `occupy` has let go of its input.
+  // `occupy` has freed its input.
   expect(held(own)).toBe(4 * occupied.size + 2 * BLOCK)
   expect(small.size).toBe(1)
 })

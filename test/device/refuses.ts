@@ -8,7 +8,7 @@ import { thrownBy } from './own.js'
 
 /**
  * Bad input at the door of an op: the stable code, and a message that names the op, the argument, what was wanted and
- * what came. A refused call leaves nothing behind, and the device still works.
+ * what came. A call that throws leaves nothing behind, and the device still works.
  */
 
 export const cpu = device('cpu', { threads: 1 })
@@ -16,7 +16,7 @@ export const other = device('cpu', { threads: 2 })
 /** The end of a message about a tensor that is on `other`. */
 export const ELSEWHERE = `a tensor on ${cpu.name}, got ${other.name}`
 
-/** Tensors made by the functions below: a case may make its arguments in the refused call. */
+/** Tensors made by the functions below: a case may make its arguments in the call that throws. */
 let made = 0
 
 export function argument<D extends DType, R extends number>(given: Tensor<D, R>): Tensor<D, R> {
@@ -42,7 +42,7 @@ export function refuses(what: string, refusals: Refusal[]): void {
       const error = thrownBy(call)
       expect(error.message).toBe(message)
       expect(error.code).toBe(code)
-      expect(memory().tensors - made, 'a refused call leaves no tensor').toBe(before)
+      expect(memory().tensors - made, 'a call that throws leaves no tensor').toBe(before)
     })
 
     afterAll(async () => {

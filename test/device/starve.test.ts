@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** What each of 50 values and waits ends with, in a process of its own: which ends, and how often. */
+/** What each of 50 values and waits ends with, in a separate process: which ends, and how often. */
 async function outcomes(every: number): Promise<Record<string, number>> {
   const source = `${loader(folder)}
     const { device } = await load('device.js')

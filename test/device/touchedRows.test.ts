@@ -7,7 +7,7 @@ import { scope } from '../../src/scope.js'
 import { full, type Tensor, tensor } from '../../src/tensor.js'
 import { ownDevice, rejectionOf } from './own.js'
 
-// What touched-row Adam does with memory: none for the rows that it does not step, and nothing where there is none.
+// Adam of the touched rows needs no memory for rows that it does not step, and changes nothing when memory runs out.
 
 const [V, I] = [4000, 16]
 const TABLE = 4 * V * I

@@ -7,8 +7,9 @@ import { tensor } from '../../src/tensor.js'
 import { type Argument, type ContractOp, contractOps } from './contractOps.js'
 
 /**
- * The native door: an op called with what no wrapper of src/contract passes is refused, by name, before anything runs. What is
- * passed follows from the wrappers' text. No call here is a good one: each is wrong somewhere, so that no op is issued.
+ * The native door: an op that is called with arguments that no wrapper of src/contract passes throws an error with the
+ * argument's name before anything runs. What is passed follows from the wrappers' text. Each call here is wrong
+ * somewhere, so no op is issued.
  */
 
 const cpu = device('cpu')
@@ -116,7 +117,7 @@ class Door {
     return this.refusal(call)
   }
 
-  /** The sizes that buffers must have, and which numbers are sizes, as refusals tell. */
+  /** The sizes that buffers must have, and which numbers are sizes, from the errors. */
   #measure(): void {
     const { name, arguments: all, numbers: places } = this.#op
     const isPoison = (message: string) =>
@@ -159,7 +160,7 @@ class Door {
 }
 const NOTHING = Symbol('no arguments')
 
-/** Wrong values of an argument, each of which is refused whatever the others are. */
+/** Wrong values of an argument, each of which is rejected whatever the others are. */
 function wrongValues(door: Door, each: Argument, i: number): unknown[] {
   const ok = bufferOf(door.elements(i))
   const none = each.nullable ? [] : [null, undefined]

@@ -1,4 +1,4 @@
-// How often a training loop makes the host wait for the GPU: counted on the stand-in, which writes down what is asked of it.
+// How often a training loop makes the host wait for the GPU: counted on the stand-in, which records its calls.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('a training loo
     for (const each of [folder, traces]) rmSync(each, { recursive: true })
   })
 
-  /** Of an epoch: what was asked when the first step's figures came, and in all. */
+  /** The calls of an epoch: up to the first step's figures, and all. */
   function trace(onNonFinite: string) {
     const file = join(traces, onNonFinite)
     const source = `${loader(folder)}

@@ -170,7 +170,7 @@ describe.each(targets)('hard attention on $name', target => {
     })
   })
 
-  test('the same generator gives the same choice', async () => {
+  test('the same generator makes the same choice', async () => {
     using hard = new nn.HardAttention({ ...SCORES.dot, device })
     await scope(async () => {
       const { query, encoded } = await drawn(

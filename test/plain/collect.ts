@@ -7,7 +7,7 @@ type Options = number | { timeout?: number }
 export type Hook = () => unknown
 
 export interface Test {
-  /** The groups it stands in, and its own name. */
+  /** The groups that contain it, and its name. */
   path: string[]
   /** Why it does not run; null where it does. */
   skipped: string | null
@@ -88,7 +88,7 @@ function forms(declare: Declare) {
     }
   const build = (skipped: string | null) =>
     Object.assign((name: string, first: never, second?: never) => declare(skipped, name, first, second), {
-      // A row of several values is as many arguments to `each`, and one to `for`, which also gives the context.
+      // A row of several values is as many arguments to `each`, and one to `for`, which also passes the context.
       each: table(
         skipped,
         (body, entry) => () => body(...((Array.isArray(entry) ? entry : [entry]) as never[])),
@@ -102,7 +102,7 @@ function forms(declare: Declare) {
   })
 }
 
-/** `%s` and its like take the arguments in order, `$name` a property of the first, `%#` the index. */
+/** `%s` and other formats take the arguments in order, `$name` a property of the first, `%#` the index. */
 function title(name: string, args: readonly unknown[], index: number): string {
   const holes = name.replaceAll('%#', String(index)).replaceAll(/\$([\w.]+)/g, (whole, path: string) => {
     let value: unknown = args[0]

@@ -168,7 +168,7 @@ describe('the device suite in plain Node', () => {
     expect(result).toMatchObject({ passed: 2, failed: 4, skipped: 2 })
     expect(stdout).toContain('failed: a group > 1 is 2\n')
     expect(stdout).toContain('one: toBe(2): got 1')
-    expect(stdout).toContain('failed: a group > a promise that nobody awaits')
+    expect(stdout).toContain('failed: a group > a promise without an await')
     expect(stdout).toContain('took more than 20 ms')
     expect(stdout).toContain('skipped: 1: for a reason\n')
   })

@@ -53,7 +53,7 @@ tell({ found: ofShard.length })
 
 const outcomes: Outcome[] = []
 for (const hook of beforeAll) await hook()
-/** Errors that nobody awaits, of the test that is running. Before and after the tests they end the process. */
+/** Unhandled errors of the test that is running. Before and after the tests they end the process. */
 let astray: unknown[] = []
 const goAstray = (error: unknown) => void astray.push(error)
 process.on('unhandledRejection', goAstray).on('uncaughtException', goAstray)
@@ -113,7 +113,7 @@ async function runOne(test: Test): Promise<Outcome> {
     for (const hook of test.beforeEach) await hook()
     await inTime(test)
     for (const hook of test.afterEach) await hook()
-    // A rejection that nobody handles is told after the microtasks of this turn.
+    // An unhandled rejection is reported after the microtasks of this turn.
     await new Promise(resolve => setImmediate(resolve))
     if (astray.length > 0) return done('failed', astray.map(describe).join('\n'))
     return done('passed', null)

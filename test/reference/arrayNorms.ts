@@ -74,8 +74,8 @@ export interface NllLoss {
 }
 
 /**
- * −weight[label] · x[n, label, …] for `x` [N, C, …], and `labels` [N, …] row-major; the mean is over the weights of the
- * labels. With `labelSmoothing` s every class takes part, by s/C, and the label by 1 − s more.
+ * −weight[label] · x[n, label, …] for `x` [N, C, …], and `labels` [N, …] row-major; the mean divides by the sum of the labels'
+ * weights. With `labelSmoothing` s, every class counts s/C, and the label 1 − s more.
  */
 export function nllLoss(
   x: NdArray,
@@ -128,7 +128,7 @@ export function mseLoss(
   return reduced(mul(away, away), reduction)
 }
 
-/** −weight · (posWeight · t · log σ(z) + (1 − t) · log(1 − σ(z))); the mean is over the elements. */
+/** −weight · (posWeight · t · log σ(z) + (1 − t) · log(1 − σ(z))); the mean divides by the number of elements. */
 export function bceWithLogits(
   logits: NdArray,
   targets: NdArray,

@@ -117,7 +117,7 @@ describe('the ops of the tape in float64', () => {
       [1, 2, 3],
       [1, 0, 0],
     ])
-    // Of two taps one is not before: what is over comes after.
+    // With two taps the padding is odd: the extra row comes after.
     const same = exact.unfold(x, { kernelSize: 2, padding: 'same' })
     expect(data(same.rows)).toEqual([1, 2, 2, 3, 3, 0, 4, 5, 5, 0])
     const both = exact.concatSequences(x, { rows: exact.nd([1, 1], [6]), lengths: [1] })

@@ -34,7 +34,7 @@ export function build(shape: readonly number[], value: (place: readonly number[]
   return { shape: [...shape], data }
 }
 
-/** Where the element at a place stands in `data`. */
+/** The index in `data` of the element at a place. */
 export function flatten(shape: readonly number[], place: readonly number[]): number {
   let flat = 0
   for (let d = 0; d < shape.length; d++) flat = flat * shape[d]! + place[d]!

@@ -8,8 +8,8 @@ import { many } from './length.js'
 import { watch } from './watched.js'
 
 /**
- * The public functions with arguments and orders of calls that nobody means: no crash, no hang, no result that is not the
- * reference's, and every refusal an error of this package. PACKED_RNN_FUZZ_SEED draws others; a finding names its seed,
+ * The public functions with unusual arguments, in any order of calls: no crash, no hang, no result that differs from the
+ * reference's, and only errors of this package. PACKED_RNN_FUZZ_SEED draws others; a finding names its seed,
  * and the sequence of calls, which `process.js` of test/reliability/api runs again.
  */
 
@@ -59,9 +59,9 @@ test.each(kinds.flatMap(kind => seeds.map(seed => [kind, seed] as const)))(
   },
 )
 
-/** What is neither drawn nor refused here under its name, and where it is tested. */
+/** Names that are not called here, and where they are tested. */
 const ELSEWHERE = [
-  ...['PackedRnnError', 'text.UNK', 'text.fastaiSpecials'], // every refusal; a number; a list
+  ...['PackedRnnError', 'text.UNK', 'text.fastaiSpecials'], // every error; a number; a list
   ...['readHdf5', 'readTorchFile'], // needs another package; by readTorch, and in pretrained.test.ts
   ...['Tensor', 'PackedSequence', 'gruBackward'], // by their members
   ...['nn.Module', 'nn.LstmOutput', 'nn.MaskCounter'], // by the modules that there are

@@ -15,7 +15,7 @@ import { compiledPackage, loader } from '../worker/compiled.js'
 import { killed } from './killed.js'
 import { long } from './length.js'
 
-/** What becomes of checkpoints where their writer is killed, the disk is full, or a file comes to harm. */
+/** Checkpoints whose writer is killed, whose disk is full, or whose file is damaged. */
 
 let folder: string
 let compiled: string
@@ -25,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'packed-rnn-crash-'))
   compiled = compiledPackage()
   await writeFile(at('killed.mjs'), killed)
-  // Also for who is nobody.
+  // Also for the user `nobody`.
   await Promise.all([chmod(folder, 0o755), chmod(compiled, 0o755)])
 })
 afterAll(async () => {
@@ -50,7 +50,7 @@ interface Ended {
   stdout: string
 }
 
-/** Writes over a directory's checkpoint, as number 3, in a process of its own. Says 'done', or the error. */
+/** Writes over a directory's checkpoint, as number 3, in a separate process. It prints 'done', or the error. */
 function writer(
   directory: string,
   options: { killAt?: number; uid?: number; shell?: string } = {},
@@ -181,7 +181,7 @@ describe('train', () => {
       const left: string[] = await readdir(out).catch(() => [])
       const begun = left.some(name => WHOLE.includes(name))
       if (code !== 0) {
-        // Before the first checkpoint there is nothing to go on with.
+        // Before the first checkpoint there is nothing to resume from.
         if (!begun) await rm(out, { recursive: true, force: true })
         expect(await cli(begun ? ['train', '--resume', out] : train(out))).toMatchObject({ code: 0 })
       }

@@ -53,7 +53,7 @@ describe('an index made by hand', () => {
     expect(indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])().width).toBe(3)
   })
 
-  // Each of these made the backward pass read memory that is nobody's.
+  // Each of these made the backward pass read memory that was freed.
   test.each([
     [
       'a row that is none',
@@ -279,7 +279,7 @@ describe('the files of a run', () => {
     },
   )
 
-  // Each of these was written, and refused by loadRun.
+  // Each of these was written, and rejected by loadRun.
   test.each([
     [{ preset: 'lstm65-adam' }, 'saveRun: run.preset: wanted one of'],
     [{ tokenizer: 'letters' }, 'saveRun: run.tokenizer: wanted one of'],

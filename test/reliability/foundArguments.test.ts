@@ -47,7 +47,7 @@ describe('a trainer', () => {
   const make = () => new Trainer(shortClassifier('lstm64-adam', { on: cpu }), preset)
   const ids = [Int32Array.of(1, 2), Int32Array.of(3)]
 
-  // Both waited for the same steps, and counted them twice; what was restored was lost, and the loop went on for ever.
+  // Both waited for the same steps, and counted them twice; what was restored was lost, and the loop never ended.
   test('can run only one fit, and can be restored after it', async () => {
     const trainer = make()
     const [first, second] = [trainer.fit(data, { epochs: 1 }), trainer.fit(data, { epochs: 1 })]

@@ -9,7 +9,7 @@ const { tensor, zeros } = rnn
 const leaf = (values: number[]) =>
   tensor(values, [values.length] as const, { device: cpu, requiresGrad: true })
 
-/** A call is refused with this message, leaves no tensor, and draws nothing. */
+/** A call throws this message, leaves no tensor, and draws nothing. */
 function expectRefused(message: string, call: () => unknown): void {
   const before = [rnn.memory().tensors, defaultGenerator().position]
   expect(call).toThrow(expect.objectContaining({ name: 'PackedRnnError', message }))

@@ -1,5 +1,5 @@
 /**
- * A module for `node --import`: kills its process at the file system's call of number KILL_AT, from 0, and tells at the end
+ * A module for `node --import`: kills its process at the file system's call of number KILL_AT, from 0, and prints at the end
  * of one that lives which calls it made. A write counts twice: before it, and with half of its bytes written.
  */
 export const killed = `

@@ -25,7 +25,7 @@ describe('many steps of a small model', () => {
     held: number
   }
 
-  /** Trains in a process of its own; a sample after each twentieth of the steps, when all is done and garbage collected. */
+  /** Trains in a separate process; a sample after each twentieth of the steps, when all is done and garbage collected. */
   function train(steps: number, dispose: boolean): Promise<Sample[]> {
     const source = `${loader(folder)}
       const { device } = await load('device.js')

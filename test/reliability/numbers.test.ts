@@ -23,7 +23,7 @@ import { expectAllClose } from '../suite/compare.js'
 import { data, shortClassifier } from '../training/short.js'
 import { long, many } from './length.js'
 
-/** Numbers that are none, very large or very small, and very many. */
+/** NaN, infinite, very large and very small numbers, and very many. */
 
 const cpu = device('cpu', { threads: 2 })
 const cells: CellName[] = ['lstm', 'gru', 'resetFirstGru', 'tanh']
@@ -168,7 +168,7 @@ test.skipIf(!long).each([
     await cpu.synchronize()
     return performance.now() - start
   }
-  // Taken in turns, and the least of each: what else the machine does makes a turn longer and never shorter. A machine that is
+  // Measured alternately, the least of each counts: what else the machine does makes a turn longer and never shorter. A machine that is
   // busy gets more of them.
   const least = inputs.map(() => Number.POSITIVE_INFINITY)
   for (let turn = 0; turn < 15 || (turn < 200 && least[1]! >= 2 * least[0]!); turn++) {

@@ -6,7 +6,7 @@ import { many } from './length.js'
 import { watch } from './watched.js'
 
 /**
- * Files that were damaged on purpose: each is read, or refused with an error that names the file. PACKED_RNN_FUZZ_SEED
+ * Files that were damaged on purpose: each is read, or rejected with an error that names the file. PACKED_RNN_FUZZ_SEED
  * damages them otherwise; a finding names seed, parser and input, which `process.js` of test/reliability/parsers reads again.
  */
 

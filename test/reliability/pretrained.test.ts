@@ -52,7 +52,7 @@ test('a pretrained model is read in seconds, with little more memory than the fi
 })
 
 // A sparse file of zeros. Node ends the process if a single read asks for 2 GiB.
-test.runIf(long)('a file of more than 2 GiB that is no model is rejected', async () => {
+test.runIf(long)('a file of more than 2 GiB without a model is rejected', async () => {
   const large = join(folder, 'large.pt')
   closeSync(openSync(large, 'w'))
   truncateSync(large, 2 ** 31 + 5)

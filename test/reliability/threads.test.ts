@@ -45,7 +45,7 @@ function threeSequences(hiddenSize: number): Work {
   }
 }
 
-// Taken in turns, and the least of each: what else the machine does makes a turn longer and never shorter. A machine that is busy
+// Measured alternately, the least of each counts: what else the machine does makes a turn longer and never shorter. A machine that is busy
 // gets more of them.
 test.skipIf(!long).each([
   ["A's step", step],

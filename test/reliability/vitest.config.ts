@@ -1,7 +1,7 @@
 import { defineConfig, mergeConfig } from 'vitest/config'
 import suite from '../../vitest.config.js'
 
-/** `npm run test:reliability`: what stands in this folder in its long form, one file after the other for the memory's sake. */
+/** `npm run test:reliability`: the tests of this folder in their long form, one file after the other for the memory's sake. */
 export default mergeConfig(
   { ...suite, test: { ...suite.test, projects: undefined } },
   defineConfig({

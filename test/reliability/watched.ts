@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** How a process ended that tells, in a line of stdout, of each thing that it is about to do. */
+/** How a process ended that prints a line before each thing that it does. */
 export interface Watched {
   /** `''` after a good end; else how it went wrong, and what it was doing. */
   trouble: string
@@ -8,7 +8,7 @@ export interface Watched {
   last: string
 }
 
-/** Runs a module in a process of its own; one that says nothing for `quiet` seconds hangs, and is killed. */
+/** Runs a module in a separate process. If it prints nothing for `quiet` seconds, it hangs and is killed. */
 export function watch(
   file: string,
   args: readonly (string | number)[],

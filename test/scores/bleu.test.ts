@@ -42,7 +42,7 @@ describe('tokenizers', () => {
     expect(bleuTokens(text, tokenizer, false).join('|')).toBe(tokens)
   })
 
-  test('ignore case if told so', () => {
+  test('ignore case with `lowercase`', () => {
     expect(bleuTokens('Ein HUND', '13a', true)).toEqual(['ein', 'hund'])
   })
 })
@@ -52,7 +52,7 @@ describe('counts', () => {
     // the: 4, of which the first reference has 2 and the second 3; a: 1, in the second only.
     const counts = bleuCounts(['the the the the a'], [['the cat the', 'a the the the x y z']])
     expect([counts.bleuMatches1, counts.bleuNgrams1]).toEqual([4, 5])
-    // the the: 3, of which the second has 2; the a: in none.
+    // `the the`: 3, of which the second has 2; `the a`: in none.
     expect([counts.bleuMatches2, counts.bleuNgrams2]).toEqual([2, 4])
     expect([counts.bleuMatches3, counts.bleuNgrams3]).toEqual([1, 3])
     expect([counts.bleuMatches4, counts.bleuNgrams4]).toEqual([0, 2])
@@ -118,7 +118,7 @@ describe('the score', () => {
     expect(bleuOf(sums).score).toBeCloseTo(66.87403, 5)
   })
 
-  test('leaves out orders that no hypothesis reaches, if told so', () => {
+  test('leaves out orders that no hypothesis reaches, with `effectiveOrder`', () => {
     const options = { tokenize: 'none' } as const
     expect(bleu(['ein Hund'], ['ein Hund'], options).score).toBe(0)
     expect(bleu(['ein Hund'], ['ein Hund'], { ...options, effectiveOrder: true }).score).toBeCloseTo(100, 10)

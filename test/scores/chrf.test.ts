@@ -30,7 +30,7 @@ describe('chrF', () => {
     expect(score(['ab'], ['ab'], { epsSmoothing: true })).toBeCloseTo(100 / 3, 10)
   })
 
-  test('counts code points, and ignores case if told so', () => {
+  test('counts code points, and ignores case with `lowercase`', () => {
     expect(score(['😀'], ['😁'])).toBe(0)
     expect(score(['AB'], ['ab'])).toBe(0)
     expect(score(['AB'], ['ab'], { lowercase: true })).toBeCloseTo(100, 10)

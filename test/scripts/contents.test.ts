@@ -17,7 +17,7 @@ function evaluate(expression: string): unknown {
 test('a missing file and a superfluous file are reported', () => {
   expect(evaluate("contentFaults(['a', 'c'], ['a', 'b'])")).toEqual([
     'the package lacks b',
-    'the package has c, which nobody needs',
+    'the package has c, which is not needed',
   ])
   expect(evaluate("contentFaults(['a'], ['a'])")).toEqual([])
 })

@@ -79,7 +79,7 @@ test.each<[string, string, string[], RegExp]>([
     ['-s'],
     /: wanted 4194304 bytes at most, got 5\d{6}$/m,
   ],
-])('a binary with %s is refused', (_name, source, options, fault) => {
+])('a binary with %s is rejected', (_name, source, options, fault) => {
   compile(ADDON, GOOD + source, options)
   const { code, faults } = check()
   expect(code).toBe(1)
@@ -93,7 +93,7 @@ test('a missing or superfluous file is rejected', () => {
   expect(check('--complete')).toMatchObject({ code: 1, faults: `${CUDA}: is not there: npm run prebuild\n` })
   expect(check().code).toBe(0)
   writeFileSync(join(folder, 'notes.txt'), '')
-  expect(check().faults).toBe(`notes.txt: wanted nothing but ${ADDON} and ${CUDA}\n`)
+  expect(check().faults).toBe(`notes.txt: wanted only ${ADDON} and ${CUDA}\n`)
 })
 
 test('a CUDA library without code for an architecture is rejected', () => {

@@ -15,9 +15,9 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function lint(text: string): { status: number | null; findings: string[] } {
-  writeFileSync(join(folder, 'page.md'), text)
-  const { status, stdout } = spawnSync(process.execPath, [script, 'page.md'], {
+function lint(text: string, name = 'page.md'): { status: number | null; findings: string[] } {
+  writeFileSync(join(folder, name), text)
+  const { status, stdout } = spawnSync(process.execPath, [script, name], {
     cwd: folder,
     encoding: 'utf8',
   })
@@ -61,4 +61,49 @@ test('repeated words and articles are reported; a name A has none', () => {
     'page.md:1:10: Unexpected repeated `the`, remove one occurrence',
     'page.md:1:26: Unexpected article `a` before `op`, expected `an`',
   ])
+})
+
+test('comments of sources are read, each on its line; code is not', () => {
+  const source = `/**
+ * Returns the the rows.
+ * @param a a matrix; ${sentence(30)}; ${sentence(30)}
+ * @returns the rows
+ * the rows
+ * @example
+ * \`\`\`ts
+ * whoever()
+ * \`\`\`
+ */
+const nobody = 1 // of its own
+//   name      name of a file
+const somebody = 2
+/* ${sentence(36)} */
+`
+  expect(lint(source, 'source.ts').findings).toEqual([
+    'source.ts:2: Unexpected repeated `the`, remove one occurrence',
+    'source.ts:11: "of its own": say "its own …" or "a separate …"',
+    'source.ts:14: a sentence of 36 words: use at most 35',
+  ])
+  expect(lint('const char* nobody = "// somebody";  // whoever calls\n', 'source.cpp').findings).toEqual([
+    'source.cpp:1: "whoever": name the actor (you, the caller, the trainer)',
+  ])
+})
+
+test('strings of sources are read for phrases; of tests only the names', () => {
+  const source = `throw new Error(\`wanted a number,
+and nobody \${passed} it\`)
+test('it gives the rows', () => expect('it gives the rows').toBe(nobody))
+`
+  const name = '"gives": say "returns", "frees" or "produces"'
+  const message = '"nobody": name the actor, or say "no op", "no caller"'
+  expect(lint(source, 'source.ts').findings).toEqual([
+    `source.ts:2: ${message}`,
+    ...[`source.ts:3: ${name}`, `source.ts:3: ${name}`],
+  ])
+  expect(lint(source, 'source.test.ts').findings).toEqual([`source.test.ts:3: ${name}`])
+})
+
+test('there is none is usual English', () => {
+  expect(lint('It is null if there is none.\n').findings).toEqual([])
+  expect(lint('A number that is none.\n').findings).not.toEqual([])
 })

@@ -90,7 +90,7 @@ function againstReference(target: Target, cell: CellName): void {
     ],
     ['whole vectors', { lengths: [9, 4, 7], inputSize: 30, hiddenSize: 64, projSize: 48 }],
     [
-      'nothing but empty sequences',
+      'only empty sequences',
       { lengths: [0, 0], inputSize: 3, hiddenSize: 6, projSize: 2, bidirectional: true },
     ],
     ['200 steps', { lengths: [200, 3], inputSize: 8, hiddenSize: 24, projSize: 10 }],

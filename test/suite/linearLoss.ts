@@ -127,7 +127,7 @@ export function linearLossSuite(target: Target): void {
           ),
       }))
 
-    test('what is refused', () => {
+    test('invalid arguments are errors', () => {
       const device = target.open()
       const x = full<2>([2, 3], 1, { device })
       const weight = full<2>([4, 3], 1, { device })

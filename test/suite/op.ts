@@ -11,8 +11,8 @@ import { expectClose, expectReproducible, type Numbers } from './compare.js'
 import type { Target, Tolerance } from './target.js'
 
 /**
- * The tests that every op must pass, on the tape: its values and gradients agree with the float64 reference and with finite
- * differences, and its bits are the same in each run and with any number of threads.
+ * The tests that every op must pass, on the tape. Its values and gradients agree with the float64 reference and with finite
+ * differences. Its bits are the same in each run and with any number of threads.
  */
 
 type Float<R extends number = number> = Tensor<'float32', R>

@@ -177,7 +177,7 @@ function groups(target: Target): void {
     expect(await p.item()).toBe(0.375)
   })
 
-  test('AveragedSGD steps as SGD, and averages the steps since it was asked to', async () => {
+  test('AveragedSGD steps as SGD, and averages the steps after `averages` is set', async () => {
     const device = target.open()
     const start = [1, -2, 3]
     const [p, q] = [leaf(device, start), leaf(device, start)]

@@ -58,7 +58,7 @@ const cases: [string, ProblemSizes][] = [
     { lengths: [2, 3], inputSize: 2, hiddenSize: 5, dOutput: false, dHN: false, dCN: false },
   ],
   [
-    'nothing but empty sequences',
+    'only empty sequences',
     { lengths: [0, 0, 0], inputSize: 5, hiddenSize: 6, numLayers: 3, bidirectional: true },
   ],
   ['no sequences', { lengths: [], inputSize: 5, hiddenSize: 6, bidirectional: true }],

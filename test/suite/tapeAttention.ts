@@ -152,7 +152,7 @@ export function attentionTapeSuite(target: Target): void {
         }))
     }
 
-    test('what is refused', () => refused(target))
+    test('invalid arguments are errors', () => refused(target))
   })
 }
 

@@ -236,7 +236,7 @@ function ownWords(target: Target): void {
     [{ decoder: 'bahdanau', inputFeeding: false }, /inputFeeding.*none for the decoder bahdanau/],
     [{ maxLength: 9 }, /maxLength.*none without the score 'location'/],
     [{ initial: { kind: 'normal', std: Number.NaN } }, /initial\.std/],
-  ])('%j is refused', (layers, message) => {
+  ])('%j is an error', (layers, message) => {
     expect(() => made(target.open(), layers)).toThrow(message)
   })
 }

@@ -11,8 +11,8 @@ import { products, type Target, type Tolerance } from './target.js'
 /**
  * Gradients that become exactly 0 during a backward pass. A device may skip the rest; the bits must be the same.
  *
- * For comparison, a run that cannot skip has the smallest normal number as the gradient of the output where each walk ends:
- * it is not 0, but becomes 0 when it is multiplied by a gate.
+ * For comparison, a run that cannot skip has the smallest normal number as the gradient of the output where each walk ends.
+ * It is not 0, but becomes 0 when it is multiplied by a gate.
  */
 const SMALLEST = 2 ** -126
 

@@ -19,7 +19,7 @@ describe('confusionMatrix', () => {
     expect(confusionMatrix([], [], 1)).toEqual([[0]])
   })
 
-  test('refuses lengths that differ, ids that are no class, and a bad number of classes', () => {
+  test('rejects lengths that differ, ids without a class, and a bad number of classes', () => {
     expect(() => confusionMatrix([0], [0, 1], 2)).toThrow(
       'confusionMatrix: predicted: wanted 1 class ids, as in truth, got 2',
     )
@@ -51,7 +51,7 @@ describe('classificationMetrics', () => {
     expect(metrics.weighted.recall).toBeCloseTo(0.75, 14)
   })
 
-  test('a zero denominator gives zeroDivision', () => {
+  test('with a zero denominator the result is zeroDivision', () => {
     const scores = (zeroDivision: 0 | 1) =>
       classificationMetrics([0, 0], [0, 1], ['a', 'b', 'c'], { zeroDivision }).perClass.map(
         ({ precision, recall, f1 }) => [precision, recall, f1],
@@ -82,7 +82,7 @@ describe('classificationMetrics', () => {
     expect(metrics.micro).toEqual({ precision: 2 / 4, recall: 2 / 3, f1: 4 / 7 })
   })
 
-  test('refuses an id without a name, names that do not match, and a label twice', () => {
+  test('rejects an id without a name, names that do not match, and a label twice', () => {
     expect(() => classificationMetrics([0], [1], ['a'])).toThrow(
       'classificationMetrics: predicted[0]: wanted an integer from 0 to 0, got 1',
     )

@@ -53,7 +53,7 @@ test('a mean at a half rounds as numpy adds it', () => {
   expect(report).toContain('   macro avg       0.31      0.50      0.38         8\n')
 })
 
-test('refuses no examples, names that do not match, and bad digits', () => {
+test('rejects no examples, names that do not match, and bad digits', () => {
   expect(() => classificationReport([], [], [])).toThrow(
     expect.objectContaining({ code: 'ERR_EMPTY', message: 'classificationReport: no examples' }),
   )

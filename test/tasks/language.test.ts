@@ -158,7 +158,7 @@ describe('generate', () => {
     expect(`a b${text}`).toBe(shown)
   })
 
-  test('a seed gives the same text again, and marks are never written', async () => {
+  test('a seed produces the same text again, and marks are never written', async () => {
     const options = { length: 200, sampling: { seed: 4, temperature: 2 } }
     const text = await textOf('', options)
     expect(await textOf('', options)).toBe(text)

@@ -71,7 +71,7 @@ describe('LanguageLearner', () => {
       using learner = newLearner()
       return (await learner.fitOneCycle(2, 0.1, options))[0]!.learningRate
     }
-    // Half of the cycle is over: its peak, or half of the way to it.
+    // After half of the cycle: its peak, or half of the way to it.
     expect(await rateOf({ pctStart: 0.5 })).toBeCloseTo(0.1, 2)
     expect(await rateOf({ pctStart: 1, divFactor: 10 })).toBeCloseTo((0.1 + 0.01) / 2, 2)
     expect(await rateOf({ pctStart: 1, divFactor: 2 })).toBeCloseTo((0.1 + 0.05) / 2, 2)

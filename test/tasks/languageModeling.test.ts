@@ -72,7 +72,7 @@ describe('LanguageModeling', () => {
   /** A text in which the token before the last one decides the next. */
   const text = Array.from({ length: 600 }, (_, i) => [0, 1, 2, 3, 2, 1, 0, 4, 5][i % 9]!)
 
-  test('evaluation gives the mean of −log p, whatever the windows', async () => {
+  test('evaluation returns the mean of −log p, whatever the windows', async () => {
     using model = newModel()
     const task = new LanguageModeling(model)
     const found = []

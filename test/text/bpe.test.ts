@@ -77,7 +77,7 @@ describe('learning', () => {
   })
 
   it('counts repeated characters as the pairs that they are', () => {
-    // aaaaa: four pairs, one of them with the end mark. After a a: aa aa a</w>.
+    // `aaaaa`: four pairs, one of them with the end mark. After `a a`: `aa aa a</w>`.
     expect(learnMerges(new Map([['aaaaa', 1]]), 9, 1)).toEqual([
       ['a', 'a'],
       ['aa', 'aa'],
@@ -114,7 +114,7 @@ describe('Bpe', () => {
     expect(bpe.encode(' ')).toEqual([])
   })
 
-  it.each([[null], ['ab'], [['a', 3]], [['a']], [['a', 'b c']]])('refuses the merge %j', merge => {
+  it.each([[null], ['ab'], [['a', 3]], [['a']], [['a', 'b c']]])('rejects the merge %j', merge => {
     const merges: unknown = [merge]
     expect(() => new Bpe(merges as [])).toThrow('merges[0]: wanted two symbols')
   })
@@ -158,13 +158,13 @@ describe('Bpe', () => {
     ['one symbol', '#version: 0.2\nab\n', 'merges:2: wanted two symbols, got ab'],
     ['an empty line', '#version: 0.2\n\na b\n', 'merges:2: wanted two symbols, got '],
     ['a tab', '#version: 0.2\na\t b\n', 'merges: Bpe: merges[0]: wanted two symbols, got [a\t, b]'],
-  ])('refuses a file with %s', async (_, text, message) => {
+  ])('rejects a file with %s', async (_, text, message) => {
     await writeFile(at('merges'), text)
     await expect(readBpe(at('merges'))).rejects.toThrow(message)
     await expect(readBpe(at('merges'))).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' })
   })
 
-  it('refuses no words, and bounds below 1', () => {
+  it('rejects no words, and bounds below 1', () => {
     expect(() => Bpe.learn([' '], { merges: 1 })).toThrow(expect.objectContaining({ code: 'ERR_EMPTY' }))
     expect(() => Bpe.learn(['a'], { merges: 0 })).toThrow('Bpe.learn: merges: wanted an integer from 1')
     expect(() => Bpe.learn(['a'], { merges: 1, minCount: 0 })).toThrow('minCount: wanted an integer from 1')

@@ -18,7 +18,7 @@ describe('MarkedVocabulary', () => {
     expect(MarkedVocabulary.fromDocuments(documents, { minCount: 9 }).size).toBe(3)
   })
 
-  it('encodes with the marks that are asked for', () => {
+  it('encodes with the marks of the options', () => {
     const vocabulary = MarkedVocabulary.fromWords(['der', 'Hund'])
     expect([vocabulary.unk, vocabulary.begin, vocabulary.end, vocabulary.size]).toEqual([0, 1, 2, 5])
     const encoded = (begin: boolean, end: boolean) => [

@@ -48,12 +48,12 @@ describe('readPairs', () => {
   test.each([
     ['target', 'a\nb\n', 'A\nB\nC\nD', /x\.en: wanted 2 lines, as .*x\.de has, got 4$/],
     ['source', 'a\nb\n\n', 'A\n', /x\.en: wanted 3 lines, as .*x\.de has, got 1$/],
-  ])('refuses a longer %s, with both names and numbers', async (_, source, target, message) => {
+  ])('rejects a longer %s, with both names and numbers', async (_, source, target, message) => {
     await expect(read(source, target)).rejects.toThrow(message)
     await expect(read(source, target)).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' })
   })
 
-  test('refuses bytes that are no UTF-8, missing and empty files, and an unknown word', async () => {
+  test('rejects bytes that are not UTF-8, missing and empty files, and an unknown word', async () => {
     await writeFile(at('latin1'), Buffer.from('Stra\xdfe\n', 'latin1'))
     await writeFile(at('x.en'), 'street\n')
     await expect(readPairs(at('latin1'), at('x.en'))).rejects.toThrow(/latin1: wanted UTF-8 text/)
@@ -105,7 +105,7 @@ describe('readPairTable', () => {
     await expect(readTable('a\tb\tc\n', options)).rejects.toThrow(message)
   })
 
-  test('refuses an empty file', async () => {
+  test('rejects an empty file', async () => {
     await expect(readTable('')).rejects.toMatchObject({ code: 'ERR_EMPTY' })
   })
 })

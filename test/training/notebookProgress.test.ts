@@ -17,7 +17,7 @@ const first: TrainingProgress = {
   skipped: null,
 }
 
-/** What is printed for events that come at times of a clock of our own. */
+/** What is printed for events at the times of a fake clock. */
 function printed(
   options: Omit<NotebookPrinterOptions, 'stream'>,
   events: Partial<TrainingProgress>[],

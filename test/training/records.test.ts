@@ -141,7 +141,7 @@ test.each<[string, string, string, RegExp]>([
     lines({ ...results, test: { ...results.test, predicted: [] } }),
     /results\.json: wanted as many predicted as truth in test/,
   ],
-])('%s is told with its place', async (_, name, text, message) => {
+])('%s is reported with its place', async (_, name, text, message) => {
   await write(name, text)
   await expect(readRunRecords(folder)).rejects.toThrow(message)
   await expect(readRunRecords(folder)).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' })

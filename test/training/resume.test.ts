@@ -36,7 +36,7 @@ async function run(trainer: Trainer, stopAfter = Number.POSITIVE_INFINITY): Prom
   }
 }
 
-/** All that must be the same: the parameters, the optimiser's state and the records of the epochs, but for the times. */
+/** All that must be the same: the parameters, the optimiser's state and the records of the epochs, except the times. */
 async function outcome(trainer: Trainer) {
   const state = await trainer.state()
   const records = trainer.history.map(record => ({ ...record, seconds: 0, tokensPerSecond: 0 }))

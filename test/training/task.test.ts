@@ -236,7 +236,7 @@ describe('callbacks', () => {
   test('early stopping ends a run, and a resumed run in the same epoch', async () => {
     const made = newTrainer({ callbacks: [stopping] })
     await run(made, 10)
-    // It gets better from the first epoch on, and a larger error was asked for.
+    // It gets better from the first epoch on, and the callback wanted a larger error.
     expect(made.trainer.history).toHaveLength(3)
     const resumed = newTrainer({ callbacks: [stopping] })
     resumed.trainer.restore(await made.trainer.state())

@@ -66,7 +66,7 @@ describe('a training run', () => {
       const step = optimizer.step.bind(optimizer)
       let asked = 0
       optimizer.step = () => {
-        // Whoever asks for a gradient has it as a tensor from then on.
+        // A gradient that was read is a tensor from then on.
         const { grad } = classifier.embedding.weight
         if (dense && grad !== null) asked += grad.storage.buffer ? 1 : 0
         else expect(grad?.storage.rows?.tableRows).toBe(vocabulary.size)

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
 
 /**
- * The package as JavaScript, in a folder of its own: workers and child processes of these tests run in plain Node,
+ * The package as JavaScript, in a separate folder: workers and child processes of these tests run in plain Node,
  * which reads no TypeScript, and `dist` may be older than `src`.
  *
  * @param folders of sources, and where each goes; by default the package as it is installed.

@@ -85,7 +85,7 @@ test('the worker that awaits a value receives its device error', async () => {
   expect(await message(worker)).toEqual(['PackedRnnError', 'ERR_OUT_OF_MEMORY'])
 })
 
-test('synchronize rejects only with failures of its own thread, and no other thread clears them', async () => {
+test('synchronize rejects only with failures of the same thread, and no other thread clears them', async () => {
   const options = { threads: 1, memoryLimit: 5001 }
   const worker = start(
     `

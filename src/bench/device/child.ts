@@ -11,7 +11,7 @@ export interface Ending {
 }
 
 /**
- * Runs a program in its own process group. The group is killed when the time is over, when `signal` aborts, when this process's
+ * Runs a program in its own process group. The group is killed when its time has passed, when `signal` aborts, when this process's
  * parent has ended, and when the program has ended, so none of its processes keeps running.
  *
  * @param output a file descriptor for its output; default this process's.

@@ -15,7 +15,7 @@ export interface Part {
   command: ((seconds: number) => string[]) | { missing: string }
   /** Whether it is left out if the device does not open. */
   needsDevice: boolean
-  /** Reads the part's output. Returns the reason why it refused to run, or null. */
+  /** Reads the part's output. Returns the reason why the part could not run, or null. */
   after?: (output: string) => string | null
 }
 
@@ -23,7 +23,7 @@ export interface Part {
 const TOLD = 4000
 
 /**
- * Runs parts one after the other. Each part has its share of the remaining time and is killed when it is over, so a hanging part does
+ * Runs parts one after the other. Each part has its share of the remaining time and is killed when that has passed, so a hanging part does
  * not cost the others time. All output goes to one log. The Markdown is rewritten after each part.
  *
  * @param out the existing folder.

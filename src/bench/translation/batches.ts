@@ -51,7 +51,7 @@ export function batchSetsOf(
   }
 }
 
-/** All pairs in random order, but for those that do not fill a last batch. */
+/** All pairs in random order, except those that do not fill a last batch. */
 export function shuffledBatches(
   pairs: readonly Pair[],
   batchSize: number,

@@ -3,7 +3,7 @@ import { memory, type Tensor } from '../../../src/tensor.js'
 import { type NdArray, nd } from '../../reference/arrays.js'
 import { checkError, untyped, type World } from './world.js'
 
-/** Calls of the tape's ops: what they draw alike, and what is asked of each. */
+/** Calls of the tape's ops: the arguments that they share, and what each must do. */
 
 type Float = Tensor<'float32'>
 type Made = Tensor | PackedSequence
@@ -11,8 +11,8 @@ type Made = Tensor | PackedSequence
 const tensorOf = (made: Made): Tensor => (made instanceof PackedSequence ? made.data : made)
 
 /**
- * A call that may be refused; null then. A refusal names the op and leaves no tensor; an answer without a tape leaves those that
- * it gives.
+ * Returns the result of a call, or null if it throws. An error names the op and leaves no tensor; a result without a tape leaves
+ * only its own.
  */
 export function drive<T extends Made>(
   world: World,
@@ -27,12 +27,12 @@ export function drive<T extends Made>(
     } catch (error) {
       const { message } = checkError(error)
       if (names.some(name => message.startsWith(`${name}: `))) throw error
-      throw new Error(`${op}: a refusal that names something else: ${message}`, { cause: error })
+      throw new Error(`${op}: an error that names something else: ${message}`, { cause: error })
     }
   })
   const given = made ?? []
   const left = memory().tensors - before - given.length
-  // Whoever goes back frees a tape.
+  // A backward pass frees the tape.
   if (left > 0 && given.every(each => tensorOf(each).node === null)) {
     throw new Error(`${op}: ${made === null ? 'refused' : 'answered'}, and left ${left} tensors`)
   }

@@ -94,7 +94,7 @@ function strengths(world: World): void {
   const step = 0.02
   const run = async () => {
     const found = await world.answer('explain.connectivity', () => connectivity(model, ids, ids.length - 1))
-    if (found === null) throw new Error('connectivity: refused a good text')
+    if (found === null) throw new Error('connectivity: rejected a valid text')
     model.eval()
     const slopes = await scope(() =>
       noGrad(async () => {

@@ -44,7 +44,7 @@ import { articlesOf, textOf } from './textCalls.js'
 import { classifierOf, labelled, newClassifier, signalOf } from './trainingCalls.js'
 import { DEVICES, expectSame, ON_CUDA, ROOMY, untyped, type World } from './world.js'
 
-/** Files and devices. What stands in files is drawn in parsers.test.ts. */
+/** Files and devices. The contents of files are drawn in parsers.test.ts. */
 
 const folder = mkdtempSync(join(tmpdir(), 'packed-rnn-api-'))
 process.on('exit', () => rmSync(folder, { recursive: true }))
@@ -155,7 +155,7 @@ function checkpoint(world: World): void {
       )
       const found = await world.answer('training.loadCheckpoint', () => loadCheckpoint(directory))
       if (saved === null) return
-      if (found === null) throw new Error('loadCheckpoint: refused what saveCheckpoint wrote')
+      if (found === null) throw new Error('loadCheckpoint: rejected what saveCheckpoint wrote')
       const { state: read, about: told, passedOver } = found
       const parts = [read.position, read.masks, bits(read.model), bits(read.optimizer.tensors)]
       expectSame('loadCheckpoint', parts, [
@@ -215,7 +215,7 @@ function runs(world: World): void {
     const saved = await world.answer('training.saveRun', () => saveRun(run, directory))
     const read = await world.answer('training.loadRun', () => loadRun(directory, { device: ROOMY }))
     if (saved === null) return
-    if (read === null) throw new Error('loadRun: refused what saveRun wrote')
+    if (read === null) throw new Error('loadRun: rejected what saveRun wrote')
     const plain = ({ preset, dialect, posts, tokenizer, vocabulary, labels, model }: Run) => {
       return [
         preset,

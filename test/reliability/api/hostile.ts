@@ -17,7 +17,7 @@ export class Hostile {
     this.#generator = new Generator(seed)
   }
 
-  /** Goes on with other draws. */
+  /** Continues with other draws. */
   seed(seed: number): void {
     this.#generator = new Generator(seed)
   }

@@ -14,7 +14,7 @@ const options = (world: World) => ({
   generator: new Generator(world.hostile.below(100)),
 })
 
-/** Keeps what a call gives, wherever tensors stand in it. */
+/** Keeps the tensors in the result of a call, at any depth. */
 function keep(world: World, made: unknown): void {
   if (made === null || typeof made !== 'object') return
   if (made instanceof Tensor) {

@@ -11,7 +11,7 @@ import { beside, compared, drive, EXACT, given, mostly, shapeOf } from './drive.
 import type { Call } from './opCalls.js'
 import { untyped, type World } from './world.js'
 
-/** Losses, gradients of one's own, and gradients asked for. */
+/** Losses, `customGrad` and `grad`. */
 
 type Float = Tensor<'float32'>
 
@@ -115,7 +115,7 @@ function ofTargets(world: World): void {
   )
 }
 
-/** x², whose gradient is its own, or something else than what is asked of it. */
+/** x² with `customGrad`, whose gradient is right or has another shape. */
 function own(world: World): void {
   const { hostile } = world
   const x = hostile.once(3)
@@ -171,7 +171,7 @@ function own(world: World): void {
   )
 }
 
-/** Gradients of Σ tanh(a) b that are asked for; what is asked beside them is refused and changes nothing. */
+/** `grad` of Σ tanh(a) b. Invalid inputs are errors and change nothing. */
 function asked(world: World): void {
   const { hostile, device } = world
   const n = 1 + hostile.below(5)

@@ -14,7 +14,7 @@ import { expectSame, untyped, type World } from './world.js'
 
 /** Metrics, and what is printed of training. */
 
-/** Numbers of classes, now and then one that is none, and another number of them. */
+/** Class ids, sometimes with an invalid one, or with another number of them. */
 function pairs(world: World, classes: number): [truth: number[], predicted: number[]] {
   const { hostile } = world
   const wrong = hostile.once(6)
@@ -24,7 +24,7 @@ function pairs(world: World, classes: number): [truth: number[], predicted: numb
   return [Array.from({ length: count }, draw), Array.from({ length: other }, draw)]
 }
 
-/** Recall, say: the share of `whole` in `part`, 0 or what else was asked of nothing. */
+/** Recall, say: the share of `whole` in `part`, or `ofNothing` if `whole` is 0. */
 function close(name: string, got: number, part: number, whole: number, ofNothing: number): void {
   const wanted = whole === 0 ? ofNothing : part / whole
   if (!(Math.abs(got - wanted) <= 1e-12)) throw new Error(`${name}: wanted ${wanted}, got ${got}`)
@@ -88,7 +88,7 @@ function progressOf(world: World): TrainingProgress {
   }
 }
 
-/** A stream that keeps nothing but how often it was written to. */
+/** A stream that counts how often it is written to. */
 function counting(isTTY: boolean) {
   let writes = 0
   const stream = new Writable({

@@ -168,7 +168,7 @@ function sgdStep(world: World): void {
   if (new Set(memories).size < memories.length) return
   world.later(async () => {
     const read = await Promise.all([...given, ...before, ...after])
-    // Where something failed, as for want of memory, nothing is stepped. A step that needs memory itself tells it at the end.
+    // If something failed, for example without memory, nothing is stepped. A step that needs memory reports it at the end.
     if (read.some(each => each instanceof Error)) return
     const pairs = untyped<[Float32Array, Float32Array][]>(
       await Promise.all(before.map(async (old, i) => [await old, await after[i]])),

@@ -98,7 +98,7 @@ export const opCalls: Record<string, Call> = {
   tape(world) {
     const { hostile, device } = world
     const [rows, inputs, outputs] = [1 + hostile.below(5), 1 + hostile.below(5), 1 + hostile.below(5)]
-    const d = world.float<2>([rows, outputs]) // before the leaves, so that it is none of them
+    const d = world.float<2>([rows, outputs]) // before the leaves, so it is not one of them
     const leaf = (shape: readonly [number, number]) =>
       world.keep(tensor<2>(hostile.values(shape[0] * shape[1]), shape, { device, requiresGrad: true }))
     const [x, weight] = [leaf([rows, inputs]), leaf([outputs, inputs])]
@@ -282,7 +282,7 @@ export const opCalls: Record<string, Call> = {
         ...(w && { weight: w }),
         ...(ignoreIndex !== undefined && { ignoreIndex }),
       })
-      // The mean over nothing is NaN, and its gradient zeros; of weights that cancel, nothing is asked.
+      // The mean over nothing is NaN, and its gradient zeros; with weights that cancel, nothing is expected.
       const divisor = used.reduce(
         (total, label) => total + (label === (ignoreIndex ?? -100) ? 0 : (w?.[label] ?? 1)),
         0,
@@ -327,7 +327,7 @@ export const opCalls: Record<string, Call> = {
     world.keep(y)
     if (x.device === NARROW) return // the second might lack the memory
     const again = world.keep(dropoutForward(x, p, { ...place, directions }))
-    // Which elements go is Philox's to say; that the rest is scaled, and the same twice, is asked here.
+    // Philox decides which elements are dropped. The others must be scaled, and be the same twice.
     world.compare('dropout', [y], [x, again], (values, twice) => [
       twice.map((kept, i) => (kept === 0 ? 0 : values[i]! / (1 - Math.fround(p)))),
     ])

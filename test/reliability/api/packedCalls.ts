@@ -116,7 +116,7 @@ function weightsOf(
   }
 }
 
-/** Layers over whatever there is: that they are refused or answered as documented, in any order of use. */
+/** Layers over any tensors: they throw or return as documented, in any order of use. */
 function layers(world: World): void {
   const { hostile } = world
   const inputs = hostile.width()

@@ -20,8 +20,8 @@ import { slowTrainingCalls, trainingCalls } from './trainingCalls.js'
 import { checkError, DEVICES, type Tally, World } from './world.js'
 
 /**
- * `node process.js SEED SEQUENCES [CALLS]`: sequences of calls in a process of its own, that a native crash ends. A line on
- * stdout before each, with which it can be run again as CALLS; the last line tells what was answered and refused.
+ * `node process.js SEED SEQUENCES [CALLS]`: sequences of calls in a separate process, which a native crash ends. A line on
+ * stdout before each, with which it can be run again as CALLS. The last line counts results and errors.
  * PACKED_RNN_FUZZ_DEVICE=cuda draws them on CUDA.
  */
 

@@ -195,12 +195,12 @@ function weightNorm(world: World): void {
   drive(world, 'weightNorm', () => [norms.weightNorm(v, g, options)])
 }
 
-/** What an op of the host's generator leaves of it where it is refused. */
+/** An op that draws from the host's generator leaves it unchanged if it throws. */
 function drawing<T extends Tensor | PackedSequence>(world: World, op: string, call: () => readonly T[]) {
   const before = defaultGenerator().position
   const made = drive(world, op, call)
   if (made === null && String(defaultGenerator().position) !== String(before))
-    throw new Error(`${op}: refused, and drew`)
+    throw new Error(`${op}: threw, and drew`)
   return made
 }
 

@@ -44,7 +44,7 @@ function presetOf(world: World): Preset {
   }
 }
 
-/** A classifier of its own, which the caller disposes. */
+/** A new classifier, which the caller disposes. */
 export function newClassifier(world: World): Classifier | null {
   const { hostile } = world
   const [vocabularySize, embeddingDim] = [size(world, WORDS), size(world, 2)]
@@ -87,12 +87,12 @@ export function labelled(world: World): LabelledDocuments {
   return { documents, labels: Int32Array.from({ length: count }, () => number(classes)) }
 }
 
-/** A signal that is none, closed, or about to be. */
+/** No signal, an aborted one, or one that will abort. */
 export function signalOf(world: World): { signal?: AbortSignal } {
   const { hostile } = world
   if (!hostile.once(5)) return {}
   const controller = new AbortController()
-  // One of the package's errors: what the caller gives is what comes out.
+  // One of the package's errors: the caller's reason is what is thrown.
   const abort = () => controller.abort(new PackedRnnError('ERR_EMPTY', 'stopped'))
   if (hostile.once(3)) abort()
   else setTimeout(abort, hostile.below(4))
@@ -130,7 +130,7 @@ function trainerOf(world: World, model: Classifier): Trainer | null {
   return trainer
 }
 
-/** Trains, looks at all that is told, and now and then breaks out. */
+/** Trains, reads all progress, and sometimes breaks out of the loop. */
 async function trained(trainer: Trainer, data: LabelledDocuments, options: FitOptions, breaks: number) {
   let events = 0
   for await (const progress of trainer.fit(data, options)) {
@@ -228,7 +228,7 @@ function resume(world: World): void {
 
 function withoutTimes({ seconds: _, tokensPerSecond: __, ...rest }: EpochRecord) {
   // A norm of finite gradients may be beyond float32.
-  if (!Number.isFinite(rest.loss)) throw new Error(`Trainer.fit: told ${rest.loss}, and refused nothing`)
+  if (!Number.isFinite(rest.loss)) throw new Error(`Trainer.fit: reported ${rest.loss}, and threw nothing`)
   return rest
 }
 

@@ -4,7 +4,7 @@ import { type ErrorCode, PackedRnnError } from '../../../src/errors.js'
 import { sizeOf, Tensor, tensor } from '../../../src/tensor.js'
 import type { Hostile } from './hostile.js'
 
-/** Every code, so that the compiler tells of one that is missing here. */
+/** Every code, so that the compiler reports one that is missing here. */
 const CODES: Record<ErrorCode, true> = {
   ERR_INVALID_ARGUMENT: true,
   ERR_SHAPE: true,
@@ -53,7 +53,7 @@ function open(way: 1 | 2, memoryLimit: number): Device {
     : device('cpu', { threads: way, memoryLimit })
 }
 
-/** Two at rest, and one with so little memory that ops fail for want of it. */
+/** Two with enough memory, and one with so little that ops fail. */
 export const [ROOMY, OTHER, NARROW] = [open(1, 2 ** 27), open(2, 2 ** 27), open(1, 2 ** 13)] as const
 export const DEVICES: readonly Device[] = [ROOMY, OTHER, NARROW]
 
@@ -64,7 +64,7 @@ type Read = Float32Array | Int32Array | PackedRnnError
 /** What JavaScript may pass where the types ask for something else. */
 export const untyped = <T>(value: unknown) => value as T
 
-/** How often a call was answered, and how often refused. */
+/** How often a call returned, and how often it threw. */
 export type Tally = Map<string, { answered: number; refused: number }>
 
 /**
@@ -79,7 +79,7 @@ export class World {
   readonly #tally: Tally
   readonly #pending: Promise<void>[] = []
   #reads = new WeakMap<Tensor, Promise<Read>>()
-  /** Each sequence of calls keeps to one device, but for what is drawn to be wrong. */
+  /** Each sequence of calls uses one device, except for arguments that are wrong on purpose. */
   readonly device: Device
 
   constructor(hostile: Hostile, tally: Tally) {
@@ -88,7 +88,7 @@ export class World {
     this.device = hostile.oneOf([ROOMY, ROOMY, OTHER, NARROW])
   }
 
-  /** A call that may be refused; null then. */
+  /** Returns the result of a call, or null if it throws. */
   attempt<T>(name: string, call: () => T): T | null {
     const count = this.#count(name)
     try {
@@ -103,7 +103,7 @@ export class World {
     }
   }
 
-  /** A call that may be refused when it is awaited; null then. */
+  /** Returns the awaited result of a call, or null if it rejects. */
   async answer<T>(name: string, call: () => Promise<T>): Promise<T | null> {
     const count = this.#count(name)
     try {
@@ -187,7 +187,7 @@ export class World {
     )
     if (fits.length > 0 && !hostile.once(3)) return untyped(hostile.oneOf(fits))
     const size = sizeOf(shape)
-    // Strange shapes are refused by the call that makes them.
+    // An invalid shape makes the call throw.
     const values = hostile.values(size >= 0 && size < 2 ** 16 ? size : 0)
     const made = tensor(values, shape, { device: on, requiresGrad: hostile.once(2) })
     return untyped(this.keep(made))
@@ -200,7 +200,7 @@ export class World {
     return this.float(this.hostile.shape())
   }
 
-  /** A tensor of any dtype, shape and device, live or not, or something that is none. */
+  /** A tensor of any dtype, shape and device, live or not, or another value. */
   anything(): unknown {
     const { hostile } = this
     if (this.tensors.length > 0 && !hostile.once(4)) return hostile.oneOf(this.tensors)
@@ -225,7 +225,7 @@ export class World {
     const given = inputs.map(each => this.read(each))
     const made = outputs.map(each => each && this.read(each))
     this.later(async () => {
-      // A read that failed for another op's index tells nothing of these tensors.
+      // A read that failed for another op's index says nothing about these tensors.
       if ((await Promise.all([...given, ...made])).some(ofAnother)) return
       const values: Float64Array[] = []
       const failures: PackedRnnError[] = []
@@ -260,7 +260,7 @@ export class World {
     })
   }
 
-  /** Lets go of everything. */
+  /** Frees everything. */
   dispose(): void {
     for (const each of [...this.others, ...this.tensors]) {
       if (each instanceof Tensor) each.grad?.dispose()

@@ -8,7 +8,7 @@ import { type Subject, subjects } from './subjects.js'
 
 /**
  * `node process.js SEED INPUTS [SUBJECT INDEX]`: mutated files for each parser, or one of them again. A line on stdout before
- * each input; the last line tells what was read and refused, the slowest, and how far memory has grown.
+ * each input; the last line counts what was read and rejected, and has the slowest input and the growth of memory.
  */
 
 const [seed = '1', inputs = '1000', only, again] = process.argv.slice(2)
@@ -38,7 +38,7 @@ async function feed(name: string, subject: Subject, folder: string, index: numbe
     const named =
       ['ERR_FILE_FORMAT', 'ERR_EMPTY'].includes(error.code) &&
       files.some(each => error.message.includes(each))
-    // That a state is another model's is told by the trainer, which knows no file.
+    // The trainer reports the state of another model. It knows no file.
     if (!named && name !== 'checkpoint')
       throw new Error('an error that does not name the file', { cause: error })
     counts.refused++

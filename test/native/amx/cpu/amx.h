@@ -1,5 +1,5 @@
 // AMX's tiles in memory, instead of native/cpu/amx.h: the same functions with the same checks and the same
-// sums, for any CPU that has bfloat16. A use that the unit would refuse ends the process.
+// sums, for any CPU that has bfloat16. A use that the unit would reject ends the process.
 #pragma once
 
 #include <cstdint>
