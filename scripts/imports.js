@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * The rooms, lowest first. A room is a folder of src; `core` is the files directly in src and the generated src/contract;
- * `index` and `compat` are files of src. A file may import from its own room and from the rows above its own in this list. The list may
+ * `index` is a file of src; `compat` is a file and a folder. A file may import from its own room and from the rows above its own in this list. The list may
  * contain rooms that do not exist yet.
  */
 const rows = [
@@ -27,17 +27,6 @@ const rows = [
   ['compat'],
   ['bench'],
   ['cli'],
-]
-
-/**
- * Imports to be removed, as [file, imported file]: the check ignores them. It fails for one that no longer exists or that no
- * longer breaks a rule.
- */
-const exceptions = [
-  // The forms of version 0.1, until 0.3.
-  ['training/deprecated.ts', 'tasks/moved.ts'],
-  ['training/evaluate.ts', 'tasks/moved.ts'],
-  ['training/index.ts', 'tasks/moved.ts'],
 ]
 
 const src = fileURLToPath(new URL('../src', import.meta.url))
@@ -174,36 +163,11 @@ function roomLines(graph) {
 }
 
 /** The problems of a graph, a line each. */
-export function problemsOf(graph, allowed = exceptions) {
-  const without = cut(graph, allowed)
-  const needless = allowed.filter(([file, target]) => {
-    if (!graph.get(file)?.includes(target)) return true
-    return (
-      broken(
-        cut(
-          graph,
-          allowed.filter(([f, t]) => f !== file || t !== target),
-        ),
-      ).length === 0
-    )
-  })
-  return [
-    ...broken(without),
-    ...needless.map(([file, target]) => `no longer needed as an exception: ${file} -> ${target}`),
-  ]
-}
-
-function broken(graph) {
+export function problemsOf(graph) {
   return [
     ...cyclesOf(graph).map(cycle => `cycle: ${cycle.join(' -> ')}`),
     ...arrowsUp(graph).map(arrow => `not a lower room: ${arrow}`),
   ]
-}
-
-/** A graph without some imports. */
-function cut(graph, imports) {
-  const isCut = (file, target) => imports.some(([f, t]) => f === file && t === target)
-  return new Map([...graph].map(([file, targets]) => [file, targets.filter(target => !isCut(file, target))]))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -4,9 +4,10 @@
  * @deprecated since 0.2: import from `packed-rnn`, `packed-rnn/text`, `/training`, `/tasks`, `/models`, `/formats`, `/reports` and `/explain`.
  * @module
  */
+
+export * as training from './compat/training.js'
 export * as explain from './explain/index.js'
 export * from './formats/index.js'
 export * from './index.js'
 export * as reports from './reports/index.js'
 export * as text from './text/index.js'
-export * as training from './training/index.js'

@@ -12,7 +12,7 @@ import type { Module, Parameter } from '../nn/index.js'
 import { AdamW, OneCycle } from '../optim/index.js'
 import { Generator } from '../random.js'
 import { fastaiTokens, withoutSpecials } from '../text/fastaiRules.js'
-import { evaluateTask } from '../training/evaluation.js'
+import { evaluate } from '../training/evaluation.js'
 import type { EpochRecord, Metrics } from '../training/record.js'
 import { Trainer } from '../training/trainer.js'
 import { LanguageModeling } from './languageModeling.js'
@@ -227,7 +227,7 @@ export class LanguageLearner {
 
   /** Returns loss, perplexity and bits of the validation documents. @throws PackedRnnError (rejects) ERR_EMPTY without any. */
   async validate(): Promise<Metrics> {
-    return (await evaluateTask(new LanguageModeling(this.model), this.data.validLoader())).metrics
+    return (await evaluate(new LanguageModeling(this.model), this.data.validLoader())).metrics
   }
 
   /**

@@ -7,7 +7,7 @@ import { sum } from '../ops/reduce.js'
 import { PackedIds } from '../packed.js'
 import { scope } from '../scope.js'
 import { disposeState, outliveState } from '../state.js'
-import { evaluateTask } from '../training/evaluation.js'
+import { evaluate } from '../training/evaluation.js'
 import { type CacheOptions, checkCache, TokenCache } from './cachePointer.js'
 import { LanguageModeling, lossesOf } from './languageModeling.js'
 import { type LanguageRun, lineIds, unknownIds } from './languageRun.js'
@@ -107,7 +107,7 @@ async function plainLoss(
   loader: StreamLoader,
   options: { signal?: AbortSignal },
 ): Promise<MeanLoss> {
-  const { metrics, sums } = await evaluateTask(new LanguageModeling(model), loader, options)
+  const { metrics, sums } = await evaluate(new LanguageModeling(model), loader, options)
   return { loss: metrics.loss!, tokens: sums.tokens! }
 }
 

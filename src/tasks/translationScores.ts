@@ -2,7 +2,7 @@ import { badArgument } from '../errors.js'
 import { PackedIds } from '../packed.js'
 import { type BleuTokenizer, bleu, chrf, exactMatches, sentenceBleu } from '../scores/index.js'
 import type { TextPair } from '../text/pairs.js'
-import { evaluateTask } from '../training/evaluation.js'
+import { evaluate } from '../training/evaluation.js'
 import { pairLoader } from './pairs.js'
 import { type FoundTranslation, type SearchOptions, Translation, translate } from './translation.js'
 import { sourceIds, type TranslationRun, targetIds, textOf } from './translationRun.js'
@@ -80,7 +80,7 @@ export async function scoreTranslations(
   }))
   const loader = pairLoader(items, { batchSize: BATCH, bucketByLength: true })
   const stops = signal === undefined ? {} : { signal }
-  const { metrics } = await evaluateTask(task, loader, stops)
+  const { metrics } = await evaluate(task, loader, stops)
   const found = await translateAll(
     run,
     pairs.map(({ source }) => source),

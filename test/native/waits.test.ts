@@ -26,7 +26,7 @@ describe.skipIf(process.env.PACKED_RNN_CUDA_LIBRARY !== library)('a training loo
     const source = `${loader(folder)}
       import { readFileSync, writeFileSync } from 'node:fs'
       const { device } = await load('device.js')
-      const { Classifier, Trainer, presets } = await load('training/index.js')
+      const { Classifier, Trainer, presets } = await load('compat/training.js')
       const { Generator } = await load('random.js')
       const preset = { ...presets['bilstm128x2-adam'], hiddenSize: 8, batchSize: 4 }
       const documents = Array.from({ length: ${STEPS} * 4 }, (_, i) => Int32Array.of(i % 9, (3 * i) % 9, 4))

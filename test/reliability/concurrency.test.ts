@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Trainer } from '../../src/compat/training.js'
 import { device } from '../../src/device.js'
 import { presets } from '../../src/models/presets.js'
-import { Trainer } from '../../src/training/trainer.js'
 import { ownDevice } from '../device/own.js'
 import { bitsOf, data, shortClassifier } from '../training/short.js'
 import { compiledPackage, loader } from '../worker/compiled.js'
@@ -65,7 +65,7 @@ const training = (epochs: number, threads: string) => `
   const { Generator } = await load('random.js')
   const { Classifier } = await load('models/classifier.js')
   const { presets } = await load('models/presets.js')
-  const { Trainer } = await load('training/trainer.js')
+  const { Trainer } = await load('compat/training.js')
   const preset = presets['lstm64-adam']
   const model = new Classifier({ preset, device: device('cpu', { threads: ${threads} }), generator: new Generator(3),
     vocabularySize: 50, classes: 5, embeddingDim: 20 })

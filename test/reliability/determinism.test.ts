@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Trainer } from '../../src/compat/training.js'
 import { instructionSets } from '../../src/device.js'
 import { type PresetName, presets } from '../../src/models/presets.js'
 import { PackedIds } from '../../src/packed.js'
 import { Generator } from '../../src/random.js'
-import { Trainer } from '../../src/training/trainer.js'
 import { expectClose } from '../suite/compare.js'
 import { bitsOf, data, shortClassifier } from '../training/short.js'
 import { compiledPackage, loader } from '../worker/compiled.js'
@@ -63,7 +63,7 @@ describe('instruction sets', () => {
       const { Generator } = await load('random.js')
       const { Classifier } = await load('models/classifier.js')
       const { presets } = await load('models/presets.js')
-      const { Trainer } = await load('training/trainer.js')
+      const { Trainer } = await load('compat/training.js')
       const cpu = device('cpu', { threads: 1 })
       const preset = presets['bilstm128x2-adam']
       const model = new Classifier({ preset, device: cpu, generator: new Generator(3), vocabularySize: 50, classes: 5,

@@ -1,6 +1,18 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import {
+  Classifier,
+  classificationMetrics,
+  classificationReport,
+  confusionMatrix,
+  evaluate,
+  notebookPrinter,
+  presets,
+  type Run,
+  rulesOf,
+  Trainer,
+} from '../../src/compat/training.js'
 import { device } from '../../src/device.js'
 import {
   connectivities,
@@ -21,18 +33,6 @@ import {
   Vocabulary,
   writeArticles,
 } from '../../src/text/index.js'
-import {
-  Classifier,
-  classificationMetrics,
-  classificationReport,
-  confusionMatrix,
-  evaluate,
-  notebookPrinter,
-  presets,
-  type Run,
-  rulesOf,
-  Trainer,
-} from '../../src/training/index.js'
 import { readingOfTokens } from '../explain/readings.js'
 import { data, labels, shortClassifier, vocabulary } from '../training/short.js'
 

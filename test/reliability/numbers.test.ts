@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Trainer } from '../../src/compat/training.js'
 import { device } from '../../src/device.js'
 import { presets } from '../../src/models/presets.js'
 import {
@@ -15,7 +16,6 @@ import { scope } from '../../src/scope.js'
 import { full, tensor } from '../../src/tensor.js'
 import { type OnNonFinite, placeOf, refuseNonFinite } from '../../src/training/nonFinite.js'
 import type { TrainingProgress } from '../../src/training/progress.js'
-import { Trainer } from '../../src/training/trainer.js'
 import { rejectionOf, thrownBy } from '../device/own.js'
 import type { CellName } from '../reference/cells.js'
 import { cellProductNumbers, cellReferenceNumbers, drawCellProblem } from '../suite/cellProblem.js'

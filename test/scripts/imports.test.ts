@@ -7,9 +7,9 @@ const url = new URL('../../scripts/imports.js', import.meta.url)
 
 type Imports = Record<string, string[]>
 
-function problems(imports: Imports, allowed: [string, string][] = []): unknown {
+function problems(imports: Imports): unknown {
   const source = `import { problemsOf } from '${url}'
-    console.log(JSON.stringify(problemsOf(new Map(${JSON.stringify(Object.entries(imports))}), ${JSON.stringify(allowed)})))`
+    console.log(JSON.stringify(problemsOf(new Map(${JSON.stringify(Object.entries(imports))}))))`
   return JSON.parse(
     execFileSync(process.execPath, ['--input-type=module', '--eval', source], {
       encoding: 'utf8',
@@ -39,21 +39,6 @@ test('an import of a higher room, or of another room of the same row, is a probl
 test('a cycle is printed once, in its shortest form', () => {
   const imports = { 'a.ts': ['b.ts'], 'b.ts': ['c.ts', 'd.ts'], 'c.ts': ['a.ts'], 'd.ts': ['c.ts'] }
   expect(problems(imports)).toEqual(['cycle: a.ts -> b.ts -> c.ts -> a.ts'])
-})
-
-test('an exception hides a problem, and an exception that is not needed is a problem', () => {
-  const imports = { 'a.ts': ['ops/b.ts', 'c.ts'], 'ops/b.ts': [], 'c.ts': [] }
-  expect(problems(imports, [['a.ts', 'ops/b.ts']])).toEqual([])
-  expect(
-    problems(imports, [
-      ['a.ts', 'ops/b.ts'],
-      ['a.ts', 'c.ts'],
-      ['a.ts', 'd.ts'],
-    ]),
-  ).toEqual([
-    'no longer needed as an exception: a.ts -> c.ts',
-    'no longer needed as an exception: a.ts -> d.ts',
-  ])
 })
 
 test('a room that is not in the list is an error', () => {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
+import { Trainer } from '../../src/compat/training.js'
 import { device } from '../../src/device.js'
 import { Classifier } from '../../src/models/classifier.js'
 import { presets } from '../../src/models/presets.js'
 import { Linear } from '../../src/nn/index.js'
 import { Generator } from '../../src/random.js'
-import { Trainer } from '../../src/training/trainer.js'
 import { data, labels, shortClassifier, vocabulary } from './short.js'
 
 const preset = presets['lstm64-adam']

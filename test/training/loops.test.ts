@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { evaluate, Trainer } from '../../src/compat/training.js'
 import { poolings } from '../../src/models/pooling.js'
 import { presets } from '../../src/models/presets.js'
 import { crossEntropy } from '../../src/ops/loss.js'
 import { packSequence } from '../../src/packed.js'
 import { rulesOf } from '../../src/tasks/rules.js'
 import { Batches } from '../../src/text/batches.js'
-import { evaluate } from '../../src/training/evaluate.js'
-import { Trainer } from '../../src/training/trainer.js'
 import { data, shortClassifier } from './short.js'
 
 const preset = presets['lstm64-adam']

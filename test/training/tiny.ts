@@ -1,4 +1,5 @@
 import { noGrad } from '../../src/autograd.js'
+import { Trainer } from '../../src/compat/training.js'
 import { device } from '../../src/device.js'
 import { Dropout, Linear, Module } from '../../src/nn/index.js'
 import { abs, add, mul, sub } from '../../src/ops/elementwise.js'
@@ -9,7 +10,6 @@ import { Generator } from '../../src/random.js'
 import { type Tensor, tensor } from '../../src/tensor.js'
 import { DataLoader } from '../../src/training/loader.js'
 import type { Sums, Task } from '../../src/training/task.js'
-import { Trainer } from '../../src/training/trainer.js'
 import type { TrainerOptions } from '../../src/training/trainerOptions.js'
 
 /** A task that is not classification: two numbers in, one out, and a mean that goes from batch to batch. */

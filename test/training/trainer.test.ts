@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
+import { evaluate, Trainer } from '../../src/compat/training.js'
 import { Classifier } from '../../src/models/classifier.js'
 import { type PresetName, presets } from '../../src/models/presets.js'
 import { crossEntropy } from '../../src/ops/loss.js'
@@ -6,9 +7,7 @@ import { Adam, clipGradNorm } from '../../src/optim/index.js'
 import { rulesOf } from '../../src/tasks/rules.js'
 import { memory } from '../../src/tensor.js'
 import { Batches, type LabelledDocuments } from '../../src/text/batches.js'
-import { evaluate } from '../../src/training/evaluate.js'
 import type { TrainingProgress } from '../../src/training/progress.js'
-import { Trainer } from '../../src/training/trainer.js'
 import { data, labels, shortClassifier, vocabulary } from './short.js'
 
 const model = (preset: PresetName, threads = 2) => shortClassifier(preset, { threads })

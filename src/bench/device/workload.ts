@@ -4,6 +4,8 @@ import type { Device } from '../../device.js'
 import { Classifier } from '../../models/classifier.js'
 import { presets } from '../../models/presets.js'
 import { Generator } from '../../random.js'
+import { notebookTraining } from '../../tasks/notebook.js'
+import { rulesOf } from '../../tasks/rules.js'
 import { Batches } from '../../text/batches.js'
 import { Trainer } from '../../training/trainer.js'
 import { INPUT_SIZE } from '../cases.js'
@@ -43,14 +45,15 @@ export function batchesOf(
 let vectors: Float32Array = new Float32Array()
 
 /** The model with its initial parameters, which are the same on every device. */
-export function makeTrainer(name: WorkloadName, device: Device, { words, classes }: Documents): Trainer {
+export function makeTrainer(name: WorkloadName, device: Device, { words, classes }: Documents) {
   const numbers = words * INPUT_SIZE
   if (vectors.length !== numbers) vectors = hashed(numbers)
   const model = new Classifier({
     ...{ preset: workloads[name], device, vectors, generator: new Generator(SEED) },
     ...{ vocabularySize: words, classes, embeddingDim: INPUT_SIZE },
   })
-  return new Trainer(model, workloads[name])
+  const { test: _, ...training } = notebookTraining(model, workloads[name], rulesOf('batched', 'fixed'))
+  return new Trainer({ model, ...training })
 }
 
 /** Writes the input of PyTorch: the parameters except the vectors, and the batches of some epochs as indices. */

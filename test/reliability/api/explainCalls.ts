@@ -2,6 +2,12 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { noGrad } from '../../../src/autograd.js'
 import {
+  Classifier,
+  type EpochRecord,
+  type RunResults,
+  readRunRecords,
+} from '../../../src/compat/training.js'
+import {
   type Connectivity,
   connectivities,
   connectivity,
@@ -18,7 +24,6 @@ import { PackedIds, packSequence } from '../../../src/packed.js'
 import { Generator } from '../../../src/random.js'
 import { writeComparison, writeReport } from '../../../src/reports/index.js'
 import { scope } from '../../../src/scope.js'
-import { Classifier, type EpochRecord, type RunResults, readRunRecords } from '../../../src/training/index.js'
 import { recordOf } from '../../../src/training/record.js'
 import { writeEpochs, writeResults } from '../../../src/training/records.js'
 import { inventRun } from '../../reports/invented.js'

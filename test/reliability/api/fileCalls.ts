@@ -1,6 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import {
+  Classifier,
+  encode,
+  loadCheckpoint,
+  loadRun,
+  presets,
+  type Run,
+  saveCheckpoint,
+  saveRun,
+  Trainer,
+} from '../../../src/compat/training.js'
 import { device, devices, type Precision } from '../../../src/device.js'
 import { readPickle } from '../../../src/formats/pickle.js'
 import { type HostTensor, readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js'
@@ -18,17 +29,6 @@ import {
   Vocabulary,
   writeArticles,
 } from '../../../src/text/index.js'
-import {
-  Classifier,
-  encode,
-  loadCheckpoint,
-  loadRun,
-  presets,
-  type Run,
-  saveCheckpoint,
-  saveRun,
-  Trainer,
-} from '../../../src/training/index.js'
 import {
   dict,
   int,

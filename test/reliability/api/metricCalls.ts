@@ -8,7 +8,7 @@ import {
   progressPrinter,
   rulesOf,
   type TrainingProgress,
-} from '../../../src/training/index.js'
+} from '../../../src/compat/training.js'
 import type { Call } from './opCalls.js'
 import { expectSame, untyped, type World } from './world.js'
 

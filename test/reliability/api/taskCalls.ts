@@ -1,6 +1,3 @@
-import { AveragedSGD, Scheduler, SGD, stepDecay } from '../../../src/optim/index.js'
-import { PackedIds } from '../../../src/packed.js'
-import { Classification } from '../../../src/tasks/index.js'
 import {
   byEpoch,
   DataLoader,
@@ -12,7 +9,10 @@ import {
   Plateau,
   predict,
   Trainer,
-} from '../../../src/training/index.js'
+} from '../../../src/compat/training.js'
+import { AveragedSGD, Scheduler, SGD, stepDecay } from '../../../src/optim/index.js'
+import { PackedIds } from '../../../src/packed.js'
+import { Classification } from '../../../src/tasks/index.js'
 import { directoryOf } from './fileCalls.js'
 import type { Call } from './opCalls.js'
 import { checkRecord, labelled, newClassifier } from './trainingCalls.js'

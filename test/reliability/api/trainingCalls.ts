@@ -1,7 +1,3 @@
-import { PackedRnnError } from '../../../src/errors.js'
-import { PackedIds } from '../../../src/packed.js'
-import { Generator } from '../../../src/random.js'
-import type { LabelledDocuments } from '../../../src/text/batches.js'
 import {
   Classifier,
   type EpochRecord,
@@ -12,7 +8,11 @@ import {
   rulesOf,
   Trainer,
   type TrainerState,
-} from '../../../src/training/index.js'
+} from '../../../src/compat/training.js'
+import { PackedRnnError } from '../../../src/errors.js'
+import { PackedIds } from '../../../src/packed.js'
+import { Generator } from '../../../src/random.js'
+import type { LabelledDocuments } from '../../../src/text/batches.js'
 import { crossEntropyReference } from '../../reference/ops.js'
 import type { Call } from './opCalls.js'
 import { expectSame, untyped, type World } from './world.js'

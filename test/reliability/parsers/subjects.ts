@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { Trainer } from '../../../src/compat/training.js'
 import { device } from '../../../src/device.js'
 import { fastaiLanguageModel, readPickle, readTorch } from '../../../src/formats/index.js'
 import { readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js'
@@ -15,7 +16,6 @@ import { readArticles } from '../../../src/text/gnad.js'
 import { readPosts } from '../../../src/text/omp.js'
 import { readWordVectors } from '../../../src/text/vectors.js'
 import { loadCheckpoint } from '../../../src/training/checkpoint.js'
-import { Trainer } from '../../../src/training/trainer.js'
 import { fastaiFile } from '../../reference/fastaiFiles.js'
 import {
   dict,

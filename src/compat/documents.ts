@@ -3,7 +3,8 @@ import { badArgument } from '../errors.js'
 import { Classifier } from '../models/classifier.js'
 import { adamNames, type Preset, presetNames, sgdNames } from '../models/presets.js'
 import { Module } from '../nn/index.js'
-import { notebookTraining, type Rules, ruleNames, rulesOf } from '../tasks/moved.js'
+import { notebookTraining } from '../tasks/notebook.js'
+import { type Rules, ruleNames, rulesOf } from '../tasks/rules.js'
 import {
   type Batch,
   Batches,
@@ -11,10 +12,10 @@ import {
   type LabelledDocuments,
   orderNames,
 } from '../text/batches.js'
-import { type Loader, wayOf } from './loader.js'
-import type { OnNonFinite } from './nonFinite.js'
-import type { State, Task } from './task.js'
-import type { EpochsOptions, TrainerOptions } from './trainerOptions.js'
+import { type Loader, wayOf } from '../training/loader.js'
+import type { OnNonFinite } from '../training/nonFinite.js'
+import type { State, Task } from '../training/task.js'
+import type { EpochsOptions, TrainerOptions } from '../training/trainerOptions.js'
 
 /** Adapters for the options of version 0.1, whose trainer supported only classifiers. The next version removes them. */
 

@@ -1,13 +1,11 @@
 import { checkInstance } from '../check.js'
 import { Classifier } from '../models/classifier.js'
 import { Module } from '../nn/index.js'
-import { type ClassifyOptions, classify, type Evaluation } from '../tasks/moved.js'
+import { type ClassifyOptions, classify, type Evaluation } from '../tasks/classify.js'
 import type { LabelledDocuments } from '../text/batches.js'
-import { evaluateTask, type TaskEvaluation } from './evaluation.js'
-import type { Loader } from './loader.js'
-import type { State, Task } from './task.js'
-
-export type { Evaluation } from '../tasks/moved.js'
+import { evaluate as evaluateTask, type TaskEvaluation } from '../training/evaluation.js'
+import type { Loader } from '../training/loader.js'
+import type { State, Task } from '../training/task.js'
 
 /**
  * Computes the metrics of a task over the first epoch of a loader, without a tape and in evaluation mode. It does not change the
