@@ -184,11 +184,10 @@ export class PackedSequence {
         shape: [sequences.rows],
         device,
       })
-      checkIndex(index)
     }
     this.data = data
     this.sequences = sequences
-    this.index = index
+    this.index = index && checkedIndex(index)
     Object.freeze(this)
   }
 
@@ -211,7 +210,23 @@ export class PackedSequence {
   }
 }
 
-/** Checks that the two directions of an index agree: the ops read memory by it without a check. */
+/** Frozen indices whose two directions agree. */
+const agreed = new WeakSet<RowIndex>()
+
+/** Makes an index whose two directions agree, without the check of `PackedSequence`. @internal */
+export function agreedIndex({ index, starts, order }: RowIndex): RowIndex {
+  const made = Object.freeze({ index, starts, order })
+  agreed.add(made)
+  return made
+}
+
+/** Returns an index that cannot change, and whose two directions agree: the ops read memory by it without a check. */
+function checkedIndex(given: RowIndex): RowIndex {
+  if (agreed.has(given)) return given
+  checkIndex(given)
+  return agreedIndex(given)
+}
+
 function checkIndex(given: RowIndex): void {
   const [index, starts, order] = [given.index.host, given.starts.host, given.order.host]
   if (index === null || starts === null || order === null) {

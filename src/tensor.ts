@@ -105,6 +105,14 @@ export function tensor(
 }
 
 /**
+ * Returns a tensor of these integers. It keeps the array, without a copy, so the caller must not change it any more.
+ * @internal
+ */
+export function integers(host: Int32Array, device: Device): Tensor<'int32', 1> {
+  return new Tensor(device, 'int32', [host.length], new Storage(native.upload(device.queue, host)), host)
+}
+
+/**
  * Returns a float32 tensor of zeros.
  * @example
  * ```ts

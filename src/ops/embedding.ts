@@ -2,9 +2,9 @@ import { record } from '../autograd.js'
 import { anySize, checkInteger, checkOptions, checkTensor } from '../check.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
-import { PackedIds, PackedSequence } from '../packed.js'
+import { agreedIndex, PackedIds, PackedSequence } from '../packed.js'
 import { RowGradient, Storage } from '../storage.js'
-import { filled, type Matrix, ranked, Tensor, tensor } from '../tensor.js'
+import { filled, integers, type Matrix, ranked, Tensor } from '../tensor.js'
 import { takeDistinctRows, takeRows } from './rows.js'
 
 /** Options of the embedding ops. */
@@ -56,18 +56,18 @@ export function embeddingForward(
     const wanted = `an integer from 0 to ${vocabularySize - 1}`
     throw badArgument(op, `ids[${distinct}]`, wanted, ids.ids[distinct], 'ERR_OUT_OF_RANGE')
   }
-  const onDevice = (values: Int32Array) => tensor(values, [values.length], { device })
+  const onDevice = (values: Int32Array) => integers(values, device)
   let rows = onDevice(distinct.ids)
   const data = takeDistinctRows(weight, rows)
   if (paddingIdx !== null && distinct.ids.includes(paddingIdx)) {
     rows.dispose()
     rows = onDevice(distinct.ids.map(id => (id === paddingIdx ? -1 : id)))
   }
-  const index = {
+  const index = agreedIndex({
     index: onDevice(distinct.index),
     starts: onDevice(distinct.starts),
     order: onDevice(distinct.order),
-  }
+  })
   return { output: new PackedSequence(data, ids.sequences, index), saved: { rows, vocabularySize } }
 }
 
@@ -104,8 +104,8 @@ export function embeddingBackward({ rows, vocabularySize }: EmbeddingSaved, dRow
     keptPlaces[kept] = u
     keptIds[kept++] = id
   }
-  const places = tensor(keptPlaces.subarray(0, kept), [kept], { device })
-  const ids = tensor(keptIds.subarray(0, kept), [kept], { device })
+  const places = integers(keptPlaces.subarray(0, kept), device)
+  const ids = integers(keptIds.subarray(0, kept), device)
   const values = takeRows<2>(dRows, places, columns, [kept, columns])
   const rest = filled<0>(device, [], 0)
   const gradient = new RowGradient(device.queue, {

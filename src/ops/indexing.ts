@@ -5,7 +5,7 @@ import { applyFunction, broadcastShape } from '../elements.js'
 import { badArgument } from '../errors.js'
 import { native } from '../native.js'
 import { scope } from '../scope.js'
-import { checkShape, empty, type Float, type Shape, type Tensor, tensor } from '../tensor.js'
+import { checkShape, empty, type Float, integers, type Shape, type Tensor } from '../tensor.js'
 import { block, placed } from './blocks.js'
 import { around, dimOf } from './dims.js'
 import { add } from './elementwise.js'
@@ -32,7 +32,7 @@ function withIndex<T>(
     return f(index)
   }
   checkIndices(op, 'index', index, below)
-  const made = tensor(Int32Array.from(index), [index.length], { device })
+  const made = integers(Int32Array.from(index), device)
   try {
     return f(made)
   } finally {
@@ -303,8 +303,7 @@ export function oneHot(labels: Index, classes: number, device?: Device): Float {
   if (host !== null) checkIndices(op, 'labels', host, classes)
   const shape = [...(given?.shape ?? [host?.length ?? 0]), classes]
   checkShape(op, shape)
-  const onDevice =
-    given ?? tensor(Int32Array.from(host ?? []), [host?.length ?? 0], { device: deviceOr(device, op) })
+  const onDevice = given ?? integers(Int32Array.from(host ?? []), deviceOr(device, op))
   const y = applyFunction<number>('copy', onDevice.device, shape, 0)
   const ones = applyFunction<number>('copy', onDevice.device, onDevice.shape, 1)
   const sizes = { outer: onDevice.size, n: classes, inner: 1, count: 1, each: true }

@@ -17,12 +17,12 @@ import { scope } from '../scope.js'
 import {
   empty,
   type Float,
+  integers,
   type Matrix,
   ranked,
   type Scalar,
   sizeOf,
   type Tensor,
-  tensor,
 } from '../tensor.js'
 import type { LossReduction } from './elementLoss.js'
 import { permute, reshape } from './shape.js'
@@ -108,7 +108,7 @@ function lossesOf(
   checkNumber(op, 'labelSmoothing', labelSmoothing, 0, 1)
   const host = 'dtype' in given ? given.host : given
   if (host !== null) checkLabels(op, host, classes, options.ignoreIndex)
-  const labels = 'dtype' in given ? given : tensor(Int32Array.from(given), [count], { device })
+  const labels = 'dtype' in given ? given : integers(Int32Array.from(given), device)
   const loss = empty<0>(device, [])
   const losses = reduction === 'none' ? empty<1>(device, [count]) : null
   const saved = train ? empty<2>(device, [count, classes]) : null

@@ -114,6 +114,7 @@ describe('the public functions', () => {
     ...['optim.Optimizer.loadStateDict', 'training.saveCheckpoint'], // what a state dict or a trainer's state holds
     ...['training.Plateau.loadStateDict', 'training.NonMonotonic.loadStateDict'],
     'optim.OneCycle.loadStateDict',
+    ...['training.TaskTrainer', 'training.TaskTrainer.fit'], // by Trainer, which extends it
     'PackedRnnError', // the options of JavaScript's Error
   ]
 

@@ -19,7 +19,7 @@ import { lstm } from '../../src/ops/recurrent.js'
 import { packedRows } from '../../src/ops/rows.js'
 import { clipGradNorm, clipGradValue } from '../../src/optim/clip.js'
 import { SGD } from '../../src/optim/index.js'
-import { PackedIds, PackedSequence, packSequence, Sequences } from '../../src/packed.js'
+import { PackedIds, PackedSequence, packSequence, type RowIndex, Sequences } from '../../src/packed.js'
 import { loadRun, saveRun } from '../../src/tasks/classifierRun.js'
 import { type Tensor, tensor, zeros } from '../../src/tensor.js'
 import { readArticles } from '../../src/text/gnad.js'
@@ -53,7 +53,20 @@ describe('an index made by hand', () => {
     expect(indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])().width).toBe(3)
   })
 
-  // Each of these made the backward pass read memory that was freed.
+  test('is checked again if a part of it is replaced', () => {
+    const { index } = indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])()
+    const wrap = (given: RowIndex) => new PackedSequence(rows, new Sequences([3]), given)
+    expect(wrap(index!).index).toBe(index)
+    expect(() => Object.assign(index!, { order: integers(1, 0, 99) })).toThrow(/read only/)
+    expect(() => wrap({ ...index!, order: integers(1, 0, 99) })).toThrow('distinct row 1, got 99')
+    const own: { -readonly [K in keyof RowIndex]: RowIndex[K] } = { ...index! }
+    const { index: kept } = wrap(own)
+    own.order = integers(1, 0, 99)
+    expect(kept!.order).toBe(index!.order)
+    expect(() => wrap(own)).toThrow('distinct row 1, got 99')
+  })
+
+  // Each of these made the backward pass read outside of its memory.
   test.each([
     [
       'a row that is none',
