@@ -25,7 +25,7 @@ class LongFirst extends BaseSequencer {
 const TOGETHER = [
   'test/{files,reference,reports,scores,scripts,text,types}/**/*.test.ts',
   'test/bench/{check,multiplications}.test.ts',
-  'test/device/{door,doorModules,doorOptim,doorSequence,gates,mark,sequences}.test.ts',
+  'test/device/{gates,mark,sequences}.test.ts',
   'test/explain/{page,reading}.test.ts',
   'test/formats/{fastai,safetensors,stateDict,torch}.test.ts',
   'test/{native/assembly,optim/schedules}.test.ts',
@@ -42,7 +42,7 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     setupFiles: ['test/setup.ts'],
     execArgv: ['--expose-gc'],
-    // Whoever names no device runs on the CPU, also where there is a better one: that has tests of its own.
+    // The default device is the CPU, also where there is a better one. Others have separate tests.
     env: { PACKED_RNN_DEVICE: process.env.PACKED_RNN_DEVICE ?? 'cpu' },
     testTimeout: 180_000,
     // Some compile the package, which a busy machine takes its time for.

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * The rooms, lowest first. A room is a folder of src; `core` is the files directly in src and the generated src/contract;
- * `index` is a file of src; `compat` is a file and a folder. A file may import from its own room and from the rows above its own in this list. The list may
- * contain rooms that do not exist yet.
+ * `index` is a file of src; `compat` is a file and a folder. A file may import from its own room and from the rows above its
+ * own in this list. The list may contain rooms that do not exist yet.
  */
 const rows = [
   ['core'],

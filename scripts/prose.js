@@ -26,7 +26,7 @@ function documentation() {
 }
 
 function sources() {
-  const folders = ['src', 'native', 'bench', 'scripts', 'examples', 'test']
+  const folders = ['*.ts', 'src', 'native', 'bench', 'scripts', 'examples', 'test']
   const listed = execFileSync('git', ['ls-files', ...folders], { cwd: root, encoding: 'utf8' })
   return listed.split('\n').filter(name => /\.([jt]s|h|cpp|cuh?)$/.test(name))
 }

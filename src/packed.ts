@@ -156,7 +156,7 @@ export class PackedSequence {
   readonly data: Tensor<'float32', 2>
   /** Where each sequence begins and ends. */
   readonly sequences: Sequences
-  /** Null if `data` has a row for each token. `packedRows` returns such rows for any packed sequence. */
+  /** A frozen copy of the index, or null if `data` has a row for each token. `packedRows` returns such rows in both cases. */
   readonly index: RowIndex | null
 
   /**
@@ -165,29 +165,33 @@ export class PackedSequence {
    */
   constructor(data: Tensor<'float32', 2>, sequences: Sequences, index: RowIndex | null = null) {
     checkSequences('PackedSequence', sequences)
-    const rows = index === null ? sequences.rows : anySize
+    // A copy that cannot change, before it is checked.
+    const own = index === null || agreed.has(index) ? index : frozen(index)
+    const rows = own === null ? sequences.rows : anySize
     checkTensor('PackedSequence', 'data', data, { dtype: 'float32', shape: [rows, anySize] })
-    if (index !== null) {
+    if (own !== null) {
       const { device, shape } = data
-      checkTensor('PackedSequence', 'index.index', index.index, {
+      checkTensor('PackedSequence', 'index.index', own.index, {
         dtype: 'int32',
         shape: [sequences.rows],
         device,
       })
-      checkTensor('PackedSequence', 'index.starts', index.starts, {
+      checkTensor('PackedSequence', 'index.starts', own.starts, {
         dtype: 'int32',
         shape: [shape[0] + 1],
         device,
       })
-      checkTensor('PackedSequence', 'index.order', index.order, {
+      checkTensor('PackedSequence', 'index.order', own.order, {
         dtype: 'int32',
         shape: [sequences.rows],
         device,
       })
+      if (!agreed.has(own)) checkIndex(own)
+      agreed.add(own)
     }
     this.data = data
     this.sequences = sequences
-    this.index = index && checkedIndex(index)
+    this.index = own
     Object.freeze(this)
   }
 
@@ -214,19 +218,15 @@ export class PackedSequence {
 const agreed = new WeakSet<RowIndex>()
 
 /** Makes an index whose two directions agree, without the check of `PackedSequence`. @internal */
-export function agreedIndex({ index, starts, order }: RowIndex): RowIndex {
-  const made = Object.freeze({ index, starts, order })
+export function agreedIndex(given: RowIndex): RowIndex {
+  const made = frozen(given)
   agreed.add(made)
   return made
 }
 
-/** Returns an index that cannot change, and whose two directions agree: the ops read memory by it without a check. */
-function checkedIndex(given: RowIndex): RowIndex {
-  if (agreed.has(given)) return given
-  checkIndex(given)
-  return agreedIndex(given)
-}
+const frozen = ({ index, starts, order }: RowIndex): RowIndex => Object.freeze({ index, starts, order })
 
+/** Checks that the two directions of an index agree: the ops read memory by it without a check. */
 function checkIndex(given: RowIndex): void {
   const [index, starts, order] = [given.index.host, given.starts.host, given.order.host]
   if (index === null || starts === null || order === null) {

@@ -31,7 +31,8 @@ export function stringsOf(path, text) {
     const string = textOf(node)
     if (string !== null && string.split(/\s+/).length > 2 && (!isTest || isTitle(node))) {
       const first = source.getLineAndCharacterOfPosition(node.getStart()).line
-      for (const [i, part] of string.split('\n').entries()) lines[first + i] += `- ${part.trim()}`
+      for (const [i, part] of string.split('\n').entries())
+        lines[first + i] += `- ${part.replaceAll('\\n', ' ').trim()}`
     }
     ts.forEachChild(node, visit)
   }
@@ -73,11 +74,13 @@ function nativeComments(text) {
   )
 }
 
-/** The text of a string, or null. What a template inserts becomes code. */
+/** The text of a string as in the source, or null. What a template inserts becomes code. */
 function textOf(node) {
-  if (ts.isStringLiteralLike(node)) return node.text
+  if (ts.isStringLiteralLike(node)) return node.getText().slice(1, -1)
   if (!ts.isTemplateExpression(node)) return null
-  return node.head.text + node.templateSpans.map(({ literal }) => `\`x\`${literal.text}`).join('')
+  const parts = [node.head, ...node.templateSpans.map(({ literal }) => literal)]
+  // `text${, }text${ and }text`
+  return parts.map(part => part.getText().replace(/^[`}]|(\$\{|`)$/g, '')).join('`x`')
 }
 
 /** Whether a string is the first argument of `test`, `describe` or `test.each(…)`. */

@@ -134,7 +134,7 @@ export async function trainRun<Batch, Carry extends State, Answer, Own extends o
     const results = { ...common, ...own }
     await save(directory)
     await writeWhole(join(directory, REPORT), Buffer.from(report))
-    // A directory with this file has a finished run. The page is made of the directory's files.
+    // A directory with results.json has a finished run. The page is made of the directory's files.
     await writeResults(directory, results)
     await writeReportOf(directory, job.view ?? (await viewOfRun(directory)))
     return { directory, epochs: trainer.history, results, report }

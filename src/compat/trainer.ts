@@ -17,13 +17,15 @@ import { type Documents, type FitOptions, fitParts, type TrainingOptions, traine
  * ```ts
  * import { optim } from 'packed-rnn'
  * import { Classifier, presets } from 'packed-rnn/models'
- * import { Classification } from 'packed-rnn/tasks'
+ * import { Classification, documentLoader } from 'packed-rnn/tasks'
  * import { Trainer } from 'packed-rnn/training'
  *
  * const model = new Classifier({ preset: presets['lstm64-adam'], vocabularySize: 9, classes: 2, embeddingDim: 3 })
  * const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 })
  * const trainer = new Trainer({ model, task: new Classification(model), optimizer })
- * console.log(trainer.history.length, (await trainer.state()).position.epoch) // 0 0
+ * const data = { documents: [Int32Array.of(2, 3), Int32Array.of(4)], labels: Int32Array.of(0, 1) }
+ * for await (const { event } of trainer.fit(documentLoader(data, { batchSize: 2 }), { epochs: 1 }))
+ *   console.log(event, trainer.history.length) // step 1
  * ```
  */
 export class Trainer<
@@ -34,7 +36,10 @@ export class Trainer<
 > extends TaskTrainer<Batch, Carry, Answer, Model> {
   readonly #documents: Documents<Batch, Carry> | null
 
-  /** @throws PackedRnnError as `TaskTrainer`. */
+  /**
+   * @throws PackedRnnError ERR_OUT_OF_RANGE if a number is out of range; ERR_INVALID_ARGUMENT if the model is invalid, or a word or
+   * an option is unknown.
+   */
   constructor(options: TrainerOptions<Batch, Carry, Answer, Model>)
   /** @deprecated Pass `{ model, task: new Classification(model), optimizer, clip }`. */
   constructor(model: Classifier, options: TrainingOptions)
@@ -46,7 +51,8 @@ export class Trainer<
 
   /**
    * Trains until `epochs` epochs are complete, and yields an event after each step and each epoch. See `TaskTrainer`.
-   * @throws PackedRnnError as `TaskTrainer.fit`.
+   * @throws PackedRnnError errors of the loader, the task and the device; ERR_NON_FINITE; ERR_INVALID_ARGUMENT if another `fit` is
+   * running or an option is unknown; the signal's reason if it aborts.
    */
   override fit(
     loader: Loader<Batch>,

@@ -20,33 +20,41 @@ export {
 export {
   type AverageScores,
   type ClassificationMetrics,
-  type ClassifyOptions,
   type ClassScores,
   /** @deprecated Import it from `packed-rnn/tasks`. */
   classificationMetrics,
   /** @deprecated Import it from `packed-rnn/tasks`. */
-  classificationReport,
-  /** @deprecated Import it from `packed-rnn/tasks`. */
   confusionMatrix,
-  /** @deprecated Import it from `packed-rnn/tasks`. */
-  encode,
-  type Loop,
-  /** @deprecated Import it from `packed-rnn/tasks`. */
-  loadRun,
   type MetricsOptions,
-  type Mistake,
-  type Mode,
+} from '../tasks/classificationMetrics.js'
+export {
+  /** @deprecated Import it from `packed-rnn/tasks`. */
+  classificationReport,
   type ReportOptions,
-  type Rules,
-  type Run,
+} from '../tasks/classificationReport.js'
+export {
+  type Mistake,
   type RunResults,
   /** @deprecated Import it from `packed-rnn/tasks`. */
   readRunRecords,
+} from '../tasks/classificationResults.js'
+export {
   /** @deprecated Import it from `packed-rnn/tasks`. */
-  rulesOf,
+  encode,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
+  loadRun,
+  type Run,
   /** @deprecated Import it from `packed-rnn/tasks`. */
   saveRun,
-} from '../tasks/index.js'
+} from '../tasks/classifierRun.js'
+export type { ClassifyOptions, Evaluation } from '../tasks/classify.js'
+export {
+  type Loop,
+  type Mode,
+  type Rules,
+  /** @deprecated Import it from `packed-rnn/tasks`. */
+  rulesOf,
+} from '../tasks/rules.js'
 export * from '../training/index.js'
 // These also take the arguments of version 0.1, until 0.3.
 export type { Trainer as TaskTrainer } from '../training/trainer.js'

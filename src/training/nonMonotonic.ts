@@ -35,7 +35,8 @@ function triggers(values: readonly number[], { epochs, mode }: Checked): boolean
 
 /**
  * Starts the averaging of an `AveragedSGD`: NT-ASGD (Merity, Keskar and Socher 2018, algorithm 1). It starts at the end of the first
- * epoch whose metric is worse than the best of all but the last n epochs before it. Epochs without the metric, or with one that is not finite, do not count.
+ * epoch whose metric is worse than the best of all but the last n epochs before it. Epochs without the metric, or with one that
+ * is not finite, do not count.
  *
  * @example
  * ```ts

@@ -7,9 +7,9 @@ import { tensor } from '../../src/tensor.js'
 import { type Argument, type ContractOp, contractOps } from './contractOps.js'
 
 /**
- * The native door: an op that is called with arguments that no wrapper of src/contract passes throws an error with the
- * argument's name before anything runs. What is passed follows from the wrappers' text. Each call here is wrong
- * somewhere, so no op is issued.
+ * The native door: an op that is called with arguments that no wrapper of src/contract passes throws an error that names
+ * the op before anything runs. What is passed follows from the wrappers' text. Each call here is wrong somewhere, so no
+ * op is issued.
  */
 
 const cpu = device('cpu')

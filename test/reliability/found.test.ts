@@ -53,7 +53,7 @@ describe('an index made by hand', () => {
     expect(indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])().width).toBe(3)
   })
 
-  test('is checked again if a part of it is replaced', () => {
+  test('is checked again if a part of it is replaced', async () => {
     const { index } = indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])()
     const wrap = (given: RowIndex) => new PackedSequence(rows, new Sequences([3]), given)
     expect(wrap(index!).index).toBe(index)
@@ -64,6 +64,14 @@ describe('an index made by hand', () => {
     own.order = integers(1, 0, 99)
     expect(kept!.order).toBe(index!.order)
     expect(() => wrap(own)).toThrow('distinct row 1, got 99')
+    let reads = 0
+    const changing = {
+      ...index!,
+      get order() {
+        return integers(1, 0, reads++ > 0 ? 99 : 2)
+      },
+    }
+    expect(await wrap(changing).index!.order.toArray()).toEqual(Int32Array.of(1, 0, 2))
   })
 
   // Each of these made the backward pass read outside of its memory.

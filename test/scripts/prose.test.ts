@@ -15,6 +15,7 @@ const sentence = (words: number) =>
 
 const messages = `throw new Error(\`wanted a number,
 and nobody \${passed} it\`)
+const joined = 'nobody of them\\nwants two lines'
 test('it gives the rows', () => expect('it gives the rows').toBe(nobody))
 `
 
@@ -97,9 +98,10 @@ const somebody = 2
     { 'strings.ts': messages, 'strings.test.ts': messages },
     [
       'strings.ts:2: "nobody": name the actor, or say "no op", "no caller"',
-      'strings.ts:3: "gives": say "returns", "frees" or "produces"',
-      'strings.ts:3: "gives": say "returns", "frees" or "produces"',
-      'strings.test.ts:3: "gives": say "returns", "frees" or "produces"',
+      'strings.ts:3: "nobody": name the actor, or say "no op", "no caller"',
+      'strings.ts:4: "gives": say "returns", "frees" or "produces"',
+      'strings.ts:4: "gives": say "returns", "frees" or "produces"',
+      'strings.test.ts:4: "gives": say "returns", "frees" or "produces"',
     ],
   ],
 ]

@@ -1,9 +1,9 @@
-import { Trainer } from '../../src/compat/training.js'
 import { Seq2Seq, type Seq2SeqLayers } from '../../src/models/seq2seq.js'
 import { Adam, OneCycle } from '../../src/optim/index.js'
 import { Generator } from '../../src/random.js'
 import { pairBatch, pairLoader, type SentencePair } from '../../src/tasks/pairs.js'
 import { Translation, translate } from '../../src/tasks/translation.js'
+import { Trainer } from '../../src/training/index.js'
 
 /** Sequences of digits: what a sequence-to-sequence model must learn exactly. */
 

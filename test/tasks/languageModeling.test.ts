@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { evaluate, predict, Trainer } from '../../src/compat/training.js'
 import { LanguageModel } from '../../src/models/index.js'
 import * as optim from '../../src/optim/index.js'
 import { Generator } from '../../src/random.js'
 import { scope } from '../../src/scope.js'
 import { LanguageModeling, StreamLoader } from '../../src/tasks/index.js'
+import { evaluate, predict, Trainer } from '../../src/training/index.js'
 import { expectClose, expectSameBits } from '../suite/compare.js'
 import { bitsOf } from '../training/short.js'
 

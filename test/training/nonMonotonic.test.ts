@@ -1,4 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { Linear } from '../../src/nn/index.js'
+import { mul } from '../../src/ops/elementwise.js'
+import { sum } from '../../src/ops/reduce.js'
+import { AveragedSGD } from '../../src/optim/index.js'
+import { Generator } from '../../src/random.js'
+import { type Matrix, tensor } from '../../src/tensor.js'
 import {
   DataLoader,
   evaluate,
@@ -6,13 +12,7 @@ import {
   nonMonotonicStopping,
   type Task,
   Trainer,
-} from '../../src/compat/training.js'
-import { Linear } from '../../src/nn/index.js'
-import { mul } from '../../src/ops/elementwise.js'
-import { sum } from '../../src/ops/reduce.js'
-import { AveragedSGD } from '../../src/optim/index.js'
-import { Generator } from '../../src/random.js'
-import { type Matrix, tensor } from '../../src/tensor.js'
+} from '../../src/training/index.js'
 import { type EpochRecord, recordOf } from '../../src/training/record.js'
 import { bitsOf } from './short.js'
 

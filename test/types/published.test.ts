@@ -102,6 +102,7 @@ const shown = [
   'lstm.forward(x)',
   'const same: Matrix | PackedSequence = linear.forward(either)',
   'trainer.fit(loader, { epochs: 1 })',
+  'const old: Evaluation | null = null',
   'sgd.step()',
 ]
 
@@ -116,7 +117,7 @@ describe("a user's program", () => {
     const entries = Object.keys(manifest.exports).filter(entry => !entry.endsWith('.json'))
     const lines = [
       "import { type Matrix, nn, type optim, type PackedSequence, Tensor } from 'packed-rnn'",
-      "import type { DataLoader, Trainer } from 'packed-rnn/training'",
+      "import type { DataLoader, Evaluation, Trainer } from 'packed-rnn/training'",
       ...entries.map((entry, i) => `export * as entry${i} from 'packed-rnn${entry.slice(1)}'`),
       "declare const x: Tensor<'float32', 3>",
       'declare const lstm: nn.LSTM',

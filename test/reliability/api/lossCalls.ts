@@ -115,7 +115,7 @@ function ofTargets(world: World): void {
   )
 }
 
-/** x² with `customGrad`, whose gradient is right or has another shape. */
+/** x² with `customGrad`, whose functions are right or return something invalid. */
 function own(world: World): void {
   const { hostile } = world
   const x = hostile.once(3)
@@ -171,7 +171,7 @@ function own(world: World): void {
   )
 }
 
-/** `grad` of Σ tanh(a) b. Invalid inputs are errors and change nothing. */
+/** `grad` of Σ tanh(a) b. An input that the loss does not depend on is an error, and no call changes `grad` of a leaf. */
 function asked(world: World): void {
   const { hostile, device } = world
   const n = 1 + hostile.below(5)

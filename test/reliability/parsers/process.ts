@@ -38,7 +38,7 @@ async function feed(name: string, subject: Subject, folder: string, index: numbe
     const named =
       ['ERR_FILE_FORMAT', 'ERR_EMPTY'].includes(error.code) &&
       files.some(each => error.message.includes(each))
-    // The trainer reports the state of another model. It knows no file.
+    // A state of another model is rejected by the trainer, which knows no file.
     if (!named && name !== 'checkpoint')
       throw new Error('an error that does not name the file', { cause: error })
     counts.refused++
