@@ -13,7 +13,7 @@ const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
  * Parses the decimal number in `bytes[start, end)`, rounded as `Number()` rounds it. Returns NaN if it is not a number.
  *
  * Almost every number in a file of word vectors has few digits: an integer below 2^53 divided by a power of ten. Both are
- * exact doubles, so one division has the correctly rounded result. `Number()` parses the others.
+ * exact doubles, so one division is correctly rounded. `Number()` parses the others.
  */
 export function parseDecimal(bytes: Buffer, start: number, end: number): number {
   const sign = bytes[start]

@@ -41,7 +41,7 @@ const codas = 'ck ft l ld lm m n nd ng nk r rb rg rk rt s sch st t'.split(' ')
 const nounEndings = ['e', 'el', 'er', 'ling', 'ung']
 const adjectiveEndings = ['bar', 'haft', 'ig', 'isch', 'lich']
 
-/** Generates the language. The same number of topics has the same words. */
+/** Generates the language. Equal numbers of topics produce equal words. */
 export function makeLexicon(topics: number): Lexicon {
   const generator = new Generator(0)
   const taken = new Set([...openings, ...functionWords])

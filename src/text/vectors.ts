@@ -35,9 +35,9 @@ const optionNames: OptionNames<ReadWordVectorsOptions> = {
 }
 
 /**
- * Reads word vectors in one of three formats. The text format of word2vec and fastText has a header `rows dim`, then lines with a
- * word and `dim` numbers, separated by single spaces. The others are the same without a header, and word2vec's binary format. The file is
- * decompressed if its name ends in `.gz`. It is streamed, so only the kept rows take memory.
+ * Reads word vectors in one of three formats. The text format of word2vec and fastText has a header `rows dim`, then lines
+ * with a word and `dim` numbers, separated by single spaces. The second format is the same without a header. The third is
+ * word2vec's binary format. The file is decompressed if its name ends in `.gz`. It is streamed, so only the kept rows take memory.
  *
  * If a word occurs more than once, its first row counts.
  *

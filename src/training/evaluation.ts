@@ -21,28 +21,7 @@ export interface TaskEvaluation {
 /** The batches issued before the first one is awaited, as for the trainer's steps. */
 const AHEAD = 3
 
-/**
- * Computes the metrics of a task over the first epoch of a loader, without a tape and in evaluation mode. It does not change the
- * model: after each batch, its mode and its dropout counters are restored. Do not train the model while the task's `count` runs.
- *
- * @param options `signal` stops the evaluation before the next batch.
- * @throws PackedRnnError (rejects) if the loader, the task or an op throws; ERR_INVALID_ARGUMENT if an option is unknown; the
- * signal's reason if it aborts.
- *
- * @example
- * ```ts
- * import { type Matrix, mul, nn, sum, tensor } from 'packed-rnn'
- * import { DataLoader, evaluate, type Task } from 'packed-rnn/training'
- *
- * const model = new nn.Linear({ inFeatures: 1, outFeatures: 1 })
- * const task: Task<Matrix, null, number> = {
- *   model, weight: x => x.shape[0], metrics: () => ({}), predict: async x => [...(await model.forward(x).toArray())],
- *   step: x => ({ loss: sum(mul(model.forward(x), model.forward(x))), sums: {}, carry: null }),
- * }
- * const loader = new DataLoader([1, 2], { collate: some => tensor(some, [some.length, 1]), batchSize: 1 })
- * console.log((await evaluate(task, loader)).sums.weight) // 2
- * ```
- */
+/** Computes the metrics of a task over the first epoch of a loader. Its public docstring is in `compat/evaluate.ts`. */
 export async function evaluate<Batch, Carry extends State>(
   task: Task<Batch, Carry>,
   loader: Loader<Batch>,

@@ -53,6 +53,14 @@ describe('an index made by hand', () => {
     expect(indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])().width).toBe(3)
   })
 
+  test('is checked as it was when its tensor was made', () => {
+    const values = Int32Array.of(1, 0, 99)
+    const order = tensor(values, [3], { device: cpu })
+    values[2] = 2
+    const index = { index: integers(1, 0, 1), starts: integers(0, 1, 3), order }
+    expect(() => new PackedSequence(rows, new Sequences([3]), index)).toThrow('distinct row 1, got 99')
+  })
+
   test('is checked again if a part of it is replaced', async () => {
     const { index } = indexed([1, 0, 1], [0, 1, 3], [1, 0, 2])()
     const wrap = (given: RowIndex) => new PackedSequence(rows, new Sequences([3]), given)
