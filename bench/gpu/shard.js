@@ -13,9 +13,11 @@ import { Findings } from '../../dist/bench/device/records.js'
 const [file, kind, shard, seconds] = process.argv.slice(2)
 const findings = new Findings(file)
 const folder = fileURLToPath(new URL('../../build/gpu/', import.meta.url))
-const files = [`${kind}.test.js`, `${kind}Precisions.test.js`, `training/${kind}.test.js`].filter(name =>
-  existsSync(join(folder, 'test', name)),
-)
+const suites = {
+  cpu: ['cpu.test.js', 'cpuBfloat16.test.js', 'device/gates.test.js'],
+  cuda: ['cuda.test.js', 'cudaPrecisions.test.js', 'training/cuda.test.js'],
+}
+const files = suites[kind]
 const deadline = new Deadline(0.9 * Number(seconds))
 const scratch = mkdtempSync(join(tmpdir(), 'packed-rnn-shard-'))
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Findings } from '../../src/bench/device/records.js'
+import { type Finding, Findings } from '../../src/bench/device/records.js'
 import { pick } from '../../src/bench/device/summary.js'
 import { long } from '../reliability/length.js'
 import { expect as plainExpect } from './expect.js'
@@ -205,23 +205,33 @@ describe('bench/gpu.js', () => {
   const findingsIn = (out: string) => new Findings(join(out, 'results.jsonl')).read()
 
   test('measures what the CPU supports, and reports why the rest is missing', () => {
-    const out = join(folder, 'whole')
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [...options, '--seconds', '36', '--out', out],
-      { cwd: root, env, encoding: 'utf8' },
-    )
-    expect(status, stdout + stderr).toBe(0)
-    const found = findingsIn(out)
+    const whole = (seconds: number) => {
+      const out = join(folder, `whole-${seconds}`)
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        [...options, '--seconds', String(seconds), '--out', out],
+        { cwd: root, env, encoding: 'utf8' },
+      )
+      expect(status, stdout + stderr).toBe(0)
+      return { out, found: findingsIn(out) }
+    }
+    const epochsOf = (found: Finding[]) => pick(found, 'epoch').filter(({ seconds }) => seconds !== null)
+    const pointsOf = (found: Finding[]) => pick(found, 'point').filter(({ forward }) => forward !== null)
+    // On a slow or busy machine a part may be cut off before its first result: it has two seconds.
+    const short = whole(36)
+    const enough =
+      pick(short.found, 'suite').length === 4 &&
+      epochsOf(short.found).length >= 3 &&
+      pointsOf(short.found).length > 0
+    const { out, found } = enough ? short : whole(108)
     expect(pick(found, 'device')).toMatchObject([{ name: expect.stringMatching(/^cpu /), reason: null }])
     const shards = pick(found, 'suite')
     expect(shards.map(({ shard }) => shard)).toEqual(['1/4', '2/4', '3/4', '4/4'])
     for (const { passed } of shards) expect(passed).toBeGreaterThan(0)
     expect(pick(found, 'test')).toEqual([])
     for (const { error } of pick(found, 'check')) expect(error).toBeLessThan(1e-5)
-    const epochs = pick(found, 'epoch').filter(({ seconds }) => seconds !== null)
-    expect(new Set(epochs.map(({ workload }) => workload))).toEqual(new Set(['A', 'B', 'C']))
-    const points = pick(found, 'point').filter(({ forward }) => forward !== null)
+    expect(new Set(epochsOf(found).map(({ workload }) => workload))).toEqual(new Set(['A', 'B', 'C']))
+    const points = pointsOf(found)
     expect(points.length).toBeGreaterThan(0)
     for (const { forward, backward } of points) expect(Math.min(forward!, backward!)).toBeGreaterThan(0)
     const text = readFileSync(join(out, 'results.md'), 'utf8')
